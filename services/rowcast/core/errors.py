@@ -1,0 +1,26 @@
+"""The three kinds of failure. Where one arises decides its class; nobody branches on a message's text."""
+
+from __future__ import annotations
+
+
+class RowcastError(Exception):
+    """Base of every failure that Rowcast names. Anything else that escapes is a bug of ours."""
+
+
+class TransientError(RowcastError):
+    """Passes by itself: the target is down, busy or raced us. Retried without end, with backoff.
+
+    `retry_after` is in seconds where the other side asked for a pause, else None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(RowcastError):
+    """Fails again however often it is tried. Goes to the dead-letter topic under `reason`, a stable kebab-case word."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,16 @@
+"""Every outcome's one name: in the code, the log line, the metric's label, the API and the page."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a change at a target."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    STALE = "stale"
+    DEAD_LETTERED = "dead-lettered"

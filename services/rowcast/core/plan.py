@@ -1,0 +1,109 @@
+"""Planning: from what a row should be and what the target holds to what has to be done. Pure.
+
+The fence is the row's generation. A name is contended for by different rows only across renames and re-creations, and
+then the database gave it to one row at a time: the claim with the higher LSN is the later one and wins.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from rowcast.core.events import Change
+from rowcast.core.outcomes import Outcome
+from rowcast.core.render import Desired, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An object at a target that carries our labels. `key` is its place there: an object's or a file's path."""
+
+    key: str
+    table: str
+    row_id: int
+    generation: int
+    lsn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do for one row: first `put`, then `remove`; nothing of both means the outcome stands as it is."""
+
+    outcome: Outcome
+    put: tuple[Manifest, ...] = ()
+    remove: tuple[Held, ...] = ()
+
+
+def plan(
+    desired: Desired,
+    own: Iterable[Held],
+    holders: Iterable[Held],
+    tombstone: int | None,
+    key_of: Callable[[Desired, Manifest], str],
+) -> Plan:
+    """Judge one row.
+
+    `own` is what the target holds for this row, `holders` what it holds at the places where the row's manifests go
+    (of whichever row), `tombstone` the generation at which the row was seen deleted, if it was.
+    """
+    own = tuple(own)
+    delivered = max((held.generation for held in own), default=0)
+    if tombstone is not None and (desired.generation, desired.deleted) < (tombstone, True):
+        return Plan(Outcome.STALE, remove=tuple(held for held in own if held.generation <= tombstone))
+    if desired.generation < delivered:
+        return Plan(Outcome.STALE)
+    if desired.deleted:
+        return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
+
+    others = (held for held in holders if (held.table, held.row_id) != (desired.table, desired.row_id))
+    if any(other.lsn > desired.lsn for other in others):
+        # The row has lost this name since; a later event of it says to which.
+        return Plan(Outcome.STALE)
+    wanted = {key_of(desired, manifest): manifest for manifest in desired.manifests}
+    current = {held.key: held for held in own}
+    remove = tuple(held for key, held in current.items() if key not in wanted)
+    put = tuple(
+        manifest
+        for key, manifest in wanted.items()
+        if key not in current or current[key].generation < desired.generation
+    )
+    if not put and not remove:
+        return Plan(Outcome.UNCHANGED)
+    return Plan(Outcome.CONFIGURED if own else Outcome.CREATED, put=put, remove=remove)
+
+
+def latest(changes: Iterable[Change]) -> Mapping[tuple[str, int], Change]:
+    """The newest change of each row, by (table, row id), in order of first appearance.
+
+    State, not commands: what lies between two states of a batch need not be delivered.
+    """
+    newest: dict[tuple[str, int], Change] = {}
+    for change in changes:
+        key = (change.table, change.row.id)
+        seen = newest.get(key)
+        if seen is None or change.order >= seen.order:
+            newest[key] = change
+    return newest
+
+
+class Tombstones:
+    """The generations at which rows were seen deleted, the last `capacity` of them.
+
+    Row ids are never reused, so that a tombstone is never wrong, only forgotten.
+    """
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._capacity = capacity
+        self._generations: OrderedDict[tuple[str, int], int] = OrderedDict()
+
+    def get(self, table: str, row_id: int) -> int | None:
+        """The generation at which the row was deleted, or None if that is not known."""
+        return self._generations.get((table, row_id))
+
+    def bury(self, table: str, row_id: int, generation: int) -> None:
+        """Remember a deletion."""
+        key = (table, row_id)
+        self._generations[key] = max(generation, self._generations.pop(key, 0))
+        while len(self._generations) > self._capacity:
+            self._generations.popitem(last=False)

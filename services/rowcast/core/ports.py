@@ -1,0 +1,62 @@
+"""What the core asks of the world. The in-memory fake of a target ships beside the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rowcast.core.errors import RowcastError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.plan import Held
+from rowcast.core.render import Desired
+
+RowKey = tuple[str, int]
+"""(table, row id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A row's state arrived. `reference` names it at the target: a resourceVersion, a commit."""
+
+    outcome: Outcome
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A row's state did not arrive, and why; the error's class says whether to try again."""
+
+    error: RowcastError
+
+
+Result = Delivered | Failed
+
+
+class Target(Protocol):
+    """One place that rows are delivered to."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Connect and read the inventory. Raises TransientError while that can't be done; may be called again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and tasks."""
+        ...
+
+    async def check(self) -> None:
+        """Ask the target itself whether it can be delivered to. Raises RowcastError with the cause when not."""
+        ...
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        """Deliver the states of different rows: at most one `Desired` a row, one `Result` for each.
+
+        When the whole batch failed for one cause it may raise TransientError instead.
+        """
+        ...
+
+    async def inventory(self) -> Sequence[Held]:
+        """Everything at the target that carries our labels, read from the target itself."""
+        ...

@@ -1,0 +1,116 @@
+"""Rendering: a pure function from a row to an ordered list of manifests, chosen by the row's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rowcast.core.events import AppConfig, Change
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "rowcast"
+TABLE = "rowcast.dev/table"
+ROW_ID = "rowcast.dev/row-id"
+GENERATION = "rowcast.dev/generation"
+LSN = "rowcast.dev/lsn"
+UPDATED_BY = "rowcast.dev/updated-by"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A Kubernetes resource type, namespaced."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """The manifest's `apiVersion`."""
+        return f"{self.group}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One rendered object, without a namespace: where it goes is the target's matter."""
+
+    type: ResourceType
+    name: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a target should hold for one row at one generation. No manifests: the row is deleted."""
+
+    table: str
+    row_id: int
+    generation: int
+    lsn: int
+    name: str
+    environment: str
+    actor: str
+    manifests: tuple[Manifest, ...]
+    saved_at: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the row is gone."""
+        return not self.manifests
+
+
+class Renderer(Protocol):
+    """Renders the rows of one table."""
+
+    types: tuple[ResourceType, ...]
+    """Every resource type that `render` can return: what an inventory has to list."""
+
+    def render(self, row: AppConfig, labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[Manifest, ...]:
+        """Render one row; every manifest must carry the labels and annotations."""
+        ...
+
+
+class AppConfigRenderer:
+    """One `AppConfig` custom resource a row, of the row's name."""
+
+    resource = ResourceType("rowcast.dev", "v1alpha1", "appconfigs", "AppConfig")
+    types = (resource,)
+
+    def render(self, row: AppConfig, labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[Manifest, ...]:
+        """Render the row's custom resource."""
+        body = {
+            "apiVersion": self.resource.api_version,
+            "kind": self.resource.kind,
+            "metadata": {"name": row.name, "labels": dict(labels), "annotations": dict(annotations)},
+            "spec": {
+                "id": row.id,
+                "name": row.name,
+                "repository_url": row.repository_url,
+                "branch": row.branch,
+                "environment": row.environment,
+            },
+        }
+        return (Manifest(self.resource, row.name, body),)
+
+
+RENDERERS: Mapping[str, Renderer] = {"app_configs": AppConfigRenderer()}
+
+
+def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Desired:
+    """Render a change into what a target should hold for its row from now on."""
+    row = change.row
+    labels = {MANAGED_BY: MANAGER, TABLE: change.table, ROW_ID: str(row.id)}
+    annotations = {GENERATION: str(row.generation), LSN: str(change.lsn), UPDATED_BY: row.updated_by}
+    return Desired(
+        table=change.table,
+        row_id=row.id,
+        generation=row.generation,
+        lsn=change.lsn,
+        name=row.name,
+        environment=row.environment,
+        actor=row.updated_by,
+        manifests=() if change.deleted else renderers[change.table].render(row, labels, annotations),
+        saved_at=change.saved_at,
+    )
