@@ -1,0 +1,79 @@
+"""The console script `rowcast`. A service's commands are imported only when they are asked for."""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rowcast import __version__
+
+_SERVICES = {
+    "crud": ("rowcast.crud.cli", "The API that owns the table of configurations."),
+    "sync": ("rowcast.sync.cli", "Delivers changes to one target: Kubernetes or Git."),
+    "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Finds a service's commands in its own package, so that one that doesn't import leaves the others usable."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The services, whether they import or not."""
+        return list(_SERVICES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A service's commands; None for a name that isn't a service."""
+        if cmd_name not in _SERVICES:
+            return None
+        module, help_text = _SERVICES[cmd_name]
+        command = typer.main.get_command(_import_app(module))
+        command.name = cmd_name
+        command.help = command.short_help = help_text
+        return command
+
+
+def _import_app(module: str) -> typer.Typer:
+    try:
+        app: typer.Typer = importlib.import_module(module).app
+    except ImportError as error:
+        return _unavailable(module, error)
+    return app
+
+
+def _unavailable(module: str, error: ImportError) -> typer.Typer:
+    app = typer.Typer()
+
+    @app.callback(
+        invoke_without_command=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+    )
+    def unavailable() -> None:
+        typer.echo(f"rowcast: {module} cannot be imported: {error}", err=True)
+        raise typer.Exit(1)
+
+    return app
+
+
+app = typer.Typer(
+    name="rowcast",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # locals hold passwords
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rowcast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Rowcast renders database rows as Kubernetes resources."""

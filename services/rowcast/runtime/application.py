@@ -1,0 +1,32 @@
+"""The parts that all of Rowcast's FastAPI applications have, put together in one call."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from rowcast.runtime.health import Readiness, add_health_routes
+from rowcast.runtime.metrics import add_metrics_route, new_registry
+from rowcast.runtime.problems import add_problem_handlers
+from rowcast.runtime.requests import RequestMiddleware
+from rowcast.runtime.settings import Settings
+from rowcast.runtime.token import ApiTokenMiddleware
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What an application registers its own metrics and readiness checks with."""
+
+    registry: CollectorRegistry
+    readiness: Readiness
+
+
+def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
+    """Adds health, metrics, problems, request ids and the token check to `app`; call it once, before serving."""
+    equipment = Equipment(new_registry(service), Readiness())
+    add_problem_handlers(app)
+    add_health_routes(app, equipment.readiness)
+    add_metrics_route(app, equipment.registry)
+    app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
+    app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
+    return equipment

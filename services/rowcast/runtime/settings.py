@@ -1,0 +1,64 @@
+"""Settings from environment variables, and the one-line error for a wrong one."""
+
+import sys
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "ROWCAST_"
+CONFIGURATION_ERROR_EXIT_CODE = 2
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _named(variable: str, field: str) -> AliasChoices:
+    """Another environment variable's name (Dapr's), while code may still pass the field by its own."""
+    return AliasChoices(variable, field)
+
+
+class Settings(BaseSettings):
+    """What all of Rowcast's services share; each adds its own fields in a subclass.
+
+    A field `some_thing` is read from `ROWCAST_SOME_THING`, except the ones that Dapr names itself.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", validate_by_name=True, frozen=True
+    )
+
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8080
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    dapr_http_port: Port = Field(default=3500, validation_alias=_named("DAPR_HTTP_PORT", "dapr_http_port"))
+    dapr_grpc_port: Port = Field(default=50001, validation_alias=_named("DAPR_GRPC_PORT", "dapr_grpc_port"))
+    app_api_token: SecretStr | None = Field(default=None, validation_alias=_named("APP_API_TOKEN", "app_api_token"))
+    dapr_api_token: SecretStr | None = Field(default=None, validation_alias=_named("DAPR_API_TOKEN", "dapr_api_token"))
+    pubsub: str = "pubsub"
+    shutdown_seconds: Annotated[float, Field(gt=0)] = 20.0
+    """How long requests in flight may take to end after SIGTERM, in seconds."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """Reads the environment; a wrong or missing value ends the process with code 2 and one line on stderr."""
+        try:
+            return cls()
+        except ValidationError as error:
+            print(f"rowcast: invalid configuration: {describe(cls, error)}", file=sys.stderr)
+            raise SystemExit(CONFIGURATION_ERROR_EXIT_CODE) from None
+
+
+def describe(settings: type[Settings], error: ValidationError) -> str:
+    """One line that names every wrong variable and the reason; never a value, which may be a secret."""
+    return "; ".join(f"{variable_name(settings, str(e['loc'][0]))}: {e['msg']}" for e in error.errors() if e["loc"])
+
+
+def variable_name(settings: type[Settings], field: str) -> str:
+    """The environment variable that sets `field` (or that already is `field`, as for aliases)."""
+    info = settings.model_fields.get(field)
+    if info is None:
+        return field
+    if isinstance(info.validation_alias, AliasChoices):
+        return str(info.validation_alias.choices[0])
+    return f"{PREFIX}{field.upper()}"
