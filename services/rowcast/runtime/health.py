@@ -51,7 +51,7 @@ async def _run(check: Check) -> None:
 
 
 def add_health_routes(app: FastAPI, readiness: Readiness) -> None:
-    """Adds `GET /healthz` (always 200) and `GET /readyz` (200, or 503 with `{"status", "failures": {name: reason}}`)."""
+    """Adds `GET /healthz` (always 200) and `GET /readyz` (200, or 503 with `{"status", "failures"}`)."""
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:

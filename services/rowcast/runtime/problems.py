@@ -9,8 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from rowcast.runtime.logging import get_logger
-
 PROBLEM_JSON = "application/problem+json"
 EVENTS_PREFIX = "/events/"
 """Routes that only a sidecar calls, to deliver events. Dapr drops an event that is answered 404."""
@@ -30,7 +28,7 @@ _RULES = {
 }
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """An answer that is an error, raised anywhere below a route.
 
     `errors` holds objects `{field, rule, message}`; `rule` is a stable word for machines.
@@ -59,7 +57,7 @@ class ProblemResponse(JSONResponse):
 def problem(
     status: int, detail: str, errors: Sequence[Mapping[str, Any]] = (), headers: Mapping[str, str] | None = None
 ) -> ProblemResponse:
-    """The answer `{type, title, status, detail, errors?}`; `type` is `about:blank`, so the title is the status's phrase."""
+    """The answer `{type, title, status, detail, errors?}`; `type` is `about:blank`: the title says it all."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -96,11 +94,10 @@ def _validation_error(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Makes every error of `app` a problem: validation, unknown routes, `Problem`, and anything that nobody caught."""
-    log = get_logger("rowcast.problems")
+    """Makes every error of `app` a problem: validation, unknown routes, `ProblemError`."""
 
-    @app.exception_handler(Problem)
-    async def raised(_request: Request, error: Problem) -> ProblemResponse:
+    @app.exception_handler(ProblemError)
+    async def raised(_request: Request, error: ProblemError) -> ProblemResponse:
         return problem(error.status, error.detail, error.errors, error.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -113,8 +110,3 @@ def add_problem_handlers(app: FastAPI) -> None:
             # A 404 would make Dapr drop the event; a route that is missing (a rollout, a typo) must be retried instead.
             return problem(503, "nothing here takes these events yet", headers={"retry-after": "1"})
         return problem(error.status_code, str(error.detail), headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def unexpected(_request: Request, error: Exception) -> ProblemResponse:
-        log.error("unexpected error", exc_info=error)
-        return problem(500, "an unexpected error; the log has the details under this request's id")

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.problems import problem
 
 REQUEST_ID_HEADER = "x-request-id"
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -21,6 +22,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class RequestMiddleware:
     """Binds `request_id` and `trace_id` (W3C Trace Context) for the logs, and records `rowcast_http_request_seconds`.
 
+    Turns an exception that nobody caught into a 500 problem. A request that ended without an answer counts as 499.
     The route label is the route's template, never the path itself, so that its values stay few.
     """
 
@@ -42,7 +44,7 @@ class RequestMiddleware:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        status = 500
+        status: int | None = None
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -55,8 +57,16 @@ class RequestMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id, **_trace(headers)):
             try:
                 await self._app(scope, receive, send_with_id)
+            except Exception:
+                # Caught here rather than by Starlette's outermost handler, so that the log and the answer have the id.
+                self._log.exception("unexpected error")
+                if status is None:
+                    unexpected = problem(500, f"an unexpected error; the log has it under request id {request_id}")
+                    await unexpected(scope, receive, send_with_id)
+                else:
+                    raise
             finally:
-                self._record(scope, status, time.perf_counter() - started)
+                self._record(scope, status or 499, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            print(f"rowcast: invalid configuration: {describe(cls, error)}", file=sys.stderr)
+            sys.stderr.write(f"rowcast: invalid configuration: {describe(cls, error)}\n")
             raise SystemExit(CONFIGURATION_ERROR_EXIT_CODE) from None
 
 
