@@ -36,7 +36,10 @@ Result = Delivered | Failed
 class Target(Protocol):
     """One place that rows are delivered to."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The target's name in statuses and metrics."""
+        ...
 
     async def start(self) -> None:
         """Connect and read the inventory. Raises TransientError while that can't be done; may be called again."""

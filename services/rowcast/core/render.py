@@ -64,8 +64,10 @@ class Desired:
 class Renderer(Protocol):
     """Renders the rows of one table."""
 
-    types: tuple[ResourceType, ...]
-    """Every resource type that `render` can return: what an inventory has to list."""
+    @property
+    def types(self) -> tuple[ResourceType, ...]:
+        """Every resource type that `render` can return: what an inventory has to list."""
+        ...
 
     def render(self, row: AppConfig, labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[Manifest, ...]:
         """Render one row; every manifest must carry the labels and annotations."""

@@ -46,7 +46,7 @@ class DaprPublisher:
                 params={f"metadata.{key}": value for key, value in (metadata or {}).items()},
             )
         except httpx.HTTPError as error:
-            raise TransientError(f"cannot publish to {topic}: {error or type(error).__name__}") from error
+            raise TransientError(f"cannot publish to {topic}: {str(error) or type(error).__name__}") from error
         if response.is_error:
             raise TransientError(
                 f"cannot publish to {topic}: sidecar answered {response.status_code}: {response.text[:200]}"

@@ -1,0 +1,101 @@
+"""The sync service's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from tenacity import AsyncRetrying, wait_random_exponential
+
+from rowcast.core.errors import TransientError
+from rowcast.core.ports import Target
+from rowcast.runtime.application import equip
+from rowcast.runtime.dapr import DaprPublisher
+from rowcast.runtime.logging import get_logger
+from rowcast.sync import subscription
+from rowcast.sync.delivery import Delivery, Entry, Publisher, Topics
+from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.settings import SyncSettings
+from rowcast.sync.starting import Starting
+
+
+def create_app(settings: SyncSettings, target: Target | None = None, publisher: Publisher | None = None) -> FastAPI:
+    """Wire one instance; a test may bring its own target and publisher."""
+    sidecar = DaprPublisher(settings) if publisher is None else None
+    starting = Starting(settings, target)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        start = asyncio.create_task(_start(starting))
+        yield
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        await starting.close()
+        if sidecar:
+            await sidecar.aclose()
+
+    app = FastAPI(title="Rowcast sync", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    equipment = equip(app, settings, f"sync-{settings.target}")
+    equipment.readiness.add("target", starting.check)
+    metrics = SyncMetrics(settings.target, equipment.registry)
+    topics = Topics(settings.status_topic, settings.dead_letter_topic)
+    delivery = Delivery(starting, publisher or sidecar or DaprPublisher(settings), topics, metrics)
+    _add_routes(app, settings, delivery, metrics)
+    return app
+
+
+async def _start(starting: Starting) -> None:
+    """Try until the target's inventory is read; until then the instance is not ready and takes no events."""
+    log = get_logger("rowcast.sync")
+    async for attempt in AsyncRetrying(wait=wait_random_exponential(multiplier=0.2, max=5)):
+        with attempt:
+            try:
+                await starting.start()
+            except Exception as error:
+                expected = isinstance(error, TransientError)
+                log.warning("target not ready, trying again", error=str(error), exc_info=not expected)
+                raise
+    log.info("ready")
+
+
+def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery, metrics: SyncMetrics) -> None:
+    log = get_logger("rowcast.sync")
+
+    async def deliver(entries: list[Entry]) -> set[str]:
+        try:
+            return await delivery.deliver(entries)
+        except Exception:
+            # A bug of ours: retried as long as it takes, counted for the alert, never taken for success.
+            metrics.error("bug")
+            log.exception("delivery failed")
+            return {entry.id for entry in entries}
+
+    @app.get("/dapr/subscribe")
+    async def subscribe() -> list[dict[str, Any]]:
+        return subscription.subscriptions(settings)
+
+    @app.post(subscription.SINGLE_ROUTE)
+    async def single(request: Request) -> Response:
+        entry = subscription.single(_parsed(await request.body()), request.headers)
+        return _json(subscription.RETRY if await deliver([entry]) else subscription.SUCCESS)
+
+    @app.post(subscription.BULK_ROUTE)
+    async def bulk(request: Request) -> Response:
+        entries = subscription.bulk(orjson.loads(await request.body()))
+        return _json(subscription.answer(entries, await deliver(entries)))
+
+
+def _json(body: object) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+def _parsed(body: bytes) -> object:
+    """What can't be parsed is kept as text, for the dead letter."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode(errors="replace")

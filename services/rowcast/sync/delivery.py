@@ -1,0 +1,194 @@
+"""From a batch of events to acknowledgements: decode, render, deliver, report. No word of HTTP or of a broker here."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.events import Change, decode
+from rowcast.core.outcomes import Outcome
+from rowcast.core.plan import latest
+from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
+from rowcast.core.render import Desired, render
+from rowcast.runtime.logging import get_logger
+from rowcast.sync.metrics import SyncMetrics
+
+ROWS_IN_A_LOG_LINE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event as it came: the broker's handle for it, its parsed JSON, and where it stood."""
+
+    id: str
+    event: object
+    position: Mapping[str, str] = field(default_factory=dict)
+
+
+class Publisher(Protocol):
+    """Publishes to a topic. Raises TransientError when the broker does not take it."""
+
+    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        """Publish one message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where the reports go."""
+
+    status: str
+    dead_letters: str
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch on its way: what it decoded to, and which entries must come again."""
+
+    entries: Sequence[Entry]
+    captured_at: str
+    rows: dict[RowKey, list[Entry]] = field(default_factory=dict)
+    retry: set[str] = field(default_factory=set)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    dead: list[tuple[Sequence[Entry], dict[str, Any]]] = field(default_factory=list)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    trouble: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Delivery:
+    """Delivers batches to one target and reports what became of each row."""
+
+    def __init__(self, target: Target, publisher: Publisher, topics: Topics, metrics: SyncMetrics) -> None:
+        self._target = target
+        self._publisher = publisher
+        self._topics = topics
+        self._metrics = metrics
+        self._log = get_logger("rowcast.delivery")
+
+    async def deliver(self, entries: Sequence[Entry]) -> set[str]:
+        """Deliver a batch, in the order of its entries; returns the ids of those that must be delivered again.
+
+        An entry that is not among them has been applied, or was not news, or is in the dead-letter topic.
+        """
+        started = time.perf_counter()
+        batch = _Batch(entries, _now())
+        desired = self._desire(batch)
+        for wanted, result in await self._attempt(desired):
+            self._settle(batch, wanted, result)
+        await self._report(batch)
+        self._metrics.batch(time.perf_counter() - started, len(batch.retry))
+        for outcome, count in batch.outcomes.items():
+            self._metrics.outcome(outcome, count)
+        return batch.retry
+
+    def _desire(self, batch: _Batch) -> list[Desired]:
+        changes: list[Change] = []
+        for entry in batch.entries:
+            try:
+                change = decode(entry.event)
+            except PermanentError as error:
+                batch.dead.append(((entry,), self._dead_letter(entry, error, None)))
+                continue
+            changes.append(change)
+            batch.rows.setdefault((change.table, change.row.id), []).append(entry)
+        return [render(change) for change in latest(changes).values()]
+
+    async def _attempt(self, desired: Sequence[Desired]) -> list[tuple[Desired, Result]]:
+        if not desired:
+            return []
+        try:
+            results = await self._target.deliver(desired)
+        except TransientError as error:
+            return [(wanted, Failed(error)) for wanted in desired]
+        return [(wanted, results[wanted.table, wanted.row_id]) for wanted in desired]
+
+    def _settle(self, batch: _Batch, desired: Desired, result: Result) -> None:
+        entries = batch.rows[desired.table, desired.row_id]
+        match result:
+            case Delivered(outcome, reference):
+                batch.outcomes[outcome] += 1
+                # The row's earlier events in this batch were overtaken before they could be delivered.
+                batch.outcomes[Outcome.STALE] += len(entries) - 1
+                batch.statuses.append(self._status(batch, desired, outcome, reference=reference))
+            case Failed(PermanentError() as error):
+                self._metrics.error("permanent")
+                batch.dead.append((entries, self._dead_letter(entries[-1], error, desired)))
+                batch.statuses.append(self._status(batch, desired, Outcome.DEAD_LETTERED, error=str(error)))
+            case Failed(error):
+                self._metrics.error("transient")
+                batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
+                batch.retry.update(entry.id for entry in entries)
+
+    async def _report(self, batch: _Batch) -> None:
+        """Dead letters first: an entry counts as done only when its dead letter is kept."""
+        for entries, letter in batch.dead:
+            try:
+                await self._publisher.publish(self._topics.dead_letters, letter)
+            except TransientError as error:
+                self._log.warning("dead letter not published, trying again", error=str(error))
+                batch.retry.update(entry.id for entry in entries)
+                continue
+            batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
+            self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row_id=letter["row_id"])
+        if batch.statuses:
+            try:
+                message = {"target": self._target.name, "statuses": batch.statuses}
+                await self._publisher.publish(self._topics.status, message)
+            except TransientError as error:
+                # Delivered but not told: coming again it is `unchanged`, and told then.
+                self._log.warning("status not published, trying again", error=str(error))
+                batch.retry.update(entry.id for entries in batch.rows.values() for entry in entries)
+        for error, rows in batch.trouble.items():
+            # One line for a cause, not for a row: a target that is down would flood the log.
+            self._log.warning("will be delivered again", error=error, count=len(rows), rows=rows[:ROWS_IN_A_LOG_LINE])
+        self._log.info(
+            "batch",
+            events=len(batch.entries),
+            retry=len(batch.retry),
+            outcomes={str(outcome): count for outcome, count in batch.outcomes.items() if count},
+            rows=[f"{s['row_id']}@{s['generation']} {s['outcome']}" for s in batch.statuses[:ROWS_IN_A_LOG_LINE]],
+        )
+
+    def _status(
+        self,
+        batch: _Batch,
+        desired: Desired,
+        outcome: Outcome,
+        reference: str | None = None,
+        error: str | None = None,
+    ) -> dict[str, Any]:
+        return {
+            **_row(desired),
+            "outcome": str(outcome),
+            "deleted": desired.deleted,
+            "reference": reference,
+            "error": error,
+            "saved_at": desired.saved_at,
+            "captured_at": batch.captured_at,
+            "delivered_at": _now(),
+        }
+
+    def _dead_letter(self, entry: Entry, error: PermanentError, desired: Desired | None) -> dict[str, Any]:
+        row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}
+        return {
+            **row,
+            "target": self._target.name,
+            "reason": error.reason,
+            "error": str(error),
+            "position": dict(entry.position),
+            "event": entry.event,
+            "dead_lettered_at": _now(),
+        }
+
+
+def _row(desired: Desired) -> dict[str, Any]:
+    return {"row_id": desired.row_id, "name": desired.name, "generation": desired.generation}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,69 @@
+"""A target that is still being connected: transient trouble for everybody who asks for it too early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rowcast.core.errors import TransientError
+from rowcast.core.plan import Held
+from rowcast.core.ports import Result, RowKey, Target
+from rowcast.core.render import Desired
+from rowcast.sync.settings import SyncSettings
+
+
+class Starting:
+    """The `Target` port in front of the configured target, which it makes at its start."""
+
+    def __init__(self, settings: SyncSettings, target: Target | None = None) -> None:
+        self._settings = settings
+        self._target = target
+        self._started = False
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self._settings.target
+
+    async def start(self) -> None:
+        """Make the target and read its inventory. Raises TransientError while that can't be done."""
+        if self._target is None:
+            self._target = await _make(self._settings)
+        await self._target.start()
+        self._started = True
+
+    async def close(self) -> None:
+        """Close the target, if there is one yet."""
+        if self._target is not None:
+            await self._target.close()
+
+    async def check(self) -> None:
+        """Whether events can be taken. A target that went down later doesn't count: its events wait in their retry."""
+        self._ready()
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        """Deliver, once started."""
+        return await self._ready().deliver(batch)
+
+    async def inventory(self) -> Sequence[Held]:
+        """The target's inventory, once started."""
+        return await self._ready().inventory()
+
+    def _ready(self) -> Target:
+        if self._target is None or not self._started:
+            raise TransientError("the target's inventory has not been read yet")
+        return self._target
+
+
+async def _make(settings: SyncSettings) -> Target:
+    """Make the target that the settings name; the other one's libraries are not even imported."""
+    if settings.target == "k8s":
+        from rowcast.sync.targets.kubernetes import connect
+
+        return await connect(settings.kubeconfig, settings.namespace, settings.in_flight)
+    from rowcast.sync.targets.git import GitSettings, GitTarget
+
+    if settings.git_url is None or settings.git_cache is None:
+        raise AssertionError("the settings require both for the target git")
+    return GitTarget(
+        GitSettings(url=settings.git_url, branch=settings.git_branch, root=settings.git_root, cache=settings.git_cache)
+    )

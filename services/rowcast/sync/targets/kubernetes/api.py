@@ -1,0 +1,236 @@
+"""The few requests that a target makes, over the official client's asyncio variant; its exceptions end here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+from kubernetes.aio import client, config
+
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.render import Manifest, ResourceType
+from rowcast.sync.targets.kubernetes.objects import Live, live_of
+
+FIELD_MANAGER = "rowcast"
+REQUEST_SECONDS = 15
+WATCH_SECONDS = 300
+PAGE = 500
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+NEVER = "1"
+"""A resource version that no object can have, since etcd's first revision precedes every write. In an apply it means
+"only if there is nothing yet": a new object is created, and an existing one is a conflict (seen with 1.36)."""
+
+_REJECTED = frozenset({400, 413, 415, 422})
+
+
+class ConflictError(TransientError):
+    """The object is not as the precondition expects: look again and judge anew."""
+
+
+class ExpiredError(TransientError):
+    """The watch's resource version is too old: list again."""
+
+
+class ForbiddenError(RowcastError):
+    """403, by RBAC or by an admission plugin; the caller finds out which."""
+
+
+class Api:
+    """A namespace of one API server. At most `in_flight` writes and reads are under way at once."""
+
+    def __init__(self, configuration: Any, namespace: str, in_flight: int) -> None:
+        configuration.connection_pool_maxsize = in_flight + 8
+        self._client = client.ApiClient(configuration)
+        self._namespace = namespace
+        self._slots = asyncio.Semaphore(in_flight)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def apply(self, manifest: Manifest, over: Live | None) -> Live:
+        """Server-side apply over the object `over`, or where there is none; raises ConflictError when that isn't so."""
+        precondition = (
+            {"resourceVersion": NEVER} if over is None else {"resourceVersion": over.resource_version, "uid": over.uid}
+        )
+        body = {**manifest.body, "metadata": {**manifest.body["metadata"], **precondition}}
+        answer = await self._request(
+            "PATCH",
+            self._path(manifest.type, manifest.name),
+            body=body,
+            query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
+            content_type="application/apply-patch+yaml",
+            accept=METADATA_ONLY,
+        )
+        return live_of(manifest.type, answer)
+
+    async def delete(self, live: Live) -> None:
+        """Delete exactly this version of this object; one that is gone is no error."""
+        preconditions = {"uid": live.uid, "resourceVersion": live.resource_version}
+        await self._request(
+            "DELETE", self._path(live.resource, live.name), body={"preconditions": preconditions}, missing_ok=True
+        )
+
+    async def get(self, resource: ResourceType, name: str) -> Live | None:
+        """One object's metadata, or None."""
+        answer = await self._request("GET", self._path(resource, name), accept=METADATA_ONLY, missing_ok=True)
+        return live_of(resource, answer) if answer else None
+
+    async def list_all(self, resource: ResourceType) -> tuple[list[Live], str]:
+        """The metadata of all objects of a type, and the resource version to watch from."""
+        found: list[Live] = []
+        query = [("limit", str(PAGE))]
+        while True:
+            answer = await self._request("GET", self._path(resource), query=query, accept=METADATA_LIST)
+            found += [live_of(resource, item) for item in answer.get("items") or ()]
+            token = answer["metadata"].get("continue")
+            if not token:
+                return found, answer["metadata"]["resourceVersion"]
+            query = [("limit", str(PAGE)), ("continue", token)]
+
+    async def watch(self, resource: ResourceType, resource_version: str) -> AsyncIterator[tuple[str, Live]]:
+        """Changes since a resource version, as (ADDED | MODIFIED | DELETED, object); ends when the server ends it."""
+        query = [
+            ("watch", "true"),
+            ("resourceVersion", resource_version),
+            ("timeoutSeconds", str(WATCH_SECONDS)),
+        ]
+        limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=REQUEST_SECONDS)
+        async with self._send("GET", self._path(resource), query=query, accept=METADATA_ONLY, limit=limit) as response:
+            if response.status != 200:
+                raise _error(response.status, await response.read(), response.headers)
+            async for line in response.content:
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"].get("code", 500)
+                    raise ExpiredError("watch expired") if status == 410 else _error(status, line, {})
+                yield event["type"], live_of(resource, event["object"])
+
+    async def allowed(self, verb: str, resource: ResourceType) -> bool:
+        """Whether RBAC lets us use a verb here; every authenticated user may ask that about itself."""
+        attributes = {
+            "namespace": self._namespace,
+            "verb": verb,
+            "group": resource.group,
+            "resource": resource.plural,
+        }
+        answer = await self._request(
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            body={
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": attributes},
+            },
+        )
+        return bool(answer["status"]["allowed"])
+
+    def _path(self, resource: ResourceType, name: str | None = None) -> str:
+        path = f"/apis/{resource.group}/{resource.version}/namespaces/{self._namespace}/{resource.plural}"
+        return path if name is None else f"{path}/{name}"
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: list[tuple[str, str]] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        missing_ok: bool = False,
+    ) -> Any:
+        async with (
+            self._slots,
+            self._send(
+                method,
+                path,
+                body=body,
+                query=query,
+                content_type=content_type,
+                accept=accept,
+                limit=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+            ) as response,
+        ):
+            payload = await response.read()
+            if response.status < 300:
+                return orjson.loads(payload)
+            if response.status == 404 and missing_ok:
+                return None
+            raise _error(response.status, payload, response.headers)
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: list[tuple[str, str]] | None = None,
+        content_type: str = "application/json",
+        accept: str,
+        limit: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send through the official client, which knows the ways to log in, and give its response to be read."""
+        try:
+            arguments = await self._client.param_serialize(
+                method,
+                path,
+                query_params=query or [],
+                header_params={"Accept": accept, "Content-Type": content_type},
+                auth_settings=["BearerToken"],
+            )
+            method, url, headers, _, _ = arguments
+            wrapped = await self._client.call_api(method, url, headers, body, None, _request_timeout=limit)
+            response: aiohttp.ClientResponse = wrapped.response
+            async with response:
+                yield response
+        except (aiohttp.ClientError, OSError, TimeoutError, orjson.JSONDecodeError) as error:
+            raise TransientError(f"API server: {str(error) or type(error).__name__}") from error
+
+
+def _error(status: int, payload: bytes, headers: Mapping[str, str]) -> RowcastError:
+    """Classify an answer. The message is the API server's own."""
+    message = _message(payload) or f"API server answered {status}"
+    if status == 409:
+        return ConflictError(message)
+    if status == 410:
+        return ExpiredError(message)
+    if status == 403:
+        return ForbiddenError(message)
+    if status in _REJECTED:
+        return PermanentError("rejected", message)
+    return TransientError(f"{status}: {message}", retry_after=_seconds(headers.get("Retry-After")))
+
+
+def _message(payload: bytes) -> str | None:
+    try:
+        status = orjson.loads(payload)
+        return str(status.get("message") or status["object"]["message"])
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value is not None and value.isdigit() else None
+
+
+async def configuration(kubeconfig: str | None) -> Any:
+    """The client's configuration, from a kubeconfig file or, without one, from the pod's service account.
+
+    Raises TransientError while neither can be read: files are mounted and renewed while we run.
+    """
+    settings = client.Configuration()
+    try:
+        if kubeconfig is None:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            await config.load_kube_config(config_file=kubeconfig, client_configuration=settings, persist_config=False)
+    except (config.ConfigException, OSError) as error:
+        raise TransientError(f"no access to the API server configured: {error}") from error
+    return settings

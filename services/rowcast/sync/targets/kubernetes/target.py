@@ -1,0 +1,193 @@
+"""Delivers rows to a namespace: judges against a view of it, writes under preconditions, looks again when refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from tenacity import AsyncRetrying, wait_random_exponential
+
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.plan import Held, Plan, Tombstones, plan
+from rowcast.core.ports import Delivered, Failed, Result, RowKey
+from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
+from rowcast.runtime.logging import get_logger
+from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError, configuration
+from rowcast.sync.targets.kubernetes.locks import NameLocks
+from rowcast.sync.targets.kubernetes.objects import View, key_of
+
+CONFLICTS = 10
+"""How often a row is judged anew within one delivery; more means a fight, which Dapr's backoff calms better."""
+
+
+def _place(_desired: Desired, manifest: Manifest) -> str:
+    return key_of(manifest.type, manifest.name)
+
+
+class KubernetesTarget:
+    """The `Target` port over one namespace of one API server."""
+
+    name = "k8s"
+
+    def __init__(self, api: Api, tombstones: Tombstones | None = None) -> None:
+        self._api = api
+        self._view = View()
+        self._locks = NameLocks()
+        self._tombstones = tombstones or Tombstones()
+        self._types = tuple(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
+        self._watches: list[asyncio.Task[None]] = []
+        self._log = get_logger("rowcast.target")
+
+    async def start(self) -> None:
+        """Read the inventory and keep it current from then on."""
+        if self._watches:
+            return
+        starts = [(resource, await self._list(resource)) for resource in self._types]
+        self._watches = [asyncio.create_task(self._follow(resource, version)) for resource, version in starts]
+
+    async def close(self) -> None:
+        """End the watches and the connections."""
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        self._watches = []
+        await self._api.close()
+
+    async def check(self) -> None:
+        """Ask the API server whether we may apply."""
+        for resource in self._types:
+            for verb in ("list", "watch", "create", "patch", "delete"):
+                if not await self._api.allowed(verb, resource):
+                    raise TransientError(f"not allowed to {verb} {resource.plural}.{resource.group}")
+
+    async def inventory(self) -> Sequence[Held]:
+        """What the API server holds of ours, read anew."""
+        found = [live for resource in self._types for live in (await self._api.list_all(resource))[0]]
+        return [live.held for live in found if live.held is not None]
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        """Deliver rows in parallel. Once one finds the API server down, those not begun fail with it at once."""
+        down: list[TransientError] = []
+
+        async def one(desired: Desired) -> Result:
+            if down:
+                return Failed(down[0])
+            try:
+                return await self._deliver(desired)
+            except TransientError as error:
+                if not isinstance(error, ConflictError):
+                    down.append(error)
+                return Failed(error)
+            except RowcastError as error:
+                return Failed(error)
+
+        results = await asyncio.gather(*(one(desired) for desired in batch))
+        return {(desired.table, desired.row_id): result for desired, result in zip(batch, results, strict=True)}
+
+    async def _deliver(self, desired: Desired) -> Result:
+        row = (desired.table, desired.row_id)
+        wanted = {_place(desired, manifest) for manifest in desired.manifests}
+        conflict: ConflictError | None = None
+        for _ in range(CONFLICTS):
+            places = wanted | {live.key for live in self._view.own(row)}
+            async with self._locks.hold(places):
+                if not {live.key for live in self._view.own(row)} <= places:
+                    continue  # the row got another object while we waited for the locks
+                try:
+                    return await self._execute(desired, self._judge(desired, wanted))
+                except ConflictError as error:
+                    conflict = error
+                    await self._look_again(desired, places)
+        raise conflict or ConflictError(f"{desired.name}: the row's objects keep changing")
+
+    def _judge(self, desired: Desired, wanted: set[str]) -> Plan:
+        holders = [live for key in sorted(wanted) if (live := self._view.at(key)) is not None]
+        for live in holders:
+            if live.held is None:
+                raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
+        return plan(
+            desired,
+            own=[live.held for live in self._view.own((desired.table, desired.row_id)) if live.held is not None],
+            holders=[live.held for live in holders if live.held is not None],
+            tombstone=self._tombstones.get(desired.table, desired.row_id),
+            key_of=_place,
+        )
+
+    async def _execute(self, desired: Desired, decided: Plan) -> Result:
+        reference = None
+        for manifest in decided.put:
+            try:
+                live = await self._api.apply(manifest, over=self._view.at(_place(desired, manifest)))
+            except ForbiddenError as error:
+                raise await self._denied("patch", manifest.type, error) from error
+            self._view.observe(live)
+            reference = live.resource_version
+        for held in decided.remove:
+            await self._remove(held)
+        if desired.deleted and decided.outcome is not Outcome.STALE:
+            self._tombstones.bury(desired.table, desired.row_id, desired.generation)
+        return Delivered(decided.outcome, reference)
+
+    async def _remove(self, held: Held) -> None:
+        live = self._view.at(held.key)
+        if live is None:
+            return
+        try:
+            await self._api.delete(live)
+        except ForbiddenError as error:
+            raise await self._denied("delete", live.resource, error) from error
+        self._view.forget(held.key)
+
+    async def _denied(self, verb: str, resource: ResourceType, error: ForbiddenError) -> RowcastError:
+        """RBAC is mended without touching the row: transient. An admission plugin's no is about the row: permanent."""
+        if await self._api.allowed(verb, resource):
+            return PermanentError("denied", str(error))
+        return TransientError(str(error))
+
+    async def _look_again(self, desired: Desired, places: set[str]) -> None:
+        for resource in self._types:
+            for key in places:
+                plural, _, name = key.partition("/")
+                if plural != resource.plural:
+                    continue
+                live = await self._api.get(resource, name)
+                if live is None:
+                    self._view.forget(key)
+                else:
+                    self._view.observe(live)
+        self._log.debug("refused by a precondition, looking again", row_id=desired.row_id, name=desired.name)
+
+    async def _list(self, resource: ResourceType) -> str:
+        objects, version = await self._api.list_all(resource)
+        self._view.replace(resource, objects)
+        return version
+
+    async def _follow(self, resource: ResourceType, version: str) -> None:
+        """Watch for ever; whatever interrupts it, list anew: an API server that came back may be another one."""
+        current: str | None = version
+        while True:
+            async for attempt in AsyncRetrying(wait=wait_random_exponential(multiplier=0.1, max=5)):
+                with attempt:
+                    try:
+                        current = await self._watch(resource, current or await self._list(resource))
+                    except ExpiredError:
+                        current = None
+                    except Exception as error:
+                        self._log.warning("watch interrupted", resource=resource.plural, error=repr(error))
+                        current = None
+                        raise
+
+    async def _watch(self, resource: ResourceType, version: str) -> str:
+        async for kind, live in self._api.watch(resource, version):
+            version = live.resource_version
+            if kind == "DELETED":
+                self._view.forget(live.key, live.version)
+            else:
+                self._view.observe(live)
+        return version
+
+
+async def connect(kubeconfig: str | None, namespace: str, in_flight: int) -> KubernetesTarget:
+    """A target for a namespace; `kubeconfig` None means the pod's own service account."""
+    return KubernetesTarget(Api(await configuration(kubeconfig), namespace, in_flight))
