@@ -1,0 +1,106 @@
+"""The only HTTP of the dashboard: crud, invoked through this app's own Dapr sidecar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+from decoding import app_config, page, problem, row_status
+from models import AppConfig, Configurations, Conflict, Draft, Missing, Page, Query, Refused, RowStatus, Unavailable
+
+CRUD: Final = "crud"
+# Slow enough for a cold database, short enough that a page never hangs.
+TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
+SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
+CRUD_DOWN: Final = "The crud service does not answer."
+CRUD_SLOW: Final = "The crud service took too long to answer."
+
+
+def connect(environment: Mapping[str, str]) -> httpx.Client:
+    """Return the HTTP connection to the sidecar that `environment` names (DAPR_HTTP_PORT, DAPR_API_TOKEN)."""
+    headers = {"dapr-app-id": CRUD, "accept": "application/json"}
+    if token := environment.get("DAPR_API_TOKEN"):
+        headers["dapr-api-token"] = token
+    port = environment.get("DAPR_HTTP_PORT", "3500")
+    # The sidecar is on the loopback: a proxy from the environment must not come between.
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT, trust_env=False)
+
+
+class CrudClient(Configurations):
+    """The rows as crud keeps them, on behalf of `person` (printable ASCII, since it travels in a header)."""
+
+    def __init__(self, http: httpx.Client, person: str) -> None:
+        self._http = http
+        self._person = person
+
+    def list(self, query: Query) -> Page:
+        wanted = {
+            "limit": str(query.limit),
+            "sort": query.sort,
+            "search": query.search,
+            "environment": query.environment,
+            "cursor": query.cursor or "",
+        }
+        return page(self._send("GET", "/appconfigs", params={key: value for key, value in wanted.items() if value}))
+
+    def get(self, row_id: int) -> AppConfig:
+        return app_config(self._send("GET", f"/appconfigs/{row_id}"))
+
+    def status(self, row_id: int) -> RowStatus:
+        return row_status(self._send("GET", f"/appconfigs/{row_id}/status"))
+
+    def create(self, draft: Draft) -> AppConfig:
+        return app_config(self._send("POST", "/appconfigs", body=draft))
+
+    def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
+        return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=draft, generation=generation))
+
+    def delete(self, row_id: int, generation: int) -> None:
+        self._send("DELETE", f"/appconfigs/{row_id}", generation=generation)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Draft | None = None,
+        generation: int | None = None,
+    ) -> Any:
+        headers = {"x-rowcast-user": self._person}
+        if generation is not None:
+            headers["if-match"] = f'"{generation}"'
+        try:
+            answer = self._http.request(
+                method, path, params=params, json=None if body is None else vars(body), headers=headers
+            )
+        except httpx.ConnectError as error:
+            raise Unavailable(SIDECAR_DOWN) from error
+        except httpx.TimeoutException as error:
+            raise Unavailable(CRUD_SLOW) from error
+        except httpx.HTTPError as error:
+            raise Unavailable(SIDECAR_DOWN) from error
+        return _content(answer)
+
+
+def _content(answer: httpx.Response) -> Any:
+    """Return the answer's JSON (None if it has no body), or raise what the answer means."""
+    try:
+        content = answer.json() if answer.content else None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Unavailable("The answer is not JSON: is something else listening on the sidecar's port?") from error
+    if answer.is_success:
+        return content
+    raise _refusal(answer.status_code, content)
+
+
+def _refusal(status: int, content: Any) -> Refused | Unavailable:
+    if isinstance(content, dict) and "errorCode" in content:
+        # The sidecar speaks for itself with `errorCode`, never with a problem: crud was not reached.
+        return Unavailable(CRUD_DOWN if status >= 500 else f"The sidecar refused: {content.get('message', status)}")
+    if status in (502, 503, 504):
+        return Unavailable(CRUD_DOWN)
+    kinds: Mapping[int, type[Refused]] = {404: Missing, 412: Conflict}
+    return problem(kinds.get(status, Refused), status, content)

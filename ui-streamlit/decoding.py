@@ -1,0 +1,79 @@
+"""From crud's JSON to the dashboard's types. What crud may leave out is optional here; the rest must be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from models import AppConfig, FieldError, Page, Refused, RowStatus, State, TargetStatus
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the instant that an RFC 3339 text names, in UTC."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _required(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _state(word: str) -> State:
+    # A word that a newer crud may use is not known to be delivered, so it is not shown as such.
+    return "synced" if word == "synced" else "failed" if word == "failed" else "pending"
+
+
+def target_status(target: str, content: Mapping[str, Any]) -> TargetStatus:
+    times = {station: moment(text) for station, text in (content.get("times") or {}).items()}
+    return TargetStatus(
+        target=target,
+        state=_state(content.get("state", "pending")),
+        observed_generation=content.get("observed_generation"),
+        outcome=content.get("outcome"),
+        reference=content.get("reference"),
+        error=content.get("error"),
+        updated_at=moment(content.get("updated_at")),
+        times={station: time for station, time in times.items() if time is not None},
+    )
+
+
+def _targets(content: Mapping[str, Any] | None) -> tuple[TargetStatus, ...]:
+    return tuple(target_status(target, status) for target, status in (content or {}).items())
+
+
+def app_config(content: Mapping[str, Any]) -> AppConfig:
+    return AppConfig(
+        id=content["id"],
+        name=content["name"],
+        repository_url=content["repository_url"],
+        branch=content["branch"],
+        environment=content["environment"],
+        generation=content["generation"],
+        created_at=_required(content["created_at"]),
+        updated_at=_required(content["updated_at"]),
+        updated_by=content["updated_by"],
+        sync=_targets(content.get("sync")),
+    )
+
+
+def page(content: Mapping[str, Any]) -> Page:
+    return Page(
+        items=tuple(app_config(item) for item in content["items"]),
+        next_cursor=content.get("next_cursor"),
+        total=content["total"],
+    )
+
+
+def row_status(content: Mapping[str, Any]) -> RowStatus:
+    return RowStatus(content["id"], content.get("generation"), _targets(content.get("targets")))
+
+
+def problem(kind: type[Refused], status: int, content: Any) -> Refused:
+    """Return the refusal that an RFC 9457 problem describes; anything else becomes one without details."""
+    known: Mapping[str, Any] = content if isinstance(content, dict) else {}
+    errors = tuple(
+        FieldError(str(error.get("field", "")), str(error.get("rule", "")), str(error.get("message", "")))
+        for error in known.get("errors") or ()
+        if isinstance(error, dict)
+    )
+    return kind(status, str(known.get("title") or f"HTTP {status}"), str(known.get("detail") or ""), errors)

@@ -1,0 +1,42 @@
+"""What goes wrong, said in one line with a retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from models import Missing, Refused, Unavailable
+from view_model import complaint
+
+
+@contextmanager
+def answered(where: str) -> Iterator[None]:
+    """Show in place of the block's outcome what the API refused or could not do; `where` keeps keys apart."""
+    try:
+        yield
+    except Unavailable as failure:
+        one_line(str(failure), where)
+    except Missing as refusal:
+        one_line(complaint(refusal), where, "Show all configurations", to_list)
+    except Refused as refusal:
+        one_line(complaint(refusal), where)
+
+
+def nothing() -> None:
+    """Do nothing: the rerun that follows a click is the retry."""
+
+
+def to_list() -> None:
+    """Leave the row that the link names."""
+    st.query_params.clear()
+
+
+def one_line(text: str, where: str, offer: str = "Retry", act: object = nothing) -> None:
+    """Show `text` as an error with one button beside it; `act` is called before the rerun."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.error(text, icon=":material/cloud_off:", width="stretch")
+        if st.button(offer, key=f"retry:{where}"):
+            if callable(act):
+                act()
+            st.rerun()

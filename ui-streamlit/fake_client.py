@@ -1,0 +1,118 @@
+"""The rows in memory, with crud's rules: for tests of the page, and a stand-in to design against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+
+from models import (
+    AppConfig,
+    Configurations,
+    Conflict,
+    Draft,
+    FieldError,
+    Missing,
+    Page,
+    Query,
+    Refused,
+    RowStatus,
+    TargetStatus,
+    Unavailable,
+)
+
+
+@dataclass
+class FakeTable:
+    """The table that clients share. Set `down` to a sentence to make every call fail with it."""
+
+    rows: dict[int, AppConfig] = field(default_factory=dict)
+    ids: count[int] = field(default_factory=lambda: count(1))
+    now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    down: str | None = None
+
+    def deliver(self, row_id: int, target: str, status: TargetStatus) -> None:
+        """Record what became of a row at a target, as the sync service would."""
+        row = self.rows[row_id]
+        others = tuple(known for known in row.sync if known.target != target)
+        self.rows[row_id] = replace(row, sync=(*others, status))
+
+
+class FakeClient(Configurations):
+    """What CrudClient does, on a FakeTable."""
+
+    def __init__(self, rows: FakeTable, person: str = "anonymous") -> None:
+        self._table = rows
+        self._person = person
+
+    def list(self, query: Query) -> Page:
+        self._reach()
+        found = [row for row in self._table.rows.values() if _matches(row, query)]
+        key = query.sort.removeprefix("-")
+        found.sort(key=lambda row: (getattr(row, key), row.id), reverse=query.sort.startswith("-"))
+        start = int(query.cursor or 0)
+        end = start + query.limit
+        return Page(tuple(found[start:end]), str(end) if end < len(found) else None, len(found))
+
+    def get(self, row_id: int) -> AppConfig:
+        self._reach()
+        if row_id not in self._table.rows:
+            raise Missing(404, "Not found", f"There is no configuration {row_id}.")
+        return self._table.rows[row_id]
+
+    def status(self, row_id: int) -> RowStatus:
+        row = self.get(row_id)
+        return RowStatus(row_id, row.generation, row.sync)
+
+    def create(self, draft: Draft) -> AppConfig:
+        self._reach()
+        self._refuse_taken_name(draft, None)
+        now = self._table.now
+        row = AppConfig(
+            id=next(self._table.ids),
+            generation=1,
+            created_at=now,
+            updated_at=now,
+            updated_by=self._person,
+            **vars(draft),
+        )
+        self._table.rows[row.id] = row
+        return row
+
+    def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
+        row = self._current(row_id, generation)
+        self._refuse_taken_name(draft, row_id)
+        row = replace(
+            row,
+            generation=row.generation + 1,
+            updated_at=self._table.now,
+            updated_by=self._person,
+            sync=tuple(replace(status, state="pending") for status in row.sync),
+            **vars(draft),
+        )
+        self._table.rows[row_id] = row
+        return row
+
+    def delete(self, row_id: int, generation: int) -> None:
+        self._current(row_id, generation)
+        del self._table.rows[row_id]
+
+    def _reach(self) -> None:
+        if self._table.down:
+            raise Unavailable(self._table.down)
+
+    def _current(self, row_id: int, generation: int) -> AppConfig:
+        row = self.get(row_id)
+        if row.generation != generation:
+            raise Conflict(412, "Precondition failed", f"The row has generation {row.generation} now.")
+        return row
+
+    def _refuse_taken_name(self, draft: Draft, row_id: int | None) -> None:
+        if any(row.name == draft.name and row.id != row_id for row in self._table.rows.values()):
+            error = FieldError("name", "unique", f"The name {draft.name} is taken.")
+            raise Refused(409, "Conflict", "The name is taken.", (error,))
+
+
+def _matches(row: AppConfig, query: Query) -> bool:
+    searched = (row.name, row.repository_url, row.branch, row.environment)
+    return query.environment in ("", row.environment) and any(query.search in text for text in searched)

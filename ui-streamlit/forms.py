@@ -1,0 +1,98 @@
+"""The form of a configuration, and the two dialogs: create, and delete with its name typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import rules
+import streamlit as st
+import view_model
+from failures import answered
+from models import AppConfig, Configurations, Draft, FieldError, Refused
+from streamlit.delta_generator import DeltaGenerator
+
+EMPTY = Draft(name="", repository_url="", branch="main", environment="")
+HINTS: Mapping[str, str] = {
+    "name": "checkout",
+    "repository_url": "https://git.example/shop/checkout.git",
+    "branch": "main",
+    "environment": "staging",
+}
+DIALOG = "dialog"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the fields hold, and the place under each where its error goes."""
+
+    draft: Draft
+    slots: Mapping[str, DeltaGenerator]
+
+    def show(self, errors: Iterable[FieldError]) -> None:
+        for field, message in view_model.by_field(errors).items():
+            self.slots[field].markdown(f":red[:material/error: {message}]")
+
+
+def fields(key: str, draft: Draft) -> Form:
+    """Draw the four fields, filled from `draft`; `key` tells this form's fields from any other's."""
+    values: dict[str, str] = {}
+    slots: dict[str, DeltaGenerator] = {}
+    for field, label in view_model.FIELDS.items():
+        value = st.text_input(
+            label, getattr(draft, field), key=f"{key}:{field}", placeholder=HINTS[field], autocomplete="off"
+        )
+        values[field] = value or ""
+        slots[field] = st.empty()
+    return Form(rules.trimmed(Draft(**values)), slots)
+
+
+def accepted(form: Form) -> bool:
+    """Show what the rules refuse, and tell whether that is nothing."""
+    errors = rules.field_errors(form.draft)
+    form.show(errors)
+    return not errors
+
+
+def refused(form: Form, refusal: Refused) -> None:
+    """Show crud's own refusal: at its fields, and in a line if none is to blame."""
+    form.show(refusal.errors)
+    if not view_model.by_field(refusal.errors):
+        st.error(view_model.complaint(refusal))
+
+
+def close() -> None:
+    st.session_state.pop(DIALOG, None)
+
+
+@st.dialog("New configuration", on_dismiss=close)
+def create(client: Configurations) -> None:
+    with st.form("create", border=False):
+        form = fields("create", EMPTY)
+        wanted = st.form_submit_button("Create", type="primary", width="stretch")
+    if not wanted or not accepted(form):
+        return
+    with answered("create"):
+        try:
+            row = client.create(form.draft)
+        except Refused as refusal:
+            refused(form, refusal)
+            return
+        close()
+        st.query_params["id"] = str(row.id)
+        st.rerun()
+
+
+@st.dialog("Delete configuration", on_dismiss=close)
+def delete(client: Configurations, row: AppConfig) -> None:
+    st.markdown(f"**{row.name}** goes from every target as well. Its history stays.")
+    typed = st.text_input("Type the name to confirm", key="delete:name", live=True, autocomplete="off")
+    agreed = st.button("Delete it", type="primary", width="stretch", disabled=typed != row.name, key="delete:agreed")
+    if not agreed:
+        return
+    with answered("delete"):
+        client.delete(row.id, row.generation)
+        close()
+        st.query_params.clear()
+        st.toast(f"{row.name} is deleted.", icon=":material/delete:")
+        st.rerun()

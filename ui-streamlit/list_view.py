@@ -1,0 +1,175 @@
+"""All configurations: search, filter, sort, page through them, open one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import forms
+import pyarrow
+import streamlit as st
+import view_model
+from failures import answered, nothing, one_line
+from models import Configurations, Page, Query, Unavailable
+from streamlit.column_config import MultiselectColumn, TextColumn
+
+REFRESH_SECONDS = 2.0
+PAGE_SIZE = 20
+CHIPS = {"synced": "#16a34a", "pending": "#d97706", "failed": "#dc2626"}
+WIDTHS = {"Name": 180, "Environment": 110, "Repository": 270, "Branch": 130, "Changed": 105, "By": 105}
+
+
+def show(client: Configurations) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Configurations", anchor=False, width="content")
+        if st.button("New configuration", type="primary", icon=":material/add:", shortcut="n"):
+            st.session_state[forms.DIALOG] = "create"
+    query = _filters()
+    _rows(client, query)
+    if st.session_state.get(forms.DIALOG) == "create":
+        forms.create(client)
+
+
+def _first_page() -> None:
+    st.session_state["cursors"] = []
+
+
+def _clear() -> None:
+    _first_page()
+    st.session_state["search"] = ""
+    st.session_state["environment"] = None
+
+
+def _filters() -> Query:
+    search, environment, order = st.columns([5, 3, 3])
+    text = search.text_input(
+        "Search",
+        key="search",
+        type="search",
+        live=True,
+        placeholder="Search name, repository, branch",
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
+    chosen = environment.selectbox(
+        "Environment",
+        sorted(st.session_state.get("environments", ())),
+        index=None,
+        key="environment",
+        placeholder="All environments",
+        accept_new_options=True,
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
+    sort = order.selectbox(
+        "Sort",
+        tuple(view_model.SORTS),
+        key="sort",
+        format_func=lambda option: view_model.SORTS[option],
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
+    return Query(search=(text or "").strip(), environment=chosen or "", sort=sort or "-updated_at", limit=PAGE_SIZE)
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _rows(client: Configurations, query: Query) -> None:
+    cursors: list[str] = st.session_state.setdefault("cursors", [])
+    query = Query(**{**vars(query), "cursor": cursors[-1] if cursors else None})
+    with answered("list"):
+        page = _page(client, query)
+        if page is None:
+            return
+        if page.items:
+            _table(page)
+            _pager(page, cursors)
+        else:
+            _empty(filtered=bool(query.search or query.environment), cursors=cursors)
+
+
+def _page(client: Configurations, query: Query) -> Page | None:
+    """Return the page, or while crud is away the one last seen, said to be so; None when there is none."""
+    last: tuple[Query, Page] | None = st.session_state.get("last_page")
+    seen = last[1] if last and last[0] == query else None
+    try:
+        if seen:
+            page = client.list(query)
+        else:
+            with st.skeleton(height=36 * PAGE_SIZE):
+                page = client.list(query)
+    except Unavailable as failure:
+        one_line(f"{failure} What follows is what was last seen." if seen else str(failure), "list", "Retry", nothing)
+        return seen
+    st.session_state["last_page"] = (query, page)
+    known: set[str] = st.session_state.setdefault("environments", set())
+    known.update(row.environment for row in page.items)
+    return page
+
+
+def _arrow(table: view_model.Table) -> pyarrow.Table:
+    # Arrow as it is: a DataFrame in between would cost the first page the import of pandas.
+    columns: dict[str, pyarrow.Array] = {
+        label: pyarrow.array(values, pyarrow.string()) for label, values in table.columns.items()
+    }
+    chips = {
+        label: pyarrow.array([[state] for state in states], pyarrow.list_(pyarrow.string()))
+        for label, states in table.states.items()
+    }
+    return pyarrow.table({**columns, **chips})
+
+
+def _table(page: Page) -> None:
+    table = view_model.table(page.items, datetime.now(UTC))
+    columns = {label: TextColumn(label, width=width) for label, width in WIDTHS.items()}
+    chips = {
+        label: MultiselectColumn(label, width=110, options=tuple(CHIPS), color=tuple(CHIPS.values()))
+        for label in table.states
+    }
+    state = st.dataframe(
+        _arrow(table),
+        key="table",
+        hide_index=True,
+        column_order=("Name", "Environment", *table.states, "Repository", "Branch", "Changed", "By"),
+        column_config={**columns, **chips},
+        row_height=36,
+        height="content",
+        on_select="rerun",
+        selection_mode="single-cell",
+        alt="Configurations: choose a cell to open its row",
+    )
+    _open(state["selection"]["cells"], table.ids)
+
+
+def _open(cells: Sequence[tuple[int, str]], ids: Sequence[int]) -> None:
+    if cells and cells[0][0] < len(ids):
+        st.query_params["id"] = str(ids[cells[0][0]])
+        st.rerun()
+
+
+def _pager(page: Page, cursors: list[str]) -> None:
+    text = view_model.shown_range(len(cursors), PAGE_SIZE, len(page.items), page.total)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+        st.caption(text, width="content")
+        if st.button("Previous", icon=":material/chevron_left:", disabled=not cursors):
+            cursors.pop()
+            st.rerun(scope="fragment")
+        if st.button("Next", icon=":material/chevron_right:", icon_position="right", disabled=not page.next_cursor):
+            cursors.append(page.next_cursor or "")
+            st.rerun(scope="fragment")
+
+
+def _empty(*, filtered: bool, cursors: list[str]) -> None:
+    if cursors:
+        # The rows of this page are gone since; the first page is where the others are.
+        cursors.clear()
+        st.rerun()
+    with st.container(border=True, horizontal_alignment="center"):
+        if filtered:
+            st.markdown("No configuration matches.", width="content")
+            if st.button("Clear the filters", on_click=_clear):
+                st.rerun()
+        else:
+            st.markdown("There is no configuration yet. What you create here arrives at every target.", width="content")
+            if st.button("Create the first one", type="primary"):
+                st.session_state[forms.DIALOG] = "create"
+                st.rerun()

@@ -1,0 +1,136 @@
+"""What the dashboard knows of a configuration, and the port through which it gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+State = Literal["synced", "pending", "failed"]
+Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The four fields that a person may write."""
+
+    name: str
+    repository_url: str
+    branch: str
+    environment: str
+
+
+@dataclass(frozen=True)
+class TargetStatus:
+    """What became of a row at one target; `times` are saved, captured, delivered and recorded, where known."""
+
+    target: str
+    state: State
+    observed_generation: int | None = None
+    outcome: str | None = None
+    reference: str | None = None
+    error: str | None = None
+    updated_at: datetime | None = None
+    times: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """One row as crud gives it; `sync` holds a status per target that has reported or is expected to."""
+
+    id: int
+    name: str
+    repository_url: str
+    branch: str
+    environment: str
+    generation: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    sync: tuple[TargetStatus, ...] = ()
+
+    @property
+    def draft(self) -> Draft:
+        return Draft(self.name, self.repository_url, self.branch, self.environment)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What the list shows: at most `limit` rows after `cursor`, in the order of `sort`."""
+
+    search: str = ""
+    environment: str = ""
+    sort: Sort = "-updated_at"
+    limit: int = 25
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of rows; `total` counts all that match, `next_cursor` is None on the last page."""
+
+    items: tuple[AppConfig, ...]
+    next_cursor: str | None
+    total: int
+
+
+@dataclass(frozen=True)
+class RowStatus:
+    """The delivery of one row; `generation` is None when the row is gone."""
+
+    id: int
+    generation: int | None
+    targets: tuple[TargetStatus, ...]
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One refused field: `rule` is a stable word such as `dns-1123-label`, `message` is for people."""
+
+    field: str
+    rule: str
+    message: str
+
+
+class Unavailable(Exception):
+    """A part that the dashboard needs does not answer. Its text is one sentence for people."""
+
+
+class Refused(Exception):
+    """crud answered that it will not do it; `errors` names the fields, if any are to blame."""
+
+    def __init__(self, status: int, title: str, detail: str = "", errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail or title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+
+
+class Missing(Refused):
+    """There is no such row (404)."""
+
+
+class Conflict(Refused):
+    """The row has a newer generation than the one the change was made from (412)."""
+
+
+class Configurations(Protocol):
+    """The rows, on behalf of one person. Every call may raise Unavailable or Refused (Missing, Conflict)."""
+
+    def list(self, query: Query) -> Page: ...
+
+    def get(self, row_id: int) -> AppConfig: ...
+
+    def status(self, row_id: int) -> RowStatus: ...
+
+    def create(self, draft: Draft) -> AppConfig: ...
+
+    def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
+        """Save `draft` if the row still has `generation`, else raise Conflict."""
+        ...
+
+    def delete(self, row_id: int, generation: int) -> None:
+        """Delete the row if it still has `generation`, else raise Conflict."""
+        ...

@@ -1,0 +1,166 @@
+"""From rows to what a page shows: pure, with the time of looking passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from models import AppConfig, Draft, FieldError, Refused, Sort, State, TargetStatus
+
+Colour = Literal["green", "orange", "red"]
+
+COLOURS: Final[Mapping[State, Colour]] = {"synced": "green", "pending": "orange", "failed": "red"}
+FIELDS: Final[Mapping[str, str]] = {
+    "name": "Name",
+    "repository_url": "Repository URL",
+    "branch": "Branch",
+    "environment": "Environment",
+}
+SORTS: Final[Mapping[Sort, str]] = {
+    "-updated_at": "Last changed first",
+    "updated_at": "First changed first",
+    "name": "Name, A to Z",
+    "-name": "Name, Z to A",
+    "-id": "Newest first",
+    "id": "Oldest first",
+}
+TARGETS: Final[Mapping[str, str]] = {"k8s": "Kubernetes", "git": "Git"}
+GIT_SHA_LENGTH: Final = 40
+
+
+@dataclass(frozen=True)
+class Table:
+    """The list as columns of equal length; `ids[n]` is the row behind line n."""
+
+    ids: tuple[int, ...]
+    columns: Mapping[str, tuple[str, ...]]
+    states: Mapping[str, tuple[str, ...]]
+
+
+def target_label(target: str) -> str:
+    return TARGETS.get(target, target)
+
+
+def targets_of(rows: Iterable[AppConfig]) -> tuple[str, ...]:
+    """Return every target that a row names: the known ones in their own order, then the others by name."""
+    found = {status.target for row in rows for status in row.sync}
+    known = [target for target in TARGETS if target in found]
+    return (*known, *sorted(found - set(known)))
+
+
+def state_at(row: AppConfig, target: str) -> State:
+    """Return the row's state at `target`: one that has not reported yet is pending, never missing."""
+    return next((status.state for status in row.sync if status.target == target), "pending")
+
+
+def table(rows: Iterable[AppConfig], now: datetime) -> Table:
+    rows = tuple(rows)
+    return Table(
+        ids=tuple(row.id for row in rows),
+        columns={
+            "Name": tuple(row.name for row in rows),
+            "Environment": tuple(row.environment for row in rows),
+            "Repository": tuple(short_url(row.repository_url) for row in rows),
+            "Branch": tuple(row.branch for row in rows),
+            "Changed": tuple(ago(row.updated_at, now) for row in rows),
+            "By": tuple(row.updated_by for row in rows),
+        },
+        states={
+            target_label(target): tuple(state_at(row, target) for row in rows)
+            for target in targets_of(rows) or tuple(TARGETS)
+        },
+    )
+
+
+def short_url(url: str) -> str:
+    """Return a repository's URL without what all of them share, so that the part that differs is seen."""
+    return url.removeprefix("https://").removesuffix(".git")
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """Return how long before `now` a moment was, in one unit; a clock that is ahead counts as now."""
+    seconds = max(0, int((now - then).total_seconds()))
+    if seconds < 10:
+        return "just now"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (10, "s")):
+        if seconds >= size:
+            return f"{seconds // size * (10 if unit == 's' else 1)} {unit} ago"
+    raise AssertionError("unreachable: every number of seconds from 10 has a unit")
+
+
+def duration(span: timedelta) -> str:
+    """Return a span as people say it: 43 ms, 1.2 s, 5 min."""
+    milliseconds = max(0, round(span.total_seconds() * 1000))
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    if milliseconds < 3_600_000:
+        return f"{milliseconds // 60_000} min"
+    return f"{milliseconds // 3_600_000} h"
+
+
+def way(status: TargetStatus) -> str:
+    """Return how long a change took to arrive, such as `captured after 18 ms, delivered after 43 ms`."""
+    saved = status.times.get("saved")
+    stations = [(word, status.times.get(word)) for word in ("captured", "delivered")]
+    known = [(word, time) for word, time in stations if saved is not None and time is not None]
+    return ", ".join(f"{word} after {duration(time - saved)}" for word, time in known if saved is not None)
+
+
+def progress(status: TargetStatus, generation: int | None) -> str:
+    """Return what the target has against what the row says, in words."""
+    if status.observed_generation is None:
+        return "Nothing delivered yet"
+    if generation is None or status.observed_generation == generation:
+        return f"Generation {status.observed_generation}, {status.outcome or status.state}"
+    return f"Generation {status.observed_generation} of {generation}, {status.outcome or status.state}"
+
+
+def reference(status: TargetStatus) -> str:
+    """Return what the target calls the delivered state: a commit's short hash, or a resource version."""
+    if not status.reference:
+        return ""
+    if status.target == "git" or len(status.reference) == GIT_SHA_LENGTH:
+        return f"commit {status.reference[:10]}"
+    return f"resource version {status.reference}" if status.target == "k8s" else status.reference
+
+
+def shown_range(page_number: int, limit: int, shown: int, total: int) -> str:
+    """Return which rows of how many are in sight, page_number counting from 0."""
+    if not shown:
+        return f"0 of {total:,}"
+    first = page_number * limit + 1
+    return f"{first:,}-{first + shown - 1:,} of {total:,}"
+
+
+def differences(mine: Draft, theirs: Draft) -> tuple[tuple[str, str, str], ...]:
+    """Return (label, mine, theirs) of each field in which two drafts differ."""
+    return tuple(
+        (label, getattr(mine, field), getattr(theirs, field))
+        for field, label in FIELDS.items()
+        if getattr(mine, field) != getattr(theirs, field)
+    )
+
+
+def by_field(errors: Iterable[FieldError]) -> Mapping[str, str]:
+    """Return the first message of each field that the form has."""
+    messages: dict[str, str] = {}
+    for error in errors:
+        field = error.field.removeprefix("body.")
+        if field in FIELDS:
+            messages.setdefault(field, error.message or error.rule)
+    return messages
+
+
+def complaint(refusal: Refused) -> str:
+    """Return the one line that says why crud refused, with what no field of the form can show."""
+    elsewhere = [error.message for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
+    return " ".join([refusal.detail or refusal.title, *elsewhere])
+
+
+def row_id(text: str | None) -> int | None:
+    """Return the row that a link names, or None if it names none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 19 else None
