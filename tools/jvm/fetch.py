@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from jgo.maven import MavenContext
+from jgo.maven import MavenContext  # type: ignore[import-not-found]  # it is in a folder of its own
 
 PARALLEL_DOWNLOADS = 8
 ATTEMPTS = 3
@@ -22,6 +22,7 @@ TIMEOUT_SECONDS = 60
 
 
 def context(repository: Path) -> Any:
+    """The resolver's context, with `repository` as the folder that it downloads into."""
     mirror = os.environ.get("ROWCAST_MAVEN_REPOSITORY")
     return MavenContext(
         repo_cache=repository,
@@ -32,6 +33,7 @@ def context(repository: Path) -> Any:
 
 
 def resolve(wanted: list[str], maven: Any) -> list[str]:
+    """The coordinates of all that is needed to run what is wanted, that included, sorted."""
     inputs, transitive = maven.resolver.resolve([maven.create_dependency(each) for each in wanted])
     kept = [each for each in (*inputs, *transitive) if each.scope not in ("test", "provided") and not each.optional]
     odd = [str(each) for each in kept if each.type != "jar" or each.classifier]
@@ -41,6 +43,7 @@ def resolve(wanted: list[str], maven: Any) -> list[str]:
 
 
 def download(artifact: str, maven: Any, folder: Path) -> str:
+    """Puts one archive into the folder and returns its file name. Ends the program after the last attempt."""
     group, name, version = artifact.split(":")
     target = folder / f"{name}-{version}.jar"
     for attempt in range(ATTEMPTS):
@@ -58,6 +61,7 @@ def download(artifact: str, maven: Any, folder: Path) -> str:
 
 
 def main() -> None:
+    """Does what the first argument says."""
     lines = [line.strip() for line in sys.stdin if line.strip()]
     if sys.argv[1] == "resolve":
         with tempfile.TemporaryDirectory() as scratch:

@@ -29,6 +29,7 @@ class Artifact:
 
     @property
     def file_name(self) -> str:
+        """Its name in the folder of the class path."""
         _, name, version = self.coordinates.split(":")
         return f"{name}-{version}.jar"
 
@@ -83,9 +84,8 @@ def resolve(cache: Path, *, jgo: Path, definition: Path = DEFINITION, progress: 
 def _fill(folder: Path, artifacts: Sequence[Artifact], jgo: Path, definition: Path, progress: Progress) -> None:
     partial = folder.with_suffix(".partial")
     partial.mkdir(exist_ok=True)
-    there = 0
-    for _ in _fetch(jgo, definition, ["download", str(partial)], [each.coordinates for each in artifacts]):
-        there += 1
+    coordinates = [each.coordinates for each in artifacts]
+    for there, _ in enumerate(_fetch(jgo, definition, ["download", str(partial)], coordinates), start=1):
         progress(there, len(artifacts))
     _verify(partial, artifacts)
     partial.rename(folder)
@@ -122,7 +122,8 @@ def _fetch(jgo: Path, definition: Path, arguments: list[str], lines: Sequence[st
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
         ) as process,
     ):
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         try:
             process.stdin.write("\n".join(lines))
             process.stdin.close()
@@ -154,6 +155,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
+    """The command line: renew the lock, or obtain what it says."""
     parser = argparse.ArgumentParser(prog="python -m rowcast_local.jvm")
     parser.add_argument("action", choices=["lock", "resolve"])
     parser.add_argument("--jgo", type=Path, required=True, help="folder that jgo is installed in")

@@ -1,0 +1,22 @@
+"""How every Java part is started: as quickly as a small machine allows, with a bounded heap."""
+
+from pathlib import Path
+
+from rowcast_local.jvm import ClassPath
+
+
+def java_command(java: Path, class_path: ClassPath, main_class: str, *, heap_mib: int) -> tuple[str, ...]:
+    """The command that runs `main_class` with at most `heap_mib` MiB of heap; its own arguments come after."""
+    return (
+        str(java),
+        f"-Xmx{heap_mib}m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Djava.awt.headless=true",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "-Dorg.slf4j.simpleLogger.showShortLogName=true",
+        "-cp",
+        class_path.argument,
+        main_class,
+    )
