@@ -7,8 +7,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
+
 from decoding import app_config, page, problem, row_status
-from models import AppConfig, Configurations, Conflict, Draft, Missing, Page, Query, Refused, RowStatus, Unavailable
+from models import (
+    AppConfig,
+    Configurations,
+    ConflictError,
+    Draft,
+    MissingError,
+    Page,
+    Query,
+    RefusedError,
+    RowStatus,
+    UnavailableError,
+)
 
 CRUD: Final = "crud"
 # Slow enough for a cold database, short enough that a page never hangs.
@@ -36,6 +48,7 @@ class CrudClient(Configurations):
         self._person = person
 
     def list(self, query: Query) -> Page:
+        """Return one page of the rows that match."""
         wanted = {
             "limit": str(query.limit),
             "sort": query.sort,
@@ -46,18 +59,23 @@ class CrudClient(Configurations):
         return page(self._send("GET", "/appconfigs", params={key: value for key, value in wanted.items() if value}))
 
     def get(self, row_id: int) -> AppConfig:
+        """Return one row, or raise MissingError."""
         return app_config(self._send("GET", f"/appconfigs/{row_id}"))
 
     def status(self, row_id: int) -> RowStatus:
+        """Return what became of a row at each target."""
         return row_status(self._send("GET", f"/appconfigs/{row_id}/status"))
 
     def create(self, draft: Draft) -> AppConfig:
+        """Save a new row and return it as saved."""
         return app_config(self._send("POST", "/appconfigs", body=draft))
 
     def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
+        """Save `draft` if the row still has `generation`, else raise ConflictError."""
         return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=draft, generation=generation))
 
     def delete(self, row_id: int, generation: int) -> None:
+        """Delete the row if it still has `generation`, else raise ConflictError."""
         self._send("DELETE", f"/appconfigs/{row_id}", generation=generation)
 
     def _send(
@@ -77,11 +95,11 @@ class CrudClient(Configurations):
                 method, path, params=params, json=None if body is None else vars(body), headers=headers
             )
         except httpx.ConnectError as error:
-            raise Unavailable(SIDECAR_DOWN) from error
+            raise UnavailableError(SIDECAR_DOWN) from error
         except httpx.TimeoutException as error:
-            raise Unavailable(CRUD_SLOW) from error
+            raise UnavailableError(CRUD_SLOW) from error
         except httpx.HTTPError as error:
-            raise Unavailable(SIDECAR_DOWN) from error
+            raise UnavailableError(SIDECAR_DOWN) from error
         return _content(answer)
 
 
@@ -90,17 +108,19 @@ def _content(answer: httpx.Response) -> Any:
     try:
         content = answer.json() if answer.content else None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Unavailable("The answer is not JSON: is something else listening on the sidecar's port?") from error
+        raise UnavailableError("The answer is not JSON: is something else listening on the sidecar's port?") from error
     if answer.is_success:
         return content
     raise _refusal(answer.status_code, content)
 
 
-def _refusal(status: int, content: Any) -> Refused | Unavailable:
+def _refusal(status: int, content: Any) -> RefusedError | UnavailableError:
     if isinstance(content, dict) and "errorCode" in content:
         # The sidecar speaks for itself with `errorCode`, never with a problem: crud was not reached.
-        return Unavailable(CRUD_DOWN if status >= 500 else f"The sidecar refused: {content.get('message', status)}")
+        return UnavailableError(
+            CRUD_DOWN if status >= 500 else f"The sidecar refused: {content.get('message', status)}"
+        )
     if status in (502, 503, 504):
-        return Unavailable(CRUD_DOWN)
-    kinds: Mapping[int, type[Refused]] = {404: Missing, 412: Conflict}
-    return problem(kinds.get(status, Refused), status, content)
+        return UnavailableError(CRUD_DOWN)
+    kinds: Mapping[int, type[RefusedError]] = {404: MissingError, 412: ConflictError}
+    return problem(kinds.get(status, RefusedError), status, content)

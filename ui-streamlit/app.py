@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import httpx
+import streamlit as st
+
 import api_client
 import brand
 import detail_view
-import httpx
 import list_view
 import rules
-import streamlit as st
 import view_model
 from models import Configurations
 
 ANONYMOUS = "anonymous"
+SIDEBAR_PIXELS = 250
 
 
 def page(connect: Callable[[str], Configurations], default_person: str = ANONYMOUS) -> None:
     """Show the room that the link names, for a client that `connect` makes of the person's name."""
     st.set_page_config(
-        page_title=brand.NAME, page_icon=brand.ICON, layout="wide", menu_items={"About": "Rowcast, Apache-2.0"}
+        page_title=brand.NAME,
+        page_icon=brand.ICON,
+        layout="wide",
+        initial_sidebar_state=250,
+        menu_items={"About": "Rowcast, Apache-2.0"},
     )
     st.html(brand.STYLE)
     client = connect(_person(default_person))

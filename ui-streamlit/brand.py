@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 NAME: Final = "Rowcast"
@@ -14,18 +15,30 @@ MARK: Final = (
 )
 ICON: Final = f'<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32" viewBox="0 0 32 32">{MARK}</svg>'
 BRAND: Final = f"""
-<div class="rowcast-brand"><svg viewBox="0 0 32 32" role="img" aria-label="{NAME}">{MARK}</svg>
-<div><strong>{NAME}</strong><span>database rows as Kubernetes resources</span></div></div>
+<div class="rowcast-brand"><div class="rowcast-mark"></div>
+<div><strong>{NAME}</strong><span>rows in, resources out</span></div></div>
 """
 
-STYLE: Final = """
+# The mark is a background because Streamlit takes SVG elements out of HTML.
+STYLE: Final = (
+    f"""
 <style>
-.block-container { max-width: 1280px; padding-top: 2.5rem; padding-bottom: 3rem; }
-.rowcast-brand { display: flex; gap: .75rem; align-items: center; }
-.rowcast-brand svg { width: 2.4rem; height: 2.4rem; flex: none; }
-.rowcast-brand strong { display: block; font-size: 1.3rem; line-height: 1.2; letter-spacing: -.01em; }
+.rowcast-mark {{
+  flex: none; width: 2.5rem; height: 2.5rem;
+  background: center / contain no-repeat url("data:image/svg+xml;base64,{base64.b64encode(ICON.encode()).decode()}");
+}}
+</style>
+"""
+    + """
+<style>
+.block-container { max-width: 1320px; padding-top: 4rem; padding-bottom: 2rem; }
+.rowcast-brand { display: flex; gap: .75rem; align-items: center; margin-bottom: 1rem; }
+.rowcast-brand strong { display: block; font-size: 1.35rem; line-height: 1.2; letter-spacing: -.01em; }
 .rowcast-brand span { font-size: .8rem; opacity: .7; }
+[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+[data-testid="stHeader"] { background: transparent; }
 /* The grid's own toolbar offers a download and a search of one page only: both would mislead. */
 [data-testid="stElementToolbar"] { display: none; }
 </style>
 """
+)

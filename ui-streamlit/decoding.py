@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from models import AppConfig, FieldError, Page, Refused, RowStatus, State, TargetStatus
+from models import AppConfig, FieldError, Page, RefusedError, RowStatus, State, TargetStatus
 
 
 def moment(text: str | None) -> datetime | None:
@@ -24,6 +24,7 @@ def _state(word: str) -> State:
 
 
 def target_status(target: str, content: Mapping[str, Any]) -> TargetStatus:
+    """Return what crud says of one target."""
     times = {station: moment(text) for station, text in (content.get("times") or {}).items()}
     return TargetStatus(
         target=target,
@@ -42,6 +43,7 @@ def _targets(content: Mapping[str, Any] | None) -> tuple[TargetStatus, ...]:
 
 
 def app_config(content: Mapping[str, Any]) -> AppConfig:
+    """Return the row of one AppConfig resource."""
     return AppConfig(
         id=content["id"],
         name=content["name"],
@@ -57,6 +59,7 @@ def app_config(content: Mapping[str, Any]) -> AppConfig:
 
 
 def page(content: Mapping[str, Any]) -> Page:
+    """Return the page of one list answer."""
     return Page(
         items=tuple(app_config(item) for item in content["items"]),
         next_cursor=content.get("next_cursor"),
@@ -65,10 +68,11 @@ def page(content: Mapping[str, Any]) -> Page:
 
 
 def row_status(content: Mapping[str, Any]) -> RowStatus:
+    """Return the delivery of one status answer."""
     return RowStatus(content["id"], content.get("generation"), _targets(content.get("targets")))
 
 
-def problem(kind: type[Refused], status: int, content: Any) -> Refused:
+def problem(kind: type[RefusedError], status: int, content: Any) -> RefusedError:
     """Return the refusal that an RFC 9457 problem describes; anything else becomes one without details."""
     known: Mapping[str, Any] = content if isinstance(content, dict) else {}
     errors = tuple(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import forms
 import streamlit as st
+
+import forms
 import view_model
 from failures import answered, to_list
-from models import AppConfig, Configurations, Conflict, Draft, Refused, TargetStatus
+from models import AppConfig, Configurations, ConflictError, Draft, RefusedError, TargetStatus
 
 REFRESH_SECONDS = 2.0
 
 
 def show(client: Configurations, row_id: int) -> None:
+    """Draw the room of the one configuration `row_id`."""
     st.button("Configurations", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
     with answered("row"):
         row = _base(client, row_id)
@@ -67,10 +69,10 @@ def _edit(client: Configurations, row: AppConfig) -> None:
     with answered("save"):
         try:
             saved = client.update(row.id, form.draft, row.generation)
-        except Conflict:
+        except ConflictError:
             st.session_state["conflict"] = (form.draft, client.get(row.id))
             st.rerun()
-        except Refused as refusal:
+        except RefusedError as refusal:
             forms.refused(form, refusal)
             return
         st.toast(f"Generation {saved.generation} is saved.", icon=":material/check:")
@@ -102,7 +104,7 @@ def _overwrite(client: Configurations, mine: Draft, theirs: AppConfig) -> None:
     with answered("overwrite"):
         try:
             _start_from(client.update(theirs.id, mine, theirs.generation))
-        except Conflict:
+        except ConflictError:
             # Somebody was faster once more: show that one.
             st.session_state["conflict"] = (mine, client.get(theirs.id))
             st.rerun()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
-from models import Missing, Refused, Unavailable
+
+from models import MissingError, RefusedError, UnavailableError
 from view_model import complaint
 
 
@@ -15,11 +16,11 @@ def answered(where: str) -> Iterator[None]:
     """Show in place of the block's outcome what the API refused or could not do; `where` keeps keys apart."""
     try:
         yield
-    except Unavailable as failure:
+    except UnavailableError as failure:
         one_line(str(failure), where)
-    except Missing as refusal:
+    except MissingError as refusal:
         one_line(complaint(refusal), where, "Show all configurations", to_list)
-    except Refused as refusal:
+    except RefusedError as refusal:
         one_line(complaint(refusal), where)
 
 

@@ -9,16 +9,16 @@ from itertools import count
 from models import (
     AppConfig,
     Configurations,
-    Conflict,
+    ConflictError,
     Draft,
     FieldError,
-    Missing,
+    MissingError,
     Page,
     Query,
-    Refused,
+    RefusedError,
     RowStatus,
     TargetStatus,
-    Unavailable,
+    UnavailableError,
 )
 
 
@@ -46,6 +46,7 @@ class FakeClient(Configurations):
         self._person = person
 
     def list(self, query: Query) -> Page:
+        """Return one page of the rows that match."""
         self._reach()
         found = [row for row in self._table.rows.values() if _matches(row, query)]
         key = query.sort.removeprefix("-")
@@ -55,16 +56,19 @@ class FakeClient(Configurations):
         return Page(tuple(found[start:end]), str(end) if end < len(found) else None, len(found))
 
     def get(self, row_id: int) -> AppConfig:
+        """Return one row, or raise MissingError."""
         self._reach()
         if row_id not in self._table.rows:
-            raise Missing(404, "Not found", f"There is no configuration {row_id}.")
+            raise MissingError(404, "Not found", f"There is no configuration {row_id}.")
         return self._table.rows[row_id]
 
     def status(self, row_id: int) -> RowStatus:
+        """Return what became of a row at each target."""
         row = self.get(row_id)
         return RowStatus(row_id, row.generation, row.sync)
 
     def create(self, draft: Draft) -> AppConfig:
+        """Save a new row and return it as saved."""
         self._reach()
         self._refuse_taken_name(draft, None)
         now = self._table.now
@@ -80,6 +84,7 @@ class FakeClient(Configurations):
         return row
 
     def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
+        """Save `draft` if the row still has `generation`, else raise ConflictError."""
         row = self._current(row_id, generation)
         self._refuse_taken_name(draft, row_id)
         row = replace(
@@ -94,23 +99,24 @@ class FakeClient(Configurations):
         return row
 
     def delete(self, row_id: int, generation: int) -> None:
+        """Delete the row if it still has `generation`, else raise ConflictError."""
         self._current(row_id, generation)
         del self._table.rows[row_id]
 
     def _reach(self) -> None:
         if self._table.down:
-            raise Unavailable(self._table.down)
+            raise UnavailableError(self._table.down)
 
     def _current(self, row_id: int, generation: int) -> AppConfig:
         row = self.get(row_id)
         if row.generation != generation:
-            raise Conflict(412, "Precondition failed", f"The row has generation {row.generation} now.")
+            raise ConflictError(412, "Precondition failed", f"The row has generation {row.generation} now.")
         return row
 
     def _refuse_taken_name(self, draft: Draft, row_id: int | None) -> None:
         if any(row.name == draft.name and row.id != row_id for row in self._table.rows.values()):
             error = FieldError("name", "unique", f"The name {draft.name} is taken.")
-            raise Refused(409, "Conflict", "The name is taken.", (error,))
+            raise RefusedError(409, "Conflict", "The name is taken.", (error,))
 
 
 def _matches(row: AppConfig, query: Query) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import rules
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+import rules
 import view_model
 from failures import answered
-from models import AppConfig, Configurations, Draft, FieldError, Refused
-from streamlit.delta_generator import DeltaGenerator
+from models import AppConfig, Configurations, Draft, FieldError, RefusedError
 
 EMPTY = Draft(name="", repository_url="", branch="main", environment="")
 HINTS: Mapping[str, str] = {
@@ -30,6 +31,7 @@ class Form:
     slots: Mapping[str, DeltaGenerator]
 
     def show(self, errors: Iterable[FieldError]) -> None:
+        """Put each error under its field."""
         for field, message in view_model.by_field(errors).items():
             self.slots[field].markdown(f":red[:material/error: {message}]")
 
@@ -54,7 +56,7 @@ def accepted(form: Form) -> bool:
     return not errors
 
 
-def refused(form: Form, refusal: Refused) -> None:
+def refused(form: Form, refusal: RefusedError) -> None:
     """Show crud's own refusal: at its fields, and in a line if none is to blame."""
     form.show(refusal.errors)
     if not view_model.by_field(refusal.errors):
@@ -62,11 +64,13 @@ def refused(form: Form, refusal: Refused) -> None:
 
 
 def close() -> None:
+    """Forget the open dialog: the next run does not show it."""
     st.session_state.pop(DIALOG, None)
 
 
 @st.dialog("New configuration", on_dismiss=close)
 def create(client: Configurations) -> None:
+    """Ask for the four fields, create the row and go to it."""
     with st.form("create", border=False):
         form = fields("create", EMPTY)
         wanted = st.form_submit_button("Create", type="primary", width="stretch")
@@ -75,7 +79,7 @@ def create(client: Configurations) -> None:
     with answered("create"):
         try:
             row = client.create(form.draft)
-        except Refused as refusal:
+        except RefusedError as refusal:
             refused(form, refusal)
             return
         close()
@@ -85,6 +89,7 @@ def create(client: Configurations) -> None:
 
 @st.dialog("Delete configuration", on_dismiss=close)
 def delete(client: Configurations, row: AppConfig) -> None:
+    """Ask for the name, delete the row and go back to the list."""
     st.markdown(f"**{row.name}** goes from every target as well. Its history stays.")
     typed = st.text_input("Type the name to confirm", key="delete:name", live=True, autocomplete="off")
     agreed = st.button("Delete it", type="primary", width="stretch", disabled=typed != row.name, key="delete:agreed")

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import forms
-import pyarrow
+import pyarrow  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
+from streamlit.column_config import MultiselectColumn, TextColumn
+
+import forms
 import view_model
 from failures import answered, nothing, one_line
-from models import Configurations, Page, Query, Unavailable
-from streamlit.column_config import MultiselectColumn, TextColumn
+from models import Configurations, Page, Query, UnavailableError
 
 REFRESH_SECONDS = 2.0
 PAGE_SIZE = 20
-CHIPS = {"synced": "#16a34a", "pending": "#d97706", "failed": "#dc2626"}
-WIDTHS = {"Name": 180, "Environment": 110, "Repository": 270, "Branch": 130, "Changed": 105, "By": 105}
+CHIP_WIDTH = 100
+WIDTHS = {"Name": 160, "Environment": 105, "Repository": 250, "Branch": 125, "Changed": 100, "By": 100}
 
 
 def show(client: Configurations) -> None:
+    """Draw the room of all configurations."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Configurations", anchor=False, width="content")
         if st.button("New configuration", type="primary", icon=":material/add:", shortcut="n"):
@@ -97,7 +99,7 @@ def _page(client: Configurations, query: Query) -> Page | None:
         else:
             with st.skeleton(height=36 * PAGE_SIZE):
                 page = client.list(query)
-    except Unavailable as failure:
+    except UnavailableError as failure:
         one_line(f"{failure} What follows is what was last seen." if seen else str(failure), "list", "Retry", nothing)
         return seen
     st.session_state["last_page"] = (query, page)
@@ -121,10 +123,8 @@ def _arrow(table: view_model.Table) -> pyarrow.Table:
 def _table(page: Page) -> None:
     table = view_model.table(page.items, datetime.now(UTC))
     columns = {label: TextColumn(label, width=width) for label, width in WIDTHS.items()}
-    chips = {
-        label: MultiselectColumn(label, width=110, options=tuple(CHIPS), color=tuple(CHIPS.values()))
-        for label in table.states
-    }
+    states, colours = tuple(view_model.COLOURS), tuple(view_model.COLOURS.values())
+    chips = {label: MultiselectColumn(label, width=CHIP_WIDTH, options=states, color=colours) for label in table.states}
     state = st.dataframe(
         _arrow(table),
         key="table",

@@ -52,6 +52,7 @@ class AppConfig:
 
     @property
     def draft(self) -> Draft:
+        """The four fields alone."""
         return Draft(self.name, self.repository_url, self.branch, self.environment)
 
 
@@ -93,11 +94,11 @@ class FieldError:
     message: str
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """A part that the dashboard needs does not answer. Its text is one sentence for people."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """crud answered that it will not do it; `errors` names the fields, if any are to blame."""
 
     def __init__(self, status: int, title: str, detail: str = "", errors: tuple[FieldError, ...] = ()) -> None:
@@ -108,29 +109,37 @@ class Refused(Exception):
         self.errors = errors
 
 
-class Missing(Refused):
+class MissingError(RefusedError):
     """There is no such row (404)."""
 
 
-class Conflict(Refused):
+class ConflictError(RefusedError):
     """The row has a newer generation than the one the change was made from (412)."""
 
 
 class Configurations(Protocol):
-    """The rows, on behalf of one person. Every call may raise Unavailable or Refused (Missing, Conflict)."""
+    """The rows, on behalf of one person. Every call may raise UnavailableError or RefusedError."""
 
-    def list(self, query: Query) -> Page: ...
+    def list(self, query: Query) -> Page:
+        """Return one page of the rows that match."""
+        ...
 
-    def get(self, row_id: int) -> AppConfig: ...
+    def get(self, row_id: int) -> AppConfig:
+        """Return one row, or raise MissingError."""
+        ...
 
-    def status(self, row_id: int) -> RowStatus: ...
+    def status(self, row_id: int) -> RowStatus:
+        """Return what became of a row at each target."""
+        ...
 
-    def create(self, draft: Draft) -> AppConfig: ...
+    def create(self, draft: Draft) -> AppConfig:
+        """Save a new row and return it as saved."""
+        ...
 
     def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
-        """Save `draft` if the row still has `generation`, else raise Conflict."""
+        """Save `draft` if the row still has `generation`, else raise ConflictError."""
         ...
 
     def delete(self, row_id: int, generation: int) -> None:
-        """Delete the row if it still has `generation`, else raise Conflict."""
+        """Delete the row if it still has `generation`, else raise ConflictError."""
         ...

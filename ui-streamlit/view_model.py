@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from models import AppConfig, Draft, FieldError, Refused, Sort, State, TargetStatus
+from models import AppConfig, Draft, FieldError, RefusedError, Sort, State, TargetStatus
 
 Colour = Literal["green", "orange", "red"]
 
@@ -40,6 +40,7 @@ class Table:
 
 
 def target_label(target: str) -> str:
+    """Return a target's name for people."""
     return TARGETS.get(target, target)
 
 
@@ -56,6 +57,7 @@ def state_at(row: AppConfig, target: str) -> State:
 
 
 def table(rows: Iterable[AppConfig], now: datetime) -> Table:
+    """Return the list as it is seen at `now`; without any target known, the usual ones are pending."""
     rows = tuple(rows)
     return Table(
         ids=tuple(row.id for row in rows),
@@ -155,7 +157,7 @@ def by_field(errors: Iterable[FieldError]) -> Mapping[str, str]:
     return messages
 
 
-def complaint(refusal: Refused) -> str:
+def complaint(refusal: RefusedError) -> str:
     """Return the one line that says why crud refused, with what no field of the form can show."""
     elsewhere = [error.message for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
     return " ".join([refusal.detail or refusal.title, *elsewhere])
