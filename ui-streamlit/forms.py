@@ -33,7 +33,7 @@ class Form:
     def show(self, errors: Iterable[FieldError]) -> None:
         """Put each error under its field."""
         for field, message in view_model.by_field(errors).items():
-            self.slots[field].markdown(f":red[:material/error: {message}]")
+            self.slots[field].caption(f":red[:material/error: {message}]")
 
 
 def fields(key: str, draft: Draft) -> Form:

@@ -54,7 +54,7 @@ def _filters() -> Query:
         on_change=_first_page,
     )
     chosen = environment.selectbox(
-        "Environment",
+        "Only this environment",
         sorted(st.session_state.get("environments", ())),
         index=None,
         key="environment",

@@ -9,35 +9,44 @@ from typing import Final
 from models import Draft, FieldError
 
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-LABEL_LENGTH: Final = 63
-URL: Final = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
-# git-check-ref-format(1), rules 1 to 10, as far as one branch name can break them.
-BRANCH_REFUSED: Final = re.compile(r"^[-/.]|/$|\.$|\.\.|//|/\.|\.lock(/|$)|@\{|[\x00-\x20\x7f~^:?*\[\\]|^@$")
+_HOST: Final = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+# No password: the URL is published in a custom resource.
+URL: Final = re.compile(
+    rf"(https?|ssh|git)://([\w.~%+-]+@)?{_HOST}(:\d{{1,5}})?/[!-~]+|[\w.-]+@{_HOST}:[!-.0-~][!-~]*|file:///[!-~]+",
+    re.ASCII,
+)
+# git-check-ref-format(1), as far as one branch name can break it.
+BRANCH_REFUSED: Final = re.compile(r"^[-/.]|[/.]\Z|\.\.|//|/\.|\.lock(/|\Z)|@\{|[\x00-\x20\x7f~^:?*\[\\]|^@\Z")
 PERSON: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+LENGTHS: Final[Mapping[str, int]] = {
+    "name": 63,
+    "repository_url": 2048,
+    "branch": 255,
+    "environment": 63,
+    "person": 200,
+}
 
 MESSAGES: Final[Mapping[str, str]] = {
     "required": "Fill this in.",
-    "max-length": f"At most {LABEL_LENGTH} characters.",
     "dns-1123-label": "Use a-z, 0-9 and -; begin and end with a letter or digit.",
-    "url": "Use a repository URL, such as https://git.example/team/app.git.",
+    "url": "Use a Git URL without a password, such as https://git.example/team/app.git.",
     "git-branch": "Git refuses this as a branch name.",
 }
 
 
-def _label(value: str) -> str | None:
-    if len(value) > LABEL_LENGTH:
-        return "max-length"
+def _fits(field: str, value: str) -> str | None:
+    if field == "repository_url":
+        return None if URL.fullmatch(value) else "url"
+    if field == "branch":
+        return "git-branch" if BRANCH_REFUSED.search(value) else None
     return None if LABEL.fullmatch(value) else "dns-1123-label"
 
 
-def _broken_rule(field: str, value: str) -> str | None:
-    if not value:
-        return "required"
-    if field in ("name", "environment"):
-        return _label(value)
-    if field == "repository_url":
-        return None if URL.fullmatch(value) else "url"
-    return "git-branch" if BRANCH_REFUSED.search(value) else None
+def _error(field: str, value: str) -> FieldError | None:
+    if len(value) > LENGTHS[field]:
+        return FieldError(field, "max-length", f"At most {LENGTHS[field]} characters.")
+    rule = _fits(field, value) if value else "required"
+    return FieldError(field, rule, MESSAGES[rule]) if rule else None
 
 
 def trimmed(draft: Draft) -> Draft:
@@ -47,10 +56,10 @@ def trimmed(draft: Draft) -> Draft:
 
 def field_errors(draft: Draft) -> tuple[FieldError, ...]:
     """Return what the API would refuse in `draft`: at most one error a field, in the order of the form."""
-    broken = ((field, _broken_rule(field, value)) for field, value in vars(draft).items())
-    return tuple(FieldError(field, rule, MESSAGES[rule]) for field, rule in broken if rule)
+    errors = (_error(field, value) for field, value in vars(draft).items())
+    return tuple(error for error in errors if error)
 
 
 def is_person(name: str) -> bool:
     """Tell whether `name` can travel in an HTTP header as it is: printable ASCII, at most 200 characters."""
-    return len(name) <= 200 and PERSON.fullmatch(name) is not None
+    return len(name) <= LENGTHS["person"] and PERSON.fullmatch(name) is not None
