@@ -1,0 +1,86 @@
+"""Where a row's manifests go in the repository, and which files there are ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from sys import intern
+from typing import Any
+
+import yaml
+
+from rowcast.core.errors import PermanentError
+from rowcast.core.plan import Held
+from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE, Desired, Manifest
+
+INVALID_NAME = "invalid-name"
+NOT_OWNED = "not-owned"
+SIZE_LIMIT = 64 * 1024
+"""Bytes. A larger file is not one of ours."""
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_DNS_LABEL = re.compile(_LABEL)
+_DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_OWN = re.compile(
+    rb"apiVersion: \S+\nkind: \S+\nmetadata:\n  name: \S+\n"
+    rb"  labels:\n    %s: %s\n    %s: ([a-z0-9_]+)\n    %s: \"([0-9]+)\"\n"
+    rb"  annotations:\n    %s: \"([0-9]+)\"\n    %s: \"([0-9]+)\"\n"
+    % tuple(re.escape(word.encode()) for word in (MANAGED_BY, MANAGER, TABLE, ROW_ID, GENERATION, LSN))
+)
+"""The head of a file as `emit` writes it, so that reading a large inventory need not parse YAML."""
+
+
+def path_of(root: str, desired: Desired, manifest: Manifest) -> str:
+    """`<root>/<environment>/<plural>/<name>.yaml`. Raises PermanentError (`invalid-name`)."""
+    if not _DNS_LABEL.fullmatch(desired.environment):
+        raise PermanentError(INVALID_NAME, f"environment {desired.environment!r} is not a DNS-1123 label")
+    if len(manifest.name) > 253 or not _DNS_SUBDOMAIN.fullmatch(manifest.name):
+        raise PermanentError(INVALID_NAME, f"name {manifest.name!r} is not a DNS-1123 subdomain")
+    path = f"{desired.environment}/{manifest.type.plural}/{manifest.name}.yaml"
+    return f"{root}/{path}" if root else path
+
+
+def may_be_ours(path: str) -> bool:
+    """Whether a file's name alone lets it be one of ours."""
+    return path.endswith((".yaml", ".yml"))
+
+
+def read_held(path: str, content: bytes) -> Held | None:
+    """The labels of a file; None when it is not ours."""
+    match = _OWN.match(content)
+    if match:
+        table, row_id, generation, lsn = match.groups()
+        return Held(path, intern(table.decode()), int(row_id), int(generation), int(lsn))
+    if MANAGED_BY.encode() not in content:
+        return None
+    return _parse(path, content)
+
+
+def _parse(path: str, content: bytes) -> Held | None:
+    """A file of ours that somebody has formatted anew is still ours."""
+    try:
+        document = yaml.load(content, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError):
+        return None
+    metadata = _mapping(_mapping(document).get("metadata"))
+    labels = _mapping(metadata.get("labels"))
+    annotations = _mapping(metadata.get("annotations"))
+    table, row_id = labels.get(TABLE), str(labels.get(ROW_ID, ""))
+    if labels.get(MANAGED_BY) != MANAGER or not isinstance(table, str) or not _is_number(row_id):
+        return None
+    generation, lsn = (_number(annotations.get(name)) for name in (GENERATION, LSN))
+    return Held(path, intern(table), int(row_id), generation, lsn)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _number(value: object) -> int:
+    """An annotation that a hand has broken counts as 0: anything newer may overwrite it."""
+    text = str(value)
+    return int(text) if _is_number(text) else 0

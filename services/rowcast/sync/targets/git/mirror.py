@@ -1,0 +1,152 @@
+"""The local bare mirror: a cache of the remote's branch in which commits are made. Nothing in it is the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from rowcast.core.errors import TransientError
+from rowcast.sync.targets.git.process import Git, GitError, environment_for
+from rowcast.sync.targets.git.settings import GitSettings
+from rowcast.sync.targets.git.stream import Commit, commit_stream
+
+_REF = "refs/rowcast/tip"
+_CONFIGURATION = "[safe]\n\tdirectory = *\n"
+"""Git refuses a local remote that belongs to another user; whoever named it in the settings has decided that."""
+_MIRROR_CONFIGURATION = {
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "core.fsync": "none",
+    "core.compression": "1",
+    "core.multiPackIndex": "true",
+    "core.logAllRefUpdates": "false",
+    "fastimport.unpackLimit": "1",
+    "push.negotiate": "false",
+}
+
+
+class Mirror:
+    """One remote branch and its cache folder, which no second instance may use at the same time."""
+
+    def __init__(self, settings: GitSettings) -> None:
+        self._settings = settings
+        self._folder = settings.cache.absolute()
+        self._path = self._folder / "mirror.git"
+        self._mark = self._path / "rowcast-remote"
+        self._lock: int | None = None
+        self._git = Git(environment_for(settings.environment, str(self._folder / "gitconfig")))
+
+    async def open(self) -> None:
+        """Lock the cache folder and have a repository in it. Raises TransientError while another instance has it."""
+        self._prepare()
+        if self._lock is None:
+            self._lock = _locked(self._folder / "lock")
+        if not await self._is_ours():
+            await self.rebuild()
+
+    def close(self) -> None:
+        """Let another instance have the cache folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def rebuild(self) -> None:
+        """Throw the mirror away and begin an empty one."""
+        await asyncio.to_thread(shutil.rmtree, self._path, ignore_errors=True)
+        await self._local("init", "--quiet", "--bare", "--template=")
+        settings = ((*name.partition("."), value) for name, value in _MIRROR_CONFIGURATION.items())
+        try:
+            with (self._path / "config").open("a") as config:
+                config.writelines(f"[{section}]\n\t{name} = {value}\n" for section, _, name, value in settings)
+            self._mark.write_text(self._remote_mark())
+        except OSError as error:
+            raise TransientError(f"cache folder: {error}") from error
+
+    async def remote_tip(self) -> str | None:
+        """The branch's commit, asked of the remote itself; None while there is no such branch. Raises GitError."""
+        self._prepare()
+        out = await self._git.run("ls-remote", "--", self._settings.url, self._settings.ref, timeout=self._remote)
+        found = (line.split("\t") for line in out.decode().splitlines())
+        return next((commit for commit, ref in found if ref == self._settings.ref), None)
+
+    async def fetch(self) -> str:
+        """Get the branch; returns its commit. Raises GitError, also when there is no such branch."""
+        spec = f"+{self._settings.ref}:{_REF}"
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
+        await self._local("fetch", *quiet, "--", self._settings.url, spec, timeout=self._remote)
+        return (await self.read("rev-parse", "--verify", _REF)).decode().strip()
+
+    async def write(self, commit: Commit) -> str:
+        """Make a commit in the mirror; returns its hash. Raises GitError, which means that the mirror is damaged."""
+        stream = commit_stream(_REF, commit)
+        out = await self._local("fast-import", "--quiet", "--force", "--done", "--date-format=raw", stdin=stream)
+        return out.decode().strip()
+
+    async def push(self, commit: str, expected: str | None) -> None:
+        """Let the branch go from `expected` (None: from not being there) to a child of it. Raises GitError.
+
+        A plain push would also pass when the branch was reset to an ancestor of `expected`, and so bring back what
+        somebody has taken out; the lease lets nothing but `expected` itself be replaced.
+        """
+        lease = f"--force-with-lease={self._settings.ref}:{expected or ''}"
+        refs = f"{commit}:{self._settings.ref}"
+        await self._local("push", "--quiet", "--no-verify", lease, "--", self._settings.url, refs, timeout=self._remote)
+
+    async def read(self, *arguments: str, stdin: bytes | None = None) -> bytes:
+        """Run a command that reads the mirror. Raises GitError."""
+        return await self._local(*arguments, stdin=stdin)
+
+    async def is_sound(self) -> bool:
+        """Whether everything that the mirror's ref needs is there."""
+        try:
+            await self.read("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+        except GitError:
+            return False
+        return True
+
+    async def maintain(self) -> None:
+        """Join the small packs that commits leave behind; bounded work, safe beside other commands. Raises GitError."""
+        await self._local("maintenance", "run", "--quiet", "--task=loose-objects", "--task=incremental-repack")
+
+    @property
+    def _remote(self) -> float:
+        return self._settings.remote_timeout
+
+    async def _local(self, *arguments: str, stdin: bytes | None = None, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - passed on
+        limit = self._settings.local_timeout if timeout is None else timeout
+        return await self._git.run(f"--git-dir={self._path}", *arguments, stdin=stdin, timeout=limit)
+
+    async def _is_ours(self) -> bool:
+        try:
+            if self._mark.read_text() != self._remote_mark():
+                return False
+            await self.read("rev-parse", "--git-dir")
+        except (OSError, ValueError, GitError):
+            return False
+        return True
+
+    def _remote_mark(self) -> str:
+        """Which remote the mirror is of, without its credentials."""
+        return hashlib.sha256(f"{self._settings.url}\n{self._settings.ref}".encode()).hexdigest()
+
+    def _prepare(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / "gitconfig").write_text(_CONFIGURATION)
+        except OSError as error:
+            raise TransientError(f"cache folder: {error}") from error
+
+
+def _locked(path: Path) -> int:
+    """The lock goes with the process, however that ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise TransientError(f"another instance uses the cache folder {path.parent}") from None
+    return descriptor

@@ -1,0 +1,111 @@
+"""Reads trees, files and messages out of the local mirror."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rowcast.core.plan import Held
+from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held
+from rowcast.sync.targets.git.index import Entry, Place
+
+_FILE_MODES = frozenset({"100644", "100755"})
+_GONE = "000000"
+_READ_AT_ONCE = 2_000
+
+
+class Repository(Protocol):
+    """A repository to ask: runs a git command that reads, and returns its output."""
+
+    async def read(self, *arguments: str, stdin: bytes | None = None) -> bytes:
+        """Raises GitError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A path of a tree: a file, a link, a submodule, or what is gone since another tree."""
+
+    mode: str
+    blob: str
+    path: str
+
+
+async def listed(repository: Repository, commit: str, folder: str) -> list[Node]:
+    """Every path at or below a folder, or of the whole tree."""
+    below = ["--", folder] if folder else []
+    out = await repository.read("ls-tree", "-r", "-z", "--full-tree", commit, *below)
+    nodes = []
+    for record in _records(out):
+        head, _, path = record.partition("\t")
+        mode, _, blob = head.split(" ")
+        nodes.append(Node(mode, blob, path))
+    return nodes
+
+
+async def changed(repository: Repository, old: str, new: str, folder: str) -> list[Node]:
+    """Every path at or below a folder that differs between two commits, as it is in the new one."""
+    below = ["--", folder] if folder else []
+    out = await repository.read("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, new, *below)
+    records = _records(out)
+    # strict is wrong here: one iterator feeds both sides of each pair
+    return [Node(head.split(" ")[1], head.split(" ")[3], path) for head, path in zip(records, records, strict=False)]
+
+
+async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> AsyncIterator[tuple[str, Entry]]:
+    """What each path means to the index. Files are read some thousand at a time."""
+    prefix = f"{root}/" if root else ""
+    files = []
+    for node in nodes:
+        if node.mode == _GONE:
+            yield node.path, Place.FREE
+        elif node.mode in _FILE_MODES and may_be_ours(node.path) and node.path.startswith(prefix):
+            files.append(node)
+        else:
+            yield node.path, Place.FOREIGN
+    for start in range(0, len(files), _READ_AT_ONCE):
+        for path, held in await _read(repository, files[start : start + _READ_AT_ONCE]):
+            yield path, held or Place.FOREIGN
+
+
+async def messages(repository: Repository, commits: str, most: int) -> list[str]:
+    """The messages of a range of commits, oldest first, the newest `most` of them."""
+    out = await repository.read("log", "-z", f"--max-count={most}", "--format=%B", commits)
+    return list(_records(out))[::-1]
+
+
+async def _read(repository: Repository, files: Sequence[Node]) -> list[tuple[str, Held | None]]:
+    small = await _small(repository, {node.blob for node in files})
+    contents = await _contents(repository, small)
+    return [(node.path, read_held(node.path, contents[node.blob]) if node.blob in contents else None) for node in files]
+
+
+async def _small(repository: Repository, blobs: set[str]) -> list[str]:
+    out = await repository.read("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=_names(blobs))
+    sizes = (line.split(" ") for line in out.decode().splitlines())
+    return [name for name, size in sizes if int(size) <= SIZE_LIMIT]
+
+
+async def _contents(repository: Repository, blobs: Sequence[str]) -> dict[str, bytes]:
+    """`cat-file --batch` answers `<name> <type> <size>`, a newline, the content, a newline."""
+    if not blobs:
+        return {}
+    out = await repository.read("cat-file", "--batch", stdin=_names(blobs))
+    contents = {}
+    at = 0
+    while at < len(out):
+        end = out.index(b"\n", at)
+        name, _, size = out[at:end].decode().split(" ")
+        at = end + 1 + int(size)
+        contents[name] = out[end + 1 : at]
+        at += 1
+    return contents
+
+
+def _names(blobs: Sequence[str] | set[str]) -> bytes:
+    return "".join(f"{blob}\n" for blob in blobs).encode()
+
+
+def _records(out: bytes) -> Iterator[str]:
+    return (record for record in out.decode(errors="surrogateescape").split("\0") if record)

@@ -1,0 +1,118 @@
+"""The fake that ships with the `Target` port: a target in memory, judged by the same plan as the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.plan import Held, Plan, Tombstones, plan
+from rowcast.core.ports import Delivered, Failed, Result, RowKey
+from rowcast.core.render import Desired, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object. `held` is None for an object that is not ours."""
+
+    held: Held | None
+    manifest: Manifest
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """The place itself, which outlives the targets that deliver to it."""
+
+    objects: dict[str, Stored] = field(default_factory=dict)
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    version: int = 0
+    """Rises with every write, as a resourceVersion does."""
+
+
+@dataclass(slots=True)
+class MemoryTarget:
+    """The `Target` port over a `MemoryStore`.
+
+    Switches for tests: `down` fails every call with a TransientError of that text; `refused` maps a row to the error
+    that its delivery ends with.
+    """
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    name: str = "memory"
+    down: str | None = None
+    refused: dict[RowKey, RowcastError] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        """Nothing to connect to; fails while `down`."""
+        self._answer()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def check(self) -> None:
+        """Fails while `down`."""
+        self._answer()
+
+    async def inventory(self) -> Sequence[Held]:
+        """What the store holds of ours."""
+        self._answer()
+        return self._held()
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        """Deliver rows in order. Raises TransientError while `down`."""
+        self._answer()
+        return {(desired.table, desired.row_id): self._deliver(desired) for desired in batch}
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise TransientError(self.down)
+
+    def _held(self) -> list[Held]:
+        return [stored.held for stored in self.store.objects.values() if stored.held is not None]
+
+    def _deliver(self, desired: Desired) -> Result:
+        row = (desired.table, desired.row_id)
+        try:
+            if row in self.refused:
+                raise self.refused[row]
+            decided = self._judge(desired)
+        except RowcastError as error:
+            return Failed(error)
+        self._execute(desired, decided)
+        written = bool(decided.put or decided.remove)
+        return Delivered(decided.outcome, str(self.store.version) if written else None)
+
+    def _judge(self, desired: Desired) -> Plan:
+        row = (desired.table, desired.row_id)
+        places = [self.store.objects.get(_place(desired, manifest)) for manifest in desired.manifests]
+        found = [stored for stored in places if stored is not None]
+        decided = plan(
+            desired,
+            own=(held for held in self._held() if (held.table, held.row_id) == row),
+            holders=_ours(found),
+            tombstone=self.store.tombstones.get(*row),
+            key_of=_place,
+        )
+        if decided.put and any(stored.held is None for stored in found):
+            raise PermanentError("not-owned", f"{desired.name} is not managed by rowcast; it is left alone")
+        return decided
+
+    def _execute(self, desired: Desired, decided: Plan) -> None:
+        for manifest in decided.put:
+            key = _place(desired, manifest)
+            held = Held(key, desired.table, desired.row_id, desired.generation, desired.lsn)
+            self.store.objects[key] = Stored(held, manifest)
+        for held in decided.remove:
+            del self.store.objects[held.key]
+        self.store.version += len(decided.put) + len(decided.remove)
+        if desired.deleted and decided.outcome is not Outcome.STALE:
+            self.store.tombstones.bury(desired.table, desired.row_id, desired.generation)
+
+
+def _place(desired: Desired, manifest: Manifest) -> str:
+    return f"{desired.environment}/{manifest.type.plural}/{manifest.name}"
+
+
+def _ours(found: Iterable[Stored]) -> list[Held]:
+    return [stored.held for stored in found if stored.held is not None]
