@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+from rowcast_local.platform import Platform
+
+from e2e.world import World
+
+
+@pytest.fixture
+def world(platform: Platform) -> World:
+    """The whole platform; rows of other tests may be there, since the three places are compared as a whole."""
+    return World(platform.env())

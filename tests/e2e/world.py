@@ -1,0 +1,148 @@
+"""What the table, the cluster and the repository hold, each read by its own client and none by Rowcast's code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+import psycopg2.extensions
+import yaml
+
+State = dict[str, tuple[int, int, str, str, str]]
+"""By name: id, generation, repository URL, branch, environment."""
+
+SETTLE_SECONDS = 120
+"""How long anything may take before a test gives up; no test waits for it to pass."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One running platform, seen from outside."""
+
+    env: Mapping[str, str]
+
+    def api(self, person: str = "alice") -> httpx.Client:
+        """The way of the dashboard: its sidecar, which invokes crud's."""
+        headers = {"dapr-app-id": "crud", "x-rowcast-user": person}
+        if token := self.env.get("DAPR_API_TOKEN"):
+            headers["dapr-api-token"] = token
+        return httpx.Client(base_url=self.env["ROWCAST_DAPR_URL"], headers=headers, timeout=60, trust_env=False)
+
+    def create(self, name: str, person: str = "alice", **fields: str) -> dict[str, Any]:
+        """Create a row through the API."""
+        with self.api(person) as api:
+            return done(api.post("/appconfigs", json=config(name, **fields)))
+
+    @contextmanager
+    def sql(self, *, autocommit: bool = False) -> Iterator[psycopg2.extensions.cursor]:
+        """One transaction as the database's owner; with autocommit, one for each statement."""
+        connection = psycopg2.connect(self.env["ROWCAST_DATABASE_URL"])
+        try:
+            connection.autocommit = autocommit
+            with connection, connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def table(self) -> State:
+        """The desired state."""
+        with self.sql() as cursor:
+            cursor.execute("SELECT name, id, generation, repository_url, branch, environment FROM app_configs")
+            return {name: tuple(rest) for name, *rest in cursor.fetchall()}
+
+    def cluster(self) -> State:
+        """The custom resources, as kubectl lists them."""
+        items = json.loads(self.kubectl("get", "appconfigs", "-o", "json"))["items"]
+        return {item["metadata"]["name"]: state_of(item) for item in items}
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl in Rowcast's namespace as the cluster's administrator."""
+        command = ["kubectl", "--namespace", self.env["ROWCAST_NAMESPACE"], *arguments]
+        environment = {"KUBECONFIG": self.env["KUBECONFIG"], "PATH": self.env["PATH"], "HOME": "/nonexistent"}
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        return ran.stdout
+
+    def repository(self) -> State:
+        """The files of a fresh clone, each where its row says."""
+        found: State = {}
+        with self.clone() as folder:
+            for path in sorted(folder.glob("environments/**/*.yaml")):
+                manifest = yaml.load(path.read_text(), yaml.CSafeLoader)
+                state = state_of(manifest)
+                assert path.relative_to(folder).as_posix() == f"environments/{state[4]}/appconfigs/{path.stem}.yaml"
+                assert path.stem == manifest["metadata"]["name"]
+                found[path.stem] = state
+        return found
+
+    @contextmanager
+    def clone(self) -> Iterator[Path]:
+        """A fresh clone of the repository, for as long as the context lasts."""
+        with tempfile.TemporaryDirectory() as folder:
+            url = self.env["ROWCAST_GIT_URL"]
+            subprocess.run(["git", "clone", "--quiet", url, folder], check=True, timeout=60, capture_output=True)
+            yield Path(folder)
+
+    def settled(self) -> None:
+        """Wait until table, cluster and repository hold the same, and show the difference if they never do."""
+        wait_until(lambda: self.table() == self.cluster() == self.repository(), lambda: self.difference())
+
+    def difference(self) -> str:
+        """What the three do not agree on."""
+        table, cluster, repository = self.table(), self.cluster(), self.repository()
+        names = sorted({*table, *cluster, *repository})
+        rows = [
+            f"{name}: table {table.get(name)}, cluster {cluster.get(name)}, repository {repository.get(name)}"
+            for name in names
+            if not table.get(name) == cluster.get(name) == repository.get(name)
+        ]
+        return f"{len(rows)} rows differ:\n" + "\n".join(rows[:20])
+
+
+def config(name: str, **fields: str) -> dict[str, str]:
+    """A configuration's body."""
+    return {
+        "name": name,
+        "repository_url": f"https://git.example.com/shop/{name}.git",
+        "branch": "main",
+        "environment": "dev",
+        **fields,
+    }
+
+
+def state_of(manifest: Mapping[str, Any]) -> tuple[int, int, str, str, str]:
+    """A manifest's row."""
+    spec, metadata = manifest["spec"], manifest["metadata"]
+    assert metadata["labels"]["rowcast.dev/row-id"] == str(spec["id"])
+    generation = int(metadata["annotations"]["rowcast.dev/generation"])
+    return spec["id"], generation, spec["repository_url"], spec["branch"], spec["environment"]
+
+
+def done(response: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON; an error shows the problem."""
+    assert response.is_success, f"{response.status_code}: {response.text}"
+    answer: dict[str, Any] = response.json() if response.content else {}
+    return answer
+
+
+def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+    """Return as soon as the condition holds; trouble while asking counts as not yet."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    trouble: Exception | None = None
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+            trouble = None
+        except (OSError, httpx.HTTPError, subprocess.SubprocessError, psycopg2.Error) as error:
+            trouble = error
+        time.sleep(0.1)  # between two looks; the condition decides
+    raise AssertionError(f"not within {SETTLE_SECONDS} s: {trouble or explain()}")
