@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from rowcast.runtime.body_limit import BodyLimitMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
 from rowcast.runtime.metrics import add_metrics_route, new_registry
 from rowcast.runtime.problems import add_problem_handlers
@@ -27,6 +28,7 @@ def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
     add_problem_handlers(app)
     add_health_routes(app, equipment.readiness)
     add_metrics_route(app, equipment.registry)
+    app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
     app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
     return equipment

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     app_api_token: SecretStr | None = Field(default=None, validation_alias=_named("APP_API_TOKEN", "app_api_token"))
     dapr_api_token: SecretStr | None = Field(default=None, validation_alias=_named("DAPR_API_TOKEN", "dapr_api_token"))
     pubsub: str = "pubsub"
+    max_body_bytes: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
     shutdown_seconds: Annotated[float, Field(gt=0)] = 20.0
     """How long requests in flight may take to end after SIGTERM, in seconds."""
 

@@ -1,0 +1,1 @@
+"""The API that owns the table of configurations, and keeps what became of each row."""

@@ -1,0 +1,84 @@
+"""Turns crud's errors into problems, so that a route only says what it does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+
+from rowcast.core.errors import TransientError
+from rowcast.crud.errors import BatchError, FieldError, NameTakenError, NotFoundError, StaleGenerationError
+from rowcast.crud.preconditions import etag
+from rowcast.crud.schemas import ProblemOut
+from rowcast.runtime.logging import get_logger
+from rowcast.runtime.problems import PROBLEM_JSON, ProblemResponse, problem, validation_errors
+
+_BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "duplicate": 422}
+_BATCH_PREFIXES = ("create.", "update.", "delete.")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of the problems that an operation may answer; 422 and 503 are always among them."""
+    content = {PROBLEM_JSON: {"schema": ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")}}
+    for media in content.values():
+        media["schema"] = {"$ref": "#/components/schemas/ProblemOut"}
+    return {status: {"model": ProblemOut, "description": _MEANING[status]} for status in (*statuses, 422, 503)}
+
+
+_MEANING = {
+    404: "There is no such configuration.",
+    409: "The name is taken.",
+    412: "The configuration has changed since the caller read it.",
+    422: "The request isn't valid; `errors` names field and rule.",
+    503: "The database doesn't answer; try again.",
+}
+
+
+def add_answers(app: FastAPI) -> None:
+    """Registers the handlers; after the runtime's own, whose answer to validation errors it refines."""
+    log = get_logger("rowcast.crud")
+
+    @app.exception_handler(NotFoundError)
+    async def not_found(_request: Request, error: NotFoundError) -> ProblemResponse:
+        return problem(404, str(error))
+
+    @app.exception_handler(NameTakenError)
+    async def name_taken(_request: Request, error: NameTakenError) -> ProblemResponse:
+        return problem(409, str(error), [_item("name", "unique", str(error))])
+
+    @app.exception_handler(StaleGenerationError)
+    async def stale(_request: Request, error: StaleGenerationError) -> ProblemResponse:
+        headers = {"etag": etag(error.generation)}
+        return problem(412, str(error), [_item("generation", "generation", str(error))], headers)
+
+    @app.exception_handler(FieldError)
+    async def field_invalid(_request: Request, error: FieldError) -> ProblemResponse:
+        return problem(422, "the request is not valid", [_item(error.field, error.rule, str(error))])
+
+    @app.exception_handler(BatchError)
+    async def batch_refused(_request: Request, error: BatchError) -> ProblemResponse:
+        errors = [{"index": e.index, **_item(e.field, e.rule, e.message)} for e in error.errors]
+        return problem(_BATCH_STATUS[error.errors[0].rule], str(error), errors)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> ProblemResponse:
+        return problem(422, "the request is not valid", [_without_tag(item) for item in validation_errors(error)])
+
+    @app.exception_handler(TransientError)
+    async def unavailable(_request: Request, error: TransientError) -> ProblemResponse:
+        log.warning("unavailable", reason=str(error))
+        return problem(503, "the database doesn't answer; try again", headers={"retry-after": "1"})
+
+
+def _item(field: str, rule: str, message: str) -> dict[str, str]:
+    return {"field": field, "rule": rule, "message": message}
+
+
+def _without_tag(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A batch's fields without what only Pydantic knows of: the tag of the union's member."""
+    field: str = item["field"]
+    if "index" in item and field.startswith(_BATCH_PREFIXES):
+        field = field.partition(".")[2]
+    if "index" in item:
+        field = field.removeprefix("config.")
+    return {**item, "field": field}

@@ -1,0 +1,45 @@
+"""Opaque cursors for keyset pagination: where a page ended, and in which order."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+
+from rowcast.crud.errors import FieldError
+
+_VERSION = 1
+_MAX_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """After the row with this sort key and id, in the order `sort` (such as `-updated_at`)."""
+
+    sort: str
+    key: str
+    row_id: int
+
+
+def encode(cursor: Cursor) -> str:
+    """URL-safe text, whose inside is nobody's business."""
+    raw = json.dumps([_VERSION, cursor.sort, cursor.key, cursor.row_id], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def decode(text: str) -> Cursor:
+    """The inverse of `encode`. Raises FieldError (field `cursor`, rule `cursor`) for anything else."""
+    try:
+        if len(text) > _MAX_LENGTH:
+            raise ValueError
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        version, sort, key, row_id = json.loads(raw)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise _invalid() from None
+    well_typed = isinstance(sort, str) and isinstance(key, str) and type(row_id) is int and 0 <= row_id < 2**63
+    if version != _VERSION or not well_typed or "\x00" in key or not key.isascii():
+        raise _invalid()
+    return Cursor(sort, key, row_id)
+
+
+def _invalid() -> FieldError:
+    return FieldError("cursor", "cursor", "is not a cursor that this API gave out")

@@ -1,0 +1,72 @@
+"""Connections to PostgreSQL, and the translation of its driver's errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from rowcast.core.errors import TransientError
+from rowcast.crud.settings import CrudSettings
+
+_NOT_READY = frozenset({"42P01", "42703", "42883", "25006"})
+"""SQLSTATE of an undefined table, column or function (not migrated yet) and of a standby (a failover): these pass."""
+
+
+def make_engine(settings: CrudSettings) -> Engine:
+    """An engine that connects when first used, and notices a connection that died meanwhile."""
+    statement_ms = int(settings.database_statement_seconds * 1000)
+    return create_engine(
+        settings.sqlalchemy_url,
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_pool_overflow,
+        pool_timeout=settings.database_pool_wait_seconds,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        connect_args={
+            "connect_timeout": settings.database_connect_seconds,
+            "application_name": "rowcast-crud",
+            "options": f"-c timezone=UTC -c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+            "tcp_user_timeout": 10_000,
+        },
+    )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose statements all see one snapshot. Raises TransientError if the database is in trouble."""
+    with translated(), engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        yield connection
+
+
+@contextmanager
+def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
+    """A transaction that commits at the end, in the name of `actor`. Raises TransientError if the database fails."""
+    with translated(), engine.begin() as connection:
+        if actor is not None:
+            connection.execute(text("SELECT set_config('rowcast.actor', :who, true)"), {"who": actor})
+        yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what passes by itself into TransientError; anything else stays as it is."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise TransientError(f"the database doesn't answer: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or sqlstate(error) in _NOT_READY:
+            raise TransientError(f"the database isn't ready: {_first_line(error)}") from error
+        raise
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's error code (appendix A of its manual); None if the server didn't give one."""
+    return getattr(error.orig, "pgcode", None)
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

@@ -1,0 +1,58 @@
+"""What crud's use cases can refuse. The routes turn each into an answer; nothing here knows HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rowcast.core.errors import RowcastError
+
+
+class NotFoundError(RowcastError):
+    """There is no such row."""
+
+    def __init__(self, row_id: int) -> None:
+        super().__init__(f"there is no configuration {row_id}")
+        self.row_id = row_id
+
+
+class StaleGenerationError(RowcastError):
+    """The caller saw another generation than the row has now."""
+
+    def __init__(self, row_id: int, generation: int) -> None:
+        super().__init__(f"configuration {row_id} has changed; it is at generation {generation} now")
+        self.row_id = row_id
+        self.generation = generation
+
+
+class NameTakenError(RowcastError):
+    """Another row has the name, or one of the names."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the name {name!r} is taken")
+        self.name = name
+
+
+class FieldError(RowcastError):
+    """A value breaks a rule that only the database noticed."""
+
+    def __init__(self, field: str, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class ItemError:
+    """What is wrong with the element at `index` of a batch. `rule` is not-found, generation, unique or duplicate."""
+
+    index: int
+    field: str
+    rule: str
+    message: str
+
+
+class BatchError(RowcastError):
+    """Nothing of a batch was done; `errors` says why, in the order of the elements."""
+
+    def __init__(self, errors: Sequence[ItemError]) -> None:
+        super().__init__("nothing of the batch was done")
+        self.errors = sorted(errors, key=lambda error: error.index)

@@ -1,0 +1,1 @@
+"""The database's schema, in versions, and what runs them."""

@@ -1,0 +1,1 @@
+"""One module per version; Alembic finds them by their revision ids."""

@@ -1,0 +1,56 @@
+"""ETags and conditional requests (RFC 9110, sections 8.8.3 and 13). A row's ETag is its generation."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping
+
+from rowcast.crud.errors import FieldError, StaleGenerationError
+
+_ETAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
+_LIST = re.compile(rf"\s*{_ETAG}(?:\s*,\s*{_ETAG})*\s*")
+_ONE = re.compile(_ETAG)
+
+
+@dataclass(frozen=True)
+class ETags:
+    """What a conditional header lists; `any` stands for `*`."""
+
+    any: bool
+    tags: tuple[str, ...]
+
+
+def etag(generation: int) -> str:
+    """The strong ETag of a row at this generation, such as `"7"`."""
+    return f'"{generation}"'
+
+
+def parse(header: str, value: str) -> ETags:
+    """The ETags of a conditional header. Raises FieldError (rule `etag`) naming `header`."""
+    if value.strip() == "*":
+        return ETags(True, ())
+    if not _LIST.fullmatch(value):
+        raise FieldError(header, "etag", 'must be "*" or ETags in double quotes, as GET answers them')
+    return ETags(False, tuple(_ONE.findall(value)))
+
+
+def expectation(if_match: str | None) -> Callable[[RowMapping], None]:
+    """A check that raises StaleGenerationError unless the row is one that `If-Match` names (compared strongly)."""
+    if if_match is None:
+        return lambda _row: None
+    expected = parse("If-Match", if_match)
+
+    def expect(row: RowMapping) -> None:
+        if not expected.any and etag(row["generation"]) not in expected.tags:
+            raise StaleGenerationError(row["id"], row["generation"])
+
+    return expect
+
+
+def not_modified(if_none_match: str | None, generation: int) -> bool:
+    """Whether the caller has this generation already (compared weakly)."""
+    if if_none_match is None:
+        return False
+    known = parse("If-None-Match", if_none_match)
+    return known.any or etag(generation) in (tag.removeprefix("W/") for tag in known.tags)

@@ -1,0 +1,122 @@
+"""Writes to the table. Every function works in the caller's transaction."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnClause,
+    Connection,
+    RowMapping,
+    Text,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+    values,
+)
+from sqlalchemy.exc import IntegrityError
+
+from rowcast.crud.errors import FieldError, NameTakenError
+from rowcast.crud.models import app_configs
+
+CONTENT = ("name", "repository_url", "branch", "environment")
+"""The columns that a person sets; the triggers set the others."""
+
+_CHECKS = {
+    "app_configs_name_dns_1123_label": ("name", "dns-1123-label"),
+    "app_configs_environment_dns_1123_label": ("environment", "dns-1123-label"),
+    "app_configs_repository_url_url": ("repository_url", "url"),
+    "app_configs_branch_git_branch": ("branch", "git-branch"),
+    "app_configs_updated_by_user": ("x-rowcast-user", "max-length"),
+}
+
+
+def get(connection: Connection, row_id: int, lock: bool = False) -> RowMapping | None:
+    """One row; with `lock`, nobody else changes it until the transaction ends."""
+    query = select(app_configs).where(app_configs.c.id == row_id)
+    return connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+
+
+def lock_many(connection: Connection, row_ids: Sequence[int]) -> dict[int, RowMapping]:
+    """These rows by id, locked in the order of ids so that two batches can't wait for each other."""
+    query = select(app_configs).where(app_configs.c.id.in_(row_ids)).order_by(app_configs.c.id).with_for_update()
+    return {row["id"]: row for row in connection.execute(query).mappings()}
+
+
+def create_many(connection: Connection, configs: Sequence[Mapping[str, str]]) -> Sequence[RowMapping]:
+    """The new rows, in the order of `configs`. Raises NameTakenError."""
+    statement = insert(app_configs).returning(*app_configs.c, sort_by_parameter_order=True)
+    with _integrity():
+        return connection.execute(statement, [dict(config) for config in configs]).mappings().all()
+
+
+def update_many(connection: Connection, configs: Mapping[int, Mapping[str, str]]) -> dict[int, RowMapping]:
+    """The changed rows by id; `configs` holds every column of CONTENT for each id. Raises NameTakenError."""
+    columns: list[ColumnClause[Any]] = [column("id", BigInteger), *(column(name, Text) for name in CONTENT)]
+    given = values(*columns, name="given").data(
+        [(row_id, *(config[name] for name in CONTENT)) for row_id, config in configs.items()]
+    )
+    statement = (
+        update(app_configs)
+        .where(app_configs.c.id == cast(given.c.id, BigInteger))
+        .values({name: given.c[name] for name in CONTENT})
+        .returning(*app_configs.c)
+    )
+    with _integrity():
+        return {row["id"]: row for row in connection.execute(statement).mappings()}
+
+
+def delete_many(connection: Connection, row_ids: Sequence[int]) -> None:
+    """Deletes these rows in the name of the transaction's actor.
+
+    The update before it raises the generation and names the person: so both get into the deletion's change event.
+    """
+    chosen = app_configs.c.id.in_(row_ids)
+    connection.execute(text("SELECT set_config('rowcast.deleting', 'on', true)"))
+    connection.execute(update(app_configs).where(chosen).values(updated_by=app_configs.c.updated_by))
+    connection.execute(delete(app_configs).where(chosen))
+    connection.execute(text("SELECT set_config('rowcast.deleting', '', true)"))
+
+
+def defer_unique_names(connection: Connection) -> None:
+    """Lets names be swapped: they need only be unique again when `check_unique_names` is called."""
+    connection.execute(text("SET CONSTRAINTS public.app_configs_name_unique DEFERRED"))
+
+
+def check_unique_names(connection: Connection) -> None:
+    """Raises NameTakenError if a name is there twice, also in another transaction that has just ended."""
+    with _integrity():
+        connection.execute(text("SET CONSTRAINTS public.app_configs_name_unique IMMEDIATE"))
+
+
+def names_used_twice(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Which of the names more than one row has now (possible while the constraint is deferred)."""
+    column_ = app_configs.c.name
+    query = select(column_).where(column_.in_(names)).group_by(column_).having(func.count() > 1)
+    return set(connection.execute(query).scalars())
+
+
+@contextmanager
+def _integrity() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: IntegrityError) -> Exception:
+    cause: Any = error.orig
+    constraint = cause.diag.constraint_name
+    if constraint == "app_configs_name_unique":
+        # "Key (name)=(checkout) already exists."
+        return NameTakenError(str(cause.diag.message_detail or "").partition("=(")[2].partition(")")[0])
+    if constraint in _CHECKS:
+        field, rule = _CHECKS[constraint]
+        return FieldError(field, rule, "is refused by the database")
+    return error

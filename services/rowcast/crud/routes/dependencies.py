@@ -1,0 +1,50 @@
+"""What several routes need from a request."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Request
+from sqlalchemy import Engine
+
+from rowcast.crud.errors import FieldError
+from rowcast.crud.rules import check_user
+from rowcast.crud.schemas import MAX_ID
+from rowcast.crud.settings import CrudSettings
+
+USER_HEADER = "x-rowcast-user"
+ANONYMOUS = "anonymous"
+
+
+def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def _settings(request: Request) -> CrudSettings:
+    settings: CrudSettings = request.app.state.settings
+    return settings
+
+
+def _actor(
+    given: Annotated[
+        str | None, Header(alias=USER_HEADER, description="Who makes the change.", examples=["ada"])
+    ] = None,
+) -> str:
+    try:
+        user = (given or "").encode("latin-1").decode().strip()  # a header's bytes are UTF-8, if anything
+    except UnicodeDecodeError:
+        raise FieldError(USER_HEADER, "printable", "must be UTF-8") from None
+    broken = check_user(user)
+    if broken is not None:
+        raise FieldError(USER_HEADER, broken.rule, broken.message)
+    return user or ANONYMOUS
+
+
+Database = Annotated[Engine, Depends(_engine)]
+Settings = Annotated[CrudSettings, Depends(_settings)]
+Actor = Annotated[str, Depends(_actor)]
+RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description="The ETag that the caller saw; another one gets 412.", examples=['"7"']),
+]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="The ETag that the caller has already.")]

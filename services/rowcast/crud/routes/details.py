@@ -1,0 +1,50 @@
+"""A configuration's history and what became of it; both outlive it."""
+
+from fastapi import APIRouter
+from sqlalchemy import RowMapping
+
+from rowcast.crud import cursors, usecases
+from rowcast.crud.answers import responses
+from rowcast.crud.errors import FieldError
+from rowcast.crud.routes.dependencies import Database, RowId, Settings
+from rowcast.crud.routes.lists import CursorText, Limit
+from rowcast.crud.schemas import HistoryEntry, HistoryPage, StatusOut, SyncTimes, TargetStatus
+
+router = APIRouter(prefix="/appconfigs", tags=["configurations"])
+
+
+@router.get("/{id}/history", operation_id="getAppConfigHistory", responses=responses(404))
+def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText = None) -> HistoryPage:  # noqa: A002
+    """Every change, newest first, with who, when, before and after; direct SQL edits are among them."""
+    before = cursors.decode(cursor) if cursor is not None else None
+    if before is not None and before.sort != "history":
+        raise FieldError("cursor", "cursor", "is not a cursor of a history")
+    page = usecases.row_history(database, id, before, limit)
+    return HistoryPage(
+        items=[HistoryEntry.model_validate(dict(row)) for row in page.rows],
+        next_cursor=cursors.encode(page.next_cursor) if page.next_cursor else None,
+    )
+
+
+@router.get("/{id}/status", operation_id="getAppConfigStatus", responses=responses(404))
+def status(id: RowId, database: Database, settings: Settings) -> StatusOut:  # noqa: A002
+    """What became of a configuration at each target, and when."""
+    found = usecases.row_status(database, id)
+    targets = {target: TargetStatus(state="pending") for target in settings.targets}
+    targets.update({row["target"]: _target(row) for row in found.statuses})
+    return StatusOut(id=id, generation=found.generation, targets=targets)
+
+
+def _target(row: RowMapping) -> TargetStatus:
+    times = SyncTimes(
+        saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
+    )
+    return TargetStatus(
+        state=row["state"],
+        observed_generation=row["observed_generation"],
+        outcome=row["outcome"],
+        reference=row["reference"],
+        error=row["error"],
+        updated_at=row["recorded_at"],
+        times=times,
+    )

@@ -1,0 +1,71 @@
+"""The list of configurations."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from sqlalchemy import RowMapping
+
+from rowcast.crud import cursors, queries, usecases
+from rowcast.crud.answers import responses
+from rowcast.crud.errors import FieldError
+from rowcast.crud.routes.dependencies import Database, Settings
+from rowcast.crud.schemas import AppConfigListed, AppConfigPage, TargetSync
+
+router = APIRouter(prefix="/appconfigs", tags=["configurations"])
+
+Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+CursorText = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
+_DEFAULT_SORT = "id"
+
+
+@router.get("", operation_id="listAppConfigs", responses=responses())
+def list_configs(
+    database: Database,
+    settings: Settings,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+    environment: Annotated[str | None, Query(max_length=63, examples=["staging"])] = None,
+    search: Annotated[
+        str | None, Query(max_length=2048, description="A part of the name, repository or branch, in any case.")
+    ] = None,
+    sort: Annotated[Sort | None, Query(description="A leading `-` is for descending. A cursor keeps its own.")] = None,
+) -> AppConfigPage:
+    """A page of configurations, each with what became of it at each target."""
+    for field, value in (("search", search), ("environment", environment)):
+        if value is not None and "\x00" in value:
+            raise FieldError(field, "printable", "must not have NUL characters")
+    after = cursors.decode(cursor) if cursor is not None else None
+    order = _order(sort, after)
+    listed = usecases.list_rows(database, queries.ListFilter(environment, search), order, after, limit)
+    following = listed.page.next_cursor
+    return AppConfigPage(
+        items=[_item(row, listed.statuses.get(row["id"], ()), settings.targets) for row in listed.page.rows],
+        next_cursor=cursors.encode(following) if following else None,
+        total=listed.page.total,
+    )
+
+
+def _order(sort: str | None, after: cursors.Cursor | None) -> str:
+    if after is None:
+        return sort or _DEFAULT_SORT
+    if after.sort.removeprefix("-") not in queries.SORTABLE or after.sort.startswith("--"):
+        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    if sort is not None and sort != after.sort:
+        raise FieldError("cursor", "cursor", f"continues a list sorted by {after.sort}, not {sort}")
+    return after.sort
+
+
+def _item(row: RowMapping, statuses: Sequence[RowMapping], targets: Sequence[str]) -> AppConfigListed:
+    sync = {target: TargetSync(state="pending") for target in targets}
+    for status in statuses:
+        sync[status["target"]] = TargetSync(
+            state=status["state"],
+            observed_generation=status["observed_generation"],
+            outcome=status["outcome"],
+            reference=status["reference"],
+            error=status["error"],
+            updated_at=status["recorded_at"],
+        )
+    return AppConfigListed.model_validate({**row, "sync": sync})

@@ -1,0 +1,50 @@
+"""What crud reads from the environment."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from rowcast.runtime.settings import Settings
+
+_DRIVER = "postgresql+psycopg2"
+
+
+class CrudSettings(Settings):
+    """All of crud's settings; only `database_url` has no default."""
+
+    database_url: SecretStr
+    replication_password: SecretStr | None = None
+    """The password of the role `rowcast_replication`; without it the role exists but no password lets it in."""
+    targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
+    """Whose sync status every row shows, also before the first report; comma-separated."""
+    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    database_pool_overflow: Annotated[int, Field(ge=0, le=1000)] = 10
+    database_pool_wait_seconds: Annotated[float, Field(gt=0)] = 5.0
+    database_connect_seconds: Annotated[int, Field(ge=1)] = 5
+    database_statement_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        try:
+            url = make_url(value.get_secret_value())
+        except (ArgumentError, ValueError):
+            raise ValueError("must be a URL such as postgresql://user@host:5432/database") from None
+        if url.get_backend_name() not in ("postgresql", "postgres"):
+            raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """The database's URL with the driver that Rowcast uses, whichever it was written with."""
+        return make_url(self.database_url.get_secret_value()).set(drivername=_DRIVER)

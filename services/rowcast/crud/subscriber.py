@@ -1,0 +1,72 @@
+"""Subscribes to what sync reports, through the sidecar."""
+
+from typing import Any
+
+import orjson
+from dapr.ext.fastapi import DaprApp
+from fastapi import FastAPI, Request
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import ValidationError
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+
+from rowcast.crud import sync_status
+from rowcast.crud.database import changing
+from rowcast.runtime.logging import get_logger
+from rowcast.runtime.problems import EVENTS_PREFIX
+
+TOPIC = "rowcast.sync-status"
+ROUTE = f"{EVENTS_PREFIX}sync-status"
+SUCCESS = {"status": "SUCCESS"}
+DROP = {"status": "DROP"}
+
+
+class SyncStatusSubscriber:
+    """Keeps reported statuses. Only what can't be read is dropped; trouble with the database gets 503: retried."""
+
+    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+        self._engine = engine
+        self._log = get_logger("rowcast.crud.subscriber")
+        self._statuses = Counter(
+            "rowcast_sync_statuses", "Statuses that sync reported.", ["target", "outcome"], registry=registry
+        )
+        self._malformed = Counter(
+            "rowcast_sync_statuses_malformed", "Messages or parts of them that could not be read.", registry=registry
+        )
+
+    def subscribe(self, app: FastAPI, pubsub: str) -> None:
+        """Registers the route, and `/dapr/subscribe` that tells the sidecar about it."""
+
+        async def receive_sync_status(request: Request) -> dict[str, str]:
+            return await self.receive(await request.body())
+
+        DaprApp(app, router_tags=["events"]).subscribe(pubsub=pubsub, topic=TOPIC, route=ROUTE)(receive_sync_status)
+
+    async def receive(self, body: bytes) -> dict[str, str]:
+        """Takes a CloudEvent; the answer is for the sidecar. Raises TransientError if the database is in trouble."""
+        try:
+            report = sync_status.read_report(_data(body))
+        except (ValueError, ValidationError) as error:
+            reason = sync_status.summary(error) if isinstance(error, ValidationError) else str(error)
+            self._malformed.inc()
+            self._log.error("sync status dropped: it cannot be read", reason=reason)
+            return DROP
+        for reason in report.malformed:
+            self._malformed.inc()
+            self._log.error("one sync status dropped: it cannot be read", target=report.target, reason=reason)
+        changed = await run_in_threadpool(self._save, report)
+        for status in report.statuses:
+            self._statuses.labels(report.target, status.outcome).inc()
+        self._log.debug("sync status recorded", target=report.target, rows=len(report.statuses), changed=changed)
+        return SUCCESS
+
+    def _save(self, report: sync_status.Report) -> int:
+        with changing(self._engine) as connection:
+            return sync_status.save(connection, report.target, report.statuses)
+
+
+def _data(body: bytes) -> Any:
+    event = orjson.loads(body)
+    if not isinstance(event, dict) or "data" not in event:
+        raise ValueError("the event has no data")
+    return event["data"]
