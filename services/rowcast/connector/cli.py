@@ -1,0 +1,57 @@
+"""`rowcast connector …`"""
+
+import time
+from typing import Annotated
+
+import typer
+
+from rowcast.connector.apply import Patience, apply, wait_until_running
+from rowcast.connector.client import ConnectClient
+from rowcast.connector.definition import read_definition
+from rowcast.connector.errors import ConnectorError
+from rowcast.connector.plan import Change, Plan
+
+app = typer.Typer(no_args_is_help=True, help="The Debezium connector that captures changes.")
+
+
+@app.callback()
+def connector() -> None:
+    """Keeps `apply` a command of its own, although it is the only one."""
+
+
+@app.command(name="apply")
+def apply_command(
+    connect_url: Annotated[str, typer.Option(envvar="ROWCAST_CONNECT_URL", help="Kafka Connect's REST interface.")],
+    wait: Annotated[bool, typer.Option(help="Wait until the connector and every task run.")] = True,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to go on trying; 0: for ever.")] = 120,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
+    watch: Annotated[
+        float | None, typer.Option(min=0.1, help="Then look every so many seconds and start again what failed.")
+    ] = None,
+) -> None:
+    """Put the connector's configuration to Kafka Connect, if it differs from what is there."""
+    definition = read_definition()
+    patience = Patience(timeout, say=_say)
+    try:
+        with ConnectClient(connect_url, definition.name) as client:
+            _print(apply(client, definition, patience, dry_run=dry_run), definition.name, dry_run=dry_run)
+            if wait and not dry_run:
+                typer.echo(str(wait_until_running(client, patience)))
+            while watch is not None and not dry_run:
+                time.sleep(watch)
+                apply(client, definition, Patience(0, say=_say))
+                wait_until_running(client, Patience(0, slowest=30, say=_say))
+    except ConnectorError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print(planned: Plan, name: str, *, dry_run: bool) -> None:
+    # Of a new connector every setting is new: they are in the file.
+    for difference in planned.differences if planned.change is Change.CONFIGURED else ():
+        typer.echo(f"  {difference}")
+    typer.echo(f"connector {name}: {planned.change}{' (dry run)' if dry_run else ''}")
