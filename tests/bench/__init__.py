@@ -1,0 +1,1 @@
+"""Benchmarks of the whole platform, each beside the bare limit in the same run. Figures, not assertions."""

@@ -1,0 +1,88 @@
+"""`./task bench`: what ran, on what, how often, the spread, and the bare limit of the same run."""
+
+from __future__ import annotations
+
+import platform as machine
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import psutil
+import typer
+
+from bench.way import Drain, Latency, Way
+from rowcast_local.platform import Platform
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def run(
+    changes: Annotated[int, typer.Option(help="Changes of the latency run.")] = 600,
+    per_second: Annotated[float, typer.Option(help="Their rate.")] = 10,
+    rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often the backlog is drained.")] = 3,
+    subscription: Annotated[str, typer.Option(help="bulk or single: how the sidecar hands events over.")] = "bulk",
+    batch_size: Annotated[int, typer.Option(help="Most events in a bulk.")] = 500,
+    batch_wait_ms: Annotated[int, typer.Option(help="How long the sidecar gathers a bulk, in ms.")] = 10,
+) -> None:
+    """Measure a platform of its own, started in a temporary folder on free ports."""
+    settings = {
+        "ROWCAST_SUBSCRIPTION": subscription,
+        "ROWCAST_BATCH_SIZE": str(batch_size),
+        "ROWCAST_BATCH_WAIT_MS": str(batch_wait_ms),
+    }
+    overrides = {"sync-k8s": settings, "sync-git": settings}
+    checkout = Path(__file__).parents[2]
+    print(
+        f"on {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
+        f"{machine.system()} {machine.release()}, Python {machine.python_version()}, every part on this machine"
+    )
+    print(f"subscription: {subscription}, at most {batch_size} events, gathered for {batch_wait_ms} ms\n")
+    with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
+        platform = Platform(Path(folder), checkout=checkout, free_ports=True, overrides=overrides)
+        try:
+            platform.start()
+            platform.wait_ready()
+            way = Way(platform)
+            if changes:
+                _print_latency(way.latency(changes, per_second), per_second)
+            if rounds:
+                way.prepare_limits(rows)
+                _print_drains([drain for number in range(rounds) for drain in way.backlog(rows, generation=number + 2)])
+        finally:
+            platform.stop()
+
+
+def _print_latency(latencies: list[Latency], per_second: float) -> None:
+    print(f"latency, COMMIT sent to change visible, {per_second:g} changes/s, in ms")
+    print("  target   n     lost  p50    p95    p99    max")
+    for one in latencies:
+        print(
+            f"  {one.target:<8} {one.samples:<5} {one.lost:<5} "
+            f"{one.p50:<6.0f} {one.p95:<6.0f} {one.p99:<6.0f} {one.worst:.0f}"
+        )
+    print(flush=True)
+
+
+def _print_drains(drains: list[Drain]) -> None:
+    print("backlog, one change a row, in rows/s: median (min to max)")
+    print("  target   rows    rounds  rowcast                 bare limit              of it    sync's memory, MB")
+    for target in ("k8s", "git"):
+        own = [drain for drain in drains if drain.target == target]
+        ratios = median(drain.rate / drain.limit for drain in own)
+        memory = " ".join(f"{drain.memory:.0f}" for drain in own)
+        print(
+            f"  {target:<8} {own[0].rows:<7} {len(own):<7} {_spread([d.rate for d in own]):<23} "
+            f"{_spread([d.limit for d in own]):<23} {ratios:<8.0%} {memory}"
+        )
+    print("\nbare limits: k8s = server-side applies by aiohttp, 32 in flight; git = the same files by git fast-import")
+
+
+def _spread(values: list[float]) -> str:
+    return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,88 @@
+"""The bare limits: the same writes with nothing of Rowcast in between."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import aiohttp
+import orjson
+import uvloop
+
+from bench.watching import RESOURCE, Cluster
+
+IN_FLIGHT = 32
+
+
+def applies(cluster: Cluster, namespace: str, count: int, generation: int) -> float:
+    """Server-side applies per second, sent straight to the API server by aiohttp with 32 in flight."""
+    return uvloop.run(_applies(cluster, namespace, count, generation))
+
+
+async def _applies(cluster: Cluster, namespace: str, count: int, generation: int) -> float:
+    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=cluster.tls)
+    headers = {"authorization": f"Bearer {cluster.token}", "content-type": "application/apply-patch+yaml"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        rows = iter(range(1, count + 1))
+
+        async def worker() -> None:
+            for row in rows:
+                body = manifest(row, generation, f"bare-{row}")
+                url = f"{cluster.url}{RESOURCE.format(namespace=namespace)}/bare-{row}?fieldManager=bench&force=true"
+                async with session.patch(url, data=orjson.dumps(body)) as response:
+                    response.raise_for_status()
+                    await response.read()
+
+        started = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+        return count / (time.perf_counter() - started)
+
+
+def manifest(row: int, generation: int, name: str) -> dict[str, object]:
+    """A custom resource like a rendered one."""
+    return {
+        "apiVersion": "rowcast.dev/v1alpha1",
+        "kind": "AppConfig",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "app.kubernetes.io/managed-by": "bench",
+                "rowcast.dev/table": "app_configs",
+                "rowcast.dev/row-id": str(row),
+            },
+            "annotations": {
+                "rowcast.dev/generation": str(generation),
+                "rowcast.dev/lsn": str(generation * 1000 + row),
+                "rowcast.dev/updated-by": "bench",
+            },
+        },
+        "spec": {
+            "id": row,
+            "name": name,
+            "repository_url": "https://git.example.com/shop/bench.git",
+            "branch": f"b-{generation}",
+            "environment": f"env-{row % 5}",
+        },
+    }
+
+
+def fast_import(trees: Iterable[list[tuple[str, bytes]]]) -> float:
+    """Files per second that `git fast-import` writes, one commit for each list of (path, content)."""
+    stream: list[bytes] = []
+    files = 0
+    for number, tree in enumerate(trees):
+        stream.append(b"commit refs/heads/main\ncommitter b <b@b> %d +0000\ndata 1\nx\n" % number)
+        for path, content in tree:
+            stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(content), content))
+            files += 1
+    data = b"".join(stream)
+    with tempfile.TemporaryDirectory() as folder:
+        repository = Path(folder)
+        subprocess.run(["git", "init", "--bare", "--quiet", folder], check=True)
+        started = time.perf_counter()
+        subprocess.run(["git", "fast-import", "--quiet"], cwd=repository, input=data, check=True)
+        return files / (time.perf_counter() - started)

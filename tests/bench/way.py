@@ -1,0 +1,211 @@
+"""The whole way: latency at a steady rate, and the draining of a backlog."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import quantiles
+
+import psutil
+import psycopg2
+import psycopg2.extensions
+
+from bench import bare
+from bench.watching import Cluster, Watcher, cluster_watch, git_watch
+from rowcast_local.platform import Platform
+
+PATIENCE = 300
+"""Seconds after which a bench gives up on what has not arrived."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds from COMMIT being sent to the change being visible at one target."""
+
+    target: str
+    samples: int
+    lost: int
+    p50: float
+    p95: float
+    p99: float
+    worst: float
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Rows per second at which one round's backlog drained, and the bare limit beside it."""
+
+    target: str
+    rows: int
+    rate: float
+    limit: float
+    memory: float
+    """Megabytes that the sync process holds resident afterwards."""
+
+
+class Way:
+    """Measures on one running platform, which nobody else uses meanwhile."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._env: Mapping[str, str] = platform.env()
+        self._cluster = Cluster.of(self._env["KUBECONFIG"])
+
+    def latency(self, changes: int, per_second: float) -> list[Latency]:
+        """Update one row after the other at a steady rate and time each at both targets."""
+        ids = self._rows("latency", 50)
+        sent: dict[tuple[int, int], float] = {}
+        with self._watching() as (cluster, git), self._database() as cursor:
+            started = time.perf_counter()
+            for number in range(changes):
+                time.sleep(max(0.0, started + number / per_second - time.perf_counter()))
+                row = ids[number % len(ids)]
+                cursor.execute("BEGIN")
+                cursor.execute(
+                    "UPDATE app_configs SET branch = %s WHERE id = %s RETURNING generation", (f"b{number}", row)
+                )
+                (generation,) = cursor.fetchone() or (0,)
+                sent[row, generation] = time.time()
+                cursor.execute("COMMIT")
+            for watcher in (cluster, git):
+                _wait(watcher, set(sent))
+            return [_latency(name, sent, watcher) for name, watcher in (("k8s", cluster), ("git", git))]
+
+    def backlog(self, rows: int, generation: int) -> list[Drain]:
+        """Change every row while both syncs are down, then let first one drain it and then the other."""
+        ids = self._rows("backlog", rows)
+        for target in ("k8s", "git"):
+            self._platform.stop_part(f"sync-{target}")
+        with self._database() as cursor:
+            cursor.execute(
+                "UPDATE app_configs SET branch = %s WHERE id = ANY(%s) RETURNING id, generation",
+                (f"g{generation}", ids),
+            )
+            wanted = {(int(row), int(now)) for row, now in cursor.fetchall()}
+            self._captured(cursor)
+        drains = []
+        for target in ("k8s", "git"):
+            with self._watching() as watchers:
+                watcher = watchers[0 if target == "k8s" else 1]
+                self._platform.start_part(f"sync-{target}")
+                _wait(watcher, wanted)
+                times = sorted(watcher.seen[key] for key in wanted)
+            # What arrived at the first instant started before the clock did.
+            counted = sum(1 for moment in times if moment > times[0])
+            rate = counted / (times[-1] - times[0]) if counted else float("nan")
+            drains.append(Drain(target, rows, rate, self._limit(target, rows, generation, times), self._memory(target)))
+        return drains
+
+    def prepare_limits(self, rows: int) -> None:
+        """Create the objects that the bare applies then change, as the backlog's rows exist before they change."""
+        with self._cluster.client() as client:
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bench"}}
+            client.post("/api/v1/namespaces", json=namespace)
+        bare.applies(self._cluster, "bench", rows, generation=1)
+
+    def _limit(self, target: str, rows: int, generation: int, times: list[float]) -> float:
+        if target == "k8s":
+            return bare.applies(self._cluster, "bench", rows, generation + 1)
+        trees = _trees(rows, generation, commits=len(set(times)))
+        return bare.fast_import(trees)
+
+    def _rows(self, prefix: str, count: int) -> list[int]:
+        """The ids of `count` rows, which are created and delivered first where they don't exist yet."""
+        with self._database() as cursor:
+            cursor.execute("SELECT id FROM app_configs WHERE name LIKE %s ORDER BY id", (f"{prefix}-%",))
+            ids = [int(row) for (row,) in cursor.fetchall()]
+            if ids:
+                return ids
+            with self._watching() as watchers:
+                cursor.execute(
+                    "INSERT INTO app_configs (name, repository_url, branch, environment) "
+                    "SELECT %s || '-' || n, 'https://git.example.com/shop/bench.git', 'main', 'env-' || n %% 5 "
+                    "FROM generate_series(1, %s) AS n RETURNING id",
+                    (prefix, count),
+                )
+                ids = [int(row) for (row,) in cursor.fetchall()]
+                for watcher in watchers:
+                    _wait(watcher, {(row, 1) for row in ids})
+        return ids
+
+    def _captured(self, cursor: psycopg2.extensions.cursor) -> None:
+        """Wait until the connector has confirmed to the database that Kafka holds everything."""
+        cursor.execute("SELECT pg_current_wal_lsn()")
+        (position,) = cursor.fetchone() or (None,)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT confirmed_flush_lsn >= %s FROM pg_replication_slots WHERE slot_name = 'rowcast'", (position,)
+            )
+            if (cursor.fetchone() or (False,))[0]:
+                return
+            time.sleep(0.2)
+        raise TimeoutError("the connector has not captured the backlog")
+
+    def _memory(self, target: str) -> float:
+        process = psutil.Process(self._platform.pid(f"sync-{target}"))
+        return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)]) / 1e6
+
+    def _watching(self) -> _Both:
+        return _Both(self._cluster, self._env)
+
+    def _database(self) -> _Database:
+        return _Database(self._env["ROWCAST_DATABASE_URL"])
+
+
+class _Both:
+    """Both watches, for as long as the context lasts."""
+
+    def __init__(self, cluster: Cluster, env: Mapping[str, str]) -> None:
+        self._contexts = (cluster_watch(cluster, env["ROWCAST_NAMESPACE"]), git_watch(env["ROWCAST_GIT_URL"]))
+
+    def __enter__(self) -> tuple[Watcher, Watcher]:
+        first, second = self._contexts
+        return first.__enter__(), second.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        for context in self._contexts:
+            context.__exit__(None, None, None)
+
+
+class _Database:
+    """An autocommitting cursor, for as long as the context lasts."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg2.connect(url)
+        self._connection.autocommit = True
+
+    def __enter__(self) -> psycopg2.extensions.cursor:
+        return self._connection.cursor()
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+
+def _wait(watcher: Watcher, wanted: set[tuple[int, int]]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while watcher.count(wanted) < len(wanted):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(wanted) - watcher.count(wanted)} of {len(wanted)} have not arrived")
+        time.sleep(0.1)
+
+
+def _latency(target: str, sent: Mapping[tuple[int, int], float], watcher: Watcher) -> Latency:
+    took = sorted((watcher.seen[key] - moment) * 1000 for key, moment in sent.items() if key in watcher.seen)
+    cut = quantiles(took, n=100, method="inclusive")
+    return Latency(target, len(took), len(sent) - len(took), cut[49], cut[94], cut[98], took[-1])
+
+
+def _trees(rows: int, generation: int, commits: int) -> list[list[tuple[str, bytes]]]:
+    from rowcast.sync.targets.git.emit import to_yaml
+
+    files = [
+        (
+            f"environments/env-{row % 5}/appconfigs/bench-{row}.yaml",
+            to_yaml(bare.manifest(row, generation, f"bench-{row}")),
+        )
+        for row in range(1, rows + 1)
+    ]
+    size = -(-rows // commits)
+    return [files[start : start + size] for start in range(0, rows, size)]
