@@ -37,19 +37,28 @@ class State:
     folder: Path
 
     @property
+    def toolbox(self) -> Path:
+        """Which programs it was started with."""
+        return self.folder / "toolbox.json"
+
+    @property
     def ports(self) -> Path:
+        """Which ports it has."""
         return self.folder / "ports.json"
 
     @property
     def credentials(self) -> Path:
+        """Its passwords and tokens."""
         return self.folder / "credentials.json"
 
     @property
     def logs(self) -> Path:
+        """What its parts say."""
         return self.folder / "logs"
 
     @property
     def data(self) -> Path:
+        """What its parts keep."""
         return self.folder / "data"
 
     @property

@@ -11,6 +11,8 @@ class Program:
 
     `environment` is added to the supervisor's own; `user` is the account it runs as (None: the caller's own);
     `stop_signal` is a signal's name without `SIG`, and `stop_seconds` how long it may take before it is killed.
+    A program that runs `once` may end with code 0 for good; any other end, and every end of the others, has it started
+    again.
     """
 
     name: str
@@ -20,3 +22,4 @@ class Program:
     user: str | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 10
+    once: bool = False

@@ -25,6 +25,7 @@ class Existing:
 
     @property
     def text(self) -> str:
+        """The version, as people write it."""
         return ".".join(str(number) for number in self.version)
 
 

@@ -1,5 +1,7 @@
 """Which real parts to use and where each is: found on this machine, or got into the cache."""
 
+import dataclasses
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -33,6 +35,19 @@ class Toolbox:
     kube_apiserver: Path
     daprd: Path
     choices: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """All of it as text, so that later commands use what a platform was started with."""
+        return json.dumps({**dataclasses.asdict(self), "class_path": self.class_path.argument}, default=str, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Toolbox":
+        """The toolbox that `to_json` gave."""
+        values = json.loads(text)
+        choices = tuple(values.pop("choices"))
+        archives = tuple(Path(archive) for archive in values.pop("class_path").split(os.pathsep))
+        class_path = ClassPath(archives[0].parent, archives)
+        return cls(**{name: Path(path) for name, path in values.items()}, class_path=class_path, choices=choices)
 
 
 class _Plan:

@@ -1,0 +1,185 @@
+"""The composition root: which parts there are, and what each is told about the others."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rowcast_local.accounts import reachable_folder, service_account
+from rowcast_local.credentials import Credentials
+from rowcast_local.part import Part, nothing
+from rowcast_local.parts.connect import Connect
+from rowcast_local.parts.dapr import Sidecar
+from rowcast_local.parts.etcd import Etcd
+from rowcast_local.parts.git_repository import GitRepository
+from rowcast_local.parts.kafka import Kafka
+from rowcast_local.parts.kube_apiserver import KubeApiServer
+from rowcast_local.parts.postgres import DATABASE, Postgres
+from rowcast_local.paths import CHECKOUT, State
+from rowcast_local.ports import HOST
+from rowcast_local.probes import answers, connector_runs
+from rowcast_local.program import Program
+from rowcast_local.provision.toolbox import Toolbox
+
+NAMESPACE = "rowcast"
+CONNECTOR = "rowcast"
+APPS = ("crud", "sync-k8s", "sync-git", "ui")
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """All that the parts of one platform are made from. `settings` adds to a part's environment, by part name."""
+
+    toolbox: Toolbox
+    state: State
+    ports: Mapping[str, int]
+    credentials: Credentials
+    checkout: Path = CHECKOUT
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def postgres(self) -> Postgres:
+        """The database."""
+        user = service_account()
+        data = reachable_folder(self.state.folder, "postgres", user) / "data"
+        return Postgres(self.toolbox.postgres, data, self.ports["postgres"], self.credentials, user)
+
+    @property
+    def kafka(self) -> Kafka:
+        """The broker."""
+        ports = self.ports
+        data = self.state.data / "kafka"
+        return Kafka(self.toolbox.java, self.toolbox.class_path, data, ports["kafka"], ports["kafka-controller"])
+
+    @property
+    def connect(self) -> Connect:
+        """Kafka Connect; the connector's configuration names these variables."""
+        capture = {
+            "ROWCAST_CAPTURE_DB_HOST": HOST,
+            "ROWCAST_CAPTURE_DB_PORT": str(self.ports["postgres"]),
+            "ROWCAST_CAPTURE_DB_NAME": DATABASE,
+            "ROWCAST_CAPTURE_DB_USER": "rowcast_replication",
+            "ROWCAST_CAPTURE_DB_PASSWORD": self.credentials.replication,
+        }
+        toolbox, port = self.toolbox, self.ports["connect"]
+        data = self.state.data / "connect"
+        return Connect(toolbox.java, toolbox.class_path, data, port, self.kafka.bootstrap, capture)
+
+    @property
+    def etcd(self) -> Etcd:
+        """The API server's store."""
+        return Etcd(self.toolbox.etcd, self.state.data / "etcd", self.ports["etcd"], self.ports["etcd-peer"])
+
+    @property
+    def kube_apiserver(self) -> KubeApiServer:
+        """The API server."""
+        folder, port = self.state.data / "kubernetes", self.ports["kube-apiserver"]
+        return KubeApiServer(
+            self.toolbox.kube_apiserver, folder, port, self.etcd.url, self.credentials, namespace=NAMESPACE
+        )
+
+    @property
+    def git_repository(self) -> GitRepository:
+        """What sync-git commits to."""
+        return GitRepository(self.state.data / "git" / "configurations.git")
+
+    def sidecar(self, app: str) -> Sidecar:
+        """The daprd of `app`; the dashboard's gets no app port, since nobody calls a dashboard."""
+        kinds = ("http", "grpc", "internal", "metrics")
+        return Sidecar(
+            app_id=app,
+            binary=self.toolbox.daprd,
+            folder=self.state.data / "dapr",
+            ports={kind: self.ports[f"{app}-dapr-{kind}"] for kind in kinds},
+            credentials=self.credentials,
+            app_port=None if app == "ui" else self.ports[app],
+            values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
+            environment={"ROWCAST_KAFKA": self.kafka.bootstrap, **self.settings.get(f"{app}-dapr", {})},
+        )
+
+    def url(self, part: str) -> str:
+        """Where a service of ours answers."""
+        return f"http://{HOST}:{self.ports[part]}"
+
+    def parts(self) -> list[Part]:
+        """Every part, each kind of thing before what needs it (for reading only: all start at once)."""
+        return [*self._real_parts(), *self._apps(), self._connector(), *map(self._sidecar_part, APPS)]
+
+    def _real_parts(self) -> list[Part]:
+        postgres, kafka, connect = self.postgres, self.kafka, self.connect
+        etcd, server = self.etcd, self.kube_apiserver
+        return [
+            Part(postgres.program(), postgres.ready, postgres.prepare, postgres.port),
+            Part(kafka.program(), kafka.ready, kafka.prepare, kafka.port),
+            Part(connect.program(), connect.ready, connect.prepare, connect.port, ("kafka",)),
+            Part(etcd.program(), etcd.ready, etcd.prepare, etcd.port),
+            Part(server.program(), server.ready, server.prepare, server.port, ("etcd",)),
+        ]
+
+    def _apps(self) -> list[Part]:
+        crud = {
+            "ROWCAST_DATABASE_URL": self.postgres.url,
+            "ROWCAST_REPLICATION_PASSWORD": self.credentials.replication,
+        }
+        cluster = {
+            "ROWCAST_TARGET": "k8s",
+            "ROWCAST_NAMESPACE": NAMESPACE,
+            "KUBECONFIG": str(self.kube_apiserver.sync_kubeconfig),
+        }
+        repository = self.git_repository
+        git = {
+            "ROWCAST_TARGET": "git",
+            "ROWCAST_GIT_URL": repository.url,
+            "ROWCAST_GIT_BRANCH": repository.branch,
+            "ROWCAST_GIT_CACHE": str(self.state.data / "git" / "mirror"),
+        }
+        return [
+            self._service("crud", ("crud", "serve", "--migrate"), crud, ("postgres",)),
+            self._service("sync-k8s", ("sync", "serve"), cluster, ("kube-apiserver",)),
+            self._service("sync-git", ("sync", "serve"), git, ()),
+            self._dashboard(),
+        ]
+
+    def _service(
+        self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], needs: tuple[str, ...]
+    ) -> Part:
+        port = self.ports[name]
+        own = {"ROWCAST_HTTP_PORT": str(port), "ROWCAST_HTTP_HOST": HOST, **environment}
+        program = self._program(name, (_executable("rowcast"), *arguments), own)
+        prepare = self.git_repository.prepare if name == "sync-git" else nothing
+        return Part(program, lambda: answers(f"{self.url(name)}/readyz"), prepare, port, needs)
+
+    def _dashboard(self) -> Part:
+        port = self.ports["ui"]
+        options = {
+            "server.port": str(port),
+            "server.address": HOST,
+            "server.headless": "true",
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": "false",
+        }
+        flags = (f"--{name}={value}" for name, value in options.items())
+        command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "app.py"), *flags)
+        ready = f"{self.url('ui')}/_stcore/health"
+        return Part(self._program("ui", command, {}), lambda: answers(ready), port=port)
+
+    def _connector(self) -> Part:
+        url = self.connect.url
+        environment = {"ROWCAST_CONNECT_URL": url, **self.settings.get("connector", {})}
+        command = (_executable("rowcast"), "connector", "apply", "--wait")
+        program = Program("connector", command, environment, self.checkout, once=True)
+        return Part(program, lambda: connector_runs(url, CONNECTOR), needs=("connect", "postgres", "crud"))
+
+    def _sidecar_part(self, app: str) -> Part:
+        sidecar = self.sidecar(app)
+        needs = () if app == "ui" else (app, "kafka")
+        return Part(sidecar.program(), sidecar.ready, sidecar.prepare, sidecar.ports["http"], needs)
+
+    def _program(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> Program:
+        full = {**self.sidecar(name).app_environment, **environment, **self.settings.get(name, {})}
+        return Program(name, command, full, self.checkout)
+
+
+def _executable(name: str) -> str:
+    """A console script of this very environment."""
+    return str(Path(sys.executable).parent / name)

@@ -1,0 +1,155 @@
+"""The local platform's commands, as `./task` calls them."""
+
+import fcntl
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rowcast_local.accounts import AccountError
+from rowcast_local.demonstration import DemonstrationError, demonstrate
+from rowcast_local.paths import State, state_folder
+from rowcast_local.platform import Platform, PlatformError
+from rowcast_local.provision.progress import Progress
+from rowcast_local.provision.step import StepError
+from rowcast_local.status import print_status
+from rowcast_local.supervise import SupervisorError
+
+app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+INTERRUPTED_EXIT_CODE = 130
+Errors = (PlatformError, StepError, SupervisorError, AccountError, DemonstrationError)
+
+
+def main() -> None:
+    """Runs a command; an error that is no bug is one line, and exit code 1."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(prog_name="./task", standalone_mode=True)
+    except Errors as error:
+        Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+@app.command()
+def up() -> None:
+    """Starts the whole platform, and shows one configuration become a custom resource and a commit."""
+    console = Console(stderr=True, highlight=False)
+    with alone(), Progress(console) as progress:
+        platform = Platform(state_folder(), progress=progress)
+        if platform.running:
+            platform.wait_ready(names=[])
+            console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
+            return
+        try:
+            console.print("Getting the parts")
+            _ = platform.toolbox
+            console.print("Starting them, all at once")
+            platform.start()
+            platform.wait_ready()
+            report = demonstrate(platform)
+        except BaseException:
+            with uninterrupted():
+                console.print("Stopping what was started")
+                platform.stop()
+            raise
+    Console(highlight=False).print(report)
+
+
+@app.command()
+def down() -> None:
+    """Stops the platform and keeps its data."""
+    with alone():
+        platform = Platform(state_folder())
+        if not platform.running:
+            typer.echo("The platform is not running.", err=True)
+            return
+        platform.stop()
+    typer.echo("Stopped; the data is kept.", err=True)
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False) -> None:
+    """Stops the platform and throws its data away; the cache of parts stays."""
+    state = state_folder()
+    if not yes:
+        typer.confirm(
+            f"Throw away the database, the topics, the cluster and the Git repository in {state}?", abort=True
+        )
+    with alone():
+        Platform(state).destroy()
+    typer.echo("Stopped; the data is gone.", err=True)
+
+
+@app.command()
+def status() -> None:
+    """Says how each part is; the exit code is 1 if one is down."""
+    if not print_status(Platform(state_folder())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="The part, as `status` names it.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 50,
+) -> None:
+    """Shows what a part has said."""
+    folder = State(state_folder()).logs
+    file = folder / f"{name}.log"
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
+        raise PlatformError(f"no log of {name}; there is {known or 'none yet: start the platform with ./task up'}")
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command()
+def env() -> None:
+    """Prints `export` lines: eval "$(./task -s env)"."""
+    for name, value in Platform(state_folder()).env().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keeps two commands from changing one platform at once. Raises PlatformError if another is at it."""
+    folder = state_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder.with_name(f"{folder.name}.lock")
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlatformError("another ./task is starting or stopping this platform") from None
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within it, a second Ctrl-C doesn't keep the first from being obeyed."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _dashboard(platform: Platform) -> str:
+    return platform.blueprint.url("ui")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Shows that the way is whole: one configuration, saved through the dashboard's sidecar, followed to both targets."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+import yaml
+from rich.console import Group
+from rich.table import Table
+
+from rowcast_local.assembly import NAMESPACE, Blueprint
+from rowcast_local.platform import Platform
+from rowcast_local.probes import client
+
+NAME = "hello-rowcast"
+ENVIRONMENT = "demo"
+FIRST = {
+    "name": NAME,
+    "repository_url": "https://git.example.com/hello.git",
+    "branch": "main",
+    "environment": ENVIRONMENT,
+}
+GENERATION = "rowcast.dev/generation"
+ARRIVE_SECONDS = 60.0
+POLL_SECONDS = 0.004
+
+
+class DemonstrationError(Exception):
+    """The configuration could not be saved, or did not arrive; the text says where it is stuck."""
+
+
+@dataclass(frozen=True)
+class Journey:
+    """When a change was where, in milliseconds after it was sent; `captured` is None if crud doesn't tell."""
+
+    name: str
+    generation: int
+    created: bool
+    saved: float
+    captured: float | None
+    applied: float
+    committed: float
+
+
+def demonstrate(platform: Platform) -> Group:
+    """Makes the configuration, or changes it if it is there, follows it, and returns what to print.
+
+    Raises DemonstrationError.
+    """
+    journey = follow(platform.blueprint)
+    return Group(_table(journey), "", _next_steps(platform.blueprint.url("ui")))
+
+
+def follow(blueprint: Blueprint) -> Journey:
+    """Saves one change and waits until both targets have it. Raises DemonstrationError."""
+    sidecar = blueprint.sidecar("ui")
+    headers = {
+        "dapr-app-id": "crud",
+        "dapr-api-token": blueprint.credentials.dapr_api_token,
+        "x-rowcast-user": "demonstration",
+    }
+    with httpx.Client(base_url=sidecar.url, headers=headers, timeout=10, trust_env=False) as crud:
+        started = time.time()
+        row, created = _save(crud)
+        saved = time.time()
+        seen = _watch(blueprint, row["generation"])
+        captured = _captured(crud, row)
+    return Journey(
+        NAME,
+        row["generation"],
+        created,
+        saved=(saved - started) * 1000,
+        captured=None if captured is None else (captured - started) * 1000,
+        applied=(seen["applied"] - started) * 1000,
+        committed=(seen["committed"] - started) * 1000,
+    )
+
+
+def _save(crud: httpx.Client) -> tuple[dict[str, Any], bool]:
+    try:
+        found = _checked(crud.get("/appconfigs", params={"search": NAME, "limit": 1000})).json()["items"]
+        mine = next((row for row in found if row["name"] == NAME), None)
+        if mine is None:
+            return _checked(crud.post("/appconfigs", json=FIRST)).json(), True
+        change = {"branch": f"release-{mine['generation'] + 1}"}
+        return _checked(crud.patch(f"/appconfigs/{mine['id']}", json=change)).json(), False
+    except httpx.HTTPError as error:
+        raise DemonstrationError(f"the dashboard's sidecar does not reach crud: {error}") from error
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.is_error:
+        raise DemonstrationError(f"crud answered {response.status_code}: {response.text[:300]}")
+    return response
+
+
+def _watch(blueprint: Blueprint, generation: int) -> dict[str, float]:
+    """When each target was first seen with `generation`, in Unix seconds."""
+    server = blueprint.kube_apiserver
+    deadline = time.time() + ARRIVE_SECONDS
+    seen: dict[str, float] = {}
+    with client(str(server.certificate)) as cluster:
+        checks: dict[str, Callable[[], int]] = {
+            "applied": lambda: _applied(cluster, blueprint),
+            "committed": lambda: _committed(blueprint),
+        }
+        while missing := checks.keys() - seen.keys():
+            for name in sorted(missing):
+                if checks[name]() >= generation:
+                    seen[name] = time.time()
+            if time.time() > deadline:
+                raise DemonstrationError(
+                    f"{NAME} was saved, but not {' and not '.join(sorted(missing))}: ./task status"
+                )
+            time.sleep(POLL_SECONDS)
+    return seen
+
+
+def _applied(cluster: httpx.Client, blueprint: Blueprint) -> int:
+    server = blueprint.kube_apiserver
+    url = f"{server.url}/apis/rowcast.dev/v1alpha1/namespaces/{NAMESPACE}/appconfigs/{NAME}"
+    try:
+        response = cluster.get(url, headers=server.admin_headers)
+    except httpx.HTTPError:
+        return 0
+    return _generation(response.json()) if response.is_success else 0
+
+
+def _committed(blueprint: Blueprint) -> int:
+    repository = blueprint.git_repository
+    paths = repository.find(f"/{ENVIRONMENT}/appconfigs/{NAME}.yaml")
+    return _generation(yaml.safe_load(repository.show(paths[0]))) if paths else 0
+
+
+def _generation(manifest: dict[str, Any]) -> int:
+    return int(manifest["metadata"]["annotations"][GENERATION])
+
+
+def _captured(crud: httpx.Client, row: dict[str, Any]) -> float | None:
+    """When sync had the change, as crud tells, in Unix seconds; the status follows the delivery by a moment."""
+    deadline = time.time() + 5.0
+    while time.time() < deadline:
+        targets = _checked(crud.get(f"/appconfigs/{row['id']}/status")).json()["targets"]
+        times = [_time(target, row["generation"]) for target in targets.values()]
+        if len(times) > 1 and all(times):
+            return min(moment for moment in times if moment)
+        time.sleep(0.05)
+    return None
+
+
+def _time(target: dict[str, Any], generation: int) -> float | None:
+    text = (target.get("times") or {}).get("captured")
+    if text is None or (target.get("observed_generation") or 0) < generation:
+        return None
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _table(journey: Journey) -> Table:
+    verb = "created" if journey.created else "changed"
+    table = Table(title=f"{journey.name}, generation {journey.generation}: {verb}, and followed", title_justify="left")
+    table.add_column("stage")
+    table.add_column("after", justify="right")
+    table.add_column("what was seen")
+    stages: list[tuple[str, float | None, str]] = [
+        ("saved", journey.saved, "the row is in PostgreSQL: crud answered through the dashboard's sidecar"),
+        ("captured", journey.captured, "its change event, by Debezium and Kafka, has reached sync"),
+        ("applied", journey.applied, f"the custom resource in namespace {NAMESPACE} has this generation"),
+        ("committed", journey.committed, "the file at the tip of main has this generation"),
+    ]
+    for name, after, seen in stages:
+        table.add_row(name, "?" if after is None else f"{after:.0f} ms", seen)
+    return table
+
+
+def _next_steps(dashboard: str) -> str:
+    return "\n".join(
+        [
+            f"Dashboard  {dashboard}",
+            "",
+            "Try next",
+            '  eval "$(./task -s env)"         # KUBECONFIG, ROWCAST_GIT_URL and the rest',
+            "  kubectl get ac -A               # the custom resources",
+            '  git clone "$ROWCAST_GIT_URL"    # the commits',
+        ]
+    )

@@ -1,0 +1,117 @@
+"""A daprd beside each application."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rowcast_local.credentials import Credentials
+from rowcast_local.paths import CHECKOUT
+from rowcast_local.ports import HOST
+from rowcast_local.probes import answers
+from rowcast_local.program import Program
+
+RESOURCES = CHECKOUT / "dapr-components" / "local"
+PLACEHOLDER = re.compile(r"\{env:([A-Z_]+)\}")
+MAX_BODY_SIZE = "16Mi"
+HEALTH_INTERVAL_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """One daprd. `ports` has its own four: http, grpc, internal, metrics.
+
+    `app_port` is None for an application that only calls. `values` fill the placeholders of its configuration; `environment` is what its components refer to.
+    """
+
+    app_id: str
+    binary: Path
+    folder: Path
+    ports: Mapping[str, int]
+    credentials: Credentials
+    app_port: int | None = None
+    configuration: str = "configuration.yaml"
+    values: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where its application finds it."""
+        return f"http://{HOST}:{self.ports['http']}"
+
+    @property
+    def app_environment(self) -> dict[str, str]:
+        """What Dapr's own CLI would set for the application."""
+        return {
+            "APP_ID": self.app_id,
+            "APP_API_TOKEN": self.credentials.app_api_token,
+            "DAPR_API_TOKEN": self.credentials.dapr_api_token,
+            "DAPR_HTTP_PORT": str(self.ports["http"]),
+            "DAPR_GRPC_PORT": str(self.ports["grpc"]),
+        }
+
+    def prepare(self) -> None:
+        """Writes the configuration with its placeholders filled."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        template = (RESOURCES / self.configuration).read_text()
+        self._configuration_file.write_text(fill(template, self.values))
+
+    def program(self) -> Program:
+        """The sidecar's process; it waits for its application, and ends when its broker can't be reached."""
+        return Program(
+            f"{self.app_id}-dapr",
+            (str(self.binary), *(f"--{name}={value}" for name, value in self._options().items())),
+            environment={
+                # Sidecars find each other at this address.
+                "DAPR_HOST_IP": HOST,
+                "APP_API_TOKEN": self.credentials.app_api_token,
+                "DAPR_API_TOKEN": self.credentials.dapr_api_token,
+                **self.environment,
+            },
+            directory=self.folder,
+        )
+
+    def ready(self) -> bool:
+        """Whether it has loaded its components and heard from its application."""
+        return answers(f"{self.url}/v1.0/healthz", {"dapr-api-token": self.credentials.dapr_api_token})
+
+    @property
+    def _configuration_file(self) -> Path:
+        return self.folder / f"{self.app_id}.yaml"
+
+    def _options(self) -> dict[str, str]:
+        options = {
+            "app-id": self.app_id,
+            "resources-path": str(RESOURCES),
+            "config": str(self._configuration_file),
+            "dapr-http-port": str(self.ports["http"]),
+            "dapr-grpc-port": str(self.ports["grpc"]),
+            "dapr-internal-grpc-port": str(self.ports["internal"]),
+            "dapr-internal-grpc-listen-address": HOST,
+            "dapr-listen-addresses": HOST,
+            "metrics-port": str(self.ports["metrics"]),
+            "metrics-listen-address": HOST,
+            "enable-metrics": "true",
+            "max-body-size": MAX_BODY_SIZE,
+            "disable-builtin-k8s-secret-store": "true",
+            "placement-host-address": "",
+            "scheduler-host-address": "",
+            "dapr-graceful-shutdown-seconds": "3",
+        }
+        return options if self.app_port is None else options | self._app_options()
+
+    def _app_options(self) -> dict[str, str]:
+        return {
+            "app-port": str(self.app_port),
+            "app-protocol": "http",
+            "app-channel-address": HOST,
+            "enable-app-health-check": "true",
+            "app-health-check-path": "/readyz",
+            "app-health-probe-interval": str(HEALTH_INTERVAL_SECONDS),
+            "app-health-threshold": "2",
+        }
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """`template` with each `{env:NAME}` replaced by the value of NAME. Raises KeyError for a name without one."""
+    return PLACEHOLDER.sub(lambda found: values[found[1]], template)

@@ -1,0 +1,119 @@
+"""PostgreSQL with logical replication, by its own binaries."""
+
+import os
+import subprocess
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+
+from rowcast_local.accounts import own
+from rowcast_local.credentials import Credentials
+from rowcast_local.ports import HOST
+from rowcast_local.program import Program
+
+OWNER = DATABASE = "rowcast"
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "wal_level": "logical",
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "max_slot_wal_keep_size": "1GB",
+    "shared_buffers": "64MB",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+
+
+class PostgresError(Exception):
+    """The database could not be made; the text is what PostgreSQL said."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One server. `binaries` is the folder of `initdb`; `data` belongs to `user` (None: the caller)."""
+
+    binaries: Path
+    data: Path
+    port: int
+    credentials: Credentials
+    user: str | None = None
+    name: str = "postgres"
+
+    @property
+    def url(self) -> str:
+        """The owner's access."""
+        return f"postgresql://{OWNER}:{self.credentials.database_owner}@{HOST}:{self.port}/{DATABASE}"
+
+    def prepare(self) -> None:
+        """Makes the cluster, the owner and the database, once. Raises PostgresError."""
+        own(self.data.parent, self.user)
+        if (self.data / "PG_VERSION").exists():
+            return
+        with tempfile.TemporaryDirectory(dir=self.data.parent) as scratch:
+            own(Path(scratch), self.user)
+            made = Path(scratch) / "data"
+            self._initialise(made)
+            self._create_database(made)
+            made.rename(self.data)
+
+    def _initialise(self, data: Path) -> None:
+        # A password file would have to be readable by the other account and by nobody else: a pipe is simpler.
+        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        access = ("--username=postgres", "--auth=scram-sha-256", "--pwfile=/dev/stdin")
+        self._run(self.credentials.postgres_superuser + "\n", "initdb", "--pgdata", str(data), *locale, *access)
+
+    def _create_database(self, data: Path) -> None:
+        # The migration makes the role that replicates, which takes a creator with both attributes.
+        sql = (
+            f"CREATE ROLE {OWNER} LOGIN CREATEROLE REPLICATION PASSWORD '{self.credentials.database_owner}'\n"
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER}\n"
+        )
+        self._run(sql, "postgres", "--single", "-D", str(data), "-c", "exit_on_error=on", "postgres")
+
+    def _run(self, text: str, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self.binaries / program), *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            user=self.user,
+            group=_group(self.user),
+            extra_groups=None if self.user is None else [],
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        if done.returncode != 0:
+            raise PostgresError(f"{program}: {(done.stderr or done.stdout).strip()}")
+
+    def program(self) -> Program:
+        """The server's process; SIGINT is its fast shutdown, which doesn't wait for clients to go."""
+        settings = SETTINGS | {"port": str(self.port)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return Program(
+            self.name,
+            (str(self.binaries / "postgres"), "-D", str(self.data), *options),
+            environment={"LC_ALL": "C"},
+            directory=self.data,
+            user=self.user,
+            stop_signal="INT",
+        )
+
+    def ready(self) -> bool:
+        """Whether the owner can ask the database something."""
+        try:
+            with closing(psycopg2.connect(self.url, connect_timeout=2)) as connection, connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            return False
+        return True
+
+
+def _group(user: str | None) -> int | None:
+    import pwd
+
+    return None if user is None else pwd.getpwnam(user).pw_gid

@@ -1,0 +1,187 @@
+"""One platform: all its parts, from a folder. The command line and the tests' fixtures both use it."""
+
+import os
+import shutil
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import httpx
+
+from rowcast_local.accounts import reachable_folder, service_account, substitute_folder
+from rowcast_local.assembly import NAMESPACE, Blueprint
+from rowcast_local.credentials import settle_credentials, write_private
+from rowcast_local.part import Part
+from rowcast_local.parts.cluster_objects import apply_cluster_objects
+from rowcast_local.paths import CHECKOUT, State, cache_folder
+from rowcast_local.ports import load_ports, settle_ports
+from rowcast_local.program import Program
+from rowcast_local.provision.progress import Progress
+from rowcast_local.provision.toolbox import Toolbox, provide
+from rowcast_local.supervise import Supervisor
+
+READY_SECONDS = 120.0
+POLL_SECONDS = 0.1
+
+
+class PlatformError(Exception):
+    """The platform isn't as it should be for what was asked; the text says what to do."""
+
+
+class Platform:
+    """The parts of one platform, whose files are all below `folder`.
+
+    `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the
+    environment of parts, by name. Raises PlatformError, StepError or SupervisorError where something can't be had.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        checkout: Path = CHECKOUT,
+        free_ports: bool = False,
+        without: Collection[str] = (),
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.state = State(folder)
+        self._checkout = checkout
+        self._free_ports = free_ports
+        self._without = frozenset(without)
+        self._settings = settings or {}
+        self._progress = progress or Progress()
+        self.supervisor = Supervisor(self.state)
+
+    @property
+    def running(self) -> bool:
+        """Whether its supervisor is there; its parts may still be on their way."""
+        return self.supervisor.running()
+
+    @cached_property
+    def toolbox(self) -> Toolbox:
+        """The programs of all parts, got if they are missing."""
+        return provide(cache_folder(), self._progress)
+
+    @cached_property
+    def blueprint(self) -> Blueprint:
+        """What the parts are made from. Raises PlatformError before the platform was started for the first time."""
+        ports = load_ports(self.state.ports)
+        if ports is None or not self.state.toolbox.exists():
+            raise PlatformError("no platform here yet: start one with ./task up")
+        credentials = settle_credentials(self.state.credentials)
+        toolbox = Toolbox.from_json(self.state.toolbox.read_text())
+        return Blueprint(toolbox, self.state, ports, credentials, self._checkout, self._settings)
+
+    @cached_property
+    def parts(self) -> dict[str, Part]:
+        """The parts by name."""
+        return {part.name: part for part in self.blueprint.parts() if part.name not in self._without}
+
+    @property
+    def programs(self) -> list[Program]:
+        """The processes of all parts."""
+        return [part.program for part in self.parts.values()]
+
+    def start(self) -> None:
+        """Starts every part at once and returns; `wait_ready` waits. Nothing happens to a platform that runs."""
+        if self.running:
+            return
+        toolbox = self.toolbox
+        self.state.create()
+        write_private(self.state.toolbox, toolbox.to_json())
+        settle_ports(self.state.ports, all_free=self._free_ports)
+        self.__dict__.pop("blueprint", None)
+        self.__dict__.pop("parts", None)
+        self._prepare()
+        self.supervisor.start(self.programs)
+
+    def stop(self) -> None:
+        """Stops every part and keeps the data."""
+        self.supervisor.stop()
+
+    def destroy(self) -> None:
+        """Stops every part and throws the data away."""
+        self.stop()
+        shutil.rmtree(self.state.folder, ignore_errors=True)
+        if self.postgres_folder.is_relative_to(substitute_folder(self.state.folder)):
+            shutil.rmtree(substitute_folder(self.state.folder), ignore_errors=True)
+
+    @property
+    def postgres_folder(self) -> Path:
+        """Where the database's files are: outside the platform's folder if PostgreSQL's account can't reach that."""
+        return reachable_folder(self.state.folder, "postgres", service_account())
+
+    def wait_ready(self, seconds: float = READY_SECONDS, names: Collection[str] | None = None) -> None:
+        """Returns when every part (or those of `names`) is ready. Raises PlatformError with what isn't, in time."""
+        wanted = self.parts if names is None else {name: self.parts[name] for name in names}
+        deadline = time.monotonic() + seconds
+        pending = dict(wanted)
+        for name in pending:
+            self._progress.start(name)
+        while pending:
+            for name in [name for name, part in pending.items() if self._is_ready(part)]:
+                del pending[name]
+                self._progress.finish(name)
+            if pending and time.monotonic() > deadline:
+                raise PlatformError(f"not ready within {seconds:.0f} s: {', '.join(pending)}")
+            if pending and not self.running:
+                raise PlatformError(f"the supervisor has ended; see {self.state.logs}")
+            time.sleep(POLL_SECONDS if pending else 0)
+
+    def start_part(self, name: str) -> None:
+        """Starts a part that was stopped. Raises KeyError for an unknown one."""
+        self.supervisor.start_program(name)
+
+    def stop_part(self, name: str) -> None:
+        """Stops a part for good, until it is started. Raises KeyError for an unknown one."""
+        self.supervisor.stop_program(name)
+
+    def kill_part(self, name: str, signal: str = "KILL") -> None:
+        """Sends a signal (named without `SIG`) to a part, which is started again when it ends."""
+        self.supervisor.signal_program(name, signal)
+
+    def env(self) -> dict[str, str]:
+        """The variables for whoever wants to look inside, or to script against it."""
+        blueprint = self.blueprint
+        return {
+            "KUBECONFIG": str(blueprint.kube_apiserver.admin_kubeconfig),
+            "ROWCAST_UI_URL": blueprint.url("ui"),
+            "ROWCAST_DAPR_URL": blueprint.sidecar("ui").url,
+            "ROWCAST_CRUD_URL": blueprint.url("crud"),
+            "ROWCAST_SYNC_K8S_URL": blueprint.url("sync-k8s"),
+            "ROWCAST_SYNC_GIT_URL": blueprint.url("sync-git"),
+            "ROWCAST_DATABASE_URL": blueprint.postgres.url,
+            "ROWCAST_GIT_URL": blueprint.git_repository.url,
+            "ROWCAST_CONNECT_URL": blueprint.connect.url,
+            "ROWCAST_KAFKA": blueprint.kafka.bootstrap,
+            "ROWCAST_NAMESPACE": NAMESPACE,
+            "DAPR_API_TOKEN": blueprint.credentials.dapr_api_token,
+            "APP_API_TOKEN": blueprint.credentials.app_api_token,
+        } | self._path()
+
+    def _path(self) -> dict[str, str]:
+        if shutil.which("kubectl"):
+            return {}
+        return {"PATH": f"{self.blueprint.toolbox.kubectl.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+
+    def _prepare(self) -> None:
+        with ThreadPoolExecutor(max_workers=len(self.parts)) as pool:
+            for done in [pool.submit(part.prepare) for part in self.parts.values()]:
+                done.result()
+
+    def _is_ready(self, part: Part) -> bool:
+        if not part.ready():
+            return False
+        if part.name == "kube-apiserver":
+            return self._apply_cluster_objects()
+        return True
+
+    def _apply_cluster_objects(self) -> bool:
+        try:
+            apply_cluster_objects(self.blueprint.kube_apiserver)
+        except httpx.HTTPError:
+            return False
+        return True
