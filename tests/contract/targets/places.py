@@ -1,0 +1,144 @@
+"""The places that targets deliver to, each observed without the target's help.
+
+To add one: a subclass of `Place`, and its name in `PLACES`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import yaml
+
+from contract.targets.rows import saved
+from rowcast.core.ports import Target
+from rowcast.sync.targets.git import GitSettings, GitTarget
+from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
+
+
+class Seen(NamedTuple):
+    """An object of ours, as the place holds it."""
+
+    row_id: int
+    generation: int
+    spec: Mapping[str, Any]
+
+
+def seen(manifest: Mapping[str, Any]) -> Seen | None:
+    labels = manifest["metadata"].get("labels", {})
+    if labels.get("app.kubernetes.io/managed-by") != "rowcast":
+        return None
+    generation = manifest["metadata"]["annotations"]["rowcast.dev/generation"]
+    return Seen(int(labels["rowcast.dev/row-id"]), int(generation), manifest["spec"])
+
+
+class Place(Protocol):
+    """Where objects are, for as long as a test takes."""
+
+    def target(self) -> Target:
+        """A new instance that delivers here, not started."""
+        ...
+
+    def observe(self) -> dict[str, Seen]:
+        """Our objects by name, read from the place itself."""
+        ...
+
+    def version(self) -> object:
+        """Differs after every write to the place."""
+        ...
+
+    def plant(self, name: str) -> None:
+        """Put an object that is not ours where the object of row `name` in environment `dev` would go."""
+        ...
+
+    def planted(self, name: str) -> bool:
+        """Whether that object is still there, untouched."""
+        ...
+
+
+class Memory:
+    def __init__(self, _folder: Path) -> None:
+        self._store = MemoryStore()
+
+    def target(self) -> Target:
+        return MemoryTarget(self._store)
+
+    def observe(self) -> dict[str, Seen]:
+        found = {stored.manifest.name: seen(stored.manifest.body) for stored in self._store.objects.values()}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def version(self) -> object:
+        return self._store.version
+
+    def plant(self, name: str) -> None:
+        (manifest,) = saved(999, 1, name).manifests
+        body = {"metadata": {"name": name}, "spec": {"theirs": True}}
+        foreign = type(manifest)(manifest.type, name, body)
+        self._store.objects[f"dev/appconfigs/{name}"] = Stored(None, foreign)
+
+    def planted(self, name: str) -> bool:
+        return bool(self._store.objects[f"dev/appconfigs/{name}"].manifest.body["spec"] == {"theirs": True})
+
+
+class Git:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.repository = folder / "repository.git"
+        self._clones = 0
+        git("init", "--quiet", "--bare", "--initial-branch=main", str(self.repository))
+
+    def target(self) -> Target:
+        return GitTarget(self.settings())
+
+    def settings(self, **more: Any) -> GitSettings:
+        return GitSettings(
+            url=f"file://{self.repository}", cache=self._folder / "cache", environment=dict(os.environ), **more
+        )
+
+    def clone(self) -> Path:
+        self._clones += 1
+        folder = self._folder / f"clone-{self._clones}"
+        git("clone", "--quiet", str(self.repository), str(folder))
+        return folder
+
+    def observe(self) -> dict[str, Seen]:
+        found = {}
+        for path in self.clone().glob("environments/*/appconfigs/*.yaml"):
+            one = seen(yaml.safe_load(path.read_text()))
+            if one is not None:
+                assert path.parts[-3] == one.spec["environment"]
+                assert path.stem not in found
+                found[path.stem] = one
+        return found
+
+    def version(self) -> object:
+        return git("-C", str(self.repository), "for-each-ref", "refs/heads/main")
+
+    def plant(self, name: str) -> None:
+        clone = self.clone()
+        path = clone / f"environments/dev/appconfigs/{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("metadata: {name: theirs}\n")
+        commit_and_push(clone, "Theirs")
+
+    def planted(self, name: str) -> bool:
+        path = f"main:environments/dev/appconfigs/{name}.yaml"
+        return git("-C", str(self.repository), "show", path) == "metadata: {name: theirs}\n"
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def commit_and_push(clone: Path, subject: str, *push: str) -> str:
+    person = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    git("-C", str(clone), "add", "--all")
+    git("-C", str(clone), *person, "commit", "--quiet", "--allow-empty", "-m", subject)
+    git("-C", str(clone), "push", "--quiet", *push, "origin", "HEAD:main")
+    return git("-C", str(clone), "rev-parse", "HEAD").strip()
+
+
+PLACES: Mapping[str, Callable[[Path], Place]] = {"memory": Memory, "git": Git}
