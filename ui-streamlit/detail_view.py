@@ -52,7 +52,7 @@ def _heading(row: AppConfig) -> None:
         if st.button("Delete", icon=":material/delete:"):
             st.session_state[forms.DIALOG] = "delete"
     changed = view_model.ago(row.updated_at, datetime.now(UTC))
-    st.caption(f"Row {row.id}, generation {row.generation}, changed {changed} by {row.updated_by}")
+    st.caption(f"Row {row.id}, generation {row.generation}, changed {changed} by {view_model.plain(row.updated_by)}")
 
 
 def _edit(client: Configurations, row: AppConfig) -> None:
@@ -85,12 +85,15 @@ def _conflict(client: Configurations, row: AppConfig) -> None:
         return
     mine, theirs = found
     when = view_model.ago(theirs.updated_at, datetime.now(UTC))
+    who = view_model.plain(theirs.updated_by)
     with st.container(border=True):
-        st.warning(f"{theirs.updated_by} saved generation {theirs.generation} {when}, after you opened this.")
+        st.warning(f"{who} saved generation {theirs.generation} {when}, after you opened this.")
         differences = view_model.differences(mine, theirs.draft)
-        lines = [f"| {label} | `{ours}` | `{other}` |" for label, ours, other in differences]
+        lines = [
+            f"| {label} | {view_model.plain(ours)} | {view_model.plain(other)} |" for label, ours, other in differences
+        ]
         if lines:
-            st.markdown("\n".join([f"| | Yours | Saved by {theirs.updated_by} |", "|---|---|---|", *lines]))
+            st.markdown("\n".join([f"| | Yours | Saved by {who} |", "|---|---|---|", *lines]))
         else:
             st.markdown("It says the same as yours.")
         with st.container(horizontal=True):
@@ -116,7 +119,7 @@ def _delivery(client: Configurations, row: AppConfig) -> None:
         st.subheader("Delivery", anchor=False)
         with answered("delivery"):
             status = client.status(row.id)
-            for target in status.targets:
+            for target in view_model.in_order(status.targets):
                 _target(target, status.generation)
             if not status.targets:
                 st.caption("No target has reported yet.")
@@ -133,6 +136,6 @@ def _target(target: TargetStatus, generation: int | None) -> None:
         st.markdown(f"**{view_model.target_label(target.target)}**", width="content")
         st.badge(target.state, color=view_model.COLOURS[target.state])
     details = [view_model.progress(target, generation), view_model.reference(target), view_model.way(target)]
-    st.caption("  \n".join(detail for detail in details if detail))
+    st.caption("  \n".join(view_model.plain(detail) for detail in details if detail))
     if target.error:
-        st.error(target.error)
+        st.error(view_model.plain(target.error))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
 from models import MissingError, RefusedError, UnavailableError
-from view_model import complaint
+from view_model import complaint, plain
 
 
 @contextmanager
@@ -33,11 +33,10 @@ def to_list() -> None:
     st.query_params.clear()
 
 
-def one_line(text: str, where: str, offer: str = "Retry", act: object = nothing) -> None:
+def one_line(text: str, where: str, offer: str = "Retry", act: Callable[[], None] = nothing) -> None:
     """Show `text` as an error with one button beside it; `act` is called before the rerun."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.error(text, icon=":material/cloud_off:", width="stretch")
+        st.error(plain(text), icon=":material/cloud_off:", width="stretch")
         if st.button(offer, key=f"retry:{where}"):
-            if callable(act):
-                act()
+            act()
             st.rerun()

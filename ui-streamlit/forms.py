@@ -33,7 +33,7 @@ class Form:
     def show(self, errors: Iterable[FieldError]) -> None:
         """Put each error under its field."""
         for field, message in view_model.by_field(errors).items():
-            self.slots[field].caption(f":red[:material/error: {message}]")
+            self.slots[field].caption(f":red[:material/error: {view_model.plain(message)}]")
 
 
 def fields(key: str, draft: Draft) -> Form:
@@ -60,7 +60,7 @@ def refused(form: Form, refusal: RefusedError) -> None:
     """Show crud's own refusal: at its fields, and in a line if none is to blame."""
     form.show(refusal.errors)
     if not view_model.by_field(refusal.errors):
-        st.error(view_model.complaint(refusal))
+        st.error(view_model.plain(view_model.complaint(refusal)))
 
 
 def close() -> None:

@@ -11,7 +11,7 @@ from streamlit.column_config import MultiselectColumn, TextColumn
 
 import forms
 import view_model
-from failures import answered, nothing, one_line
+from failures import answered, one_line
 from models import Configurations, Page, Query, UnavailableError
 
 REFRESH_SECONDS = 2.0
@@ -100,11 +100,15 @@ def _page(client: Configurations, query: Query) -> Page | None:
             with st.skeleton(height=36 * PAGE_SIZE):
                 page = client.list(query)
     except UnavailableError as failure:
-        one_line(f"{failure} What follows is what was last seen." if seen else str(failure), "list", "Retry", nothing)
+        one_line(f"{failure} What follows is what was last seen." if seen else str(failure), "list")
         return seen
     st.session_state["last_page"] = (query, page)
     known: set[str] = st.session_state.setdefault("environments", set())
-    known.update(row.environment for row in page.items)
+    new = {row.environment for row in page.items} - known
+    known.update(new)
+    if new:
+        # The filter above is drawn already, without them.
+        st.rerun()
     return page
 
 
@@ -150,12 +154,15 @@ def _pager(page: Page, cursors: list[str]) -> None:
     text = view_model.shown_range(len(cursors), PAGE_SIZE, len(page.items), page.total)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.caption(text, width="content")
-        if st.button("Previous", icon=":material/chevron_left:", disabled=not cursors):
-            cursors.pop()
-            st.rerun(scope="fragment")
-        if st.button("Next", icon=":material/chevron_right:", icon_position="right", disabled=not page.next_cursor):
-            cursors.append(page.next_cursor or "")
-            st.rerun(scope="fragment")
+        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=cursors.pop)
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=not page.next_cursor,
+            on_click=cursors.append,
+            args=(page.next_cursor,),
+        )
 
 
 def _empty(*, filtered: bool, cursors: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,9 +47,16 @@ def target_label(target: str) -> str:
 
 def targets_of(rows: Iterable[AppConfig]) -> tuple[str, ...]:
     """Return every target that a row names: the known ones in their own order, then the others by name."""
-    found = {status.target for row in rows for status in row.sync}
-    known = [target for target in TARGETS if target in found]
-    return (*known, *sorted(found - set(known)))
+    return tuple(sorted({status.target for row in rows for status in row.sync}, key=_target_order))
+
+
+def in_order(statuses: Iterable[TargetStatus]) -> tuple[TargetStatus, ...]:
+    """Return the statuses in the order in which the list has its targets."""
+    return tuple(sorted(statuses, key=lambda status: _target_order(status.target)))
+
+
+def _target_order(target: str) -> tuple[int, str]:
+    return (list(TARGETS).index(target) if target in TARGETS else len(TARGETS), target)
 
 
 def state_at(row: AppConfig, target: str) -> State:
@@ -74,6 +82,11 @@ def table(rows: Iterable[AppConfig], now: datetime) -> Table:
             for target in targets_of(rows) or tuple(TARGETS)
         },
     )
+
+
+def plain(text: str) -> str:
+    """Return Markdown that shows `text` as it is: what people and servers write is no markup (or picture) of ours."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def short_url(url: str) -> str:

@@ -1,0 +1,220 @@
+"""The client says over HTTP what it means, and translates every answer; a small real server stands for the sidecar."""
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import api_client
+from models import ConflictError, Draft, FieldError, MissingError, Query, RefusedError, UnavailableError
+
+DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
+ROW = {
+    "id": 42,
+    "name": "a",
+    "repository_url": "https://git.example/a.git",
+    "branch": "main",
+    "environment": "prod",
+    "generation": 7,
+    "created_at": "2026-01-02T03:04:05.000006Z",
+    "updated_at": "2026-01-02T05:04:05.000006+02:00",
+    "updated_by": "maria",
+}
+STATUS = {
+    "state": "synced",
+    "observed_generation": 7,
+    "outcome": "configured",
+    "reference": "4711",
+    "error": None,
+    "updated_at": "2026-01-02T03:04:06Z",
+    "times": {"saved": "2026-01-02T03:04:05Z", "delivered": "2026-01-02T03:04:05.043Z", "captured": None},
+}
+
+
+@dataclass
+class Sidecar:
+    """What the server answers next, and what it was asked."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    asked: list[tuple[str, str, Message, Any]] = field(default_factory=list)
+    port: int = 0
+
+    def answers(self, status: int, content: object) -> None:
+        self.status, self.body = status, json.dumps(content).encode()
+
+
+@pytest.fixture
+def sidecar() -> Iterator[Sidecar]:
+    state = Sidecar()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            state.asked.append((self.command, self.path, self.headers, json.loads(body) if body else None))
+            self.send_response(state.status)
+            self.send_header("content-length", str(len(state.body)))
+            self.end_headers()
+            self.wfile.write(state.body)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 # http.server looks for these names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.port = server.server_address[1]
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield state
+        server.shutdown()
+
+
+@pytest.fixture
+def client(sidecar: Sidecar) -> Iterator[api_client.CrudClient]:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port), "DAPR_API_TOKEN": "t0ken"}) as http:
+        yield api_client.CrudClient(http, "maria")
+
+
+def test_every_call_names_the_app_the_token_and_the_person(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, ROW)
+    client.get(42)
+    method, path, headers, _ = sidecar.asked[0]
+    assert (method, path) == ("GET", "/appconfigs/42")
+    assert headers["dapr-app-id"] == "crud"
+    assert headers["dapr-api-token"] == "t0ken"
+    assert headers["x-rowcast-user"] == "maria"
+
+
+def test_without_a_token_none_is_sent() -> None:
+    with api_client.connect({}) as http:
+        assert "dapr-api-token" not in http.headers
+        assert http.base_url.port == 3500
+
+
+def test_a_list_asks_only_for_what_is_set(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"items": [{**ROW, "sync": {"k8s": STATUS}}], "next_cursor": "n", "total": 9})
+    page = client.list(Query(search="a b", sort="name", limit=5))
+    assert sidecar.asked[0][1] == "/appconfigs?limit=5&sort=name&search=a+b"
+    assert (page.total, page.next_cursor) == (9, "n")
+    (row,) = page.items
+    assert row.updated_at == row.created_at == datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    (status,) = row.sync
+    assert (status.target, status.state, status.observed_generation, status.reference) == ("k8s", "synced", 7, "4711")
+    assert set(status.times) == {"saved", "delivered"}
+
+
+def test_a_status_of_a_deleted_row_has_no_generation(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"id": 42, "generation": None, "targets": {"git": {"state": "a newer word"}}})
+    status = client.status(42)
+    assert status.generation is None
+    assert [(target.target, target.state) for target in status.targets] == [("git", "pending")]
+
+
+def test_a_create_posts_the_four_fields(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(201, ROW)
+    assert client.create(DRAFT).id == 42
+    method, path, _, body = sidecar.asked[0]
+    assert (method, path, body) == ("POST", "/appconfigs", vars(DRAFT))
+
+
+def test_an_update_and_a_delete_carry_the_generation_they_are_made_from(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(200, ROW)
+    client.update(42, DRAFT, 7)
+    sidecar.status, sidecar.body = 204, b""
+    client.delete(42, 7)
+    assert [(method, headers["if-match"]) for method, _, headers, _ in sidecar.asked] == [
+        ("PUT", '"7"'),
+        ("DELETE", '"7"'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, RefusedError),
+        (404, MissingError),
+        (409, RefusedError),
+        (412, ConflictError),
+        (422, RefusedError),
+        (500, RefusedError),
+    ],
+)
+def test_a_problem_becomes_a_refusal_with_its_fields(
+    sidecar: Sidecar, client: api_client.CrudClient, status: int, kind: type[RefusedError]
+) -> None:
+    error = {"field": "name", "rule": "unique", "message": "is taken"}
+    sidecar.answers(status, {"type": "t", "title": "T", "status": status, "detail": "D", "errors": [error]})
+    with pytest.raises(RefusedError) as raised:
+        client.create(DRAFT)
+    assert type(raised.value) is kind
+    assert (raised.value.status, raised.value.title, raised.value.detail) == (status, "T", "D")
+    assert raised.value.errors == (FieldError("name", "unique", "is taken"),)
+
+
+@pytest.mark.parametrize("content", [None, [], "x", {}, {"errors": [None]}])
+def test_a_refusal_without_a_problem_still_has_a_title(
+    sidecar: Sidecar, client: api_client.CrudClient, content: object
+) -> None:
+    sidecar.answers(418, content)
+    with pytest.raises(RefusedError, match="HTTP 418"):
+        client.get(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (500, {"errorCode": "ERR_DIRECT_INVOKE", "message": "failed to resolve address"}),
+        (502, {}),
+        (503, {"title": "Not ready", "status": 503}),
+        (504, {}),
+    ],
+)
+def test_a_crud_that_is_away_is_said_so(
+    sidecar: Sidecar, client: api_client.CrudClient, status: int, content: object
+) -> None:
+    sidecar.answers(status, content)
+    with pytest.raises(UnavailableError, match="crud service does not answer"):
+        client.get(1)
+
+
+def test_a_sidecar_that_forbids_the_call_is_quoted(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(403, {"errorCode": "ERR_DIRECT_INVOKE", "message": "access denied by policy"})
+    with pytest.raises(UnavailableError, match="access denied by policy"):
+        client.get(1)
+
+
+def test_an_answer_that_is_not_json_is_no_stack_trace(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.body = b"<html>"
+    with pytest.raises(UnavailableError, match="not JSON"):
+        client.get(1)
+
+
+def test_a_sidecar_that_is_down_is_said_so() -> None:
+    with socket.socket() as taken:
+        # Bound but not listening: nobody else can answer on this port meanwhile.
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with (
+            api_client.connect({"DAPR_HTTP_PORT": str(port)}) as http,
+            pytest.raises(UnavailableError, match="sidecar"),
+        ):
+            api_client.CrudClient(http, "maria").get(1)
+
+
+def test_an_answer_that_never_comes_is_said_so() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        api_client.connect({"DAPR_HTTP_PORT": str(silent.getsockname()[1])}) as http,
+    ):
+        http.timeout = 0.05
+        with pytest.raises(UnavailableError, match="too long"):
+            api_client.CrudClient(http, "maria").get(1)

@@ -1,0 +1,155 @@
+"""What the page shows is computed from rows and the time of looking, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+import view_model
+from models import AppConfig, Draft, FieldError, RefusedError, TargetStatus
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def row(row_id: int = 1, *statuses: TargetStatus) -> AppConfig:
+    return AppConfig(
+        row_id, f"app-{row_id}", "https://git.example/a.git", "main", "prod", 3, NOW, NOW, "maria", statuses
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "just now"),
+        (0, "just now"),
+        (9, "just now"),
+        (10, "10 s ago"),
+        (59, "50 s ago"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (86_399, "23 h ago"),
+        (86_400, "1 d ago"),
+        (86_400 * 400, "400 d ago"),
+    ],
+)
+def test_an_age_has_one_unit(seconds: int, words: str) -> None:
+    assert view_model.ago(NOW - timedelta(seconds=seconds), NOW) == words
+
+
+@given(st.timedeltas(min_value=timedelta(days=-1), max_value=timedelta(days=10_000)))
+def test_every_age_has_words(span: timedelta) -> None:
+    assert view_model.ago(NOW, NOW + span)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [
+        (-3, "0 ms"),
+        (43, "43 ms"),
+        (999, "999 ms"),
+        (1000, "1.0 s"),
+        (59_949, "59.9 s"),
+        (60_000, "1 min"),
+        (7_200_000, "2 h"),
+    ],
+)
+def test_a_duration_is_said_in_a_fitting_unit(milliseconds: int, words: str) -> None:
+    assert view_model.duration(timedelta(milliseconds=milliseconds)) == words
+
+
+def test_the_table_has_a_line_per_row_and_a_column_per_target() -> None:
+    rows = [row(1, TargetStatus("k8s", "synced"), TargetStatus("git", "failed")), row(2, TargetStatus("git", "synced"))]
+    table = view_model.table(rows, NOW)
+    assert table.ids == (1, 2)
+    assert table.columns["Name"] == ("app-1", "app-2")
+    assert table.columns["Repository"] == ("git.example/a", "git.example/a")
+    assert table.states == {"Kubernetes": ("synced", "pending"), "Git": ("failed", "synced")}
+
+
+def test_targets_are_pending_before_any_has_reported() -> None:
+    assert view_model.table([row()], NOW).states == {"Kubernetes": ("pending",), "Git": ("pending",)}
+
+
+def test_unknown_targets_follow_the_known_ones_by_name() -> None:
+    statuses = [TargetStatus(target, "synced") for target in ("west", "git", "east", "k8s")]
+    assert view_model.targets_of([row(1, *statuses)]) == ("k8s", "git", "east", "west")
+    assert [status.target for status in view_model.in_order(statuses)] == ["k8s", "git", "east", "west"]
+
+
+@pytest.mark.parametrize(
+    ("status", "generation", "words"),
+    [
+        (TargetStatus("k8s", "pending"), 3, "Nothing delivered yet"),
+        (TargetStatus("k8s", "synced", 3, "configured"), 3, "Generation 3, configured"),
+        (TargetStatus("k8s", "pending", 2, "created"), 3, "Generation 2 of 3, created"),
+        (TargetStatus("k8s", "synced", 4, "deleted"), None, "Generation 4, deleted"),
+    ],
+)
+def test_progress_compares_what_is_delivered_with_the_row(
+    status: TargetStatus, generation: int | None, words: str
+) -> None:
+    assert view_model.progress(status, generation) == words
+
+
+@pytest.mark.parametrize(
+    ("target", "reference", "words"),
+    [
+        ("k8s", "4711", "resource version 4711"),
+        ("git", "9fceb02d0ae598e95dc970b74767f19372d61af8", "commit 9fceb02d0a"),
+        ("west", "x1", "x1"),
+        ("git", None, ""),
+    ],
+)
+def test_a_reference_is_named_by_its_kind(target: str, reference: str | None, words: str) -> None:
+    assert view_model.reference(TargetStatus(target, "synced", reference=reference)) == words
+
+
+def test_the_way_is_told_from_the_moment_of_saving() -> None:
+    times = {"saved": NOW, "captured": NOW + timedelta(milliseconds=18), "delivered": NOW + timedelta(milliseconds=43)}
+    assert view_model.way(TargetStatus("k8s", "synced", times=times)) == "captured after 18 ms, delivered after 43 ms"
+
+
+def test_the_way_is_empty_when_the_moment_of_saving_is_unknown() -> None:
+    assert view_model.way(TargetStatus("k8s", "synced", times={"delivered": NOW})) == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "shown", "total", "words"),
+    [(0, 20, 1234, "1-20 of 1,234"), (2, 3, 43, "41-43 of 43"), (0, 0, 0, "0 of 0")],
+)
+def test_the_pager_says_which_rows_are_in_sight(page: int, shown: int, total: int, words: str) -> None:
+    assert view_model.shown_range(page, 20, shown, total) == words
+
+
+def test_only_fields_that_differ_are_compared() -> None:
+    mine, theirs = Draft("a", "https://h/a", "dev", "prod"), Draft("a", "https://h/a", "main", "prod")
+    assert view_model.differences(mine, theirs) == (("Branch", "dev", "main"),)
+
+
+def test_a_field_shows_its_first_error_and_the_line_shows_the_rest() -> None:
+    errors = (
+        FieldError("name", "unique", "Taken."),
+        FieldError("name", "other", "Second."),
+        FieldError("body.branch", "git-branch", "Bad."),
+        FieldError("x-rowcast-user", "printable", "Odd person."),
+    )
+    assert view_model.by_field(errors) == {"name": "Taken.", "branch": "Bad."}
+    assert view_model.complaint(RefusedError(422, "Refused", "Not so.", errors)) == "Not so. Odd person."
+
+
+@pytest.mark.parametrize(
+    ("text", "row_id"), [("42", 42), (None, None), ("", None), ("-1", None), ("x", None), ("٣", None), ("9" * 20, None)]
+)
+def test_a_link_names_a_row_or_none(text: str | None, row_id: int | None) -> None:
+    assert view_model.row_id(text) == row_id
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
+def test_what_others_wrote_is_never_markup(text: str) -> None:
+    (paragraph,) = [token for token in MarkdownIt().parse(view_model.plain(text)) if token.type == "inline"]
+    kinds = {child.type for child in paragraph.children or ()}
+    assert kinds <= {"text", "text_special"}
+    assert "".join(child.content for child in paragraph.children or ()) == text
