@@ -26,7 +26,7 @@ CRUD: Final = "crud"
 # Slow enough for a cold database, short enough that a page never hangs.
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
-CRUD_DOWN: Final = "The crud service does not answer."
+CRUD_DOWN: Final = "The crud service is not available."
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -114,6 +114,11 @@ def _content(answer: httpx.Response) -> Any:
     raise _refusal(answer.status_code, content)
 
 
+def _detail(content: Any) -> str:
+    detail = content.get("detail") if isinstance(content, dict) else None
+    return f"It says: {detail}." if isinstance(detail, str) else ""
+
+
 def _refusal(status: int, content: Any) -> RefusedError | UnavailableError:
     if isinstance(content, dict) and "errorCode" in content:
         # The sidecar speaks for itself with `errorCode`, never with a problem: crud was not reached.
@@ -121,6 +126,6 @@ def _refusal(status: int, content: Any) -> RefusedError | UnavailableError:
             CRUD_DOWN if status >= 500 else f"The sidecar refused: {content.get('message', status)}"
         )
     if status in (502, 503, 504):
-        return UnavailableError(CRUD_DOWN)
+        return UnavailableError(f"{CRUD_DOWN} {_detail(content)}".strip())
     kinds: Mapping[int, type[RefusedError]] = {404: MissingError, 412: ConflictError}
     return problem(kinds.get(status, RefusedError), status, content)

@@ -154,7 +154,7 @@ def _pager(page: Page, cursors: list[str]) -> None:
     text = view_model.shown_range(len(cursors), PAGE_SIZE, len(page.items), page.total)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.caption(text, width="content")
-        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=cursors.pop)
+        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=_back, args=(cursors,))
         st.button(
             "Next",
             icon=":material/chevron_right:",
@@ -163,6 +163,10 @@ def _pager(page: Page, cursors: list[str]) -> None:
             on_click=cursors.append,
             args=(page.next_cursor,),
         )
+
+
+def _back(cursors: list[str]) -> None:
+    cursors.pop()
 
 
 def _empty(*, filtered: bool, cursors: list[str]) -> None:

@@ -166,14 +166,21 @@ def by_field(errors: Iterable[FieldError]) -> Mapping[str, str]:
     for error in errors:
         field = error.field.removeprefix("body.")
         if field in FIELDS:
-            messages.setdefault(field, error.message or error.rule)
+            messages.setdefault(field, sentence(error.message or error.rule))
     return messages
 
 
+def sentence(text: str) -> str:
+    """Return `text` as a sentence: crud's messages are clauses, as an API's are."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
 def complaint(refusal: RefusedError) -> str:
-    """Return the one line that says why crud refused, with what no field of the form can show."""
-    elsewhere = [error.message for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
-    return " ".join([refusal.detail or refusal.title, *elsewhere])
+    """Return what says why crud refused, with what no field of the form can show."""
+    said = refusal.detail or refusal.title
+    elsewhere = [error for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
+    others = [f"{error.field} {error.message}" for error in elsewhere if error.message != said]
+    return " ".join(sentence(text) for text in (said, *others))
 
 
 def row_id(text: str | None) -> int | None:

@@ -182,7 +182,7 @@ def test_a_crud_that_is_away_is_said_so(
     sidecar: Sidecar, client: api_client.CrudClient, status: int, content: object
 ) -> None:
     sidecar.answers(status, content)
-    with pytest.raises(UnavailableError, match="crud service does not answer"):
+    with pytest.raises(UnavailableError, match="crud service is not available"):
         client.get(1)
 
 

@@ -10,7 +10,7 @@ from fake_client import FakeClient, FakeTable
 from models import Configurations, Draft, TargetStatus
 from view_model import plain
 
-DOWN = "The crud service does not answer."
+DOWN = "The crud service is not available."
 SECONDS = 60
 
 

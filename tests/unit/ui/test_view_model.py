@@ -131,13 +131,17 @@ def test_only_fields_that_differ_are_compared() -> None:
 
 def test_a_field_shows_its_first_error_and_the_line_shows_the_rest() -> None:
     errors = (
-        FieldError("name", "unique", "Taken."),
+        FieldError("name", "unique", "is taken"),
         FieldError("name", "other", "Second."),
         FieldError("body.branch", "git-branch", "Bad."),
-        FieldError("x-rowcast-user", "printable", "Odd person."),
+        FieldError("x-rowcast-user", "printable", "must be printable"),
+        FieldError("generation", "generation", "not so"),
     )
-    assert view_model.by_field(errors) == {"name": "Taken.", "branch": "Bad."}
-    assert view_model.complaint(RefusedError(422, "Refused", "Not so.", errors)) == "Not so. Odd person."
+    assert view_model.by_field(errors) == {"name": "Is taken.", "branch": "Bad."}
+    assert (
+        view_model.complaint(RefusedError(422, "Refused", "not so", errors))
+        == "Not so. X-rowcast-user must be printable."
+    )
 
 
 @pytest.mark.parametrize(
