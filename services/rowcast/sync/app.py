@@ -25,7 +25,7 @@ from rowcast.sync.starting import Starting
 
 def create_app(settings: SyncSettings, target: Target | None = None, publisher: Publisher | None = None) -> FastAPI:
     """Wire one instance; a test may bring its own target and publisher."""
-    sidecar = DaprPublisher(settings) if publisher is None else None
+    sidecar = DaprPublisher(settings)
     starting = Starting(settings, target)
 
     @asynccontextmanager
@@ -35,15 +35,14 @@ def create_app(settings: SyncSettings, target: Target | None = None, publisher: 
         start.cancel()
         await asyncio.gather(start, return_exceptions=True)
         await starting.close()
-        if sidecar:
-            await sidecar.aclose()
+        await sidecar.aclose()
 
     app = FastAPI(title="Rowcast sync", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     equipment = equip(app, settings, f"sync-{settings.target}")
     equipment.readiness.add("target", starting.check)
     metrics = SyncMetrics(settings.target, equipment.registry)
     topics = Topics(settings.status_topic, settings.dead_letter_topic)
-    delivery = Delivery(starting, publisher or sidecar or DaprPublisher(settings), topics, metrics)
+    delivery = Delivery(starting, sidecar if publisher is None else publisher, topics, metrics)
     _add_routes(app, settings, delivery, metrics)
     return app
 

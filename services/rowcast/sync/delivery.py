@@ -143,9 +143,9 @@ class Delivery:
                 # Delivered but not told: coming again it is `unchanged`, and told then.
                 self._log.warning("status not published, trying again", error=str(error))
                 batch.retry.update(entry.id for entries in batch.rows.values() for entry in entries)
-        for error, rows in batch.trouble.items():
+        for cause, rows in batch.trouble.items():
             # One line for a cause, not for a row: a target that is down would flood the log.
-            self._log.warning("will be delivered again", error=error, count=len(rows), rows=rows[:ROWS_IN_A_LOG_LINE])
+            self._log.warning("will be delivered again", error=cause, count=len(rows), rows=rows[:ROWS_IN_A_LOG_LINE])
         self._log.info(
             "batch",
             events=len(batch.entries),

@@ -102,17 +102,18 @@ class KubernetesTarget:
         raise conflict or ConflictError(f"{desired.name}: the row's objects keep changing")
 
     def _judge(self, desired: Desired, wanted: set[str]) -> Plan:
-        holders = [live for key in sorted(wanted) if (live := self._view.at(key)) is not None]
-        for live in holders:
-            if live.held is None:
-                raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
-        return plan(
+        there = [live for key in sorted(wanted) if (live := self._view.at(key)) is not None]
+        decided = plan(
             desired,
             own=[live.held for live in self._view.own((desired.table, desired.row_id)) if live.held is not None],
-            holders=[live.held for live in holders if live.held is not None],
+            holders=[live.held for live in there if live.held is not None],
             tombstone=self._tombstones.get(desired.table, desired.row_id),
             key_of=_place,
         )
+        for live in there:
+            if decided.put and live.held is None:
+                raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
+        return decided
 
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
         reference = None

@@ -1,0 +1,149 @@
+"""What is acknowledged, retried, dead-lettered and reported, on the fake target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from rowcast.core.errors import PermanentError, TransientError
+from rowcast.sync.delivery import Delivery, Entry, Topics
+from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.targets.memory import MemoryTarget
+from unit.core.changes import event
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Bench:
+    """A delivery to the fake target, with what it published, by topic."""
+
+    target: MemoryTarget = field(default_factory=MemoryTarget)
+    published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    broken_topics: set[str] = field(default_factory=set)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        metrics = SyncMetrics("memory", self.registry)
+        self._delivery = Delivery(self.target, self, Topics("status", "dead"), metrics)
+
+    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        if topic in self.broken_topics:
+            raise TransientError("broker down")
+        self.published.append((topic, data))
+
+    async def deliver(self, *events: object) -> set[str]:
+        """Deliver events; their ids are their numbers."""
+        return await self._delivery.deliver([Entry(str(n), one, {"__offset": str(n)}) for n, one in enumerate(events)])
+
+    def statuses(self) -> list[tuple[int, int, str]]:
+        """(row, generation, outcome) as reported."""
+        return [
+            (status["row_id"], status["generation"], status["outcome"])
+            for topic, data in self.published
+            if topic == "status"
+            for status in data["statuses"]
+        ]
+
+    def letters(self) -> list[dict[str, Any]]:
+        """The dead letters."""
+        return [data for topic, data in self.published if topic == "dead"]
+
+    def counted(self, outcome: str) -> float | None:
+        """The metric of one outcome."""
+        labels = {"target": "memory", "outcome": outcome}
+        return self.registry.get_sample_value("rowcast_sync_changes_total", labels)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_a_batch_is_acknowledged_delivered_and_reported_in_one_message(bench: Bench) -> None:
+    retry = await bench.deliver(event("c", row_id=1, name="a"), event("c", row_id=2, name="b"))
+
+    assert retry == set()
+    assert bench.statuses() == [(1, 1, "created"), (2, 1, "created")]
+    assert len(bench.published) == 1
+    assert [held.row_id for held in await bench.target.inventory()] == [1, 2]
+
+
+async def test_only_the_latest_state_of_a_row_is_delivered_and_what_it_overtook_counts_as_stale(
+    bench: Bench,
+) -> None:
+    retry = await bench.deliver(event("c", generation=1), event(generation=2), event(generation=3))
+
+    assert retry == set()
+    assert bench.statuses() == [(1, 3, "created")]
+    assert (bench.counted("created"), bench.counted("stale")) == (1, 2)
+
+
+async def test_an_event_that_comes_again_or_late_changes_nothing(bench: Bench) -> None:
+    await bench.deliver(event(generation=2))
+    await bench.deliver(event(generation=2))
+    await bench.deliver(event(generation=1))
+
+    assert bench.statuses() == [(1, 2, "created"), (1, 2, "unchanged"), (1, 1, "stale")]
+    assert bench.target.store.version == 1
+
+
+async def test_a_target_that_is_down_has_the_whole_batch_again_and_nothing_is_reported(bench: Bench) -> None:
+    bench.target.down = "connection refused"
+
+    retry = await bench.deliver(event(row_id=1), event(row_id=2, name="b"))
+
+    assert retry == {"0", "1"}
+    assert bench.published == []
+
+
+async def test_all_events_of_a_row_that_must_be_retried_come_again_and_no_other_rows(bench: Bench) -> None:
+    bench.target.refused["app_configs", 1] = TransientError("429")
+
+    retry = await bench.deliver(event(row_id=1), event(row_id=2, name="b"), event(row_id=1, generation=2))
+
+    assert retry == {"0", "2"}
+    assert bench.statuses() == [(2, 1, "created")]
+
+
+async def test_an_undecodable_event_is_dead_lettered_with_reason_position_and_payload_and_its_neighbours_go_on(
+    bench: Bench,
+) -> None:
+    garbage = {"hello": "world"}
+
+    retry = await bench.deliver(event(), garbage)
+
+    assert retry == set()
+    (letter,) = bench.letters()
+    assert (letter["reason"], letter["event"], letter["position"]) == ("undecodable", garbage, {"__offset": "1"})
+    assert bench.statuses() == [(1, 1, "created")]
+    assert bench.counted("dead-lettered") == 1
+
+
+async def test_a_row_that_the_target_rejects_is_dead_lettered_and_its_status_says_why(bench: Bench) -> None:
+    bench.target.refused["app_configs", 1] = PermanentError("rejected", "spec.branch: too long")
+
+    retry = await bench.deliver(event(row_id=1), event(row_id=2, name="b"))
+
+    assert retry == set()
+    (letter,) = bench.letters()
+    assert (letter["reason"], letter["error"], letter["row_id"]) == ("rejected", "spec.branch: too long", 1)
+    assert sorted(bench.statuses()) == [(1, 1, "dead-lettered"), (2, 1, "created")]
+
+
+async def test_a_dead_letter_that_can_not_be_kept_is_not_acknowledged(bench: Bench) -> None:
+    bench.broken_topics.add("dead")
+
+    assert await bench.deliver(event(), "garbage") == {"1"}
+
+
+async def test_a_batch_whose_status_can_not_be_told_comes_again_and_is_told_then(bench: Bench) -> None:
+    bench.broken_topics.add("status")
+    assert await bench.deliver(event()) == {"0"}
+
+    bench.broken_topics.clear()
+    assert await bench.deliver(event()) == set()
+    assert bench.statuses() == [(1, 1, "unchanged")]
