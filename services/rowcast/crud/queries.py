@@ -106,10 +106,17 @@ def _key(sort: str, key: str) -> str | int | datetime:
     try:
         match sort.removeprefix("-"):
             case "id":
-                return int(key)
+                return _bigint(key)
             case "updated_at":
                 return datetime.fromisoformat(key)
             case _:
                 return key
     except ValueError:
         raise FieldError("cursor", "cursor", "is not a cursor that this API gave out") from None
+
+
+def _bigint(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number

@@ -1,0 +1,33 @@
+"""crud behind a real server, as the tests reach it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+
+from rowcast.crud.app import create_app
+from rowcast.crud.settings import CrudSettings
+
+
+def make_settings(database_url: str, **other: object) -> CrudSettings:
+    return CrudSettings.model_validate({"database_url": database_url, "log_format": "console", **other})
+
+
+@contextmanager
+def serving(settings: CrudSettings) -> Iterator[httpx.Client]:
+    """crud behind a real server on a free port; the client that reaches it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(create_app(settings), log_config=None, http="httptools", lifespan="on")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+Row = dict[str, Any]
+EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00.5Z"
+
+
+def status(row_id: int, generation: int, outcome: str = "configured", **other: Any) -> Row:
+    return {"row_id": row_id, "name": "n", "generation": generation, "outcome": outcome, "deleted": False} | {
+        "reference": f"r{generation}",
+        "error": None,
+        "saved_at": EARLY,
+        "captured_at": EARLY,
+        "delivered_at": EARLY,
+        **other,
+    }
+
+
+def report(crud: httpx.Client, *statuses: Row, target: str = "k8s") -> httpx.Response:
+    event = {
+        "specversion": "1.0",
+        "type": "t",
+        "source": "s",
+        "id": "1",
+        "data": {"target": target, "statuses": statuses},
+    }
+    route = crud.get("/dapr/subscribe").json()[0]["route"]
+    return crud.post(route, json=event, headers={"content-type": "application/cloudevents+json"})
+
+
+def seen(crud: httpx.Client, row_id: int, target: str = "k8s") -> Row:
+    found: Row = crud.get(f"/appconfigs/{row_id}/status").json()["targets"][target]
+    return found
+
+
+def test_a_row_is_synced_where_its_generation_was_observed(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("synced")
+    answer = report(crud, status(row["id"], 1, "created"))
+    assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
+    found = seen(crud, row["id"])
+    assert (found["state"], found["outcome"], found["reference"]) == ("synced", "created", "r1")
+    assert found["times"]["saved"] == "2026-01-01T10:00:00.000000Z"
+    assert seen(crud, row["id"], "git")["state"] == "pending"
+
+
+def test_a_later_change_makes_it_pending_again(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("pending")
+    report(crud, status(row["id"], 1))
+    crud.patch(f"/appconfigs/{row['id']}", json={"branch": "b"})
+    assert seen(crud, row["id"])["state"] == "pending"
+    listed = crud.get("/appconfigs", params={"search": "pending"}).json()["items"][0]["sync"]["k8s"]
+    assert (listed["state"], listed["observed_generation"]) == ("pending", 1)
+
+
+def test_a_dead_lettered_generation_is_failed_until_the_next(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("failed")
+    report(crud, status(row["id"], 1, "dead-lettered", error="refused"))
+    assert (seen(crud, row["id"])["state"], seen(crud, row["id"])["error"]) == ("failed", "refused")
+    crud.patch(f"/appconfigs/{row['id']}", json={"branch": "b"})
+    assert seen(crud, row["id"])["state"] == "pending"
+
+
+def test_an_older_or_stale_report_overwrites_nothing(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("ordered")
+    report(crud, status(row["id"], 3), status(row["id"], 2))
+    report(crud, status(row["id"], 2, delivered_at=LATE))
+    report(crud, status(row["id"], 4, "stale", delivered_at=LATE))
+    assert seen(crud, row["id"])["observed_generation"] == 3
+
+
+def test_of_one_generation_the_later_delivery_counts(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("replayed")
+    report(crud, status(row["id"], 1, "dead-lettered", delivered_at=EARLY))
+    report(crud, status(row["id"], 1, "created", delivered_at=LATE))
+    report(crud, status(row["id"], 1, "dead-lettered", delivered_at=EARLY))
+    assert seen(crud, row["id"])["state"] == "synced"
+
+
+def test_a_deletion_is_pending_until_it_is_reported(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("deleted")
+    report(crud, status(row["id"], 1))
+    crud.delete(f"/appconfigs/{row['id']}")
+    assert seen(crud, row["id"])["state"] == "pending"
+    report(crud, status(row["id"], 2, "deleted", deleted=True))
+    assert seen(crud, row["id"])["state"] == "synced"
+    assert crud.get(f"/appconfigs/{row['id']}/status").json()["generation"] is None
+
+
+def test_a_report_of_many_rows_is_kept_whole(crud: httpx.Client) -> None:
+    items = [
+        {"action": "create", "config": {"name": f"m{i}", "repository_url": "https://x/y", "environment": "dev"}}
+        for i in range(500)
+    ]
+    rows = crud.post("/appconfigs:batch", json={"items": items}).json()["items"]
+    report(crud, *(status(row["id"], 1) for row in rows), target="git")
+    assert {seen(crud, row["id"], "git")["state"] for row in rows[::50]} == {"synced"}
+
+
+def test_what_cannot_be_read_is_dropped_and_counted(crud: httpx.Client) -> None:
+    route = crud.get("/dapr/subscribe").json()[0]["route"]
+    for body in (b"{", b"[]", b'{"data": 1}', b'{"data": {"target": "K8S", "statuses": []}}'):
+        answer = crud.post(route, content=body)
+        assert (answer.status_code, answer.json()) == (200, {"status": "DROP"})
+    assert "rowcast_sync_statuses_malformed_total 4.0" in crud.get("/metrics").text
+
+
+def test_a_malformed_status_does_not_take_the_others_with_it(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("survivor")
+    bad = [{"row_id": "x"}, status(row["id"], 1, "exploded"), status(row["id"], 1, reference="a\0b")]
+    assert report(crud, *bad, status(row["id"], 1)).json() == {"status": "SUCCESS"}
+    assert seen(crud, row["id"])["state"] == "synced"
+
+
+def test_events_for_a_route_that_is_not_there_are_to_be_retried(crud: httpx.Client) -> None:
+    assert crud.post("/events/other", json={}).status_code == 503
