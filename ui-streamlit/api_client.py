@@ -27,6 +27,8 @@ CRUD: Final = "crud"
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
 CRUD_DOWN: Final = "The crud service is not available."
+SIDECAR_REFUSES: Final = "The Dapr sidecar refuses the dashboard's API token."
+NOT_JSON: Final = "The answer is not JSON: is something else listening on the sidecar's port?"
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -41,7 +43,7 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
 
 
 class CrudClient(Configurations):
-    """The rows as crud keeps them, on behalf of `person` (printable ASCII, since it travels in a header)."""
+    """The rows as crud keeps them, on behalf of `person` (see rules.is_person)."""
 
     def __init__(self, http: httpx.Client, person: str) -> None:
         self._http = http
@@ -87,7 +89,7 @@ class CrudClient(Configurations):
         body: Draft | None = None,
         generation: int | None = None,
     ) -> Any:
-        headers = {"x-rowcast-user": self._person}
+        headers = httpx.Headers({"x-rowcast-user": self._person}, encoding="utf-8")
         if generation is not None:
             headers["if-match"] = f'"{generation}"'
         try:
@@ -108,7 +110,8 @@ def _content(answer: httpx.Response) -> Any:
     try:
         content = answer.json() if answer.content else None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UnavailableError("The answer is not JSON: is something else listening on the sidecar's port?") from error
+        # The sidecar refuses a wrong token in plain text.
+        raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
     if answer.is_success:
         return content
     raise _refusal(answer.status_code, content)

@@ -47,7 +47,7 @@ def _person(default: str) -> str:
         ).strip()
         if not name or rules.is_person(name):
             return name or ANONYMOUS
-        st.caption(f":red[Use plain ASCII letters. Until then you are {ANONYMOUS}.]")
+        st.caption(f":red[Printable characters only, at most 200. Until then you are {ANONYMOUS}.]")
         return ANONYMOUS
 
 

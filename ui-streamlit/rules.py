@@ -17,7 +17,6 @@ URL: Final = re.compile(
 )
 # git-check-ref-format(1), as far as one branch name can break it.
 BRANCH_REFUSED: Final = re.compile(r"^[-/.]|[/.]\Z|\.\.|//|/\.|\.lock(/|\Z)|@\{|[\x00-\x20\x7f~^:?*\[\\]|^@\Z")
-PERSON: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 LENGTHS: Final[Mapping[str, int]] = {
     "name": 63,
     "repository_url": 2048,
@@ -61,5 +60,5 @@ def field_errors(draft: Draft) -> tuple[FieldError, ...]:
 
 
 def is_person(name: str) -> bool:
-    """Tell whether `name` can travel in an HTTP header as it is: printable ASCII, at most 200 characters."""
-    return len(name) <= LENGTHS["person"] and PERSON.fullmatch(name) is not None
+    """Tell whether crud takes `name` as a person: printable, at most 200 characters, no blanks around it."""
+    return 0 < len(name) <= LENGTHS["person"] and name.isprintable() and name == name.strip()

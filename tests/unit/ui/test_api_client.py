@@ -92,6 +92,19 @@ def test_every_call_names_the_app_the_token_and_the_person(sidecar: Sidecar, cli
     assert headers["x-rowcast-user"] == "maria"
 
 
+def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        sidecar.answers(200, ROW)
+        api_client.CrudClient(http, "Zoë").get(42)
+    assert sidecar.asked[0][2]["x-rowcast-user"].encode("latin-1").decode() == "Zoë"
+
+
+def test_a_refused_token_is_said_so(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.status, sidecar.body = 401, b"invalid api token"
+    with pytest.raises(UnavailableError, match="API token"):
+        client.get(1)
+
+
 def test_without_a_token_none_is_sent() -> None:
     with api_client.connect({}) as http:
         assert "dapr-api-token" not in http.headers
