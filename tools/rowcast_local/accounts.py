@@ -5,13 +5,14 @@ import pwd
 import stat
 from pathlib import Path
 
+from rowcast_local.errors import LocalError
 from rowcast_local.paths import short_hash
 
 CANDIDATES = ("postgres", "nobody")
 SHARED_BASE = Path("/var/tmp")
 
 
-class AccountError(Exception):
+class AccountError(LocalError):
     """No account fits; the text says which were looked for."""
 
 

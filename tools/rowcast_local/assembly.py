@@ -95,6 +95,7 @@ class Blueprint:
             app_port=None if app == "ui" else self.ports[app],
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
             environment={"ROWCAST_KAFKA": self.kafka.bootstrap, **self.settings.get(f"{app}-dapr", {})},
+            broker_port=None if app == "ui" else self.ports["kafka"],
         )
 
     def url(self, part: str) -> str:

@@ -12,18 +12,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rowcast_local.accounts import AccountError
-from rowcast_local.demonstration import DemonstrationError, demonstrate
+from rowcast_local.demonstration import demonstrate
+from rowcast_local.errors import LocalError
 from rowcast_local.paths import State, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.progress import Progress
-from rowcast_local.provision.step import StepError
 from rowcast_local.status import print_status
-from rowcast_local.supervise import SupervisorError
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 INTERRUPTED_EXIT_CODE = 130
-Errors = (PlatformError, StepError, SupervisorError, AccountError, DemonstrationError)
 
 
 def main() -> None:
@@ -31,7 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(prog_name="./task", standalone_mode=True)
-    except Errors as error:
+    except LocalError as error:
         Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:

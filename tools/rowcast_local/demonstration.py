@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.table import Table
 
 from rowcast_local.assembly import NAMESPACE, Blueprint
+from rowcast_local.errors import LocalError
 from rowcast_local.platform import Platform
 from rowcast_local.probes import client
 
@@ -28,7 +29,7 @@ ARRIVE_SECONDS = 60.0
 POLL_SECONDS = 0.004
 
 
-class DemonstrationError(Exception):
+class DemonstrationError(LocalError):
     """The configuration could not be saved, or did not arrive; the text says where it is stuck."""
 
 

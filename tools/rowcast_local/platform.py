@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,10 @@ import httpx
 from rowcast_local.accounts import reachable_folder, service_account, substitute_folder
 from rowcast_local.assembly import NAMESPACE, Blueprint
 from rowcast_local.credentials import settle_credentials, write_private
+from rowcast_local.errors import LocalError
 from rowcast_local.part import Part
 from rowcast_local.parts.cluster_objects import apply_cluster_objects
+from rowcast_local.parts.kafka import KafkaStorageError
 from rowcast_local.paths import CHECKOUT, State, cache_folder
 from rowcast_local.ports import load_ports, settle_ports
 from rowcast_local.program import Program
@@ -26,7 +29,7 @@ READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
 
 
-class PlatformError(Exception):
+class PlatformError(LocalError):
     """The platform isn't as it should be for what was asked; the text says what to do."""
 
 
@@ -169,7 +172,7 @@ class Platform:
 
     def _prepare(self) -> None:
         with ThreadPoolExecutor(max_workers=len(self.parts)) as pool:
-            for done in [pool.submit(part.prepare) for part in self.parts.values()]:
+            for done in [pool.submit(_prepare, part) for part in self.parts.values()]:
                 done.result()
 
     def _is_ready(self, part: Part) -> bool:
@@ -185,3 +188,10 @@ class Platform:
         except httpx.HTTPError:
             return False
         return True
+
+
+def _prepare(part: Part) -> None:
+    try:
+        part.prepare()
+    except (OSError, subprocess.CalledProcessError, KafkaStorageError) as error:
+        raise PlatformError(f"{part.name} cannot be prepared: {error}") from error

@@ -12,7 +12,8 @@ class Program:
     `environment` is added to the supervisor's own; `user` is the account it runs as (None: the caller's own);
     `stop_signal` is a signal's name without `SIG`, and `stop_seconds` how long it may take before it is killed.
     A program that runs `once` may end with code 0 for good; any other end, and every end of the others, has it started
-    again.
+    again. `awaits` are ports of the loopback that must accept connections before it starts, for programs that end where
+    others would try again.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     once: bool = False
+    awaits: tuple[int, ...] = ()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rowcast_local.credentials import write_private
+from rowcast_local.errors import LocalError
 from rowcast_local.paths import State
 from rowcast_local.program import Program
 from rowcast_local.supervisor_rpc import supervisor_at
@@ -29,7 +30,7 @@ TETHER = Path(__file__).with_name("tether.py")
 NO_FILE, NOT_RUNNING, ALREADY_STARTED = 20, 70, 60
 
 
-class SupervisorError(Exception):
+class SupervisorError(LocalError):
     """supervisord did not start, or did not stop; the text says where to look."""
 
 
@@ -200,4 +201,5 @@ def _spec(program: Program) -> dict[str, Any]:
         "directory": str(program.directory),
         "user": program.user,
         "stop_signal": program.stop_signal,
+        "awaits": list(program.awaits),
     }

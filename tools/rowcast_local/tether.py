@@ -7,10 +7,14 @@ import json
 import os
 import pwd
 import signal
+import socket
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+POLL_SECONDS = 0.1
 GONE = 75
 """Exit code (sysexits' TEMPFAIL) if the supervisor ended before the program began."""
 
@@ -20,16 +24,30 @@ def main() -> None:
     with open(sys.argv[1]) as stream:
         spec = json.load(stream)
     parent = os.getppid()
+    stop_signal: Any = getattr(signal, f"SIG{spec['stop_signal']}")
+    die_with_parent = death_wish(int(stop_signal))
+    die_with_parent()
+    for port in spec["awaits"]:
+        await_port(port)
     os.chdir(spec["directory"])
     environment = {**os.environ, **spec["environment"]}
     if spec["user"]:
         environment |= become(spec["user"])
-    # After the change of account, which would clear it.
-    die_with_parent(spec["stop_signal"])
+        die_with_parent()  # the kernel forgets it with a change of account
     if os.getppid() != parent:
         sys.exit(GONE)
     command = spec["command"]
     os.execvpe(command[0], command, environment)
+
+
+def await_port(port: int) -> None:
+    """Returns when something accepts connections at `port` of the loopback."""
+    address = ("127.0.0.1", port)
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(address) == 0:
+                return
+        time.sleep(POLL_SECONDS)
 
 
 def become(user: str) -> dict[str, str]:
@@ -41,14 +59,17 @@ def become(user: str) -> dict[str, str]:
     return {"HOME": account.pw_dir, "USER": user, "LOGNAME": user}
 
 
-def die_with_parent(stop_signal: str) -> None:
-    """Has the kernel send the stop signal when the supervisor is gone (Linux; elsewhere nothing)."""
+def death_wish(number: int) -> Callable[[], None]:
+    """What asks the kernel for signal `number` when the supervisor is gone (Linux; elsewhere it does nothing).
+
+    Made before the change of account: the other one may not be able to read this Python's libraries.
+    """
     if sys.platform != "linux":
-        return
+        return lambda: None
     import ctypes
 
-    number: Any = getattr(signal, f"SIG{stop_signal}")
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) and None
 
 
 if __name__ == "__main__":

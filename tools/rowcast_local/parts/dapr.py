@@ -21,7 +21,8 @@ HEALTH_INTERVAL_SECONDS = 1
 class Sidecar:
     """One daprd. `ports` has its own four: http, grpc, internal, metrics.
 
-    `app_port` is None for an application that only calls. `values` fill the placeholders of its configuration; `environment` is what its components refer to.
+    `app_port` is None for an application that only calls. `values` fill the placeholders of its configuration;
+    `environment` is what its components refer to; `broker_port` is that of the broker it connects to, if any.
     """
 
     app_id: str
@@ -33,6 +34,7 @@ class Sidecar:
     configuration: str = "configuration.yaml"
     values: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    broker_port: int | None = None
 
     @property
     def url(self) -> str:
@@ -57,7 +59,7 @@ class Sidecar:
         self._configuration_file.write_text(fill(template, self.values))
 
     def program(self) -> Program:
-        """The sidecar's process; it waits for its application, and ends when its broker can't be reached."""
+        """The sidecar's process; it waits for its application by itself."""
         return Program(
             f"{self.app_id}-dapr",
             (str(self.binary), *(f"--{name}={value}" for name, value in self._options().items())),
@@ -69,6 +71,8 @@ class Sidecar:
                 **self.environment,
             },
             directory=self.folder,
+            # A sidecar whose broker doesn't answer ends at once, instead of trying again.
+            awaits=() if self.broker_port is None else (self.broker_port,),
         )
 
     def ready(self) -> bool:

@@ -41,7 +41,8 @@ class Etcd:
             "log-level": "warn",
         }
         command = (str(self.binary), *(f"--{option}={value}" for option, value in options.items()))
-        return Program(self.name, command, environment={}, directory=self.data)
+        # It waits for its clients to go; what it acknowledged is on disk.
+        return Program(self.name, command, environment={}, directory=self.data, stop_seconds=3)
 
     def ready(self) -> bool:
         """Whether it has a leader and can write."""

@@ -90,7 +90,8 @@ class KubeApiServer:
             "profiling": "false",
         }
         command = (str(self.binary), *(f"--{option}={value}" for option, value in options.items()))
-        return Program(self.name, command, environment={}, directory=self.folder)
+        # Without etcd, which stops at the same time, it would wait for ever; nothing of value is in its memory.
+        return Program(self.name, command, environment={}, directory=self.folder, stop_seconds=2)
 
     def ready(self) -> bool:
         """Whether it says so itself."""

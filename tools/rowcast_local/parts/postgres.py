@@ -1,6 +1,8 @@
 """PostgreSQL with logical replication, by its own binaries."""
 
 import os
+import pwd
+import shutil
 import subprocess
 import tempfile
 from contextlib import closing
@@ -10,7 +12,8 @@ from pathlib import Path
 import psycopg2
 
 from rowcast_local.accounts import own
-from rowcast_local.credentials import Credentials
+from rowcast_local.credentials import Credentials, write_private
+from rowcast_local.errors import LocalError
 from rowcast_local.ports import HOST
 from rowcast_local.program import Program
 
@@ -28,7 +31,7 @@ SETTINGS = {
 }
 
 
-class PostgresError(Exception):
+class PostgresError(LocalError):
     """The database could not be made; the text is what PostgreSQL said."""
 
 
@@ -61,10 +64,13 @@ class Postgres:
             made.rename(self.data)
 
     def _initialise(self, data: Path) -> None:
-        # A password file would have to be readable by the other account and by nobody else: a pipe is simpler.
+        password = data.with_name("password")
+        write_private(password, self.credentials.postgres_superuser)
+        if self.user is not None:
+            shutil.chown(password, self.user)
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        access = ("--username=postgres", "--auth=scram-sha-256", "--pwfile=/dev/stdin")
-        self._run(self.credentials.postgres_superuser + "\n", "initdb", "--pgdata", str(data), *locale, *access)
+        access = ("--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}")
+        self._run("", "initdb", "--pgdata", str(data), *locale, *access)
 
     def _create_database(self, data: Path) -> None:
         # The migration makes the role that replicates, which takes a creator with both attributes.
@@ -114,6 +120,4 @@ class Postgres:
 
 
 def _group(user: str | None) -> int | None:
-    import pwd
-
     return None if user is None else pwd.getpwnam(user).pw_gid

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rowcast_local.errors import LocalError
 from rowcast_local.provision.commands import Commands
 
 Build = Callable[[Path, Commands], None]
@@ -26,5 +27,5 @@ class Step:
     resumable: bool = False
 
 
-class StepError(Exception):
+class StepError(LocalError):
     """A step failed; the text names it, gives the end of what it said, and where the rest of that is."""
