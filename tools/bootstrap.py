@@ -1,0 +1,112 @@
+"""Makes the checkout's `.venv` what the locks say, and becomes go-task. Standard library only; run by `./task`."""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(CHECKOUT / "tools"))
+
+from rowcast_local.pip_settings import uv_environment  # noqa: E402 - it is ours, and found by the line above
+
+VENV = CHECKOUT / ".venv"
+PYTHON = VENV / "bin" / "python"
+BOOTSTRAP = CHECKOUT / "requirements" / "bootstrap.txt"
+DEV = CHECKOUT / "requirements" / "dev.txt"
+# Written last: an environment without it is not whole, whatever else is there.
+STAMP = VENV / "rowcast.stamp"
+
+
+class BootstrapError(Exception):
+    """The environment cannot be made; the text is for the person who wants it."""
+
+
+def main() -> None:
+    """Brings the environment up to date, if it isn't, and replaces this process by go-task."""
+    try:
+        if _stamp() != _wanted_stamp():
+            with _alone():
+                if _stamp() != _wanted_stamp():
+                    make_environment()
+    except BootstrapError as error:
+        sys.exit(f"task: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    os.chdir(CHECKOUT)
+    task = str(VENV / "bin" / "task")
+    os.execv(task, [task, *sys.argv[1:]])
+
+
+def make_environment() -> None:
+    """Makes `.venv`, or mends it. Raises BootstrapError."""
+    started = time.monotonic()
+    STAMP.unlink(missing_ok=True)
+    if not _works():
+        if importlib.util.find_spec("ensurepip") is None:
+            raise BootstrapError("this Python lacks ensurepip; get it with: apt install python3-venv (or python3-full)")
+        _say(f"making .venv with Python {sys.version.split()[0]}")
+        _run(sys.executable, "-m", "venv", "--clear", str(VENV))
+    _say("installing uv and go-task")
+    pip = (str(PYTHON), "-m", "pip", "--disable-pip-version-check")
+    _run(*pip, "install", "--quiet", "--require-hashes", "-r", str(BOOTSTRAP))
+    _say("installing the locked packages")
+    settings = {**uv_environment(PYTHON, os.environ), "VIRTUAL_ENV": str(VENV)}
+    uv = (str(VENV / "bin" / "uv"), "pip")
+    _run(*uv, "sync", "--quiet", "--require-hashes", str(DEV), str(BOOTSTRAP), environment=settings)
+    _run(*uv, "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", str(CHECKOUT), environment=settings)
+    STAMP.write_text(_wanted_stamp())
+    _say(f"ready after {time.monotonic() - started:.0f} s")
+
+
+def _wanted_stamp() -> str:
+    # A checkout that was moved has scripts that name the old place.
+    content = hashlib.sha256(str(CHECKOUT).encode())
+    for file in (BOOTSTRAP, DEV, CHECKOUT / "pyproject.toml"):
+        content.update(file.read_bytes())
+    return content.hexdigest()
+
+
+def _stamp() -> str:
+    try:
+        return STAMP.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _works() -> bool:
+    if not PYTHON.exists():
+        return False
+    check = "import pip, sys; sys.exit(sys.version_info < (3, 11))"
+    return subprocess.run([str(PYTHON), "-c", check], capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    with (CHECKOUT / ".venv.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("waiting for another ./task that makes .venv")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command: str, environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, env={**os.environ, **(environment or {})}, check=False)
+    if done.returncode != 0:
+        raise BootstrapError(f"`{' '.join(command[:4])} …` failed with code {done.returncode}")
+
+
+def _say(text: str) -> None:
+    print(f"task: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
