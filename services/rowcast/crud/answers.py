@@ -19,10 +19,23 @@ _BATCH_PREFIXES = ("create.", "update.", "delete.")
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the problems that an operation may answer; 422 and 503 are always among them."""
-    content = {PROBLEM_JSON: {"schema": ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")}}
-    for media in content.values():
-        media["schema"] = {"$ref": "#/components/schemas/ProblemOut"}
     return {status: {"model": ProblemOut, "description": _MEANING[status]} for status in (*statuses, 422, 503)}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        description = plain()
+        for path in description["paths"].values():
+            for operation in path.values():
+                for status, answer in operation["responses"].items():
+                    if status >= "400" and "application/json" in answer.get("content", {}):
+                        answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
 
 
 _MEANING = {

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from rowcast import __version__
 from rowcast.core.errors import TransientError
-from rowcast.crud.answers import add_answers
+from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.migrations.migrate import current_level, head_level
 from rowcast.crud.routes import appconfigs, batches, details, lists
@@ -38,6 +38,7 @@ def create_app(settings: CrudSettings) -> FastAPI:
     SyncStatusSubscriber(engine, equipment.registry).subscribe(app, settings.pubsub)
     equipment.readiness.add("database", lambda: _check_database(engine))
     equipment.readiness.add("migrations", lambda: _check_migrations(engine))
+    describe_problems(app)
     return app
 
 

@@ -1,0 +1,38 @@
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rowcast.cli import app
+from rowcast.crud.app import create_app
+from rowcast.crud.settings import CrudSettings
+
+
+@pytest.fixture(scope="module")
+def description() -> dict[str, Any]:
+    return create_app(CrudSettings.model_validate({"database_url": "postgresql://nowhere/none"})).openapi()
+
+
+def test_every_operation_has_its_own_id_and_a_summary(description: dict[str, Any]) -> None:
+    operations = [operation for path in description["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in operations if operation["tags"] == ["configurations"]]
+    assert sorted(ids) == sorted(set(ids))
+    assert len(ids) == 9
+
+
+def test_errors_are_described_as_problems(description: dict[str, Any]) -> None:
+    answers = description["paths"]["/appconfigs/{id}"]["put"]["responses"]
+    assert {"404", "409", "412", "422", "503"} <= answers.keys()
+    assert all(list(answers[status]["content"]) == ["application/problem+json"] for status in ("409", "422"))
+
+
+def test_the_fields_say_their_rules(description: dict[str, Any]) -> None:
+    name = description["components"]["schemas"]["AppConfigIn"]["properties"]["name"]
+    assert name["maxLength"] == 63
+    assert name["pattern"].startswith("^[a-z0-9]")
+
+
+def test_the_command_prints_it() -> None:
+    result = CliRunner().invoke(app, ["crud", "openapi"])
+    assert result.exit_code == 0
+    assert '"createAppConfig"' in result.stdout

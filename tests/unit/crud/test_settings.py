@@ -1,0 +1,31 @@
+import pytest
+
+from rowcast.crud.settings import CrudSettings
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_the_database_url_may_name_any_driver(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", f"{scheme}://u:p%40ss@db:5433/rowcast?sslmode=require")
+    url = CrudSettings.load().sqlalchemy_url
+    assert (url.drivername, url.password, url.port) == ("postgresql+psycopg2", "p@ss", 5433)
+    assert url.query["sslmode"] == "require"
+
+
+@pytest.mark.parametrize("value", ["", "mysql://x/y", "no url"])
+def test_a_wrong_database_url_ends_the_process_and_names_the_variable_but_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", value)
+    with pytest.raises(SystemExit) as ended:
+        CrudSettings.load()
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "ROWCAST_DATABASE_URL" in error
+    assert not value or value not in error
+
+
+def test_targets_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
+    monkeypatch.setenv("ROWCAST_TARGETS", "eu, us,")
+    assert CrudSettings.load().targets == ("eu", "us")
