@@ -1,6 +1,7 @@
 """Brings the connector to its wanted settings and sees it running, whatever is not there yet."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
@@ -30,6 +31,15 @@ class Connect(Protocol):
     def restart_failed(self) -> None:
         """Starts what failed again."""
 
+    def stop(self) -> None:
+        """Ends the tasks."""
+
+    def resume(self) -> None:
+        """Starts them again."""
+
+    def forget_offsets(self) -> None:
+        """Forgets how far the connector has read."""
+
 
 class NotRunningError(ConnectorError):
     """The connector or a task isn't running; the text has its states and the cause."""
@@ -38,10 +48,18 @@ class NotRunningError(ConnectorError):
 class Patience:
     """How long to go on trying, in seconds (0: for ever), and how quickly: waits double from 0.2 s to `slowest`."""
 
-    def __init__(self, timeout: float, *, slowest: float = 5.0, say: Callable[[str], None] = _LOG.info) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        *,
+        slowest: float = 5.0,
+        say: Callable[[str], None] = _LOG.info,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._stop: stop_base = stop_after_delay(timeout) if timeout else stop_never
         self._slowest = slowest
         self._say = say
+        self._sleep = sleep
         self._said: str | None = None
 
     def keep_trying(self, action: Callable[[], _T]) -> _T:
@@ -51,6 +69,7 @@ class Patience:
             stop=self._stop,
             wait=wait_exponential(multiplier=0.2, max=self._slowest),
             before_sleep=self._tell,
+            sleep=self._sleep,
             reraise=True,
         )(action)
 
@@ -77,19 +96,38 @@ def apply(connect: Connect, definition: Definition, patience: Patience, *, dry_r
     return patience.keep_trying(once)
 
 
-def wait_until_running(connect: Connect, patience: Patience) -> Status:
+def snapshot_again(connect: Connect, patience: Patience) -> None:
+    """Lets the connector read the whole table again before it goes on; every row arrives once more as `r`.
+
+    Raises ConnectNotReadyError when patience ends, ConnectRefusedError if there is no such connector.
+    """
+    patience.keep_trying(connect.stop)
+    try:
+        patience.keep_trying(connect.forget_offsets)
+    finally:
+        patience.keep_trying(connect.resume)
+
+
+def wait_until_running(connect: Connect, patience: Patience, *, pause: Callable[[], None] = lambda: None) -> Status:
     """Returns when the connector and every task run, starting again what failed meanwhile.
 
-    A task that failed because the database was not there yet so recovers. Raises NotRunningError or
-    ConnectNotReadyError when patience ends, with the cause that Connect gives.
+    A task that failed because the database was not there yet so recovers. A task is RUNNING for Connect before it has
+    reached the database: only what still runs after the `pause` counts. Raises NotRunningError or ConnectNotReadyError
+    when patience ends, with the cause that Connect gives.
     """
 
     def once() -> Status:
-        status = connect.status()
-        if status.failed:
-            connect.restart_failed()
-        if not status.running:
-            raise NotRunningError(str(status))
-        return status
+        _look(connect)
+        pause()
+        return _look(connect)
 
     return patience.keep_trying(once)
+
+
+def _look(connect: Connect) -> Status:
+    status = connect.status()
+    if status.failed:
+        connect.restart_failed()
+    if not status.running:
+        raise NotRunningError(str(status))
+    return status

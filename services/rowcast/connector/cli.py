@@ -1,11 +1,13 @@
 """`rowcast connector …`"""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from rowcast.connector.apply import Patience, apply, wait_until_running
+from rowcast.connector.apply import Patience, apply, snapshot_again, wait_until_running
 from rowcast.connector.client import ConnectClient
 from rowcast.connector.definition import read_definition
 from rowcast.connector.errors import ConnectorError
@@ -14,16 +16,15 @@ from rowcast.connector.plan import Change, Plan
 app = typer.Typer(no_args_is_help=True, help="The Debezium connector that captures changes.")
 
 
-@app.callback()
-def connector() -> None:
-    """Keeps `apply` a command of its own, although it is the only one."""
+ConnectUrl = Annotated[str, typer.Option(envvar="ROWCAST_CONNECT_URL", help="Kafka Connect's REST interface.")]
+Timeout = Annotated[float, typer.Option(min=0, help="Seconds to go on trying; 0: for ever.")]
 
 
 @app.command(name="apply")
 def apply_command(
-    connect_url: Annotated[str, typer.Option(envvar="ROWCAST_CONNECT_URL", help="Kafka Connect's REST interface.")],
+    connect_url: ConnectUrl,
     wait: Annotated[bool, typer.Option(help="Wait until the connector and every task run.")] = True,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to go on trying; 0: for ever.")] = 120,
+    timeout: Timeout = 120,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
     watch: Annotated[
         float | None, typer.Option(min=0.1, help="Then look every so many seconds and start again what failed.")
@@ -32,18 +33,38 @@ def apply_command(
     """Put the connector's configuration to Kafka Connect, if it differs from what is there."""
     definition = read_definition()
     patience = Patience(timeout, say=_say)
+    with _errors_told(), ConnectClient(connect_url, definition.name) as client:
+        _print(apply(client, definition, patience, dry_run=dry_run), definition.name, dry_run=dry_run)
+        if wait and not dry_run:
+            typer.echo(str(wait_until_running(client, patience, pause=_settle)))
+        while watch is not None and not dry_run:
+            time.sleep(watch)
+            apply(client, definition, Patience(0, say=_say))
+            wait_until_running(client, Patience(0, slowest=30, say=_say), pause=_settle)
+
+
+@app.command(name="resnapshot")
+def resnapshot_command(connect_url: ConnectUrl, timeout: Timeout = 120) -> None:
+    """Read the whole table again: after the database was restored from a copy that has the replication slot."""
+    definition = read_definition()
+    patience = Patience(timeout, say=_say)
+    with _errors_told(), ConnectClient(connect_url, definition.name) as client:
+        snapshot_again(client, patience)
+        typer.echo(str(wait_until_running(client, patience, pause=_settle)))
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
     try:
-        with ConnectClient(connect_url, definition.name) as client:
-            _print(apply(client, definition, patience, dry_run=dry_run), definition.name, dry_run=dry_run)
-            if wait and not dry_run:
-                typer.echo(str(wait_until_running(client, patience)))
-            while watch is not None and not dry_run:
-                time.sleep(watch)
-                apply(client, definition, Patience(0, say=_say))
-                wait_until_running(client, Patience(0, slowest=30, say=_say))
+        yield
     except ConnectorError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _settle() -> None:
+    # Debezium fails within a fraction of this if slot, publication or rights are missing.
+    time.sleep(1)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 from rowcast.connector.errors import ConnectNotReadyError, ConnectRefusedError
 from rowcast.connector.plan import Status, TaskStatus, root_cause
 
-# 404 on other paths: the REST server is up before the herder; 409: a rebalance is under way.
+# 404: not started yet, or the connector's status is not written yet; 409: a rebalance is under way.
 _NOT_YET = {404, 408, 409, 429}
 # Debezium tries to log in when a configuration is validated, and blames these settings when it can't.
 _PLACE_SETTINGS = {
@@ -39,7 +39,7 @@ class ConnectClient:
 
     def config(self) -> Mapping[str, str] | None:
         """The settings as they were put, references unresolved; None if there is no such connector."""
-        answer = self._send("GET", f"{self._path}/config", expected={404})
+        answer = self._send("GET", f"{self._path}/config", absent_is_fine=True)
         if answer.status_code == 404:
             return None
         settings: dict[str, str] = answer.json()
@@ -72,17 +72,38 @@ class ConnectClient:
         """Starts what has failed again, the connector or its tasks, and nothing else."""
         self._send("POST", f"{self._path}/restart", params={"includeTasks": "true", "onlyFailed": "true"})
 
-    def _send(self, method: str, path: str, *, expected: set[int] | None = None, **request: Any) -> httpx.Response:
+    def stop(self) -> None:
+        """Ends the tasks and keeps the connector (KIP-875); returns before they have ended."""
+        self._send("PUT", f"{self._path}/stop")
+
+    def resume(self) -> None:
+        """Starts the tasks of a stopped connector."""
+        self._send("PUT", f"{self._path}/resume")
+
+    def forget_offsets(self) -> None:
+        """Forgets how far the connector has read; it must be stopped."""
+        try:
+            self._send("DELETE", f"{self._path}/offsets")
+        except ConnectRefusedError as error:
+            # 400 as long as a task is still ending.
+            raise ConnectNotReadyError(str(error)) from error
+
+    def _send(self, method: str, path: str, *, absent_is_fine: bool = False, **request: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.TransportError as error:
             raise ConnectNotReadyError(f"no answer from {self._http.base_url}: {error}") from error
-        if answer.is_success or answer.status_code in (expected or ()):
+        if answer.is_success or (absent_is_fine and _says_absent(answer)):
             return answer
         problem = f"{method} {path}: {answer.status_code} {_message(answer)}"
         if answer.status_code in _NOT_YET or answer.is_server_error:
             raise ConnectNotReadyError(problem)
         raise ConnectRefusedError(problem)
+
+
+def _says_absent(answer: httpx.Response) -> bool:
+    # While Connect starts, its web server knows no paths yet and answers a bare 404.
+    return answer.status_code == 404 and "json" in answer.headers.get("content-type", "")
 
 
 def _message(answer: httpx.Response) -> str:

@@ -114,4 +114,9 @@ def root_cause(trace: str | None) -> str | None:
     lines = trace.strip().splitlines()
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     first = lines[0].strip()
-    return f"{first} (because of {causes[-1].strip()})" if causes else first
+    return _shortened(f"{first} (because of {causes[-1].strip()})" if causes else first)
+
+
+def _shortened(line: str) -> str:
+    # Debezium puts its whole state into the middle of some messages; what is wrong is at either end.
+    return line if len(line) <= 400 else f"{line[:150]} … {line[-240:]}"

@@ -1,0 +1,18 @@
+"""What `rowcast connector apply` prints and exits with."""
+
+import pytest
+from typer.testing import CliRunner
+
+from rowcast.connector.cli import app
+
+
+def test_a_connect_that_never_answers_ends_with_the_reason_and_code_1(free_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{free_tcp_port}"
+    result = CliRunner().invoke(app, ["apply", "--connect-url", url, "--timeout", "0.1"])
+    assert result.exit_code == 1
+    assert f"error: no answer from {url}" in result.output
+
+
+@pytest.fixture
+def free_tcp_port() -> int:
+    return 1  # privileged, and nobody serves tcpmux
