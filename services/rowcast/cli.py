@@ -44,10 +44,8 @@ def _import_app(module: str) -> typer.Typer:
 def _unavailable(module: str, error: ImportError) -> typer.Typer:
     app = typer.Typer()
 
-    @app.callback(
-        invoke_without_command=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
-    )
-    def unavailable() -> None:
+    @app.command(context_settings={"ignore_unknown_options": True})
+    def unavailable(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
         typer.echo(f"rowcast: {module} cannot be imported: {error}", err=True)
         raise typer.Exit(1)
 

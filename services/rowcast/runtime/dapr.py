@@ -12,13 +12,16 @@ from rowcast.runtime.settings import Settings
 class DaprPublisher:
     """Publishes to topics of one pub/sub component; an async context manager that closes its connections."""
 
-    def __init__(self, settings: Settings, time_limit: float = 10.0) -> None:
+    def __init__(
+        self, settings: Settings, time_limit: float = 10.0, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         token = settings.dapr_api_token
         self._pubsub = settings.pubsub
         self._client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{settings.dapr_http_port}",
             headers={"dapr-api-token": token.get_secret_value()} if token else {},
             timeout=time_limit,
+            transport=transport,
             trust_env=False,  # a proxy has no business between an application and its own sidecar
         )
 

@@ -1,0 +1,23 @@
+import pytest
+from typer.testing import CliRunner
+
+from rowcast import __version__, cli
+
+runner = CliRunner()
+
+
+def test_it_says_its_version() -> None:
+    assert runner.invoke(cli.app, ["--version"]).stdout.strip() == f"rowcast {__version__}"
+
+
+def test_help_lists_every_service() -> None:
+    output = runner.invoke(cli.app, ["--help"]).stdout
+    assert all(name in output for name in ("crud", "sync", "connector"))
+
+
+def test_a_service_that_does_not_import_leaves_the_others_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli._SERVICES, "sync", ("rowcast.no_such_module", "…"))
+    broken = runner.invoke(cli.app, ["sync", "serve"])
+    assert broken.exit_code == 1
+    assert "no_such_module" in broken.stderr
+    assert runner.invoke(cli.app, ["crud", "--help"]).exit_code == 0

@@ -1,0 +1,39 @@
+import asyncio
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from rowcast.core.errors import TransientError
+from rowcast.runtime.dapr import DaprPublisher
+from rowcast.runtime.settings import Settings
+
+
+def publish(answer: httpx.Response | Exception) -> list[httpx.Request]:
+    requests: list[httpx.Request] = []
+
+    def sidecar(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def go() -> None:
+        publisher = DaprPublisher(Settings(dapr_api_token=SecretStr("t")), transport=httpx.MockTransport(sidecar))
+        async with publisher:
+            await publisher.publish("rowcast.sync-status", {"a": 1}, {"partitionKey": "42"})
+
+    asyncio.run(go())
+    return requests
+
+
+def test_an_event_goes_to_the_sidecar_with_its_token() -> None:
+    (request,) = publish(httpx.Response(204))
+    assert request.url == "http://127.0.0.1:3500/v1.0/publish/pubsub/rowcast.sync-status?metadata.partitionKey=42"
+    assert (request.headers["dapr-api-token"], request.content) == ("t", b'{"a":1}')
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(404), httpx.ConnectError("refused")])
+def test_an_event_that_is_not_taken_is_a_transient_error(answer: httpx.Response | Exception) -> None:
+    with pytest.raises(TransientError, match=r"rowcast\.sync-status"):
+        publish(answer)
