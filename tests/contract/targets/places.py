@@ -94,9 +94,8 @@ class Git:
         return GitTarget(self.settings())
 
     def settings(self, **more: Any) -> GitSettings:
-        return GitSettings(
-            url=f"file://{self.repository}", cache=self._folder / "cache", environment=dict(os.environ), **more
-        )
+        given: dict[str, Any] = {"cache": self._folder / "cache", "environment": dict(os.environ), **more}
+        return GitSettings(url=f"file://{self.repository}", **given)
 
     def clone(self) -> Path:
         self._clones += 1

@@ -22,7 +22,6 @@ _MIRROR_CONFIGURATION = {
     "maintenance.auto": "false",
     "core.fsync": "none",
     "core.compression": "1",
-    "core.multiPackIndex": "true",
     "core.logAllRefUpdates": "false",
     "fastimport.unpackLimit": "1",
     "push.negotiate": "false",
@@ -109,8 +108,14 @@ class Mirror:
         return True
 
     async def maintain(self) -> None:
-        """Join the small packs that commits leave behind; bounded work, safe beside other commands. Raises GitError."""
-        await self._local("maintenance", "run", "--quiet", "--task=loose-objects", "--task=incremental-repack")
+        """Join the small packs that commits leave behind, beside other commands. Raises GitError.
+
+        Neither way drops an object that no ref reaches: it may be a commit that is just being made.
+        """
+        try:
+            await self._local("repack", "--geometric=2", "-d", "-l", "-q")
+        except GitError:  # before Git 2.32
+            await self._local("repack", "-a", "-d", "-k", "-l", "-q")
 
     @property
     def _remote(self) -> float:
