@@ -106,8 +106,8 @@ def test_a_failed_task_is_started_again_until_it_runs() -> None:
 
 def test_a_task_that_runs_only_until_the_pause_is_over_does_not_count() -> None:
     connect = FakeConnect(statuses=[RUNNING, FAILED, RUNNING, RUNNING])
-    assert wait_until_running(connect, patience()) == RUNNING
-    assert connect.calls == ["status", "status", "restart_failed", "status", "status"]
+    assert wait_until_running(connect, patience(), pause=lambda: connect.calls.append("pause")) == RUNNING
+    assert connect.calls == ["status", "pause", "status", "restart_failed", "status", "pause", "status"]
 
 
 def test_when_patience_ends_the_cause_is_in_the_error() -> None:
