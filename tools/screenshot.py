@@ -45,6 +45,7 @@ FLAGS: Final = (
 )
 START_SECONDS: Final = 30.0
 LIMIT_BYTES: Final = 300_000
+QUALITIES: Final = (82, 70, 55, 40, 25)
 MISSING: Final = "Chromium is not on PATH. On Debian: apt-get install chromium"
 SETTLED: Final = "!document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stStatusWidget]')"
 
@@ -167,8 +168,21 @@ def take(shot: Shot, *, as_webp: bool) -> bytes:
         tab.call("Page.enable")
         tab.call("Page.navigate", url=shot.url)
         tab.wait_for(shot.condition, shot.timeout_s)
-        kind = {"format": "webp", "quality": 82} if as_webp else {"format": "png"}
-        return base64.b64decode(tab.call("Page.captureScreenshot", **kind)["data"])
+        return _webp(tab) if as_webp else _captured(tab, format="png")
+
+
+def _captured(tab: Tab, **how: object) -> bytes:
+    return base64.b64decode(tab.call("Page.captureScreenshot", **how)["data"])
+
+
+def _webp(tab: Tab) -> bytes:
+    """Return the view as a WebP that fits an SVG of the limit, or the smallest there is."""
+    picture = b""
+    for quality in QUALITIES:
+        picture = _captured(tab, format="webp", quality=quality)
+        if len(picture) * 1.37 < LIMIT_BYTES:  # base64 and its line ends
+            break
+    return picture
 
 
 def svg(webp: bytes, shot: Shot, title: str) -> str:

@@ -119,6 +119,8 @@ def duration(span: timedelta) -> str:
 
 def way(status: TargetStatus) -> str:
     """Return how long a change took to arrive, such as `captured after 18 ms, delivered after 43 ms`."""
+    if status.state == "failed":
+        return ""
     saved = status.times.get("saved")
     stations = [(word, status.times.get(word)) for word in ("captured", "delivered")]
     known = [(word, time) for word, time in stations if saved is not None and time is not None]

@@ -116,6 +116,10 @@ def test_the_way_is_empty_when_the_moment_of_saving_is_unknown() -> None:
     assert view_model.way(TargetStatus("k8s", "synced", times={"delivered": NOW})) == ""
 
 
+def test_what_failed_has_not_arrived() -> None:
+    assert view_model.way(TargetStatus("k8s", "failed", times={"saved": NOW, "delivered": NOW})) == ""
+
+
 @pytest.mark.parametrize(
     ("page", "shown", "total", "words"),
     [(0, 20, 1234, "1-20 of 1,234"), (2, 3, 43, "41-43 of 43"), (0, 0, 0, "0 of 0")],
