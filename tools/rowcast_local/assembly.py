@@ -24,6 +24,7 @@ from rowcast_local.provision.toolbox import Toolbox
 NAMESPACE = "rowcast"
 CONNECTOR = "rowcast"
 APPS = ("crud", "sync-k8s", "sync-git", "ui")
+OWN_SERVICES = (*APPS, *(f"{app}-dapr" for app in APPS), "connector")
 
 
 @dataclass(frozen=True)

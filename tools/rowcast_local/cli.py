@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rowcast_local.assembly import OWN_SERVICES
 from rowcast_local.demonstration import demonstrate
 from rowcast_local.errors import LocalError
 from rowcast_local.paths import State, state_folder
@@ -36,13 +37,16 @@ def main() -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    parts_only: Annotated[
+        bool, typer.Option("--parts-only", help="Leave our own services to `dapr run -f .`.")
+    ] = False,
+) -> None:
     """Starts the whole platform, and shows one configuration become a custom resource and a commit."""
     console = Console(stderr=True, highlight=False)
     with alone(), Progress(console) as progress:
-        platform = Platform(state_folder(), progress=progress)
+        platform = Platform(state_folder(), progress=progress, without=OWN_SERVICES if parts_only else ())
         if platform.running:
-            platform.wait_ready(names=[])
             console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
             return
         try:
@@ -51,7 +55,7 @@ def up() -> None:
             console.print("Starting them, all at once")
             platform.start()
             platform.wait_ready()
-            report = demonstrate(platform)
+            report = "" if parts_only else demonstrate(platform)
         except BaseException:
             with uninterrupted():
                 console.print("Stopping what was started")

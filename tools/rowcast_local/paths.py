@@ -42,6 +42,11 @@ class State:
         return self.folder / "toolbox.json"
 
     @property
+    def without(self) -> Path:
+        """Which parts it was started without."""
+        return self.folder / "without.json"
+
+    @property
     def ports(self) -> Path:
         """Which ports it has."""
         return self.folder / "ports.json"

@@ -1,5 +1,6 @@
 """One platform: all its parts, from a folder. The command line and the tests' fixtures both use it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ from rowcast_local.supervise import Supervisor
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
+# What others still write to while they stop.
+STORES = ("postgres", "kafka", "etcd")
 
 
 class PlatformError(LocalError):
@@ -80,8 +83,9 @@ class Platform:
 
     @cached_property
     def parts(self) -> dict[str, Part]:
-        """The parts by name."""
-        return {part.name: part for part in self.blueprint.parts() if part.name not in self._without}
+        """The parts by name, except those that the platform was started without."""
+        without = json.loads(self.state.without.read_text())
+        return {part.name: part for part in self.blueprint.parts() if part.name not in without}
 
     @property
     def programs(self) -> list[Program]:
@@ -96,6 +100,7 @@ class Platform:
         self.state.create()
         write_private(self.state.toolbox, toolbox.to_json())
         settle_ports(self.state.ports, all_free=self._free_ports)
+        self.state.without.write_text(json.dumps(sorted(self._without)))
         self.__dict__.pop("blueprint", None)
         self.__dict__.pop("parts", None)
         self._prepare()
@@ -103,7 +108,7 @@ class Platform:
 
     def stop(self) -> None:
         """Stops every part and keeps the data."""
-        self.supervisor.stop()
+        self.supervisor.stop(last=STORES)
 
     def destroy(self) -> None:
         """Stops every part and throws the data away."""
@@ -157,6 +162,7 @@ class Platform:
             "ROWCAST_SYNC_K8S_URL": blueprint.url("sync-k8s"),
             "ROWCAST_SYNC_GIT_URL": blueprint.url("sync-git"),
             "ROWCAST_DATABASE_URL": blueprint.postgres.url,
+            "ROWCAST_REPLICATION_PASSWORD": blueprint.credentials.replication,
             "ROWCAST_GIT_URL": blueprint.git_repository.url,
             "ROWCAST_CONNECT_URL": blueprint.connect.url,
             "ROWCAST_KAFKA": blueprint.kafka.bootstrap,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from rowcast_local.supervisor_rpc import supervisor_at
 
 GROUP = "rowcast"
 START_SECONDS = 20.0
+STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 # supervisord waits one second longer after each failed start; this many are days.
 RETRIES = "1000000"
@@ -73,11 +74,15 @@ class Supervisor:
         if not _eventually(self.running, START_SECONDS):
             raise SupervisorError(f"supervisord does not answer; see {self._state.logs / 'supervisord.log'}")
 
-    def stop(self) -> None:
-        """Stops every program at once, then supervisord; nothing happens if it isn't running."""
+    def stop(self, last: Collection[str] = ()) -> None:
+        """Stops every program at once, except those of `last`, then these, then supervisord.
+
+        Nothing happens if it isn't running. Raises SupervisorError if it doesn't end.
+        """
         if not self.running():
             return
         pid = int(self._rpc.getPID())
+        self._stop_but(last)
         with suppress(xmlrpc.client.Fault):
             self._rpc.stopProcessGroup(GROUP)
         with suppress(OSError, xmlrpc.client.Error):
@@ -105,6 +110,12 @@ class Supervisor:
     def signal_program(self, name: str, signal: str) -> None:
         """Sends a signal, named without `SIG`, to a program that runs. Raises KeyError for an unknown one."""
         self._call("signalProcess", name, signal, fine=NOT_RUNNING)
+
+    def _stop_but(self, kept: Collection[str]) -> None:
+        names = [name for name in self.states() if name not in kept]
+        for name in names:
+            self._call("stopProcess", name, False, fine=NOT_RUNNING)
+        _eventually(lambda: not any(state.pid for name, state in self.states().items() if name in names), STOP_SECONDS)
 
     @property
     def _rpc(self) -> Any:

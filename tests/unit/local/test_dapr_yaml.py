@@ -1,0 +1,36 @@
+from typing import Any
+
+import yaml
+
+from rowcast_local.assembly import APPS
+from rowcast_local.parts.dapr import HEALTH_INTERVAL_SECONDS
+from rowcast_local.paths import CHECKOUT
+from rowcast_local.ports import DEFAULT_PORTS
+
+CONTENT: dict[str, Any] = yaml.safe_load((CHECKOUT / "dapr.yaml").read_text())
+KINDS = {"daprHTTPPort": "http", "daprGRPCPort": "grpc", "daprInternalGRPCPort": "internal", "metricsPort": "metrics"}
+
+
+def test_the_dapr_cli_gets_the_same_applications_as_the_local_platform() -> None:
+    assert [app["appID"] for app in CONTENT["apps"]] == list(APPS)
+
+
+def test_the_dapr_cli_gets_the_same_ports_as_the_local_platform() -> None:
+    for app in CONTENT["apps"]:
+        ours = {kind: DEFAULT_PORTS[f"{app['appID']}-dapr-{kind}"] for kind in KINDS.values()}
+        assert {kind: app[name] for name, kind in KINDS.items()} == ours
+
+
+def test_every_service_listens_where_its_sidecar_looks_for_it() -> None:
+    for app in CONTENT["apps"]:
+        if "appPort" in app:
+            assert app["appPort"] == DEFAULT_PORTS[app["appID"]] == app["env"]["ROWCAST_HTTP_PORT"]
+
+
+def test_the_dashboard_listens_at_its_port() -> None:
+    dashboard = next(app for app in CONTENT["apps"] if app["appID"] == "ui")
+    assert f"--server.port={DEFAULT_PORTS['ui']}" in dashboard["command"]
+
+
+def test_health_is_probed_as_often_as_on_the_local_platform() -> None:
+    assert CONTENT["common"]["appHealthProbeInterval"] == HEALTH_INTERVAL_SECONDS
