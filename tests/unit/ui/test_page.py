@@ -94,8 +94,8 @@ def test_a_search_starts_on_the_first_page(table: FakeTable) -> None:
     for number in range(30):
         FakeClient(table).create(draft(f"app-{number:02}"))
     at = click(opened(table), "Next")
-    type_into(at, "Search", "app-07")
-    assert names(run(at)) == ["app-07"]
+    type_into(at, "Search", "app-")
+    assert "1-20 of 30" in [caption.value for caption in run(at).caption]
 
 
 def test_choosing_a_cell_opens_its_row(table: FakeTable) -> None:

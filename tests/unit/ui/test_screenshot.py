@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+
 import screenshot
 
 SHOT = screenshot.Shot("http://127.0.0.1:1/", selector="canvas", text='says "1-3 of 3"', width=100, height=50)
