@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ class BootstrapError(Exception):
 
 
 def main() -> None:
-    """Brings the environment up to date, if it isn't, and replaces this process by go-task."""
+    """Brings the environment up to date, if it isn't, and hands over to go-task."""
     try:
         if _stamp() != _wanted_stamp():
             with _alone():
@@ -40,8 +41,28 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     os.chdir(CHECKOUT)
-    task = str(VENV / "bin" / "task")
-    os.execv(task, [task, *sys.argv[1:]])
+    command = [str(VENV / "bin" / "task"), *sys.argv[1:]]
+    if sys.stdin is not None and sys.stdin.isatty():
+        # Ctrl-C reaches the command itself, which is in the terminal's foreground.
+        os.execv(command[0], command)
+    sys.exit(run_forwarding(command))
+
+
+def run_forwarding(command: list[str]) -> int:
+    """Runs `command` to its end and returns its exit code; signals go on to it and to all that it runs.
+
+    go-task leaves it to the terminal to interrupt what it runs; a CI job's runner signals one process.
+    """
+    process = subprocess.Popen(command, process_group=0)
+
+    def forward(number: int, _: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, forward)
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 def make_environment() -> None:

@@ -22,11 +22,13 @@ from rowcast_local.status import print_status
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 INTERRUPTED_EXIT_CODE = 130
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
     """Runs a command; an error that is no bug is one line, and exit code 1."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in ENDING_SIGNALS:
+        signal.signal(number, _interrupt)
     try:
         app(prog_name="./task", standalone_mode=True)
     except LocalError as error:
@@ -57,9 +59,8 @@ def up(
             platform.wait_ready()
             report = "" if parts_only else demonstrate(platform)
         except BaseException:
-            with uninterrupted():
-                console.print("Stopping what was started")
-                platform.stop()
+            console.print("Stopping what was started")
+            platform.stop()
             raise
     Console(highlight=False).print(report)
 
@@ -133,22 +134,14 @@ def alone() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Within it, a second Ctrl-C doesn't keep the first from being obeyed."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _dashboard(platform: Platform) -> str:
     return platform.blueprint.url("ui")
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    # Once: a second Ctrl-C must not keep the first from being obeyed.
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
