@@ -28,12 +28,12 @@ def run(
     batch_wait_ms: Annotated[int, typer.Option(help="How long the sidecar gathers a bulk, in ms.")] = 10,
 ) -> None:
     """Measure a platform of its own, started in a temporary folder on free ports."""
-    settings = {
+    subscribe = {
         "ROWCAST_SUBSCRIPTION": subscription,
         "ROWCAST_BATCH_SIZE": str(batch_size),
         "ROWCAST_BATCH_WAIT_MS": str(batch_wait_ms),
     }
-    overrides = {"sync-k8s": settings, "sync-git": settings}
+    settings = {"sync-k8s": subscribe, "sync-git": subscribe}
     checkout = Path(__file__).parents[2]
     print(
         f"on {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
@@ -41,7 +41,7 @@ def run(
     )
     print(f"subscription: {subscription}, at most {batch_size} events, gathered for {batch_wait_ms} ms\n")
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
-        platform = Platform(Path(folder), checkout=checkout, free_ports=True, overrides=overrides)
+        platform = Platform(Path(folder), checkout=checkout, free_ports=True, settings=settings)
         try:
             platform.start()
             platform.wait_ready()

@@ -144,7 +144,7 @@ class Way:
         raise TimeoutError("the connector has not captured the backlog")
 
     def _memory(self, target: str) -> float:
-        process = psutil.Process(self._platform.pid(f"sync-{target}"))
+        process = psutil.Process(self._platform.supervisor.states()[f"sync-{target}"].pid)
         return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)]) / 1e6
 
     def _watching(self) -> _Both:

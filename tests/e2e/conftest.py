@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from rowcast_local.platform import Platform
 
 from e2e.world import World
+from rowcast_local.platform import Platform
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from rowcast_local.platform import Platform
 
 from e2e.world import World, config, done, wait_until
+from rowcast_local.platform import Platform
 
 INSERT = """
     INSERT INTO app_configs (name, repository_url, branch, environment)

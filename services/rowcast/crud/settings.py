@@ -16,15 +16,21 @@ class CrudSettings(Settings):
     """All of crud's settings; only `database_url` has no default."""
 
     database_url: SecretStr
+    """The database, with its owner's access: `postgresql://user:password@host:5432/name`."""
     replication_password: SecretStr | None = None
     """The password of the role `rowcast_replication`; without it the role exists but no password lets it in."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Connections that are kept open."""
     database_pool_overflow: Annotated[int, Field(ge=0, le=1000)] = 10
+    """Connections opened beyond those at need."""
     database_pool_wait_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How long a request waits for a connection, in seconds."""
     database_connect_seconds: Annotated[int, Field(ge=1)] = 5
+    """How long connecting may take, in seconds."""
     database_statement_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long one statement may take, in seconds."""
 
     @field_validator("database_url")
     @classmethod

@@ -24,19 +24,34 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", validate_by_name=True, frozen=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_by_name=True,
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     http_host: str = "127.0.0.1"
+    """The address to listen on."""
     http_port: Port = 8080
+    """The port to listen on."""
     log_format: Literal["json", "console"] = "json"
+    """One JSON object a line, or coloured text."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level that is logged."""
     dapr_http_port: Port = Field(default=3500, validation_alias=_named("DAPR_HTTP_PORT", "dapr_http_port"))
+    """The sidecar's HTTP port; Dapr sets it."""
     dapr_grpc_port: Port = Field(default=50001, validation_alias=_named("DAPR_GRPC_PORT", "dapr_grpc_port"))
+    """The sidecar's gRPC port; Dapr sets it."""
     app_api_token: SecretStr | None = Field(default=None, validation_alias=_named("APP_API_TOKEN", "app_api_token"))
+    """The token that the sidecar shows with every request; without it everybody may call."""
     dapr_api_token: SecretStr | None = Field(default=None, validation_alias=_named("DAPR_API_TOKEN", "dapr_api_token"))
+    """The token that the sidecar wants to see."""
     pubsub: str = "pubsub"
+    """The name of the Dapr pub/sub component."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
+    """The largest request body that is read, in bytes."""
     shutdown_seconds: Annotated[float, Field(gt=0)] = 20.0
     """How long requests in flight may take to end after SIGTERM, in seconds."""
 

@@ -14,26 +14,35 @@ class SyncSettings(Settings):
     """What an instance delivers to, and how it takes its events."""
 
     target: Literal["k8s", "git"]
+    """What this instance delivers to."""
     topic: str = "rowcast.public.app_configs"
+    """The topic of change events."""
     status_topic: str = "rowcast.sync-status"
+    """The topic that tells what became of each row."""
     dead_letter_topic: str = "rowcast.dead-letters"
+    """The topic of events that can't be delivered, with their reasons."""
     subscription: Literal["bulk", "single"] = "bulk"
+    """Whether the sidecar hands events over in batches or one by one."""
     batch_size: Annotated[int, Field(ge=1, le=5000)] = 500
     """Most events in one batch."""
     batch_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
     """How long the sidecar gathers a batch, in ms: it is latency."""
 
     namespace: str = "rowcast"
+    """The namespace of the custom resources (k8s)."""
     kubeconfig: str | None = Field(default=None, validation_alias=AliasChoices("KUBECONFIG", "kubeconfig"))
     """A kubeconfig file; without one, the pod's service account."""
     in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     """Most requests to the API server under way at once."""
 
     git_url: str | None = Field(default=None, validate_default=True)
+    """The repository; required for the target git."""
     git_branch: str = "main"
+    """The branch to commit to."""
     git_root: str = "environments"
+    """The folder in the repository below which Rowcast's files are."""
     git_cache: Path | None = Field(default=None, validate_default=True)
-    """The folder of the local mirror; it belongs to this instance alone."""
+    """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
 
     @field_validator("git_url", "git_cache")
     @classmethod

@@ -1,0 +1,60 @@
+"""Writes docs/reference/settings.md from the settings' own classes; `--check` says whether it is up to date."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic_core import PydanticUndefined
+
+from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.settings import Settings, variable_name
+from rowcast.sync.settings import SyncSettings
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
+HEAD = """# Settings
+
+Every service reads its settings from environment variables. A wrong value ends the service with exit code 2 and
+one line that names the variable. `./task docs` writes this page from the code, and a test holds it to it.
+"""
+SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
+    ("All services", Settings),
+    ("crud", CrudSettings),
+    ("sync, one instance for each target", SyncSettings),
+)
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_section(title, settings) for title, settings in SECTIONS)
+
+
+def _section(title: str, settings: type[Settings]) -> str:
+    rows = "\n".join(_rows(settings))
+    return f"\n## {title}\n\n| variable | default | |\n|---|---|---|\n{rows}\n"
+
+
+def _rows(settings: type[Settings]) -> Iterator[str]:
+    for name, field in settings.model_fields.items():
+        if settings is not Settings and name in Settings.model_fields:
+            continue
+        default = "required" if field.default is PydanticUndefined else f"`{_plain(field.default)}`"
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+        yield f"| `{variable_name(settings, name)}` | {default} | {meaning} |"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def main() -> None:
+    """Write the page, or compare it."""
+    if "--check" in sys.argv and PAGE.read_text() != page():
+        raise SystemExit(f"{PAGE.name} is not up to date: run ./task docs")
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
