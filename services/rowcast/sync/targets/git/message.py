@@ -51,7 +51,7 @@ def bury_deleted(messages: Iterable[str], tombstones: Tombstones) -> None:
     for message in messages:
         table = ""
         for line in message.rstrip().rpartition("\n\n")[2].splitlines():
-            match = _TRAILER.fullmatch(line)
+            match = _TRAILER.fullmatch(line) if line.startswith(_TABLE) or line.endswith(" deleted") else None
             if match is None:
                 continue
             if match["key"] == _TABLE:

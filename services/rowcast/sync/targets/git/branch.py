@@ -1,0 +1,130 @@
+"""Our copy of the remote's branch: its tip, the index of its tree, and how both go forward."""
+
+from __future__ import annotations
+
+from rowcast.core.errors import TransientError
+from rowcast.core.plan import Tombstones
+from rowcast.runtime.logging import get_logger
+from rowcast.sync.targets.git import tree
+from rowcast.sync.targets.git.index import Index
+from rowcast.sync.targets.git.message import bury_deleted
+from rowcast.sync.targets.git.mirror import Mirror
+from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git.settings import GitSettings
+from rowcast.sync.targets.git.stream import Commit
+
+
+class LostRaceError(TransientError):
+    """The branch, or our copy of it, is not what the batch was judged against: judge it anew."""
+
+
+class Branch:
+    """`index` is what the tree of `tip` holds; a `tip` of None is a branch that does not exist.
+
+    While `current` is false the remote may be elsewhere, and `refresh` asks it; while it is true nobody else is known
+    to have pushed, and the next push finds out.
+    """
+
+    def __init__(self, settings: GitSettings, mirror: Mirror, tombstones: Tombstones) -> None:
+        self._settings = settings
+        self._mirror = mirror
+        self._tombstones = tombstones
+        self._opened = False
+        self.index = Index()
+        self.tip: str | None = None
+        self.current = False
+        self._log = get_logger("rowcast.target")
+
+    async def refresh(self) -> None:
+        """Bring index and tip to where the remote's branch is. Raises TransientError."""
+        if not self._opened:
+            await self._mirror.open()
+            self._opened = True
+        tip = await self._mirror.remote_tip()
+        if tip != self.tip:
+            try:
+                await self._follow(tip)
+            except GitError as error:
+                # The remote has just answered: it is our copy that is suspect.
+                await self._throw_away(error)
+                await self._follow(tip)
+        self.current = True
+
+    async def advance(self, commit: Commit) -> None:
+        """Make a commit on the tip and push it.
+
+        Raises LostRaceError when the batch has to be judged anew, TransientError when the remote does not take it.
+        """
+        self.current = False
+        name = await self._write(commit)
+        try:
+            await self._mirror.push(name, expected=self.tip)
+        except GitError as error:
+            await self._explain(name, error)
+        self.tip, self.current = name, True
+
+    def close(self) -> None:
+        """Let go of the cache folder."""
+        self._mirror.close()
+        self._opened = self.current = False
+        self._forget()
+
+    async def _write(self, commit: Commit) -> str:
+        try:
+            return await self._mirror.write(commit)
+        except GitError as error:
+            await self._throw_away(error)
+            raise LostRaceError(str(error)) from error
+
+    async def _explain(self, name: str, error: GitError) -> None:
+        """Why a push failed is read off the remote, not off git's words: returns when it arrived after all."""
+        tip = await self._mirror.remote_tip()
+        if tip == name:
+            return
+        if tip != self.tip:
+            raise LostRaceError(f"the branch has moved: {error}") from error
+        if not await self._mirror.is_sound():
+            await self._throw_away(error)
+            raise LostRaceError(str(error)) from error
+        raise error
+
+    async def _follow(self, tip: str | None) -> None:
+        if tip is None:
+            self._forget()
+            return
+        tip, before = await self._mirror.fetch(), self.tip
+        news = tip if before is None else f"{before}..{tip}"
+        told = await tree.messages(self._mirror, news, self._settings.history)
+        paths = await (self._read(tip) if before is None else self._catch_up(before, tip))
+        bury_deleted(told, self._tombstones)
+        self.tip = tip
+        self._log.info("read the branch", tip=tip, before=before, paths=paths)
+
+    async def _read(self, tip: str) -> int:
+        index = Index()
+        nodes = await tree.listed(self._mirror, tip, self._top)
+        async for path, entry in tree.entries(self._mirror, nodes, self._settings.root):
+            index.put(path, entry)
+        self.index = index
+        return len(nodes)
+
+    async def _catch_up(self, old: str, new: str) -> int:
+        """All or nothing, so nothing is awaited once it begins: an index between two tips would never heal."""
+        nodes = await tree.changed(self._mirror, old, new, self._top)
+        seen = [entry async for entry in tree.entries(self._mirror, nodes, self._settings.root)]
+        for path, entry in seen:
+            self.index.put(path, entry)
+        return len(nodes)
+
+    @property
+    def _top(self) -> str:
+        """The root's first folder: a file on the way to the root matters, too."""
+        return self._settings.root.partition("/")[0]
+
+    def _forget(self) -> None:
+        self.index, self.tip = Index(), None
+
+    async def _throw_away(self, error: GitError) -> None:
+        self._log.warning("the local mirror is damaged, cloning again", error=str(error))
+        self._forget()
+        await self._mirror.rebuild()
