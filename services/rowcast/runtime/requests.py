@@ -82,4 +82,5 @@ def _request_id(headers: Headers) -> str:
 
 def _trace(headers: Headers) -> dict[str, str]:
     found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    return {"trace_id": found.group(1)} if found else {}
+    # All zeros is how a sidecar without tracing fills the header (and is invalid by section 3.2.2.3).
+    return {"trace_id": found.group(1)} if found and found.group(1).strip("0") else {}

@@ -46,6 +46,13 @@ def test_an_outage_is_answered_503_and_passes(
     assert crud.get("/readyz").status_code == 200
 
 
+def test_connections_that_died_unnoticed_fail_no_request(crud: httpx.Client, sql: sa.Connection) -> None:
+    assert crud.get("/appconfigs").status_code == 200
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rowcast-crud'"
+    assert sql.execute(sa.text(kill)).scalars().all()
+    assert crud.get("/appconfigs").status_code == 200
+
+
 def status(row_id: int) -> dict[str, Any]:
     return {"row_id": row_id, "generation": 1, "outcome": "created", "delivered_at": "2026-01-01T00:00:00Z"}
 

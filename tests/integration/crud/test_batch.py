@@ -117,3 +117,15 @@ def test_batches_that_change_the_same_rows_in_opposite_order_both_succeed(
 
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(change, range(12))) == {200}
+
+
+def test_of_batches_that_expect_the_same_generation_one_wins(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    ids = [new(f"expected-{number}")["id"] for number in range(5)]
+
+    def change(number: int) -> int:
+        config = {"branch": f"b{number}"}
+        items = [{"action": "update", "id": row_id, "generation": 1, "config": config} for row_id in ids]
+        return send(crud, *items).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(change, range(8))) == [200] + [412] * 7

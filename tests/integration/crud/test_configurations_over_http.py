@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 Config = dict[str, str]
 
@@ -162,3 +164,24 @@ def test_what_cannot_be_an_id_is_refused(crud: httpx.Client, row_id: str) -> Non
 def test_an_unknown_route_is_a_problem_too(crud: httpx.Client) -> None:
     problem(crud.get("/nothing"), 404)
     problem(crud.put("/appconfigs"), 405)
+
+
+def wait_until_one_waits_for_a_lock(sql: sa.Connection) -> None:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rowcast-crud' AND wait_event_type = 'Lock'"
+    while not sql.execute(sa.text(query)).scalar_one():
+        pass
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_change_that_waits_for_another_one_sees_what_that_did(
+    crud: httpx.Client, new: Callable[..., Config], sql: sa.Connection, method: str
+) -> None:
+    row = new(f"raced-{method.lower()}")
+    body = None if method == "DELETE" else {"branch": "late"}
+    with ThreadPoolExecutor(1) as pool, sa.create_engine(sql.engine.url, poolclass=sa.NullPool).connect() as other:
+        other.execute(sa.text("UPDATE app_configs SET branch = 'early' WHERE id = :id"), {"id": row["id"]})
+        url = f"/appconfigs/{row['id']}"
+        waiting = pool.submit(crud.request, method, url, json=body, headers={"if-match": '"1"'})
+        wait_until_one_waits_for_a_lock(sql)
+        other.commit()
+        assert waiting.result().status_code == 412
