@@ -48,7 +48,7 @@ def may_be_ours(path: str) -> bool:
 def read_held(path: str, content: bytes) -> Held | None:
     """The labels of a file; None when it is not ours."""
     match = _OWN.match(content)
-    if match:
+    if match and b"\n---" not in content:
         table, row_id, generation, lsn = match.groups()
         return Held(path, intern(table.decode()), int(row_id), int(generation), int(lsn))
     if MANAGED_BY.encode() not in content:
