@@ -60,7 +60,8 @@ def run_forwarding(command: list[str]) -> int:
             os.killpg(process.pid, number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, forward)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, forward)
     code = process.wait()
     return code if code >= 0 else 128 - code
 

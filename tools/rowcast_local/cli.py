@@ -28,7 +28,8 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> None:
     """Runs a command; an error that is no bug is one line, and exit code 1."""
     for number in ENDING_SIGNALS:
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     try:
         app(prog_name="./task", standalone_mode=True)
     except LocalError as error:
@@ -124,7 +125,7 @@ def env() -> None:
 def alone() -> Iterator[None]:
     """Keeps two commands from changing one platform at once. Raises PlatformError if another is at it."""
     folder = state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f"{folder.name}.lock")
     with file.open("w") as lock:
         try:

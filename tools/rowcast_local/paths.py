@@ -72,6 +72,7 @@ class State:
         return Path("/tmp") / f"rowcast-{os.getuid()}-{short_hash(str(self.folder))}"
 
     def create(self) -> None:
-        """Makes the folders, for this user alone."""
-        for folder in (self.folder, self.data, self.logs):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Makes the folders: what is in them is this user's alone, but PostgreSQL's account may pass to its own."""
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        for folder in (self.data, self.logs):
+            folder.mkdir(mode=0o700, exist_ok=True)
