@@ -78,6 +78,12 @@ def resolve(cache: Path, *, jgo: Path, definition: Path = DEFINITION, progress: 
         with _alone(folder.with_suffix(".lock")):
             if not folder.exists():
                 _fill(folder, artifacts, jgo, definition, progress or (lambda there, wanted: None))
+    return locked_class_path(folder, definition)
+
+
+def locked_class_path(folder: Path, definition: Path = DEFINITION) -> ClassPath:
+    """The class path of the locked archives, which `folder` holds already."""
+    artifacts = read_lock((definition / "lock.txt").read_text())
     return ClassPath(folder, tuple(folder / each.file_name for each in artifacts))
 
 
