@@ -66,7 +66,7 @@ def _edit(client: Configurations, row: AppConfig) -> None:
     if form.draft == row.draft:
         st.info("Nothing is different, so nothing was saved.")
         return
-    with answered("save"):
+    with answered("save", forms.NOT_DONE):
         try:
             saved = client.update(row.id, form.draft, row.generation)
         except ConflictError:
@@ -104,7 +104,7 @@ def _conflict(client: Configurations, row: AppConfig) -> None:
 
 
 def _overwrite(client: Configurations, mine: Draft, theirs: AppConfig) -> None:
-    with answered("overwrite"):
+    with answered("overwrite", forms.NOT_DONE):
         try:
             _start_from(client.update(theirs.id, mine, theirs.generation))
         except ConflictError:

@@ -12,16 +12,19 @@ from view_model import complaint, plain
 
 
 @contextmanager
-def answered(where: str) -> Iterator[None]:
-    """Show in place of the block's outcome what the API refused or could not do; `where` keeps keys apart."""
+def answered(where: str, offer: str = "Retry") -> Iterator[None]:
+    """Show in place of the block's outcome what the API refused or could not do.
+
+    `where` keeps the keys apart; `offer` names the button, whose click runs the page again.
+    """
     try:
         yield
     except UnavailableError as failure:
-        one_line(str(failure), where)
+        one_line(str(failure), where, offer)
     except MissingError as refusal:
         one_line(complaint(refusal), where, "Show all configurations", to_list)
     except RefusedError as refusal:
-        one_line(complaint(refusal), where)
+        one_line(complaint(refusal), where, offer)
 
 
 def nothing() -> None:

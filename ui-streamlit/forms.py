@@ -21,6 +21,8 @@ HINTS: Mapping[str, str] = {
     "environment": "staging",
 }
 DIALOG = "dialog"
+# Running the page again does not repeat a change: the person decides on that, by the form's own button.
+NOT_DONE = "Close"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def create(client: Configurations) -> None:
         wanted = st.form_submit_button("Create", type="primary", width="stretch")
     if not wanted or not accepted(form):
         return
-    with answered("create"):
+    with answered("create", NOT_DONE):
         try:
             row = client.create(form.draft)
         except RefusedError as refusal:
@@ -95,7 +97,7 @@ def delete(client: Configurations, row: AppConfig) -> None:
     agreed = st.button("Delete it", type="primary", width="stretch", disabled=typed != row.name, key="delete:agreed")
     if not agreed:
         return
-    with answered("delete"):
+    with answered("delete", NOT_DONE):
         client.delete(row.id, row.generation)
         close()
         st.query_params.clear()

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
-import pyarrow  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
-from streamlit.column_config import MultiselectColumn, TextColumn
 
 import forms
+import table_view
 import view_model
 from failures import answered, one_line
 from models import Configurations, Page, Query, UnavailableError
 
 REFRESH_SECONDS = 2.0
 PAGE_SIZE = 20
-CHIP_WIDTH = 100
-WIDTHS = {"Name": 160, "Environment": 105, "Repository": 250, "Branch": 125, "Changed": 100, "By": 100}
 
 
 def show(client: Configurations) -> None:
@@ -83,7 +77,10 @@ def _rows(client: Configurations, query: Query) -> None:
         if page is None:
             return
         if page.items:
-            _table(page)
+            chosen = table_view.draw(page)
+            if chosen is not None:
+                st.query_params["id"] = str(chosen)
+                st.rerun()
             _pager(page, cursors)
         else:
             _empty(filtered=bool(query.search or query.environment), cursors=cursors)
@@ -97,7 +94,7 @@ def _page(client: Configurations, query: Query) -> Page | None:
         if seen:
             page = client.list(query)
         else:
-            with st.skeleton(height=36 * PAGE_SIZE):
+            with st.skeleton(height=table_view.ROW_HEIGHT * PAGE_SIZE):
                 page = client.list(query)
     except UnavailableError as failure:
         one_line(f"{failure} What follows is what was last seen." if seen else str(failure), "list")
@@ -110,44 +107,6 @@ def _page(client: Configurations, query: Query) -> Page | None:
         # The filter above is drawn already, without them.
         st.rerun()
     return page
-
-
-def _arrow(table: view_model.Table) -> pyarrow.Table:
-    # Arrow as it is: a DataFrame in between would cost the first page the import of pandas.
-    columns: dict[str, pyarrow.Array] = {
-        label: pyarrow.array(values, pyarrow.string()) for label, values in table.columns.items()
-    }
-    chips = {
-        label: pyarrow.array([[state] for state in states], pyarrow.list_(pyarrow.string()))
-        for label, states in table.states.items()
-    }
-    return pyarrow.table({**columns, **chips})
-
-
-def _table(page: Page) -> None:
-    table = view_model.table(page.items, datetime.now(UTC))
-    columns = {label: TextColumn(label, width=width) for label, width in WIDTHS.items()}
-    states, colours = tuple(view_model.COLOURS), tuple(view_model.COLOURS.values())
-    chips = {label: MultiselectColumn(label, width=CHIP_WIDTH, options=states, color=colours) for label in table.states}
-    state = st.dataframe(
-        _arrow(table),
-        key="table",
-        hide_index=True,
-        column_order=("Name", "Environment", *table.states, "Repository", "Branch", "Changed", "By"),
-        column_config={**columns, **chips},
-        row_height=36,
-        height="content",
-        on_select="rerun",
-        selection_mode="single-cell",
-        alt="Configurations: choose a cell to open its row",
-    )
-    _open(state["selection"]["cells"], table.ids)
-
-
-def _open(cells: Sequence[tuple[int, str]], ids: Sequence[int]) -> None:
-    if cells and cells[0][0] < len(ids):
-        st.query_params["id"] = str(ids[cells[0][0]])
-        st.rerun()
 
 
 def _pager(page: Page, cursors: list[str]) -> None:

@@ -249,6 +249,17 @@ def test_a_service_that_is_down_is_one_line_with_a_retry(table: FakeTable, query
     assert not at.error
 
 
+def test_a_save_that_does_not_arrive_keeps_what_was_typed(table: FakeTable) -> None:
+    at = opened(table, id="1")
+    type_into(at, "Branch", "mine")
+    table.down = DOWN
+    click(at, "Save")
+    assert plain(DOWN) in [error.value for error in at.error]
+    table.down = None
+    click(click(at, "Close"), "Save")
+    assert table.rows[1].branch == "mine"
+
+
 def test_what_was_last_seen_stays_in_sight_while_a_service_is_down(table: FakeTable) -> None:
     at = opened(table)
     table.down = DOWN

@@ -1,0 +1,50 @@
+"""The table of one page: chips for states, and a row opened by choosing any of its cells."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow  # type: ignore[import-untyped]  # it ships no types
+import streamlit as st
+from streamlit.column_config import MultiselectColumn, TextColumn
+
+import view_model
+from models import Page
+
+ROW_HEIGHT = 36
+CHIP_WIDTH = 100
+WIDTHS = {"Name": 160, "Environment": 105, "Repository": 250, "Branch": 125, "Changed": 100, "By": 100}
+
+
+def _arrow(table: view_model.Table) -> pyarrow.Table:
+    # Arrow as it is: a DataFrame in between would cost the first page the import of pandas.
+    columns: dict[str, pyarrow.Array] = {
+        label: pyarrow.array(values, pyarrow.string()) for label, values in table.columns.items()
+    }
+    chips = {
+        label: pyarrow.array([[state] for state in states], pyarrow.list_(pyarrow.string()))
+        for label, states in table.states.items()
+    }
+    return pyarrow.table({**columns, **chips})
+
+
+def draw(page: Page) -> int | None:
+    """Draw the page's rows and return the id of the one that the person chose, if they did."""
+    table = view_model.table(page.items, datetime.now(UTC))
+    columns = {label: TextColumn(label, width=width) for label, width in WIDTHS.items()}
+    states, colours = tuple(view_model.COLOURS), tuple(view_model.COLOURS.values())
+    chips = {label: MultiselectColumn(label, width=CHIP_WIDTH, options=states, color=colours) for label in table.states}
+    state = st.dataframe(
+        _arrow(table),
+        key="table",
+        hide_index=True,
+        column_order=("Name", "Environment", *table.states, "Repository", "Branch", "Changed", "By"),
+        column_config={**columns, **chips},
+        row_height=ROW_HEIGHT,
+        height="content",
+        on_select="rerun",
+        selection_mode="single-cell",
+        alt="Configurations: choose a cell to open its row",
+    )
+    cells = state["selection"]["cells"]
+    return table.ids[cells[0][0]] if cells and cells[0][0] < len(table.ids) else None
