@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from rowcast_local.accounts import reachable_folder, service_account, substitute_folder
+from rowcast_local.accounts import substitute_folder
 from rowcast_local.assembly import NAMESPACE, Blueprint
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
@@ -113,14 +113,9 @@ class Platform:
     def destroy(self) -> None:
         """Stops every part and throws the data away."""
         self.stop()
-        shutil.rmtree(self.state.folder, ignore_errors=True)
-        if self.postgres_folder.is_relative_to(substitute_folder(self.state.folder)):
-            shutil.rmtree(substitute_folder(self.state.folder), ignore_errors=True)
-
-    @property
-    def postgres_folder(self) -> Path:
-        """Where the database's files are: outside the platform's folder if PostgreSQL's account can't reach that."""
-        return reachable_folder(self.state.folder, "postgres", service_account())
+        # Both, whichever it was: with the folder gone, it can't be told any more who could reach it.
+        for folder in (self.state.folder, substitute_folder(self.state.folder)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def wait_ready(self, seconds: float = READY_SECONDS, names: Collection[str] | None = None) -> None:
         """Returns when every part (or those of `names`) is ready. Raises PlatformError with what isn't, in time."""
