@@ -22,6 +22,7 @@ GO_ENVIRONMENT: Mapping[str, str] = {
     "GOFLAGS": "-mod=mod -trimpath",
     "GOWORK": "off",
     "GO111MODULE": "on",
+    "GOROOT": "",
 }
 
 

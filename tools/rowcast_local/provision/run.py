@@ -27,6 +27,8 @@ def run_steps(steps: Sequence[Step], cache: Path, progress: Progress) -> None:
     todo = {step.name: step for step in steps if not step.target.exists()}
     if not todo:
         return
+    if any(step.heavy for step in todo.values()):
+        progress.say("  Some are built from source, once: that takes several minutes on a small machine.")
     run = _Run(cache, progress)
     with ThreadPoolExecutor(max_workers=len(todo)) as pool:
         try:

@@ -51,9 +51,10 @@ class Toolbox:
 
 
 class _Plan:
-    def __init__(self, cache: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, cache: Path, environment: Mapping[str, str], progress: Progress) -> None:
         self.cache = cache
         self.environment = environment
+        self.progress = progress
         self.steps: list[Step] = []
         self.choices: list[str] = []
 
@@ -65,6 +66,7 @@ class _Plan:
 
     def use(self, name: str, existing: Existing) -> Path:
         self.choices.append(f"{name} {existing.text} (yours: {existing.path})")
+        self.progress.say(f"  Using your {name} {existing.text}: {existing.path}")
         return existing.path
 
     def java(self) -> Path:
@@ -125,7 +127,7 @@ class _Plan:
 
 def provide(cache: Path, progress: Progress, environment: Mapping[str, str] | None = None) -> Toolbox:
     """Finds or gets every part. Raises StepError if one cannot be had, AccountError if PostgreSQL could not run."""
-    plan = _Plan(cache, os.environ if environment is None else environment)
+    plan = _Plan(cache, os.environ if environment is None else environment, progress)
     built = plan.built()
     postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
     resolver = plan.class_path()
