@@ -20,7 +20,7 @@ from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.progress import Progress
 from rowcast_local.status import print_status
 
-app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 INTERRUPTED_EXIT_CODE = 130
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

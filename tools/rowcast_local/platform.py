@@ -84,8 +84,9 @@ class Platform:
     @cached_property
     def parts(self) -> dict[str, Part]:
         """The parts by name, except those that the platform was started without."""
+        everything = self.blueprint.parts()
         without = json.loads(self.state.without.read_text())
-        return {part.name: part for part in self.blueprint.parts() if part.name not in without}
+        return {part.name: part for part in everything if part.name not in without}
 
     @property
     def programs(self) -> list[Program]:
@@ -98,9 +99,9 @@ class Platform:
             return
         toolbox = self.toolbox
         self.state.create()
-        write_private(self.state.toolbox, toolbox.to_json())
-        settle_ports(self.state.ports, all_free=self._free_ports)
         self.state.without.write_text(json.dumps(sorted(self._without)))
+        settle_ports(self.state.ports, all_free=self._free_ports)
+        write_private(self.state.toolbox, toolbox.to_json())
         self.__dict__.pop("blueprint", None)
         self.__dict__.pop("parts", None)
         self._prepare()
