@@ -1,24 +1,19 @@
 """Writes to the table. Every function works in the caller's transaction."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnClause,
     Connection,
     RowMapping,
-    Text,
-    cast,
-    column,
     delete,
     func,
     insert,
     select,
     text,
     update,
-    values,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -27,6 +22,16 @@ from rowcast.crud.models import app_configs
 
 CONTENT = ("name", "repository_url", "branch", "environment")
 """The columns that a person sets; the triggers set the others."""
+
+# The rows as one parameter: a statement with a thousand times five of them takes longer to build than to run.
+_UPDATE = text("""
+UPDATE public.app_configs AS row
+SET (name, repository_url, branch, environment) = (given.name, given.repository_url, given.branch, given.environment)
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given
+    (id bigint, name text, repository_url text, branch text, environment text)
+WHERE row.id = given.id
+RETURNING row.*
+""")
 
 _CHECKS = {
     "app_configs_name_dns_1123_label": ("name", "dns-1123-label"),
@@ -58,18 +63,9 @@ def create_many(connection: Connection, configs: Sequence[Mapping[str, str]]) ->
 
 def update_many(connection: Connection, configs: Mapping[int, Mapping[str, str]]) -> dict[int, RowMapping]:
     """The changed rows by id; `configs` holds every column of CONTENT for each id. Raises NameTakenError."""
-    columns: list[ColumnClause[Any]] = [column("id", BigInteger), *(column(name, Text) for name in CONTENT)]
-    given = values(*columns, name="given").data(
-        [(row_id, *(config[name] for name in CONTENT)) for row_id, config in configs.items()]
-    )
-    statement = (
-        update(app_configs)
-        .where(app_configs.c.id == cast(given.c.id, BigInteger))
-        .values({name: given.c[name] for name in CONTENT})
-        .returning(*app_configs.c)
-    )
+    rows = [{"id": row_id, **config} for row_id, config in configs.items()]
     with _integrity():
-        return {row["id"]: row for row in connection.execute(statement).mappings()}
+        return {row["id"]: row for row in connection.execute(_UPDATE, {"rows": json.dumps(rows)}).mappings()}
 
 
 def delete_many(connection: Connection, row_ids: Sequence[int]) -> None:

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import Connection, func, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import Connection, text
 
-from rowcast.crud.models import sync_statuses
 from rowcast.crud.schemas import MAX_ID
 
 STALE = "stale"
@@ -80,30 +78,27 @@ def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
     return [kept[row_id] for row_id in sorted(kept)]
 
 
+_SAVE = text("""
+INSERT INTO public.sync_statuses AS kept
+    (row_id, target, observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at)
+SELECT row_id, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at
+FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
+    (row_id bigint, generation bigint, deleted boolean, outcome text, reference text, error text,
+     saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz)
+ON CONFLICT (row_id, target) DO UPDATE SET
+    (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at)
+    = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
+       excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at)
+WHERE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
+    >= (kept.observed_generation, kept.deleted, kept.delivered_at)
+""")
+_STATUSES = TypeAdapter(list[ReportedStatus])
+
+
 def save(connection: Connection, target: str, statuses: Sequence[ReportedStatus]) -> int:
     """Keeps each row's newest status in one statement; the number of rows whose status is another one now."""
-    rows = [
-        {
-            "row_id": status.row_id,
-            "target": target,
-            "observed_generation": status.generation,
-            **status.model_dump(exclude={"row_id", "generation"}),
-            "recorded_at": func.clock_timestamp(),
-        }
-        for status in newest(statuses)
-    ]
+    rows = newest(statuses)
     if not rows:
         return 0
-    statement = insert(sync_statuses).values(rows)
-    fresh, table = statement.excluded, sync_statuses
-    changed = [name for name in table.c.keys() if name not in ("row_id", "target")]  # noqa: SIM118 - a column collection
-    statement = statement.on_conflict_do_update(
-        index_elements=[table.c.row_id, table.c.target],
-        set_={name: fresh[name] for name in changed},
-        where=_order(fresh) >= _order(table.c),
-    )
-    return connection.execute(statement).rowcount
-
-
-def _order(columns: Any) -> Any:
-    return tuple_(columns.observed_generation, columns.deleted, columns.delivered_at)
+    parameters = {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}
+    return connection.execute(_SAVE, parameters).rowcount
