@@ -18,7 +18,7 @@ from rowcast_local.provision.golang import PARTS, GoPart, go_step
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
-from rowcast_local.provision.wheels import wheel_step
+from rowcast_local.provision.wheels import download_environment, wheel_step
 
 KUBERNETES = next(part.version for part in PARTS if part.name == "kube-apiserver")
 
@@ -117,7 +117,8 @@ class _Plan:
 
         def build(cache: Path, commands: Commands) -> None:
             options = ("resolve", "--jgo", resolver.target, "--cache", cache)
-            commands.run(sys.executable, "-m", "rowcast_local.jvm", *options, folder=CHECKOUT)
+            command = (sys.executable, "-m", "rowcast_local.jvm", *options)
+            commands.run(*command, folder=CHECKOUT, environment=download_environment())
 
         name = "kafka, connect and debezium"
         self.steps.append(Step(name, archives, build, needs=(resolver.name,), resumable=True))
