@@ -46,7 +46,7 @@ def uv_install(lock: Path, folder: Path) -> tuple[str | Path, ...]:
 
 @cache
 def download_environment() -> dict[str, str]:
-    """What makes uv, and Python's requests, use the index, the proxy and the certificates that this machine is set to."""
+    """What has uv and Python's requests use the index, proxy and certificates that this machine is set to."""
     settings = uv_environment(Path(sys.executable), os.environ)
     certificates = os.environ.get("SSL_CERT_FILE") or settings.get("SSL_CERT_FILE") or _system_certificates()
     if certificates and "REQUESTS_CA_BUNDLE" not in os.environ:
