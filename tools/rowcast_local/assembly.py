@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rowcast_local.accounts import reachable_folder, service_account
@@ -163,7 +163,9 @@ class Blueprint:
         flags = (f"--{name}={value}" for name, value in options.items())
         command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "app.py"), *flags)
         ready = f"{self.url('ui')}/_stcore/health"
-        return Part(self._program("ui", command, {}), lambda: answers(ready), port=port)
+        # It keeps nothing, and has been seen to hang in its own goodbye.
+        program = replace(self._program("ui", command, {}), stop_signal="KILL")
+        return Part(program, lambda: answers(ready), port=port)
 
     def _connector(self) -> Part:
         url = self.connect.url
