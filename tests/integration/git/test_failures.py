@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
 import signal
 import sys
@@ -47,6 +48,13 @@ async def entered(gate: Path) -> IO[str]:
     return await asyncio.to_thread(gate.open, "w")
 
 
+def wait_until_unread(gate: IO[str]) -> None:
+    """Wait until nobody is at the gate any more: a pipe without a reader polls as an error."""
+    poll = select.poll()
+    poll.register(gate, 0)
+    assert poll.poll(20_000), "the hook outlived the push"
+
+
 async def test_a_push_that_a_hook_refuses_is_tried_again_later_with_its_words(
     target: GitTarget, place: Git, log: Log
 ) -> None:
@@ -77,10 +85,13 @@ async def test_the_event_loop_runs_on_while_a_push_waits(target: GitTarget, plac
     assert set(place.observe()) == {"a"}
 
 
-async def test_a_push_that_hangs_is_ended(place: Git, gate: Path) -> None:
+async def test_a_push_that_hangs_is_ended_with_all_its_processes(place: Git, gate: Path) -> None:
     target = GitTarget(place.settings(remote_timeout=1.0))
-    with pytest.raises(TransientError, match="took longer than 1 s"):
-        await target.deliver([saved(1, 1, "a")])
+    delivery = asyncio.create_task(target.deliver([saved(1, 1, "a")]))
+    with await entered(gate) as held:
+        with pytest.raises(TransientError, match="took longer than 1 s"):
+            await delivery
+        await asyncio.to_thread(wait_until_unread, held)
     hook(place, "pre-receive", "exit 0")
     await target.deliver([saved(1, 1, "a")])
     await target.close()
@@ -175,6 +186,17 @@ def break_the_configuration(mirror: Path) -> None:
 
 
 DAMAGES = [empty_files, remove_objects, leave_a_lock, remove_everything, break_the_configuration]
+
+
+async def test_a_cache_that_lacks_what_only_a_push_needs_is_cloned_again(target: GitTarget, place: Git) -> None:
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b", environment="prod")])
+    packs = list((place.settings().cache / "mirror.git").glob("objects/pack/*"))
+    await target.deliver([saved(1, 2, "a")])
+    for path in packs:
+        path.unlink()
+
+    await target.deliver([saved(1, 3, "a")])
+    assert {name: one.generation for name, one in place.observe().items()} == {"a": 3, "b": 1}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -83,9 +83,6 @@ class Branch:
             return
         if tip != self.tip:
             raise LostRaceError(f"the branch has moved: {error}") from error
-        if not await self._mirror.is_sound():
-            await self._throw_away(error)
-            raise LostRaceError(str(error)) from error
         raise error
 
     async def _follow(self, tip: str | None) -> None:

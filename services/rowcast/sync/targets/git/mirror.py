@@ -99,14 +99,6 @@ class Mirror:
         """Run a command that reads the mirror. Raises GitError."""
         return await self._local(*arguments, stdin=stdin)
 
-    async def is_sound(self) -> bool:
-        """Whether everything that the mirror's ref needs is there."""
-        try:
-            await self.read("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
-        except GitError:
-            return False
-        return True
-
     async def maintain(self) -> None:
         """Join the small packs that commits leave behind, beside other commands. Raises GitError.
 
