@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from rowcast_local.platform import Platform
@@ -34,24 +32,3 @@ def platform() -> Iterator[Platform]:
         if running.state.logs.exists():
             shutil.copytree(running.state.logs, keep)
         running.destroy()
-
-
-@pytest.fixture(scope="module")
-def database_url(platform: Platform) -> Iterator[str]:
-    """A fresh database, owner's access, nothing migrated."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    server = platform.env()["ROWCAST_DATABASE_URL"]
-    administrate(server, f"CREATE DATABASE {name}")
-    yield f"{server.rpartition('/')[0]}/{name}"
-    administrate(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def administrate(url: str, statement: str) -> None:
-    """Run a statement that no transaction may hold."""
-    connection = psycopg2.connect(url)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-    finally:
-        connection.close()

@@ -4,7 +4,7 @@
 
 waits until the page holds the given text or CSS selector (never a fixed time), and writes the view. The ending of
 the file's name decides how: `.png` is the plain screenshot; `.svg` is an SVG that carries the screenshot as WebP in
-base64. Real vectors (printToPDF, then pdftocairo) were tried for the SVG: the table is a canvas, which a PDF
+base64. Real vectors (printToPDF, then pdftocairo) were rejected for the SVG: the table is a canvas, which a PDF
 holds as a blurred bitmap beside outlined text, at several times the size. Nothing binary goes into Git this way, and
 a forge shows the file like any picture.
 """

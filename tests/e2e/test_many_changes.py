@@ -74,16 +74,16 @@ def test_what_is_killed_in_the_middle_loses_nothing(platform: Platform, world: W
     world.settled()
 
     for part in ("sync-k8s", "sync-git", "sync-k8s-dapr", "connect", "kafka", "etcd", "postgres"):
-        changes(world, "killed", count=50)
+        changes(world, "killed", count=50, seed=part)
         platform.kill_part(part)  # the supervisor starts it again
         wait_until(lambda: bool(world.table()))
 
     world.settled()
 
 
-def changes(world: World, prefix: str, count: int) -> None:
+def changes(world: World, prefix: str, count: int, seed: str = "") -> None:
     """Updates, renames, moves, deletions and creations by a seeded chance, each in its own transaction."""
-    chance = random.Random(f"{prefix} {count}")
+    chance = random.Random(f"{prefix} {seed}")
     statements = {
         "UPDATE app_configs SET branch = 'b-' || %(number)s WHERE id = %(id)s": 6,
         f"UPDATE app_configs SET name = '{prefix}-r' || %(number)s WHERE id = %(id)s": 2,

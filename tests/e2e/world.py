@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -67,7 +68,7 @@ class World:
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in Rowcast's namespace as the cluster's administrator."""
         command = ["kubectl", "--namespace", self.env["ROWCAST_NAMESPACE"], *arguments]
-        environment = {"KUBECONFIG": self.env["KUBECONFIG"], "PATH": self.env["PATH"], "HOME": "/nonexistent"}
+        environment = {**os.environ, **self.env}
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
         return ran.stdout
 
