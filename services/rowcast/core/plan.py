@@ -10,20 +10,32 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from rowcast.core.digest import digest_of_manifest
 from rowcast.core.events import Change
 from rowcast.core.outcomes import Outcome
-from rowcast.core.render import Desired, Manifest
+from rowcast.core.render import LSN, Desired, Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An object at a target that carries our labels. `key` is its place there: an object's or a file's path."""
+    """An object at a target that carries our labels. `key` is its place there: an object's or a file's path.
+
+    `digest` is of what we own of it; each target computes it in its own way, for what it holds as for what it expects.
+    """
 
     key: str
     table: str
     row_id: int
     generation: int
     lsn: int
+    digest: str = ""
+
+
+def held_of(key: str, desired: Desired, manifest: Manifest, digest: str) -> Held:
+    """A rendered manifest as it will be held. Its LSN is the one written in it, which `desired` may go beyond."""
+    written = manifest.body["metadata"]["annotations"].get(LSN, "")
+    lsn = int(written) if written.isdigit() else desired.lsn
+    return Held(key, desired.table, desired.row_id, desired.generation, lsn, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +53,23 @@ def plan(
     holders: Iterable[Held],
     tombstone: int | None,
     key_of: Callable[[Desired, Manifest], str],
+    digest_of: Callable[[Manifest], str] = digest_of_manifest,
 ) -> Plan:
     """Judge one row.
 
     `own` is what the target holds for this row, `holders` what it holds at the places where the row's manifests go
-    (of whichever row), `tombstone` the generation at which the row was seen deleted, if it was.
+    (of whichever row), `tombstone` the generation at which the row was seen deleted, if it was. `digest_of` is the
+    target's own, as in its inventory.
+
+    An authoritative state was just read from the table: it goes below the delivered generation and over a tombstone,
+    and it puts right what is there at its own generation but not as rendered.
     """
     own = tuple(own)
     delivered = max((held.generation for held in own), default=0)
-    if tombstone is not None and (desired.generation, desired.deleted) < (tombstone, True):
+    fenced = not desired.authoritative
+    if fenced and tombstone is not None and (desired.generation, desired.deleted) < (tombstone, True):
         return Plan(Outcome.STALE, remove=tuple(held for held in own if held.generation <= tombstone))
-    if desired.generation < delivered:
+    if fenced and desired.generation < delivered:
         return Plan(Outcome.STALE)
     if desired.deleted:
         return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
@@ -66,11 +84,18 @@ def plan(
     put = tuple(
         manifest
         for key, manifest in wanted.items()
-        if key not in current or current[key].generation < desired.generation
+        if key not in current or _outdated(current[key], desired, manifest, digest_of)
     )
     if not put and not remove:
         return Plan(Outcome.UNCHANGED)
     return Plan(Outcome.CONFIGURED if own else Outcome.CREATED, put=put, remove=remove)
+
+
+def _outdated(held: Held, desired: Desired, manifest: Manifest, digest_of: Callable[[Manifest], str]) -> bool:
+    if not desired.authoritative:
+        return held.generation < desired.generation
+    # An LSN from the future is of another timeline: left there, it would fend off later claims to the name.
+    return held.generation != desired.generation or held.lsn > desired.lsn or held.digest != digest_of(manifest)
 
 
 def latest(changes: Iterable[Change]) -> Mapping[tuple[str, int], Change]:
@@ -107,3 +132,7 @@ class Tombstones:
         self._generations[key] = max(generation, self._generations.pop(key, 0))
         while len(self._generations) > self._capacity:
             self._generations.popitem(last=False)
+
+    def forget(self, table: str, row_id: int) -> None:
+        """The table has the row again."""
+        self._generations.pop((table, row_id), None)

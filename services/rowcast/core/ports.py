@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,9 @@ from rowcast.core.render import Desired
 
 RowKey = tuple[str, int]
 """(table, row id)."""
+
+DriftListener = Callable[[RowKey], None]
+"""Is told of a row whose objects somebody else has changed; must return at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,17 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """The target's name in statuses and metrics."""
+        ...
+
+    def expect(self, desired: Desired) -> Sequence[Held]:
+        """What `inventory` has of a row once this state of it is delivered.
+
+        Raises PermanentError for a state that can't be delivered here.
+        """
+        ...
+
+    def listen(self, listener: DriftListener) -> None:
+        """Whom to tell of drift as it is noticed; a target that notices none by itself leaves it to the inventory."""
         ...
 
     async def start(self) -> None:

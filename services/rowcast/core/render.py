@@ -43,7 +43,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a target should hold for one row at one generation. No manifests: the row is deleted."""
+    """What a target should hold for one row at one generation. No manifests: the row is deleted.
+
+    `authoritative`: not news of the row but the row itself, read a moment ago; it wins over whatever was delivered.
+    """
 
     table: str
     row_id: int
@@ -54,6 +57,7 @@ class Desired:
     actor: str
     manifests: tuple[Manifest, ...]
     saved_at: str | None = None
+    authoritative: bool = False
 
     @property
     def deleted(self) -> bool:

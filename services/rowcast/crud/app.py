@@ -11,7 +11,7 @@ from rowcast.core.errors import TransientError
 from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.migrations.migrate import current_level, head_level
-from rowcast.crud.routes import appconfigs, batches, details, lists
+from rowcast.crud.routes import appconfigs, batches, details, lists, snapshots
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
@@ -33,7 +33,7 @@ def create_app(settings: CrudSettings) -> FastAPI:
     app.state.engine = engine
     equipment = equip(app, settings, SERVICE)
     add_answers(app)
-    for module in (lists, batches, details, appconfigs):
+    for module in (lists, snapshots, batches, details, appconfigs):
         app.include_router(module.router)
     SyncStatusSubscriber(engine, equipment.registry).subscribe(app, settings.pubsub)
     equipment.readiness.add("database", lambda: _check_database(engine))

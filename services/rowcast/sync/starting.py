@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held
-from rowcast.core.ports import Result, RowKey, Target
+from rowcast.core.ports import DriftListener, Result, RowKey, Target
 from rowcast.core.render import Desired
 from rowcast.sync.settings import SyncSettings
 
@@ -18,16 +18,27 @@ class Starting:
         self._settings = settings
         self._target = target
         self._started = False
+        self._listener: DriftListener | None = None
 
     @property
     def name(self) -> str:
         """The target's name."""
         return self._settings.target
 
+    def expect(self, desired: Desired) -> Sequence[Held]:
+        """What the target will hold of a row, once started."""
+        return self._ready().expect(desired)
+
+    def listen(self, listener: DriftListener) -> None:
+        """Whom the target will tell of drift."""
+        self._listener = listener
+
     async def start(self) -> None:
         """Make the target and read its inventory. Raises TransientError while that can't be done."""
         if self._target is None:
             self._target = await _make(self._settings)
+        if self._listener is not None:
+            self._target.listen(self._listener)
         await self._target.start()
         self._started = True
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from contract.targets.places import Seen, seen
 from rowcast.core.plan import Held
-from rowcast.core.ports import Result, RowKey, Target
+from rowcast.core.ports import DriftListener, Result, RowKey, Target
 from rowcast.core.render import Desired
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 
@@ -65,9 +65,18 @@ class _Connected:
     def __init__(self, kubeconfig: str, namespace: str) -> None:
         self._place = (kubeconfig, namespace)
         self._target: KubernetesTarget | None = None
+        self._listener: DriftListener | None = None
+
+    def expect(self, desired: Desired) -> Sequence[Held]:
+        return self._started.expect(desired)
+
+    def listen(self, listener: DriftListener) -> None:
+        self._listener = listener
 
     async def start(self) -> None:
         self._target = await connect(*self._place, IN_FLIGHT)
+        if self._listener is not None:
+            self._target.listen(self._listener)
         await self._target.start()
 
     async def close(self) -> None:

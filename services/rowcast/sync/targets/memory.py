@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held, Plan, Tombstones, plan
-from rowcast.core.ports import Delivered, Failed, Result, RowKey
+from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.render import Desired, Manifest
 
 
@@ -42,6 +43,13 @@ class MemoryTarget:
     name: str = "memory"
     down: str | None = None
     refused: dict[RowKey, RowcastError] = field(default_factory=dict)
+
+    def expect(self, desired: Desired) -> Sequence[Held]:
+        """Its manifests, each as it will be held."""
+        return [_held(_place(desired, manifest), desired, manifest) for manifest in desired.manifests]
+
+    def listen(self, listener: DriftListener) -> None:
+        """Nobody else changes it behind our back, or the test tells."""
 
     async def start(self) -> None:
         """Nothing to connect to; fails while `down`."""
@@ -101,17 +109,22 @@ class MemoryTarget:
     def _execute(self, desired: Desired, decided: Plan) -> None:
         for manifest in decided.put:
             key = _place(desired, manifest)
-            held = Held(key, desired.table, desired.row_id, desired.generation, desired.lsn)
-            self.store.objects[key] = Stored(held, manifest)
+            self.store.objects[key] = Stored(_held(key, desired, manifest), manifest)
         for held in decided.remove:
             del self.store.objects[held.key]
         self.store.version += len(decided.put) + len(decided.remove)
         if desired.deleted and decided.outcome is not Outcome.STALE:
             self.store.tombstones.bury(desired.table, desired.row_id, desired.generation)
+        elif desired.authoritative and decided.outcome is not Outcome.STALE:
+            self.store.tombstones.forget(desired.table, desired.row_id)
 
 
 def _place(desired: Desired, manifest: Manifest) -> str:
     return f"{desired.environment}/{manifest.type.plural}/{manifest.name}"
+
+
+def _held(key: str, desired: Desired, manifest: Manifest) -> Held:
+    return held_of(key, desired, manifest, digest_of_manifest(manifest))
 
 
 def _ours(found: Iterable[Stored]) -> list[Held]:

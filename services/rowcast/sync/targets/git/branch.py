@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rowcast.core.errors import TransientError
-from rowcast.core.plan import Tombstones
+from rowcast.core.plan import Held, Tombstones
+from rowcast.core.ports import DriftListener
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git import tree
-from rowcast.sync.targets.git.index import Index
+from rowcast.sync.targets.git.index import Entry, Index
 from rowcast.sync.targets.git.message import bury_deleted
 from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.process import GitError
@@ -30,6 +31,7 @@ class Branch:
         self._mirror = mirror
         self._tombstones = tombstones
         self._opened = False
+        self.listener: DriftListener | None = None
         self.index = Index()
         self.tip: str | None = None
         self.current = False
@@ -110,8 +112,16 @@ class Branch:
         nodes = await tree.changed(self._mirror, old, new, self._top)
         seen = [entry async for entry in tree.entries(self._mirror, nodes, self._settings.root)]
         for path, entry in seen:
+            self._tell(self.index.at(path), entry)
             self.index.put(path, entry)
         return len(nodes)
+
+    def _tell(self, before: Entry, after: Entry) -> None:
+        """Somebody else made these commits: a row whose file they touched may be no longer as we left it."""
+        if self.listener is not None:
+            for held in (before, after):
+                if isinstance(held, Held) and before != after:
+                    self.listener((held.table, held.row_id))
 
     @property
     def _top(self) -> str:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held, Plan, Tombstones, plan
+from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import RowKey
 from rowcast.core.render import Desired, Manifest
 from rowcast.sync.targets.git.emit import to_yaml
 from rowcast.sync.targets.git.files import NOT_OWNED, path_of
 from rowcast.sync.targets.git.index import Entry, Index, Place
+
+
+def expected(root: str, desired: Desired) -> list[Held]:
+    """A row's files as they will be. Raises PermanentError (`invalid-name`)."""
+    places = [(path_of(root, desired, manifest), manifest) for manifest in desired.manifests]
+    return [held_of(path, desired, manifest, digest_of_manifest(manifest)) for path, manifest in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def _apply(changes: Changes, index: Index, desired: Desired, decided: Plan, want
 
     written = {path: manifest for path, manifest in wanted.items() if manifest in decided.put}
     for path, manifest in written.items():
-        held = Held(path, desired.table, desired.row_id, desired.generation, desired.lsn)
+        held = held_of(path, desired, manifest, digest_of_manifest(manifest))
         put(path, held, to_yaml(manifest.body))
     for held in decided.remove:
         put(held.key, Place.FREE, None)

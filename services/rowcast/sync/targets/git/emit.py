@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-_PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+-]|:(?=[A-Za-z0-9_/]))*")
-"""Scalars that YAML 1.1 and 1.2 read as the string they spell, but for `_WORDS`."""
-_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+-]|:(?=[A-Za-z0-9_/]))*")
+"""Scalars that YAML 1.1 and 1.2 read as the string they spell, but for `WORDS`."""
+WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _ASCII = re.compile(r"[\x20-\x7e\n\t]*")
 """What a JSON string and a double-quoted YAML scalar write alike."""
 
@@ -63,7 +63,7 @@ def _other(value: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _text(value: str) -> str:
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+    if PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
     if _ASCII.fullmatch(value):
         return json.dumps(value)

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
+from rowcast.core.digest import digest_of
 from rowcast.core.errors import PermanentError
 from rowcast.core.plan import Held
 from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE, Desired, Manifest
+from rowcast.sync.targets.git.plain import read_plain
 
 INVALID_NAME = "invalid-name"
 NOT_OWNED = "not-owned"
@@ -21,13 +23,6 @@ SIZE_LIMIT = 64 * 1024
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _DNS_LABEL = re.compile(_LABEL)
 _DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_OWN = re.compile(
-    rb"apiVersion: \S+\nkind: \S+\nmetadata:\n  name: \S+\n"
-    rb"  labels:\n    %s: %s\n    %s: ([a-z0-9_]+)\n    %s: \"([0-9]+)\"\n"
-    rb"  annotations:\n    %s: \"([0-9]+)\"\n    %s: \"([0-9]+)\"\n"
-    % tuple(re.escape(word.encode()) for word in (MANAGED_BY, MANAGER, TABLE, ROW_ID, GENERATION, LSN))
-)
-"""The head of a file as `emit` writes it, so that reading a large inventory need not parse YAML."""
 
 
 def path_of(root: str, desired: Desired, manifest: Manifest) -> str:
@@ -47,21 +42,23 @@ def may_be_ours(path: str) -> bool:
 
 def read_held(path: str, content: bytes) -> Held | None:
     """The labels of a file; None when it is not ours."""
-    match = _OWN.match(content)
-    if match and b"\n---" not in content:
-        table, row_id, generation, lsn = match.groups()
-        return Held(path, intern(table.decode()), int(row_id), int(generation), int(lsn))
-    if MANAGED_BY.encode() not in content:
-        return None
-    return _parse(path, content)
+    document = read_plain(content)
+    if document is None:
+        if MANAGED_BY.encode() not in content:
+            return None
+        document = _parse(content)
+    return _held(path, document)
 
 
-def _parse(path: str, content: bytes) -> Held | None:
-    """A file of ours that somebody has formatted anew is still ours."""
+def _parse(content: bytes) -> object:
+    """A file of ours that somebody has formatted anew is still ours, and the same."""
     try:
-        document = yaml.load(content, Loader=yaml.CSafeLoader)
+        return yaml.load(content, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, ValueError):
         return None
+
+
+def _held(path: str, document: object) -> Held | None:
     metadata = _mapping(_mapping(document).get("metadata"))
     labels = _mapping(metadata.get("labels"))
     annotations = _mapping(metadata.get("annotations"))
@@ -69,7 +66,7 @@ def _parse(path: str, content: bytes) -> Held | None:
     if labels.get(MANAGED_BY) != MANAGER or not isinstance(table, str) or not _is_number(row_id):
         return None
     generation, lsn = (_number(annotations.get(name)) for name in (GENERATION, LSN))
-    return Held(path, intern(table), int(row_id), generation, lsn)
+    return Held(path, intern(table), int(row_id), generation, lsn, digest_of(_mapping(document)))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

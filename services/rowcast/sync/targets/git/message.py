@@ -47,17 +47,19 @@ def person(actor: str, domain: str) -> str:
 
 
 def bury_deleted(messages: Iterable[str], tombstones: Tombstones) -> None:
-    """Learn from commit messages which rows were deleted."""
+    """Learn from commit messages, oldest first, which rows were deleted and not brought back since."""
     for message in messages:
         table = ""
         for line in message.rstrip().rpartition("\n\n")[2].splitlines():
-            match = _TRAILER.fullmatch(line) if line.startswith(_TABLE) or line.endswith(" deleted") else None
+            match = _TRAILER.fullmatch(line) if line.startswith("Rowcast-") else None
             if match is None:
                 continue
             if match["key"] == _TABLE:
                 table = match["table"] or ""
             elif match["gone"] and table:
                 tombstones.bury(table, int(match["row"]), int(match["generation"]))
+            elif table:
+                tombstones.forget(table, int(match["row"]))
 
 
 def _subject(visible: Sequence[Judged]) -> str:
@@ -83,7 +85,8 @@ def _listing(visible: Sequence[Judged]) -> Iterator[str]:
 
 
 def _described(one: Judged) -> str:
-    words = f"{_plain(one.desired.environment)}/{_plain(one.desired.name)}, generation {one.desired.generation}"
+    place = "/".join(_plain(part) for part in (one.desired.environment, one.desired.name) if part)
+    words = f"{place}, generation {one.desired.generation}"
     if one.left and not one.desired.deleted:
         words += ", moved from " + " and ".join(_plain(path) for path in one.left)
     return words

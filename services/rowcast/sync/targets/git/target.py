@@ -11,11 +11,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, Failed, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
-from rowcast.sync.targets.git.changes import Changes, decide
+from rowcast.sync.targets.git.changes import Changes, decide, expected
 from rowcast.sync.targets.git.message import message_of, people_of
 from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.process import GitError
@@ -37,6 +37,14 @@ class GitTarget:
         self._commits = 0
         self._upkeep: asyncio.Task[None] | None = None
         self._log = get_logger("rowcast.target")
+
+    def expect(self, desired: Desired) -> Sequence[Held]:
+        """A row's files. Raises PermanentError (`invalid-name`)."""
+        return expected(self._settings.root, desired)
+
+    def listen(self, listener: DriftListener) -> None:
+        """Tell of the rows whose files a foreign commit changed, whenever the branch is fetched."""
+        self._branch.listener = listener
 
     async def start(self) -> None:
         """Lock the cache folder, fetch the branch and read the files that carry our labels."""
@@ -89,8 +97,12 @@ class GitTarget:
                     index.restore(changes.before)
             self._maintain()
         for one in changes.judged:
-            if one.desired.deleted and one.outcome is not Outcome.STALE:
+            if one.outcome is Outcome.STALE:
+                continue
+            if one.desired.deleted:
                 self._tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
+            elif one.desired.authoritative:
+                self._tombstones.forget(one.desired.table, one.desired.row_id)
         return self._results(changes)
 
     def _commit(self, changes: Changes) -> Commit:

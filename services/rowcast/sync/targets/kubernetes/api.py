@@ -19,8 +19,6 @@ FIELD_MANAGER = "rowcast"
 REQUEST_SECONDS = 15
 WATCH_SECONDS = 300
 PAGE = 500
-METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NEVER = "1"
 """A resource version that no object can have, since etcd's first revision precedes every write. In an apply it means
 "only if there is nothing yet": a new object is created, and an existing one is a conflict (seen with 1.36)."""
@@ -65,7 +63,6 @@ class Api:
             body=body,
             query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
             content_type="application/apply-patch+yaml",
-            accept=METADATA_ONLY,
         )
         return live_of(manifest.type, answer)
 
@@ -77,16 +74,16 @@ class Api:
         )
 
     async def get(self, resource: ResourceType, name: str) -> Live | None:
-        """One object's metadata, or None."""
-        answer = await self._request("GET", self._path(resource, name), accept=METADATA_ONLY, missing_ok=True)
+        """One object, or None."""
+        answer = await self._request("GET", self._path(resource, name), missing_ok=True)
         return live_of(resource, answer) if answer else None
 
     async def list_all(self, resource: ResourceType) -> tuple[list[Live], str]:
-        """The metadata of all objects of a type, and the resource version to watch from."""
+        """All objects of a type, and the resource version to watch from."""
         found: list[Live] = []
         query = [("limit", str(PAGE))]
         while True:
-            answer = await self._request("GET", self._path(resource), query=query, accept=METADATA_LIST)
+            answer = await self._request("GET", self._path(resource), query=query)
             found += [live_of(resource, item) for item in answer.get("items") or ()]
             token = answer["metadata"].get("continue")
             if not token:
@@ -101,7 +98,7 @@ class Api:
             ("timeoutSeconds", str(WATCH_SECONDS)),
         ]
         limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=REQUEST_SECONDS)
-        async with self._send("GET", self._path(resource), query=query, accept=METADATA_ONLY, limit=limit) as response:
+        async with self._send("GET", self._path(resource), query=query, limit=limit) as response:
             if response.status != 200:
                 raise _error(response.status, await response.read(), response.headers)
             async for line in response.content:
@@ -142,7 +139,6 @@ class Api:
         body: object = None,
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
-        accept: str = "application/json",
         missing_ok: bool = False,
     ) -> Any:
         async with (
@@ -153,7 +149,6 @@ class Api:
                 body=body,
                 query=query,
                 content_type=content_type,
-                accept=accept,
                 limit=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
             ) as response,
         ):
@@ -173,7 +168,6 @@ class Api:
         body: object = None,
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
-        accept: str,
         limit: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send through the official client, which knows the ways to log in, and give its response to be read."""
@@ -182,7 +176,7 @@ class Api:
                 method,
                 path,
                 query_params=query or [],
-                header_params={"Accept": accept, "Content-Type": content_type},
+                header_params={"Accept": "application/json", "Content-Type": content_type},
                 auth_settings=["BearerToken"],
             )
             method, url, headers, _, _ = arguments

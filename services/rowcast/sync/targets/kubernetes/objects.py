@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rowcast.core.digest import digest_of
 from rowcast.core.plan import Held
 from rowcast.core.ports import RowKey
 from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE, ResourceType
@@ -18,7 +19,7 @@ def key_of(resource: ResourceType, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One object's metadata. `held` is None when the object does not carry our labels: it is somebody else's."""
+    """One object. `held` is None when the object does not carry our labels: it is somebody else's."""
 
     resource: ResourceType
     name: str
@@ -38,7 +39,7 @@ class Live:
 
 
 def live_of(resource: ResourceType, body: Mapping[str, Any]) -> Live:
-    """Read an object, or a PartialObjectMetadata, as the API server returns it."""
+    """Read an object as the API server returns it; of its content only a digest is kept."""
     metadata = body["metadata"]
     name = metadata["name"]
     labels = metadata.get("labels") or {}
@@ -52,6 +53,7 @@ def live_of(resource: ResourceType, body: Mapping[str, Any]) -> Live:
             row_id=int(row_id),
             generation=_number(annotations.get(GENERATION)),
             lsn=_number(annotations.get(LSN)),
+            digest=digest_of({"kind": resource.kind, "metadata": metadata, "spec": body.get("spec")}),
         )
     return Live(resource, name, metadata["uid"], metadata["resourceVersion"], held)
 
@@ -97,6 +99,15 @@ class View:
         known = self._by_key.get(key)
         if known is not None and (version is None or known.version <= version):
             self._drop(key)
+
+    def refresh(self, resource: ResourceType, objects: Iterable[Live], version: int) -> None:
+        """Take in a full list of one type as of a resource version; what was written later is known better here."""
+        listed = set()
+        for live in objects:
+            listed.add(live.key)
+            self.observe(live)
+        for live in [live for live in self._by_key.values() if live.resource == resource and live.key not in listed]:
+            self.forget(live.key, version)
 
     def replace(self, resource: ResourceType, objects: Iterable[Live]) -> None:
         """Start anew from a full list of one resource type."""

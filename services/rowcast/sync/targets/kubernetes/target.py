@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from tenacity import AsyncRetrying, wait_random_exponential
 
+from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held, Plan, Tombstones, plan
-from rowcast.core.ports import Delivered, Failed, Result, RowKey
+from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError, configuration
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.objects import View, key_of
+from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
 """How often a row is judged anew within one delivery; more means a fight, which Dapr's backoff calms better."""
@@ -33,11 +35,23 @@ class KubernetesTarget:
     def __init__(self, api: Api, tombstones: Tombstones | None = None) -> None:
         self._api = api
         self._view = View()
+        self._suspects = Suspects(self._view)
         self._locks = NameLocks()
         self._tombstones = tombstones or Tombstones()
         self._types = tuple(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
         self._watches: list[asyncio.Task[None]] = []
         self._log = get_logger("rowcast.target")
+
+    def expect(self, desired: Desired) -> Sequence[Held]:
+        """A row's objects."""
+        return [
+            held_of(_place(desired, manifest), desired, manifest, digest_of_manifest(manifest))
+            for manifest in desired.manifests
+        ]
+
+    def listen(self, listener: DriftListener) -> None:
+        """Tell of what the watch shows and no write of ours explains."""
+        self._suspects.listen(listener)
 
     async def start(self) -> None:
         """Read the inventory and keep it current from then on."""
@@ -63,8 +77,12 @@ class KubernetesTarget:
 
     async def inventory(self) -> Sequence[Held]:
         """What the API server holds of ours, read anew."""
-        found = [live for resource in self._types for live in (await self._api.list_all(resource))[0]]
-        return [live.held for live in found if live.held is not None]
+        found: list[Held] = []
+        for resource in self._types:
+            objects, version = await self._api.list_all(resource)
+            self._view.refresh(resource, objects, int(version))
+            found += [live.held for live in objects if live.held is not None]
+        return found
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver rows in parallel. Once one finds the API server down, those not begun fail with it at once."""
@@ -95,6 +113,8 @@ class KubernetesTarget:
                 if not {live.key for live in self._view.own(row)} <= places:
                     continue  # the row got another object while we waited for the locks
                 try:
+                    if desired.authoritative:
+                        await self._look_again(desired, places)  # the view may not show yet what somebody else did
                     return await self._execute(desired, self._judge(desired, wanted))
                 except ConflictError as error:
                     conflict = error
@@ -123,11 +143,14 @@ class KubernetesTarget:
             except ForbiddenError as error:
                 raise await self._denied("patch", manifest.type, error) from error
             self._view.observe(live)
+            self._suspects.explain(live.key, live.version)
             reference = live.resource_version
         for held in decided.remove:
             await self._remove(held)
         if desired.deleted and decided.outcome is not Outcome.STALE:
             self._tombstones.bury(desired.table, desired.row_id, desired.generation)
+        elif desired.authoritative and decided.outcome is not Outcome.STALE:
+            self._tombstones.forget(desired.table, desired.row_id)
         return Delivered(decided.outcome, reference)
 
     async def _remove(self, held: Held) -> None:
@@ -139,6 +162,7 @@ class KubernetesTarget:
         except ForbiddenError as error:
             raise await self._denied("delete", live.resource, error) from error
         self._view.forget(held.key)
+        self._suspects.explain(held.key)
 
     async def _denied(self, verb: str, resource: ResourceType, error: ForbiddenError) -> RowcastError:
         """RBAC is mended without touching the row: transient. An admission plugin's no is about the row: permanent."""
@@ -157,7 +181,7 @@ class KubernetesTarget:
                     self._view.forget(key)
                 else:
                     self._view.observe(live)
-        self._log.debug("refused by a precondition, looking again", row_id=desired.row_id, name=desired.name)
+        self._log.debug("looked again", row_id=desired.row_id, name=desired.name)
 
     async def _list(self, resource: ResourceType) -> str:
         objects, version = await self._api.list_all(resource)
@@ -182,6 +206,7 @@ class KubernetesTarget:
     async def _watch(self, resource: ResourceType, version: str) -> str:
         async for kind, live in self._api.watch(resource, version):
             version = live.resource_version
+            self._suspects.see(live, kind == "DELETED")
             if kind == "DELETED":
                 self._view.forget(live.key, live.version)
             else:

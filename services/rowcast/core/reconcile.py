@@ -1,0 +1,182 @@
+"""Reconciling: the whole table against the whole inventory, and what has to be done about each difference. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rowcast.core.plan import Held
+from rowcast.core.ports import RowKey
+from rowcast.core.render import Desired
+
+PRUNE_LIMIT = 0.2
+PRUNE_ALLOWANCE = 5
+"""Rows that may always be pruned: of an inventory of four, one is a quarter."""
+
+
+class Kind(StrEnum):
+    """How a row and the target differ."""
+
+    MISSING = "missing"
+    """The table has the row, the target nothing of it."""
+    DIFFERENT = "different"
+    """Both have it, not the same."""
+    ORPHANED = "orphaned"
+    """The target has it, the table does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row that is not at the target as the table has it.
+
+    `generation` is the table's, or for an orphan the highest that is held; `rival_lsn` is the highest LSN that another
+    row's object has at a place where this row's should be.
+    """
+
+    kind: Kind
+    table: str
+    row_id: int
+    generation: int
+    name: str
+    environment: str
+    why: str
+    rival_lsn: int = 0
+
+    @property
+    def row(self) -> RowKey:
+        """(table, row id)."""
+        return (self.table, self.row_id)
+
+    def __str__(self) -> str:
+        return f"{_VERBS[self.kind]} {self.name} (row {self.row_id}@{self.generation}): {self.why}"
+
+
+_VERBS = {Kind.MISSING: "apply", Kind.DIFFERENT: "correct", Kind.ORPHANED: "prune"}
+
+
+@dataclass(slots=True)
+class ReconcilePlan:
+    """What a comparison found; `in_table` and `in_inventory` count rows."""
+
+    differences: list[Difference] = field(default_factory=list)
+    in_table: int = 0
+    in_inventory: int = 0
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+    def of(self, kind: Kind) -> list[Difference]:
+        """The differences of one kind."""
+        return [difference for difference in self.differences if difference.kind is kind]
+
+    def counts(self) -> Mapping[str, int]:
+        """How many rows there are of each kind, zeros too."""
+        found = Counter(difference.kind for difference in self.differences)
+        return {str(kind): found[kind] for kind in Kind}
+
+    def refusal(self, limit: float | None = None) -> str | None:
+        """Why the plan must not be executed without being told to; None if it may.
+
+        `limit` is the largest share (0 to 1) of the inventory's rows that may be pruned.
+        """
+        limit = PRUNE_LIMIT if limit is None else limit
+        prunes = self.counts()[Kind.ORPHANED]
+        allowed = max(PRUNE_ALLOWANCE, int(limit * self.in_inventory)) if limit > 0 else 0
+        if prunes <= allowed:
+            return None
+        return (
+            f"would prune {prunes} of {self.in_inventory} rows, {prunes / self.in_inventory:.0%} of the inventory, and"
+            f" the limit is {limit:.0%} ({allowed} rows); the table has {self.in_table}. Is it the right, whole table?"
+        )
+
+    def lines(self, most: int | None = None) -> Iterator[str]:
+        """For people: the counts, then a line for each row, at most `most` of them."""
+        yield (
+            f"{self.in_table} rows in the table, {self.in_inventory} at the target: "
+            + ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
+        )
+        shown = self.differences if most is None else self.differences[:most]
+        yield from (f"  {difference}" for difference in shown)
+        if len(shown) < len(self.differences):
+            yield f"  and {len(self.differences) - len(shown)} more"
+
+
+class Comparison:
+    """Takes the rows of one snapshot one by one, so that the table never has to be in memory.
+
+    The inventory must have been read before the snapshot was taken: then an LSN in it that is higher than the
+    snapshot's is of another timeline (the database was restored), and not merely newer.
+    """
+
+    def __init__(self, inventory: Iterable[Held], lsn: int) -> None:
+        self._lsn = lsn
+        self._rows: dict[RowKey, tuple[Held, ...]] = {}
+        self._places: dict[str, Held] = {}
+        for held in inventory:
+            row = (held.table, held.row_id)
+            self._rows[row] = (*self._rows.get(row, ()), held)
+            self._places[held.key] = held
+        self._plan = ReconcilePlan(in_inventory=len(self._rows))
+
+    def row(self, desired: Desired, expected: Iterable[Held]) -> None:
+        """Compare one row of the table with what is held of it; `expected` is what should be."""
+        self._plan.in_table += 1
+        expected = tuple(expected)
+        held = self._rows.pop((desired.table, desired.row_id), ())
+        why = _why(held, expected, self._lsn)
+        if why is None:
+            return
+        kind = Kind.DIFFERENT if held else Kind.MISSING
+        self._plan.differences.append(_difference(kind, desired, why, self._rivals(desired, expected)))
+
+    def invalid(self, desired: Desired) -> None:
+        """A row that the target can't hold: it says so itself when it is delivered, and loses nothing until then."""
+        self._plan.in_table += 1
+        self._rows.pop((desired.table, desired.row_id), None)
+        self._plan.differences.append(_difference(Kind.DIFFERENT, desired, "cannot be delivered", 0))
+
+    def finish(self) -> ReconcilePlan:
+        """The plan, once every row was compared: what is left of the inventory is orphaned. Prunes come first, since
+        they free names.
+        """
+        orphans = [_orphan(row, held) for row, held in self._rows.items()]
+        self._plan.differences[:0] = orphans
+        return self._plan
+
+    def _rivals(self, desired: Desired, expected: Iterable[Held]) -> int:
+        there = (self._places.get(one.key) for one in expected)
+        return max((held.lsn for held in there if held is not None and held.row_id != desired.row_id), default=0)
+
+
+def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | None:
+    """How what is held is not what is expected, in words; None when it is."""
+    if not held:
+        return "is not there" if expected else None
+    current, wanted = {one.key: one for one in held}, {one.key: one for one in expected}
+    if current.keys() != wanted.keys():
+        return "is at " + ", ".join(sorted(current)) + ", not at " + ", ".join(sorted(wanted))
+    for key, one in current.items():
+        if one.generation != wanted[key].generation:
+            return f"generation {one.generation} is there, the table has {wanted[key].generation}"
+        if one.digest != wanted[key].digest:
+            return "was edited there"
+        if one.lsn > lsn:
+            return "was delivered from a later state of the database, which has been restored since"
+    return None
+
+
+def _difference(kind: Kind, desired: Desired, why: str, rival_lsn: int) -> Difference:
+    return Difference(
+        kind, desired.table, desired.row_id, desired.generation, desired.name, desired.environment, why, rival_lsn
+    )
+
+
+def _orphan(row: RowKey, held: tuple[Held, ...]) -> Difference:
+    newest = max(held, key=lambda one: one.generation)
+    name = newest.key.rpartition("/")[2].removesuffix(".yaml")
+    why = "the table has no such row"
+    return Difference(Kind.ORPHANED, *row, generation=newest.generation, name=name, environment="", why=why)

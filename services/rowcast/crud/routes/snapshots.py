@@ -1,0 +1,69 @@
+"""The table at one moment, for those who compare it with what there is elsewhere."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import anyio
+import orjson
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
+
+from rowcast.crud.answers import responses
+from rowcast.crud.routes.dependencies import Database
+from rowcast.crud.schemas import MAX_ID, AppConfigOut
+from rowcast.crud.snapshot import Snapshot
+
+router = APIRouter(tags=["configurations"])
+NDJSON = "application/x-ndjson"
+MAX_IDS = 200
+Id = Annotated[int, Query(ge=1, le=MAX_ID)]
+_EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"rows":1}
+{"id":1,"name":"checkout",…}
+{"end":true,"rows":1}
+"""
+
+
+@router.get(
+    "/appconfigs:snapshot",
+    operation_id="snapshotAppConfigs",
+    response_class=StreamingResponse,
+    responses={**responses(), 200: {"content": {NDJSON: {"example": _EXAMPLE}}, "description": "One JSON a line."}},
+)
+def snapshot(
+    database: Database,
+    id: Annotated[list[Id] | None, Query(max_length=MAX_IDS, description="Only these rows.")] = None,  # noqa: A002
+) -> StreamingResponse:
+    """Every row in the order of ids, from one transaction.
+
+    The first line is the moment, the last one marks the end: an answer without it was cut off and is not the table.
+    """
+    taken = Snapshot(database, id or ())
+    return _SnapshotResponse(taken)
+
+
+class _SnapshotResponse(StreamingResponse):
+    """Ends the transaction when the answer does, also when its reader leaves: nobody closes its generator then."""
+
+    media_type = NDJSON
+
+    def __init__(self, taken: Snapshot) -> None:
+        super().__init__(_lines(taken))
+        self._taken = taken
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(self._taken.close)
+
+
+def _lines(taken: Snapshot) -> Iterator[bytes]:
+    yield orjson.dumps(taken.moment, option=orjson.OPT_APPEND_NEWLINE)
+    sent = 0
+    for rows in taken.rows():
+        sent += len(rows)
+        yield b"".join(AppConfigOut.model_construct(**dict(row)).model_dump_json().encode() + b"\n" for row in rows)
+    yield orjson.dumps({"end": True, "rows": sent}, option=orjson.OPT_APPEND_NEWLINE)

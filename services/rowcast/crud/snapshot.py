@@ -1,0 +1,60 @@
+"""The whole table as of one moment, read through a cursor of the server's so that its size doesn't matter here."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, text
+
+from rowcast.crud.database import reading, translated
+from rowcast.crud.models import app_configs
+
+ROWS_AT_ONCE = 1000
+_MOMENT = text("SELECT now() AS taken_at, CAST(pg_current_wal_lsn() - '0/0'::pg_lsn AS bigint) AS lsn")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a snapshot was taken: its time, its place in the write-ahead log (bytes), and how many rows it has."""
+
+    taken_at: datetime
+    lsn: int
+    rows: int
+
+
+class Snapshot:
+    """One REPEATABLE READ transaction. `moment` is read at once, so that what fails fails before the first byte."""
+
+    def __init__(self, engine: Engine, row_ids: Sequence[int] = ()) -> None:
+        """The whole table, or of these rows those that there are. Raises TransientError."""
+        self._row_ids = row_ids
+        self._transaction = ExitStack()
+        try:
+            self._connection = self._transaction.enter_context(reading(engine))
+            self.moment = self._begin(self._connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the transaction; may be called again."""
+        self._transaction.close()
+
+    def rows(self) -> Iterator[Sequence[RowMapping]]:
+        """The rows in the order of ids, some at a time. Raises TransientError; closes at the end."""
+        query = self._wanted(select(app_configs).order_by(app_configs.c.id))
+        with translated(), self._transaction:
+            streaming = self._connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
+            yield from streaming.execute(query).mappings().partitions(ROWS_AT_ONCE)
+
+    def _begin(self, connection: Connection) -> Moment:
+        count = self._wanted(select(func.count()).select_from(app_configs))
+        rows = connection.execute(count).scalar_one()
+        # After the transaction's snapshot was taken by the statement above: no row of it is later in the log.
+        found = connection.execute(_MOMENT).mappings().one()
+        return Moment(found["taken_at"], found["lsn"], rows)
+
+    def _wanted(self, query: Select[Any]) -> Select[Any]:
+        return query.where(app_configs.c.id.in_(self._row_ids)) if self._row_ids else query
