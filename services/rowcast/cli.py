@@ -11,6 +11,7 @@ from rowcast import __version__
 _SERVICES = {
     "crud": ("rowcast.crud.cli", "The API that owns the table of configurations."),
     "sync": ("rowcast.sync.cli", "Delivers changes to one target: Kubernetes or Git."),
+    "reconcile": ("rowcast.sync.reconcile.cli", "Compare the table with a target, and put right what differs."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
 }
 

@@ -84,6 +84,11 @@ def decode(event: object) -> Change:
     )
 
 
+def read(table: str, row: object, lsn: int) -> Change:
+    """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
+    return Change(table, Op.READ, _ROWS[table](_mapping(row, "row")), lsn, saved_at=None)
+
+
 def _app_config(row: Mapping[str, object]) -> AppConfig:
     generation = _number(row, "generation")
     if generation < 1:

@@ -27,6 +27,7 @@ class ReportedStatus(BaseModel):
     saved_at: AwareDatetime | None = None
     captured_at: AwareDatetime | None = None
     delivered_at: AwareDatetime
+    cause: Literal["change", "reconcile"] = "change"
 
     @property
     def order(self) -> tuple[int, bool, datetime]:
@@ -89,16 +90,22 @@ ON CONFLICT (row_id, target) DO UPDATE SET
     (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at)
     = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
        excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at)
-WHERE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
+WHERE (CAST(:authoritative AS boolean) AND excluded.delivered_at >= kept.delivered_at)
+    OR (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
     >= (kept.observed_generation, kept.deleted, kept.delivered_at)
 """)
 _STATUSES = TypeAdapter(list[ReportedStatus])
 
 
 def save(connection: Connection, target: str, statuses: Sequence[ReportedStatus]) -> int:
-    """Keeps each row's newest status in one statement; the number of rows whose status is another one now."""
-    rows = newest(statuses)
-    if not rows:
-        return 0
-    parameters = {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}
-    return connection.execute(_SAVE, parameters).rowcount
+    """Keeps each row's newest status; the number of rows whose status is another one now.
+
+    What a reconcile tells is of the table itself, which may have been restored to a lower generation.
+    """
+    changed = 0
+    for authoritative in (False, True):
+        rows = newest(status for status in statuses if (status.cause == "reconcile") is authoritative)
+        if rows:
+            parameters = {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}
+            changed += connection.execute(_SAVE, {**parameters, "authoritative": authoritative}).rowcount
+    return changed

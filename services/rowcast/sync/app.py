@@ -18,32 +18,55 @@ from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.sync import subscription
 from rowcast.sync.delivery import Delivery, Entry, Publisher, Topics
-from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics
+from rowcast.sync.reconcile import routes as reconcile_routes
+from rowcast.sync.reconcile.reconciler import Reconciler
+from rowcast.sync.reconcile.schedule import Drift, Period
+from rowcast.sync.reconcile.table import CrudTable, Table
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.starting import Starting
 
 
-def create_app(settings: SyncSettings, target: Target | None = None, publisher: Publisher | None = None) -> FastAPI:
-    """Wire one instance; a test may bring its own target and publisher."""
+def create_app(
+    settings: SyncSettings,
+    target: Target | None = None,
+    publisher: Publisher | None = None,
+    table: Table | None = None,
+) -> FastAPI:
+    """Wire one instance; a test may bring its own target, publisher and table."""
     sidecar = DaprPublisher(settings)
+    crud = CrudTable(settings)
     starting = Starting(settings, target)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        start = asyncio.create_task(_start(starting))
+        tasks = [asyncio.create_task(work) for work in (_start(starting), drift.run())]
+        if settings.reconcile_seconds:
+            tasks.append(asyncio.create_task(period.run()))
         yield
-        start.cancel()
-        await asyncio.gather(start, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await starting.close()
         await sidecar.aclose()
+        await crud.aclose()
 
     app = FastAPI(title="Rowcast sync", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     equipment = equip(app, settings, f"sync-{settings.target}")
     equipment.readiness.add("target", starting.check)
     metrics = SyncMetrics(settings.target, equipment.registry)
     topics = Topics(settings.status_topic, settings.dead_letter_topic)
-    delivery = Delivery(starting, sidecar if publisher is None else publisher, topics, metrics)
+    told = sidecar if publisher is None else publisher
+    delivery = Delivery(starting, told, topics, metrics)
     _add_routes(app, settings, delivery, metrics)
+
+    correct = settings.drift == "correct"
+    found = ReconcileMetrics(settings.target, equipment.registry)
+    reconciler = Reconciler(starting, crud if table is None else table, told, topics.status, found)
+    drift = Drift(reconciler, found, correct)
+    period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
+    starting.listen(drift.notice)
+    reconcile_routes.add_routes(app, settings, reconciler)
     return app
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
+from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
 
 
@@ -27,6 +28,13 @@ class SyncSettings(Settings):
     """Most events in one batch."""
     batch_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
     """How long the sidecar gathers a batch, in ms: it is latency."""
+
+    reconcile_seconds: Annotated[float, Field(ge=0)] = 300.0
+    """How often the whole table is compared with the target, in seconds; 0 for never."""
+    reconcile_prune_limit: Annotated[float, Field(ge=0, le=1)] = PRUNE_LIMIT
+    """The largest share of the target's rows that a reconcile removes; beyond it, it refuses and does nothing."""
+    drift: Literal["correct", "report"] = "correct"
+    """Whether differences that Rowcast finds by itself are put right or only told; asked to reconcile, it does."""
 
     namespace: str = "rowcast"
     """The namespace of the custom resources (k8s)."""

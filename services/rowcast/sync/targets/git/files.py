@@ -42,7 +42,7 @@ def may_be_ours(path: str) -> bool:
 
 def read_held(path: str, content: bytes) -> Held | None:
     """The labels of a file; None when it is not ours."""
-    document = read_plain(content)
+    document: object = read_plain(content)
     if document is None:
         if MANAGED_BY.encode() not in content:
             return None

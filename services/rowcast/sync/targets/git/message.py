@@ -101,6 +101,8 @@ def _trailers(judged: Sequence[Judged], author_domain: str) -> Iterator[str]:
             table = one.desired.table
             yield f"{_TABLE}: {table}"
         yield f"{_ROW}: {one.desired.row_id}@{one.desired.generation}" + (" deleted" if one.desired.deleted else "")
+    if any(one.desired.authoritative for one in judged):
+        yield "Rowcast-Cause: reconcile"
     for co_author in people_of(judged, author_domain)[1:]:
         yield f"Co-authored-by: {co_author}"
 

@@ -27,7 +27,7 @@ def read_plain(content: bytes) -> dict[str, Any] | None:
             if match["key"].lower() in WORDS or (empty and depth < len(open_mappings) - 1):
                 return None
             del open_mappings[depth + 1 :]
-            value = {} if match["scalar"] is None else _scalar(match["scalar"])
+            value: dict[str, Any] | str | int = {} if match["scalar"] is None else _scalar(match["scalar"])
             open_mappings[depth][match["key"]] = value
             empty = isinstance(value, dict)
             if isinstance(value, dict):

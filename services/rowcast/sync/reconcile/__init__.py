@@ -1,0 +1,1 @@
+"""Level-triggered convergence: the table, read through crud, against what a target holds."""

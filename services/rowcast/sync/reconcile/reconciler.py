@@ -1,0 +1,163 @@
+"""Compares and converges: the whole table when it is time or asked for, single rows when the target shows drift."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.ports import Delivered, Target
+from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
+from rowcast.runtime.logging import get_logger
+from rowcast.sync.delivery import Publisher
+from rowcast.sync.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.run import Run, State
+from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
+from rowcast.sync.reconcile.table import Table
+
+BATCH = 500
+YIELD_EVERY = 200
+"""Rows compared before others get a turn of the event loop."""
+LOGGED = 20
+
+
+class BusyError(Exception):
+    """A reconcile is running already."""
+
+
+class Reconciler:
+    """At most one reconcile of the whole table at a time; `current` and `last` tell about it."""
+
+    def __init__(
+        self, target: Target, table: Table, publisher: Publisher, status_topic: str, metrics: ReconcileMetrics
+    ) -> None:
+        self._target = target
+        self._table = table
+        self._publisher = publisher
+        self._status_topic = status_topic
+        self._metrics = metrics
+        self._settling = Settling(target, table)
+        self._log = get_logger("rowcast.reconcile")
+        self.current: Run | None = None
+        self.last: Run | None = None
+
+    def begin(self, trigger: str, dry_run: bool) -> Run:
+        """Reserve the one place there is; `execute` must follow. Raises BusyError."""
+        if self.current is not None:
+            raise BusyError(f"a reconcile by {self.current.trigger} is running since {self.current.started_at}")
+        self.current = Run(trigger, dry_run)
+        return self.current
+
+    async def execute(self, run: Run, prune_limit: float | None = None) -> None:
+        """Do it, and tell; nothing is raised, the run says how it ended."""
+        started = time.perf_counter()
+        try:
+            await self._execute(run, prune_limit)
+        except TransientError as error:
+            run.end(State.FAILED, str(error))
+        except asyncio.CancelledError:
+            run.end(State.FAILED, "the instance was stopped")
+            raise
+        except Exception as error:
+            run.end(State.FAILED, f"unexpected error: {error!r}")
+            self._log.exception("reconcile failed")
+        finally:
+            self.current, self.last = None, run
+            self._metrics.ended(run, time.perf_counter() - started)
+            self._tell(run)
+
+    async def heal(self, row_ids: Iterable[int]) -> None:
+        """Deliver single rows as the table has them. Raises TransientError when that has to be tried again."""
+        settled = await self._settling.rows(row_ids)
+        settled.results = {
+            row_id: (desired, result)
+            for row_id, (desired, result) in settled.results.items()
+            if not (isinstance(result, Delivered) and result.outcome is Outcome.UNCHANGED)
+        }
+        if settled.results:
+            await self._report(settled)
+        for _, result in settled.results.values():
+            if not isinstance(result, Delivered) and isinstance(result.error, TransientError):
+                raise result.error
+
+    async def _execute(self, run: Run, prune_limit: float | None) -> None:
+        run.plan = await self._compare(run)
+        refusal = run.plan.refusal(prune_limit)
+        if refusal is not None:
+            run.end(State.REFUSED, refusal)
+        elif run.dry_run:
+            run.end(State.DONE)
+        else:
+            await self._converge(run, run.plan.differences)
+            run.end(State.DONE if not run.failed else State.FAILED, _summary(run.failed))
+
+    async def _compare(self, run: Run) -> ReconcilePlan:
+        # The inventory first: what is in it then and not in the table is no row that was just created.
+        inventory = await self._target.inventory()
+        async with self._table.snapshot() as snapshot:
+            comparison = Comparison(inventory, snapshot.lsn)
+            run.total = snapshot.total
+            async for desired in snapshot.rows:
+                try:
+                    comparison.row(desired, self._target.expect(desired))
+                except PermanentError:
+                    comparison.invalid(desired)
+                run.done += 1
+                if run.done % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+        return comparison.finish()
+
+    async def _converge(self, run: Run, differences: Sequence[Difference]) -> None:
+        run.state, run.done, run.total = State.DELIVERING, 0, len(differences)
+        for start in range(0, len(differences), BATCH):
+            batch = differences[start : start + BATCH]
+            settled = await self._settling.differences(batch)
+            for desired, result in settled.results.values():
+                if isinstance(result, Delivered):
+                    run.outcomes[result.outcome] += 1
+                else:
+                    run.failed.append(f"{desired.name} (row {desired.row_id}): {result.error}")
+            run.skipped += settled.skipped
+            run.done += len(batch)
+            await self._report(settled)
+            self._log.info("reconciling", done=run.done, total=run.total)
+
+    async def _report(self, settled: Settled) -> None:
+        worth = {row: pair for row, pair in settled.results.items() if told(pair[1])}
+        statuses = Settled(worth).statuses()
+        if not statuses:
+            return
+        for status in statuses:
+            self._metrics.outcome(status["outcome"])
+        self._log.info(
+            "reconciled rows",
+            cause=CAUSE,
+            rows=[f"{one['row_id']}@{one['generation']} {one['outcome']}" for one in statuses[:LOGGED]],
+            count=len(statuses),
+            errors=[one["error"] for one in statuses if one["error"]][:LOGGED],
+        )
+        try:
+            await self._publisher.publish(self._status_topic, {"target": self._target.name, "statuses": statuses})
+        except RowcastError as error:
+            # The rows are as they should be; their states are told again by their next change.
+            self._log.warning("status not published", error=str(error))
+
+    def _tell(self, run: Run) -> None:
+        log = self._log.info if run.state is State.DONE else self._log.warning
+        log(
+            "reconcile ended",
+            trigger=run.trigger,
+            dry_run=run.dry_run,
+            state=str(run.state),
+            error=run.error,
+            differences=dict(run.plan.counts()) if run.plan else None,
+            outcomes={str(outcome): count for outcome, count in run.outcomes.items()},
+            skipped=run.skipped,
+            plan=list(run.plan.lines(LOGGED)) if run.plan and not run.plan.in_sync else [],
+        )
+
+
+def _summary(failed: Sequence[str]) -> str | None:
+    return f"{len(failed)} rows could not be delivered, the first: {failed[0]}" if failed else None

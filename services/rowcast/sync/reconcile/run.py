@@ -1,0 +1,82 @@
+"""One reconcile, as it goes on and as it is told about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from rowcast.core.outcomes import Outcome
+from rowcast.core.reconcile import ReconcilePlan
+
+SHOWN = 1000
+"""Differences that an answer lists; it counts all of them."""
+
+
+class State(StrEnum):
+    """Where a reconcile is, or how it ended."""
+
+    READING = "reading"
+    DELIVERING = "delivering"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Run:
+    """`done` counts the rows that were dealt with, of `total`; `skipped` those that changed meanwhile."""
+
+    trigger: str
+    dry_run: bool
+    state: State = State.READING
+    started_at: str = field(default_factory=lambda: now())
+    finished_at: str | None = None
+    done: int = 0
+    total: int = 0
+    skipped: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    error: str | None = None
+    plan: ReconcilePlan | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.finished_at is not None
+
+    def end(self, state: State, error: str | None = None) -> None:
+        """Say how it ended."""
+        self.state, self.error, self.finished_at = state, error, now()
+
+    def told(self) -> dict[str, Any]:
+        """JSON-able."""
+        plan = self.plan
+        return {
+            "trigger": self.trigger,
+            "dry_run": self.dry_run,
+            "state": str(self.state),
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "progress": {"done": self.done, "total": self.total},
+            "error": self.error,
+            "in_table": plan.in_table if plan else None,
+            "in_inventory": plan.in_inventory if plan else None,
+            "differences": dict(plan.counts()) if plan else None,
+            "plan": [_told(one) for one in plan.differences[:SHOWN]] if plan else [],
+            "text": list(plan.lines(SHOWN)) if plan else [],
+            "outcomes": {str(outcome): count for outcome, count in self.outcomes.items()},
+            "skipped": self.skipped,
+            "failed": self.failed[:SHOWN],
+        }
+
+
+def _told(difference: Any) -> dict[str, Any]:
+    return {name: value for name, value in asdict(difference).items() if name != "rival_lsn"}
+
+
+def now() -> str:
+    """RFC 3339, UTC, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
