@@ -115,3 +115,14 @@ def test_a_malformed_status_does_not_take_the_others_with_it(crud: httpx.Client,
 
 def test_events_for_a_route_that_is_not_there_are_to_be_retried(crud: httpx.Client) -> None:
     assert crud.post("/events/other", json={}).status_code == 503
+
+
+def test_what_a_reconcile_tells_goes_below_a_generation_that_was_observed(
+    crud: httpx.Client, new: Callable[..., Row]
+) -> None:
+    row = new("restored")
+    report(crud, status(row["id"], 7))
+    report(crud, status(row["id"], 1, "configured", cause="reconcile", delivered_at=LATE))
+    assert seen(crud, row["id"])["observed_generation"] == 1
+    report(crud, status(row["id"], 7, cause="reconcile", delivered_at=EARLY))
+    assert seen(crud, row["id"])["observed_generation"] == 1
