@@ -1,0 +1,96 @@
+"""Reading the table through the sidecar: the whole of it, or an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from pydantic import SecretStr
+
+from rowcast.core.errors import TransientError
+from rowcast.core.render import Desired
+from rowcast.sync.reconcile.table import CrudTable
+from rowcast.sync.settings import SyncSettings
+from unit.core.changes import row
+
+pytestmark = pytest.mark.anyio
+HEAD = {"taken_at": "2026-11-22T15:42:27Z", "lsn": 77, "rows": 2}
+ROWS = [row(1, 3, "a"), row(2, 1, "b")]
+END = {"end": True, "rows": 2}
+
+
+def table(content: bytes, status: int = 200, requests: list[httpx.Request] | None = None) -> CrudTable:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if requests is not None:
+            requests.append(request)
+        return httpx.Response(status, content=content)
+
+    settings = SyncSettings(target="k8s", dapr_http_port=3501, dapr_api_token=SecretStr("secret"))
+    return CrudTable(settings, httpx.MockTransport(answer))
+
+
+def lines(*values: dict[str, Any]) -> bytes:
+    return b"".join(orjson.dumps(value) + b"\n" for value in values)
+
+
+async def everything(of: CrudTable, row_ids: tuple[int, ...] = ()) -> tuple[int, list[Desired]]:
+    async with of.snapshot(row_ids) as snapshot:
+        return snapshot.lsn, [desired async for desired in snapshot.rows]
+
+
+async def test_rows_come_rendered_at_the_snapshots_place_in_the_log() -> None:
+    requests: list[httpx.Request] = []
+
+    lsn, rows = await everything(table(lines(HEAD, *ROWS, END), requests=requests), (1, 2))
+
+    assert lsn == 77
+    assert [(one.row_id, one.generation, one.name, one.lsn) for one in rows] == [(1, 3, "a", 77), (2, 1, "b", 77)]
+    (request,) = requests
+    assert str(request.url) == "http://127.0.0.1:3501/appconfigs:snapshot?id=1&id=2"
+    assert (request.headers["dapr-app-id"], request.headers["dapr-api-token"]) == ("crud", "secret")
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 200),
+        (lines(HEAD), 200),
+        (lines(HEAD, *ROWS), 200),
+        (lines(HEAD, *ROWS)[:-9], 200),
+        (lines(HEAD, *ROWS, END)[:-3], 200),
+        (lines(HEAD, ROWS[0], {"end": True, "rows": 1}), 200),
+        (lines(HEAD, ROWS[0], END), 200),
+        (lines({"errorCode": "ERR_DIRECT_INVOKE"}), 200),
+        (lines({"errorCode": "ERR_DIRECT_INVOKE"}), 500),
+        (lines(HEAD, {"id": 1}, ROWS[1], END), 200),
+        (b"<html>", 200),
+    ],
+    ids=[
+        "nothing",
+        "no rows",
+        "no end",
+        "half a row",
+        "half an end",
+        "fewer rows than promised",
+        "a row lost on the way",
+        "another answer",
+        "an error",
+        "a row without its fields",
+        "not JSON",
+    ],
+)
+async def test_what_is_not_the_whole_table_is_transient_trouble_and_no_smaller_table(
+    content: bytes, status: int
+) -> None:
+    with pytest.raises(TransientError):
+        await everything(table(content, status))
+
+
+async def test_a_sidecar_that_is_away_is_transient_trouble() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(TransientError, match="cannot read the table: refused"):
+        await everything(CrudTable(SyncSettings(target="k8s"), httpx.MockTransport(refuse)))
