@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 
 from rowcast_local.assembly import OWN_SERVICES
-from rowcast_local.demonstration import demonstrate
+from rowcast_local.demonstration import follow
 from rowcast_local.errors import LocalError
+from rowcast_local.journey import report
 from rowcast_local.paths import State, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.progress import Progress
@@ -58,12 +59,12 @@ def up(
             console.print("Starting them, all at once")
             platform.start()
             platform.wait_ready()
-            report = "" if parts_only else demonstrate(platform)
+            shown = "" if parts_only else report(follow(platform.blueprint), _dashboard(platform))
         except BaseException:
             console.print("Stopping what was started")
             platform.stop()
             raise
-    Console(highlight=False).print(report)
+    Console(highlight=False).print(shown)
 
 
 @app.command()
