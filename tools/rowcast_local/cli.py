@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -113,6 +114,33 @@ def logs(
         raise PlatformError(f"no log of {name}; there is {known or 'none yet: start the platform with ./task up'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)]
     sys.exit(subprocess.run(command, check=False).returncode)
+
+
+class PartAction(StrEnum):
+    """What can be done to one part of a running platform."""
+
+    START = "start"
+    STOP = "stop"
+    KILL = "kill"
+
+
+@app.command()
+def part(
+    action: Annotated[PartAction, typer.Argument(help="A part that is killed is started again at once.")],
+    name: Annotated[str, typer.Argument(help="The part, as `status` names it.")],
+) -> None:
+    """Starts, stops or kills one part, to see what the others make of it."""
+    platform = Platform(state_folder())
+    if name not in platform.parts:
+        raise PlatformError(f"no part {name}; there is {', '.join(sorted(platform.parts))}")
+    match action:
+        case PartAction.START:
+            platform.start_part(name)
+            platform.wait_ready(names=[name])
+        case PartAction.STOP:
+            platform.stop_part(name)
+        case PartAction.KILL:
+            platform.kill_part(name)
 
 
 @app.command()

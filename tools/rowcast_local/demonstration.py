@@ -33,11 +33,7 @@ class DemonstrationError(LocalError):
 def follow(blueprint: Blueprint) -> Journey:
     """Saves one change and waits until both targets have it. Raises DemonstrationError."""
     sidecar = blueprint.sidecar("ui")
-    headers = {
-        "dapr-app-id": "crud",
-        "dapr-api-token": blueprint.credentials.dapr_api_token,
-        "x-rowcast-user": "demonstration",
-    }
+    headers = {"dapr-app-id": "crud", "x-rowcast-user": "demonstration"}
     with httpx.Client(base_url=sidecar.url, headers=headers, timeout=10, trust_env=False) as crud:
         started = time.time()
         row, created = _save(crud)
