@@ -38,11 +38,14 @@ def page(connect: Callable[[str], Client], default_person: str = ANONYMOUS, open
         page_title=brand.NAME,
         page_icon=brand.ICON,
         layout="wide",
-        initial_sidebar_state=250,
+        initial_sidebar_state=SIDEBAR_PIXELS,
         menu_items={"About": "Rowcast, Apache-2.0"},
     )
     st.html(brand.STYLE)
-    client = connect(_person(default_person))
+    with st.sidebar:
+        st.html(brand.BRAND)
+        links = st.container(gap=None)
+        client = connect(_person(default_person))
     rooms = {CONFIGURATIONS: _configurations, DEAD_LETTERS: dead_letters.show}
     pages = [
         st.Page(
@@ -54,7 +57,12 @@ def page(connect: Callable[[str], Client], default_person: str = ANONYMOUS, open
         )
         for title, show in rooms.items()
     ]
-    st.navigation(pages).run()
+    # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
+    current = st.navigation(pages, position="hidden")
+    with links:
+        for room in pages:
+            st.page_link(room)
+    current.run()
 
 
 def _configurations(client: Client) -> None:
@@ -67,15 +75,11 @@ def _configurations(client: Client) -> None:
 
 
 def _person(default: str) -> str:
-    with st.sidebar:
-        st.html(brand.BRAND)
-        name = (
-            st.text_input("You are", default, key="person", help="Named in the history and as author.") or ""
-        ).strip()
-        if not name or rules.is_person(name):
-            return name or ANONYMOUS
-        st.caption(f":red[Printable characters only, at most 200. Until then you are {ANONYMOUS}.]")
-        return ANONYMOUS
+    name = (st.text_input("You are", default, key="person", help="Named in the history and as author.") or "").strip()
+    if not name or rules.is_person(name):
+        return name or ANONYMOUS
+    st.caption(f":red[Printable characters only, at most 200. Until then you are {ANONYMOUS}.]")
+    return ANONYMOUS
 
 
 @st.cache_resource

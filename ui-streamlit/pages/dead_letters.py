@@ -92,7 +92,8 @@ def _all(page: LetterPage) -> None:
 
 
 def _letter(letter: Letter, now: datetime) -> None:
-    with st.expander(view_model.plain(view_model.letter_title(letter, now))):
+    # With a key of its own, it stays open while its title counts the minutes.
+    with st.expander(view_model.plain(view_model.letter_title(letter, now)), key=f"letter:{letter.id}"):
         st.error(view_model.plain(letter.error))
         st.caption(view_model.plain(view_model.letter_facts(letter)))
         if letter.resolved_at is not None:
