@@ -44,7 +44,7 @@ def page(connect: Callable[[str], Client], default_person: str = ANONYMOUS, open
     st.html(brand.STYLE)
     with st.sidebar:
         st.html(brand.BRAND)
-        links = st.container(gap=None)
+        links = st.container(gap="small")
         client = connect(_person(default_person))
     rooms = {CONFIGURATIONS: _configurations, DEAD_LETTERS: dead_letters.show}
     pages = [
