@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rowcast_local.platform import Platform
+from world import World
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,9 @@ def platform() -> Iterator[Platform]:
         if running.state.logs.exists():
             shutil.copytree(running.state.logs, keep)
         running.destroy()
+
+
+@pytest.fixture
+def world(platform: Platform) -> World:
+    """The whole platform, seen from outside; other tests' rows may be there: the three places are compared whole."""
+    return World(platform.env())

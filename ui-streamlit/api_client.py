@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import httpx
 
-from decoding import app_config, page, problem, row_status
+from decoding import app_config, letter_page, page, problem, row_status
 from models import (
     AppConfig,
     Configurations,
     ConflictError,
+    DeadLetters,
     Draft,
+    LetterPage,
+    LetterQuery,
     MissingError,
     Page,
     Query,
@@ -42,8 +45,8 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT, trust_env=False)
 
 
-class CrudClient(Configurations):
-    """The rows as crud keeps them, on behalf of `person` (see rules.is_person)."""
+class CrudClient(Configurations, DeadLetters):
+    """The rows and the dead letters as crud keeps them, on behalf of `person` (see rules.is_person)."""
 
     def __init__(self, http: httpx.Client, person: str) -> None:
         self._http = http
@@ -56,6 +59,7 @@ class CrudClient(Configurations):
             "sort": query.sort,
             "search": query.search,
             "environment": query.environment,
+            "state": query.state or "",
             "cursor": query.cursor or "",
         }
         return page(self._send("GET", "/appconfigs", params={key: value for key, value in wanted.items() if value}))
@@ -70,15 +74,35 @@ class CrudClient(Configurations):
 
     def create(self, draft: Draft) -> AppConfig:
         """Save a new row and return it as saved."""
-        return app_config(self._send("POST", "/appconfigs", body=draft))
+        return app_config(self._send("POST", "/appconfigs", body=vars(draft)))
 
     def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
         """Save `draft` if the row still has `generation`, else raise ConflictError."""
-        return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=draft, generation=generation))
+        return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=vars(draft), generation=generation))
 
     def delete(self, row_id: int, generation: int) -> None:
         """Delete the row if it still has `generation`, else raise ConflictError."""
         self._send("DELETE", f"/appconfigs/{row_id}", generation=generation)
+
+    def letters(self, query: LetterQuery) -> LetterPage:
+        """Return one page of the dead letters that match."""
+        wanted = {
+            "limit": str(query.limit),
+            "state": query.state,
+            "target": query.target,
+            "cursor": query.cursor or "",
+        }
+        return letter_page(
+            self._send("GET", "/deadletters", params={key: value for key, value in wanted.items() if value})
+        )
+
+    def replay(self, ids: tuple[int, ...], reason: str) -> None:
+        """Deliver the events of open letters once more; a `reason` may be empty."""
+        self._send("POST", "/deadletters:replay", body={"ids": ids, **({"reason": reason} if reason else {})})
+
+    def discard(self, ids: tuple[int, ...], reason: str) -> None:
+        """Take open letters off the list, for a reason."""
+        self._send("POST", "/deadletters:discard", body={"ids": ids, "reason": reason})
 
     def _send(
         self,
@@ -86,16 +110,14 @@ class CrudClient(Configurations):
         path: str,
         *,
         params: Mapping[str, str] | None = None,
-        body: Draft | None = None,
+        body: Mapping[str, Any] | None = None,
         generation: int | None = None,
     ) -> Any:
         headers = httpx.Headers({"x-rowcast-user": self._person}, encoding="utf-8")
         if generation is not None:
             headers["if-match"] = f'"{generation}"'
         try:
-            answer = self._http.request(
-                method, path, params=params, json=None if body is None else vars(body), headers=headers
-            )
+            answer = self._http.request(method, path, params=params, json=body, headers=headers)
         except httpx.ConnectError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
         except httpx.TimeoutException as error:

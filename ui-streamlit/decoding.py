@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from models import AppConfig, FieldError, Page, RefusedError, RowStatus, State, TargetStatus
+from models import (
+    AppConfig,
+    FieldError,
+    Letter,
+    LetterPage,
+    Page,
+    RefusedError,
+    RowStatus,
+    State,
+    TargetStatus,
+)
 
 
 def moment(text: str | None) -> datetime | None:
@@ -65,6 +75,32 @@ def page(content: Mapping[str, Any]) -> Page:
         next_cursor=content.get("next_cursor"),
         total=content["total"],
     )
+
+
+def letter(content: Mapping[str, Any]) -> Letter:
+    """Return one dead letter."""
+    return Letter(
+        id=content["id"],
+        state=content["state"],
+        target=content["target"],
+        reason=content["reason"],
+        error=content["error"],
+        row_id=content.get("row_id"),
+        name=content.get("name"),
+        generation=content.get("generation"),
+        position=content.get("position") or {},
+        event=content.get("event"),
+        occurrences=content.get("occurrences", 1),
+        dead_lettered_at=_required(content["dead_lettered_at"]),
+        resolved_at=moment(content.get("resolved_at")),
+        resolved_by=content.get("resolved_by"),
+        resolution_reason=content.get("resolution_reason"),
+    )
+
+
+def letter_page(content: Mapping[str, Any]) -> LetterPage:
+    """Return the page of one list of dead letters."""
+    return LetterPage(tuple(letter(item) for item in content["items"]), content.get("next_cursor"), content["total"])
 
 
 def row_status(content: Mapping[str, Any]) -> RowStatus:

@@ -10,16 +10,23 @@ from models import (
     AppConfig,
     Configurations,
     ConflictError,
+    DeadLetters,
     Draft,
     FieldError,
+    Letter,
+    LetterPage,
+    LetterQuery,
+    LetterState,
     MissingError,
     Page,
     Query,
     RefusedError,
     RowStatus,
+    State,
     TargetStatus,
     UnavailableError,
 )
+from view_model import TARGETS, state_at
 
 
 @dataclass
@@ -30,6 +37,11 @@ class FakeTable:
     ids: count[int] = field(default_factory=lambda: count(1))
     now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     down: str | None = None
+    letters: dict[int, Letter] = field(default_factory=dict)
+
+    def refuse(self, letter: Letter) -> None:
+        """Keep a dead letter, as crud would."""
+        self.letters[letter.id] = letter
 
     def deliver(self, row_id: int, target: str, status: TargetStatus) -> None:
         """Record what became of a row at a target, as the sync service would."""
@@ -38,7 +50,7 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(Configurations):
+class FakeClient(Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable."""
 
     def __init__(self, rows: FakeTable, person: str = "anonymous") -> None:
@@ -103,6 +115,47 @@ class FakeClient(Configurations):
         self._current(row_id, generation)
         del self._table.rows[row_id]
 
+    def letters(self, query: LetterQuery) -> LetterPage:
+        """Return one page of the dead letters that match."""
+        self._reach()
+        found = [
+            letter
+            for letter in sorted(self._table.letters.values(), key=lambda letter: -letter.id)
+            if letter.state == query.state and query.target in ("", letter.target)
+        ]
+        start = int(query.cursor or 0)
+        end = start + query.limit
+        return LetterPage(tuple(found[start:end]), str(end) if end < len(found) else None, len(found))
+
+    def replay(self, ids: tuple[int, ...], reason: str) -> None:
+        """Deliver the events of open letters once more; a `reason` may be empty."""
+        self._resolve(ids, "replayed", reason or None)
+
+    def discard(self, ids: tuple[int, ...], reason: str) -> None:
+        """Take open letters off the list, for a reason."""
+        if not reason.strip():
+            raise RefusedError(422, "Unprocessable Content", "the request is not valid")
+        self._resolve(ids, "discarded", reason)
+
+    def _resolve(self, ids: tuple[int, ...], state: LetterState, reason: str | None) -> None:
+        self._reach()
+        for letter_id in ids:
+            letter = self._table.letters.get(letter_id)
+            if letter is None:
+                raise MissingError(404, "Not Found", f"there is no dead letter {letter_id}")
+            if letter.state != "open":
+                said = f"dead letter {letter_id} was {letter.state} by {letter.resolved_by}"
+                error = FieldError("ids", "resolved", said)
+                raise RefusedError(409, "Conflict", "nothing of the batch was done", (error,))
+        for letter_id in ids:
+            self._table.letters[letter_id] = replace(
+                self._table.letters[letter_id],
+                state=state,
+                resolved_at=self._table.now,
+                resolved_by=self._person,
+                resolution_reason=reason,
+            )
+
     def _reach(self) -> None:
         if self._table.down:
             raise UnavailableError(self._table.down)
@@ -121,4 +174,12 @@ class FakeClient(Configurations):
 
 def _matches(row: AppConfig, query: Query) -> bool:
     searched = (row.name, row.repository_url, row.branch, row.environment)
+    if query.state is not None and query.state != overall(row):
+        return False
     return query.environment in ("", row.environment) and any(query.search in text for text in searched)
+
+
+def overall(row: AppConfig) -> State:
+    """Return the state over all targets, as crud's list filters by it."""
+    states: set[State] = {state_at(row, target) for target in {*TARGETS, *(status.target for status in row.sync)}}
+    return "failed" if "failed" in states else "pending" if "pending" in states else "synced"

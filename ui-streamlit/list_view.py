@@ -34,10 +34,11 @@ def _clear() -> None:
     _first_page()
     st.session_state["search"] = ""
     st.session_state["environment"] = None
+    st.session_state["state"] = None
 
 
 def _filters() -> Query:
-    search, environment, order = st.columns([5, 3, 3])
+    search, environment, states, order = st.columns([5, 3, 2, 3])
     text = search.text_input(
         "Search",
         key="search",
@@ -57,6 +58,15 @@ def _filters() -> Query:
         label_visibility="collapsed",
         on_change=_first_page,
     )
+    state = states.selectbox(
+        "Only in this state",
+        tuple(view_model.COLOURS),
+        index=None,
+        key="state",
+        placeholder="All states",
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
     sort = order.selectbox(
         "Sort",
         tuple(view_model.SORTS),
@@ -65,7 +75,13 @@ def _filters() -> Query:
         label_visibility="collapsed",
         on_change=_first_page,
     )
-    return Query(search=(text or "").strip(), environment=chosen or "", sort=sort or "-updated_at", limit=PAGE_SIZE)
+    return Query(
+        search=(text or "").strip(),
+        environment=chosen or "",
+        state=state,
+        sort=sort or "-updated_at",
+        limit=PAGE_SIZE,
+    )
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
@@ -83,7 +99,7 @@ def _rows(client: Configurations, query: Query) -> None:
                 st.rerun()
             _pager(page, cursors)
         else:
-            _empty(filtered=bool(query.search or query.environment), cursors=cursors)
+            _empty(filtered=bool(query.search or query.environment or query.state), cursors=cursors)
 
 
 def _page(client: Configurations, query: Query) -> Page | None:

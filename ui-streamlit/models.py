@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 State = Literal["synced", "pending", "failed"]
+LetterState = Literal["open", "replayed", "discarded"]
 Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
 
 
@@ -62,6 +63,7 @@ class Query:
 
     search: str = ""
     environment: str = ""
+    state: State | None = None
     sort: Sort = "-updated_at"
     limit: int = 25
     cursor: str | None = None
@@ -83,6 +85,46 @@ class RowStatus:
     id: int
     generation: int | None
     targets: tuple[TargetStatus, ...]
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One event that a target could not take; what the event does not tell is None. `event` is any JSON."""
+
+    id: int
+    state: LetterState
+    target: str
+    reason: str
+    error: str
+    row_id: int | None
+    name: str | None
+    generation: int | None
+    position: Mapping[str, str]
+    event: Any
+    occurrences: int
+    dead_lettered_at: datetime
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    resolution_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class LetterQuery:
+    """Which dead letters are shown: at most `limit` after `cursor`, newest first."""
+
+    state: LetterState = "open"
+    target: str = ""
+    limit: int = 20
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class LetterPage:
+    """One page of dead letters; as Page."""
+
+    items: tuple[Letter, ...]
+    next_cursor: str | None
+    total: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +152,7 @@ class RefusedError(Exception):
 
 
 class MissingError(RefusedError):
-    """There is no such row (404)."""
+    """There is no such row or dead letter (404)."""
 
 
 class ConflictError(RefusedError):
@@ -142,4 +184,20 @@ class Configurations(Protocol):
 
     def delete(self, row_id: int, generation: int) -> None:
         """Delete the row if it still has `generation`, else raise ConflictError."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """What could not be delivered, on behalf of one person. Every call may raise UnavailableError or RefusedError."""
+
+    def letters(self, query: LetterQuery) -> LetterPage:
+        """Return one page of the dead letters that match."""
+        ...
+
+    def replay(self, ids: tuple[int, ...], reason: str) -> None:
+        """Deliver the events of open letters once more; a `reason` may be empty."""
+        ...
+
+    def discard(self, ids: tuple[int, ...], reason: str) -> None:
+        """Take open letters off the list, for a reason."""
         ...

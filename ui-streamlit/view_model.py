@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from models import AppConfig, Draft, FieldError, RefusedError, Sort, State, TargetStatus
+from models import AppConfig, Draft, FieldError, Letter, LetterState, RefusedError, Sort, State, TargetStatus
 
 Colour = Literal["green", "orange", "red"]
 
@@ -28,6 +28,7 @@ SORTS: Final[Mapping[Sort, str]] = {
     "id": "Oldest first",
 }
 TARGETS: Final[Mapping[str, str]] = {"k8s": "Kubernetes", "git": "Git"}
+LETTER_STATES: Final[Mapping[LetterState, str]] = {"open": "Open", "replayed": "Replayed", "discarded": "Discarded"}
 GIT_SHA_LENGTH: Final = 40
 
 
@@ -188,3 +189,28 @@ def complaint(refusal: RefusedError) -> str:
 def row_id(text: str | None) -> int | None:
     """Return the row that a link names, or None if it names none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 19 else None
+
+
+def letter_title(letter: Letter, now: datetime) -> str:
+    """Return one line that tells a dead letter from others."""
+    row = "an event" if letter.row_id is None else letter.name or f"row {letter.row_id}"
+    times = f", {letter.occurrences} times" if letter.occurrences > 1 else ""
+    when = ago(letter.dead_lettered_at, now)
+    return f"{row} at {target_label(letter.target)}: {letter.reason}{times}, {when}"
+
+
+def letter_facts(letter: Letter) -> str:
+    """Return which row and generation it was about and where it stood with the broker, as far as that is known."""
+    facts = []
+    if letter.row_id is not None:
+        facts.append(f"Row {letter.row_id}" + (f", generation {letter.generation}" if letter.generation else ""))
+    facts += [f"{name.strip('_')} {value}" for name, value in sorted(letter.position.items())]
+    return ", ".join(facts)
+
+
+def resolution(letter: Letter, now: datetime) -> str:
+    """Return who resolved a dead letter, when and why; empty while it is open."""
+    if letter.resolved_at is None:
+        return ""
+    why = f": {letter.resolution_reason}" if letter.resolution_reason else ""
+    return f"{LETTER_STATES[letter.state]} by {letter.resolved_by} {ago(letter.resolved_at, now)}{why}"

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from e2e.world import World, config, done, wait_until
 from rowcast_local.platform import Platform
+from world import World, config, done, wait_until
 
 INSERT = """
     INSERT INTO app_configs (name, repository_url, branch, environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from e2e.world import World, config, done, wait_until
+from world import World, config, done, wait_until
 
 
 def test_a_created_row_becomes_a_custom_resource_and_a_commit(world: World) -> None:

@@ -92,7 +92,6 @@ class Blueprint:
             binary=self.toolbox.daprd,
             folder=self.state.data / "dapr",
             ports={kind: self.ports[f"{app}-dapr-{kind}"] for kind in kinds},
-            credentials=self.credentials,
             app_port=None if app == "ui" else self.ports[app],
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
             environment={"ROWCAST_KAFKA": self.kafka.bootstrap, **self.settings.get(f"{app}-dapr", {})},

@@ -7,14 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from rowcast_local.assembly import OWN_SERVICES
-from rowcast_local.demonstration import demonstrate
+from rowcast_local.demonstration import follow
 from rowcast_local.errors import LocalError
+from rowcast_local.journey import report
 from rowcast_local.paths import State, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.progress import Progress
@@ -58,12 +60,12 @@ def up(
             console.print("Starting them, all at once")
             platform.start()
             platform.wait_ready()
-            report = "" if parts_only else demonstrate(platform)
+            shown = "" if parts_only else report(follow(platform.blueprint), _dashboard(platform))
         except BaseException:
             console.print("Stopping what was started")
             platform.stop()
             raise
-    Console(highlight=False).print(report)
+    Console(highlight=False).print(shown)
 
 
 @app.command()
@@ -112,6 +114,33 @@ def logs(
         raise PlatformError(f"no log of {name}; there is {known or 'none yet: start the platform with ./task up'}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)]
     sys.exit(subprocess.run(command, check=False).returncode)
+
+
+class PartAction(StrEnum):
+    """What can be done to one part of a running platform."""
+
+    START = "start"
+    STOP = "stop"
+    KILL = "kill"
+
+
+@app.command()
+def part(
+    action: Annotated[PartAction, typer.Argument(help="A part that is killed is started again at once.")],
+    name: Annotated[str, typer.Argument(help="The part, as `status` names it.")],
+) -> None:
+    """Starts, stops or kills one part, to see what the others make of it."""
+    platform = Platform(state_folder())
+    if name not in platform.parts:
+        raise PlatformError(f"no part {name}; there is {', '.join(sorted(platform.parts))}")
+    match action:
+        case PartAction.START:
+            platform.start_part(name)
+            platform.wait_ready(names=[name])
+        case PartAction.STOP:
+            platform.stop_part(name)
+        case PartAction.KILL:
+            platform.kill_part(name)
 
 
 @app.command()

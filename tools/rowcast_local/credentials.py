@@ -21,8 +21,6 @@ class Credentials:
     replication: str = field(default_factory=_token, repr=False)
     kubernetes_admin: str = field(default_factory=_token, repr=False)
     kubernetes_sync: str = field(default_factory=_token, repr=False)
-    app_api_token: str = field(default_factory=_token, repr=False)
-    dapr_api_token: str = field(default_factory=_token, repr=False)
 
 
 def settle_credentials(file: Path) -> Credentials:

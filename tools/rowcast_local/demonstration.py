@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
 import yaml
-from rich.console import Group
-from rich.table import Table
 
 from rowcast_local.assembly import NAMESPACE, Blueprint
 from rowcast_local.errors import LocalError
-from rowcast_local.platform import Platform
+from rowcast_local.journey import Journey
 from rowcast_local.probes import client
 
 NAME = "hello-rowcast"
@@ -33,36 +30,10 @@ class DemonstrationError(LocalError):
     """The configuration could not be saved, or did not arrive; the text says where it is stuck."""
 
 
-@dataclass(frozen=True)
-class Journey:
-    """When a change was where, in milliseconds after it was sent; `captured` is None if crud doesn't tell."""
-
-    name: str
-    generation: int
-    created: bool
-    saved: float
-    captured: float | None
-    applied: float
-    committed: float
-
-
-def demonstrate(platform: Platform) -> Group:
-    """Makes the configuration, or changes it if it is there, follows it, and returns what to print.
-
-    Raises DemonstrationError.
-    """
-    journey = follow(platform.blueprint)
-    return Group(_table(journey), "", _next_steps(platform.blueprint.url("ui")))
-
-
 def follow(blueprint: Blueprint) -> Journey:
     """Saves one change and waits until both targets have it. Raises DemonstrationError."""
     sidecar = blueprint.sidecar("ui")
-    headers = {
-        "dapr-app-id": "crud",
-        "dapr-api-token": blueprint.credentials.dapr_api_token,
-        "x-rowcast-user": "demonstration",
-    }
+    headers = {"dapr-app-id": "crud", "x-rowcast-user": "demonstration"}
     with httpx.Client(base_url=sidecar.url, headers=headers, timeout=10, trust_env=False) as crud:
         started = time.time()
         row, created = _save(crud)
@@ -157,33 +128,3 @@ def _time(target: dict[str, Any], generation: int) -> float | None:
     if text is None or (target.get("observed_generation") or 0) < generation:
         return None
     return datetime.fromisoformat(text).timestamp()
-
-
-def _table(journey: Journey) -> Table:
-    verb = "created" if journey.created else "changed"
-    table = Table(title=f"{journey.name}, generation {journey.generation}: {verb}, and followed", title_justify="left")
-    table.add_column("stage")
-    table.add_column("after", justify="right")
-    table.add_column("what was seen")
-    stages: list[tuple[str, float | None, str]] = [
-        ("saved", journey.saved, "the row is in PostgreSQL: crud answered through the dashboard's sidecar"),
-        ("captured", journey.captured, "its change event, by Debezium and Kafka, has reached sync"),
-        ("applied", journey.applied, f"the custom resource in namespace {NAMESPACE} has this generation"),
-        ("committed", journey.committed, "the file at the tip of main has this generation"),
-    ]
-    for name, after, seen in stages:
-        table.add_row(name, "?" if after is None else f"{after:.0f} ms", seen)
-    return table
-
-
-def _next_steps(dashboard: str) -> str:
-    return "\n".join(
-        [
-            f"Dashboard  {dashboard}",
-            "",
-            "Try next",
-            '  eval "$(./task -s env)"         # KUBECONFIG, ROWCAST_GIT_URL and the rest',
-            "  kubectl get ac -A               # the custom resources",
-            '  git clone "$ROWCAST_GIT_URL"    # the commits',
-        ]
-    )

@@ -163,8 +163,6 @@ class Platform:
             "ROWCAST_CONNECT_URL": blueprint.connect.url,
             "ROWCAST_KAFKA": blueprint.kafka.bootstrap,
             "ROWCAST_NAMESPACE": NAMESPACE,
-            "DAPR_API_TOKEN": blueprint.credentials.dapr_api_token,
-            "APP_API_TOKEN": blueprint.credentials.app_api_token,
         } | self._path()
 
     def _path(self) -> dict[str, str]:

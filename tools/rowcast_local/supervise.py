@@ -1,9 +1,6 @@
 """Runs programs under supervisord: starts them all, starts them again when they end, keeps their output."""
 
-import configparser
-import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -12,22 +9,18 @@ import xmlrpc.client
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rowcast_local.credentials import write_private
 from rowcast_local.errors import LocalError
 from rowcast_local.paths import State
 from rowcast_local.program import Program
+from rowcast_local.supervisor_configuration import GROUP, configuration
 from rowcast_local.supervisor_rpc import supervisor_at
 
-GROUP = "rowcast"
 START_SECONDS = 20.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
-# supervisord waits one second longer after each failed start; this many are days.
-RETRIES = "1000000"
-TETHER = Path(__file__).with_name("tether.py")
 NO_FILE, NOT_RUNNING, ALREADY_STARTED = 20, 70, 60
 
 
@@ -66,7 +59,7 @@ class Supervisor:
         if self._state.sockets.stat().st_uid != os.getuid():
             raise SupervisorError(f"{self._state.sockets} belongs to somebody else")
         file = self._state.folder / "supervisord.conf"
-        write_private(file, self._configuration(programs))
+        write_private(file, configuration(self._state, self._socket, programs))
         command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
@@ -129,63 +122,10 @@ class Supervisor:
                 return
             raise KeyError(f"{name}: {fault.faultString}") from fault
 
-    def _configuration(self, programs: Sequence[Program]) -> str:
-        specs = self._state.folder / "programs"
-        specs.mkdir(mode=0o700, exist_ok=True)
-        parser = configparser.RawConfigParser()
-        parser["unix_http_server"] = {"file": _plain(self._socket), "chmod": "0700"}
-        parser["supervisord"] = {
-            "logfile": _plain(self._state.logs / "supervisord.log"),
-            "pidfile": _plain(self._state.folder / "supervisord.pid"),
-            "childlogdir": _plain(self._state.logs),
-            "identifier": GROUP,
-            **({"user": "root"} if os.geteuid() == 0 else {}),
-        }
-        parser["rpcinterface:supervisor"] = {
-            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
-        }
-        parser[f"group:{GROUP}"] = {"programs": ",".join(program.name for program in programs)}
-        for program in programs:
-            spec = specs / f"{program.name}.json"
-            write_private(spec, json.dumps(_spec(program)))
-            parser[f"program:{program.name}"] = self._section(program, spec)
-        return _text(parser)
-
-    def _section(self, program: Program, spec: Path) -> dict[str, str]:
-        return {
-            "command": _plain(shlex.join([sys.executable, "-I", "-S", str(TETHER), str(spec)])),
-            "autostart": "true",
-            "autorestart": "unexpected" if program.once else "true",
-            "startsecs": "0" if program.once else "1",
-            "startretries": RETRIES,
-            "exitcodes": "0",
-            "stopsignal": program.stop_signal,
-            "stopwaitsecs": str(program.stop_seconds),
-            "stopasgroup": "false",
-            "killasgroup": "true",
-            "redirect_stderr": "true",
-            "stdout_logfile": _plain(self._state.logs / f"{program.name}.log"),
-            "stdout_logfile_maxbytes": "10MB",
-            "stdout_logfile_backups": "2",
-        }
-
 
 def _process_state(info: dict[str, Any]) -> ProcessState:
     since = info["stop"] if info["statename"] in ("EXITED", "FATAL", "STOPPED") else info["start"]
     return ProcessState(info["name"], info["statename"], float(since), info["pid"] or None, info["exitstatus"])
-
-
-def _plain(value: object) -> str:
-    """A value in which supervisord expands nothing."""
-    return str(value).replace("%", "%%")
-
-
-def _text(parser: configparser.RawConfigParser) -> str:
-    import io
-
-    stream = io.StringIO()
-    parser.write(stream)
-    return stream.getvalue()
 
 
 def _alive(pid: int) -> bool:
@@ -203,14 +143,3 @@ def _eventually(condition: Any, seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
-
-
-def _spec(program: Program) -> dict[str, Any]:
-    return {
-        "command": list(program.command),
-        "environment": dict(program.environment),
-        "directory": str(program.directory),
-        "user": program.user,
-        "stop_signal": program.stop_signal,
-        "awaits": list(program.awaits),
-    }

@@ -7,13 +7,22 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 
 from rowcast.core.errors import TransientError
-from rowcast.crud.errors import BatchError, FieldError, NameTakenError, NotFoundError, StaleGenerationError
+from rowcast.crud.errors import (
+    BatchError,
+    BrokerError,
+    FieldError,
+    LetterNotFoundError,
+    LetterResolvedError,
+    NameTakenError,
+    NotFoundError,
+    StaleGenerationError,
+)
 from rowcast.crud.preconditions import etag
 from rowcast.crud.schemas import ProblemOut
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import PROBLEM_JSON, ProblemResponse, problem, validation_errors
 
-_BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "duplicate": 422}
+_BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "resolved": 409, "duplicate": 422}
 _BATCH_PREFIXES = ("create.", "update.", "delete.")
 
 
@@ -39,11 +48,11 @@ def describe_problems(app: FastAPI) -> None:
 
 
 _MEANING = {
-    404: "There is no such configuration.",
-    409: "The name is taken.",
+    404: "There is no such configuration or dead letter.",
+    409: "The name is taken, or the dead letter is resolved already.",
     412: "The configuration has changed since the caller read it.",
     422: "The request isn't valid; `errors` names field and rule.",
-    503: "The database doesn't answer; try again.",
+    503: "The database or the broker doesn't answer; try again.",
 }
 
 
@@ -52,8 +61,18 @@ def add_answers(app: FastAPI) -> None:
     log = get_logger("rowcast.crud")
 
     @app.exception_handler(NotFoundError)
-    async def not_found(_request: Request, error: NotFoundError) -> ProblemResponse:
+    @app.exception_handler(LetterNotFoundError)
+    async def not_found(_request: Request, error: NotFoundError | LetterNotFoundError) -> ProblemResponse:
         return problem(404, str(error))
+
+    @app.exception_handler(LetterResolvedError)
+    async def resolved(_request: Request, error: LetterResolvedError) -> ProblemResponse:
+        return problem(409, str(error), [_item("state", "resolved", str(error))])
+
+    @app.exception_handler(BrokerError)
+    async def broker_away(_request: Request, error: BrokerError) -> ProblemResponse:
+        log.warning("unavailable", reason=str(error))
+        return problem(503, str(error), headers={"retry-after": "1"})
 
     @app.exception_handler(NameTakenError)
     async def name_taken(_request: Request, error: NameTakenError) -> ProblemResponse:

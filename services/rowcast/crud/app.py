@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
+from dapr.ext.fastapi import DaprApp
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
@@ -10,11 +12,13 @@ from rowcast import __version__
 from rowcast.core.errors import TransientError
 from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.database import make_engine, reading
+from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
 from rowcast.crud.migrations.migrate import current_level, head_level
-from rowcast.crud.routes import appconfigs, batches, details, lists, snapshots
+from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, snapshots
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
+from rowcast.runtime.dapr import DaprPublisher
 
 SERVICE = "crud"
 _DESCRIPTION = """The API that owns Rowcast's table of application configurations. What a row says is what will run.
@@ -23,19 +27,34 @@ Every error is a problem (RFC 9457), whose `errors` name field and rule. A row's
 with every change; send it as `If-Match` to change only what you saw. `x-rowcast-user` says who makes a change."""
 
 
-def create_app(settings: CrudSettings) -> FastAPI:
-    """The application. It connects to the database when it must, so it starts without one."""
+class Publisher(Protocol):
+    """Publishes to a topic. Raises TransientError when the broker does not take it."""
+
+    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        """Publish one message."""
+        ...
+
+
+def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> FastAPI:
+    """The application. It connects to the database when it must, so it starts without one.
+
+    A test may bring its own publisher in the place of the sidecar.
+    """
     engine = make_engine(settings)
     app = FastAPI(
         title="Rowcast crud", version=__version__, description=_DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.sidecar = DaprPublisher(settings)
+    app.state.publisher = app.state.sidecar if publisher is None else publisher
     equipment = equip(app, settings, SERVICE)
     add_answers(app)
-    for module in (lists, snapshots, batches, details, appconfigs):
+    for module in (lists, snapshots, batches, details, appconfigs, deadletters):
         app.include_router(module.router)
-    SyncStatusSubscriber(engine, equipment.registry).subscribe(app, settings.pubsub)
+    dapr = DaprApp(app, router_tags=["events"])
+    SyncStatusSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub)
+    DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub)
     equipment.readiness.add("database", lambda: _check_database(engine))
     equipment.readiness.add("migrations", lambda: _check_migrations(engine))
     describe_problems(app)
@@ -45,6 +64,8 @@ def create_app(settings: CrudSettings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
+    sidecar: DaprPublisher = app.state.sidecar
+    await sidecar.aclose()
     engine: Engine = app.state.engine
     engine.dispose()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,10 +25,12 @@ def make_engine(settings: CrudSettings) -> Engine:
         pool_timeout=settings.database_pool_wait_seconds,
         pool_pre_ping=True,
         pool_use_lifo=True,
+        json_deserializer=orjson.loads,  # as events are read when they arrive: a number of 300 digits is a float again
         connect_args={
             "connect_timeout": settings.database_connect_seconds,
             "application_name": "rowcast-crud",
-            "options": f"-c timezone=UTC -c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+            # No just-in-time compilation: it would take longer than any statement here.
+            "options": f"-c jit=off -c timezone=UTC -c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
             "tcp_user_timeout": 10_000,
         },
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rowcast.core.errors import RowcastError
+from rowcast.core.errors import RowcastError, TransientError
 
 
 class NotFoundError(RowcastError):
@@ -40,9 +40,27 @@ class FieldError(RowcastError):
         self.rule = rule
 
 
+class LetterNotFoundError(RowcastError):
+    """There is no such dead letter."""
+
+    def __init__(self, letter_id: int) -> None:
+        super().__init__(f"there is no dead letter {letter_id}")
+
+
+class LetterResolvedError(RowcastError):
+    """The dead letter was replayed or discarded before."""
+
+
+class BrokerError(TransientError):
+    """The sidecar or the broker did not take a message."""
+
+
 @dataclass(frozen=True)
 class ItemError:
-    """What is wrong with the element at `index` of a batch. `rule` is not-found, generation, unique or duplicate."""
+    """What is wrong with the element at `index` of a batch.
+
+    `rule` is not-found, generation, unique, duplicate or resolved.
+    """
 
     index: int
     field: str

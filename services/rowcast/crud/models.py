@@ -1,6 +1,6 @@
 """The tables, as the migrations left them. The migrations are the truth; nothing is created from here."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="public")
@@ -48,4 +48,34 @@ sync_statuses = Table(
     Column("captured_at", _TIME),
     Column("delivered_at", _TIME, nullable=False),
     Column("recorded_at", _TIME, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("event_key", LargeBinary, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("row_id", BigInteger),
+    Column("name", Text),
+    Column("generation", BigInteger),
+    Column("position", JSONB, nullable=False),
+    Column("event", JSONB),
+    Column("event_text", Text),
+    Column("occurrences", Integer, nullable=False),
+    Column("dead_lettered_at", _TIME, nullable=False),
+    Column("received_at", _TIME, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("resolved_at", _TIME),
+    Column("resolved_by", Text),
+    Column("resolution_reason", Text),
+)
+
+dead_letter_receipts = Table(
+    "dead_letter_receipts",
+    metadata,
+    Column("message_key", LargeBinary, primary_key=True),
+    Column("dead_letter_id", BigInteger, nullable=False),
 )

@@ -3,23 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, exists, func, or_, select, tuple_
 
 from rowcast.crud.cursors import Cursor
 from rowcast.crud.errors import FieldError
 from rowcast.crud.models import app_configs, history, sync_statuses
+
+State = Literal["synced", "pending", "failed"]
 
 SORTABLE = {"name": app_configs.c.name, "updated_at": app_configs.c.updated_at, "id": app_configs.c.id}
 
 
 @dataclass(frozen=True)
 class ListFilter:
-    """Which rows a list has; None means any."""
+    """Which rows a list has; None means any. `state` is over all of `targets`, and over those that reported besides."""
 
     environment: str | None = None
     search: str | None = None
+    state: State | None = None
+    targets: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,15 @@ class Page:
 def list_page(connection: Connection, wanted: ListFilter, sort: str, after: Cursor | None, limit: int) -> Page:
     """One page in the order `sort`, a name of SORTABLE, descending with a `-` before it."""
     conditions = _conditions(wanted)
-    total = connection.execute(select(func.count()).select_from(app_configs).where(*conditions)).scalar_one()
     query = _ordered(select(app_configs).where(*conditions), sort)
     if after is not None:
         query = query.where(_after(sort, after))
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     more = len(rows) > limit
     rows = rows[:limit]
+    whole = after is None and not more
+    count = select(func.count()).select_from(app_configs).where(*conditions)
+    total = len(rows) if whole else connection.execute(count).scalar_one()
     return Page(rows, _cursor(sort, rows[-1]) if more else None, total)
 
 
@@ -67,10 +73,29 @@ def _state() -> ColumnElement[str]:
     current = case(
         (row.id.is_(None), status.deleted), else_=~status.deleted & (status.observed_generation >= row.generation)
     )
-    failed = (status.outcome == "dead-lettered") | status.error.is_not(None)
+    failed = _failure()
     # A failure of a generation that has been passed by says nothing of the present one.
     failed_now = failed & func.coalesce(status.observed_generation >= row.generation, True)
     return case((failed_now, "failed"), (current & ~failed, "synced"), else_="pending")
+
+
+def _failure() -> ColumnElement[bool]:
+    """As the index sync_statuses_failed has it."""
+    return (sync_statuses.c.outcome == "dead-lettered") | sync_statuses.c.error.is_not(None)
+
+
+def _in_state(state: State, targets: Sequence[str]) -> ColumnElement[bool]:
+    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits."""
+    status, row = sync_statuses.c, app_configs.c
+    its = status.row_id == row.id
+    failed = _failure() & (status.observed_generation >= row.generation)
+    if state == "failed":
+        return exists().where(its, failed)
+    current = ~status.deleted & (status.observed_generation >= row.generation) & ~_failure()
+    synced = func.count().filter(current, status.target.in_(targets)) == len(targets)
+    # One look at a row's statuses: three of them, one a condition, take three times as long.
+    overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
+    return select(overall).where(its).scalar_subquery() == state
 
 
 def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
@@ -80,6 +105,8 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     if wanted.search:
         columns = (app_configs.c.name, app_configs.c.repository_url, app_configs.c.branch)
         conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+    if wanted.state is not None:
+        conditions.append(_in_state(wanted.state, wanted.targets))
     return conditions
 
 

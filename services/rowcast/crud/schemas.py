@@ -55,11 +55,13 @@ def _utc(value: datetime) -> str:
 Time = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used="json")]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A request's body: no field that isn't known, and no type that nearly fits."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class AppConfigIn(_Strict):
+class AppConfigIn(Strict):
     """A whole configuration, as created or put."""
 
     name: Name
@@ -77,7 +79,7 @@ def _not_null(value: object) -> object:
 _Given = BeforeValidator(_not_null)
 
 
-class AppConfigChange(_Strict):
+class AppConfigChange(Strict):
     """The fields to change; the others stay."""
 
     name: Annotated[Name, _Given] = ""
@@ -129,14 +131,14 @@ class AppConfigPage(BaseModel):
     total: int
 
 
-class CreateItem(_Strict):
+class CreateItem(Strict):
     """Create a row."""
 
     action: Literal["create"]
     config: AppConfigIn
 
 
-class UpdateItem(_Strict):
+class UpdateItem(Strict):
     """Change a row, if it is still at `generation` (if given)."""
 
     action: Literal["update"]
@@ -145,7 +147,7 @@ class UpdateItem(_Strict):
     config: AppConfigChange
 
 
-class DeleteItem(_Strict):
+class DeleteItem(Strict):
     """Delete a row, if it is still at `generation` (if given)."""
 
     action: Literal["delete"]
@@ -157,7 +159,7 @@ BatchItem = Annotated[CreateItem | UpdateItem | DeleteItem, Field(discriminator=
 MAX_BATCH = 1000
 
 
-class BatchIn(_Strict):
+class BatchIn(Strict):
     """Changes that are made all or not at all."""
 
     items: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_BATCH)]

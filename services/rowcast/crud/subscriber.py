@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 from dapr.ext.fastapi import DaprApp
-from fastapi import FastAPI, Request
+from fastapi import Request
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -34,18 +34,18 @@ class SyncStatusSubscriber:
             "rowcast_sync_statuses_malformed", "Messages or parts of them that could not be read.", registry=registry
         )
 
-    def subscribe(self, app: FastAPI, pubsub: str) -> None:
-        """Registers the route, and `/dapr/subscribe` that tells the sidecar about it."""
+    def subscribe(self, dapr: DaprApp, pubsub: str) -> None:
+        """Registers the route, and with what the sidecar asks for."""
 
         async def receive_sync_status(request: Request) -> dict[str, str]:
             return await self.receive(await request.body())
 
-        DaprApp(app, router_tags=["events"]).subscribe(pubsub=pubsub, topic=TOPIC, route=ROUTE)(receive_sync_status)
+        dapr.subscribe(pubsub=pubsub, topic=TOPIC, route=ROUTE)(receive_sync_status)
 
     async def receive(self, body: bytes) -> dict[str, str]:
         """Takes a CloudEvent; the answer is for the sidecar. Raises TransientError if the database is in trouble."""
         try:
-            report = sync_status.read_report(_data(body))
+            report = sync_status.read_report(event_data(body))
         except (ValueError, ValidationError) as error:
             reason = sync_status.summary(error) if isinstance(error, ValidationError) else str(error)
             self._malformed.inc()
@@ -65,7 +65,8 @@ class SyncStatusSubscriber:
             return sync_status.save(connection, report.target, report.statuses)
 
 
-def _data(body: bytes) -> Any:
+def event_data(body: bytes) -> Any:
+    """What the sidecar's CloudEvent carries. Raises ValueError if there is nothing such."""
     event = orjson.loads(body)
     if not isinstance(event, dict) or "data" not in event:
         raise ValueError("the event has no data")

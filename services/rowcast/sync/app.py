@@ -102,7 +102,7 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery, metric
 
     @app.post(subscription.SINGLE_ROUTE)
     async def single(request: Request) -> Response:
-        entry = subscription.single(_parsed(await request.body()), request.headers)
+        entry = subscription.single(subscription.parsed(await request.body()), request.headers)
         return _json(subscription.RETRY if await deliver([entry]) else subscription.SUCCESS)
 
     @app.post(subscription.BULK_ROUTE)
@@ -110,14 +110,16 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery, metric
         entries = subscription.bulk(orjson.loads(await request.body()))
         return _json(subscription.answer(entries, await deliver(entries)))
 
+    @app.post(subscription.REPLAYS)
+    async def single_replay(request: Request) -> Response:
+        entry = subscription.single_raw(orjson.loads(await request.body()), request.headers)
+        return _json(subscription.RETRY if await deliver([entry]) else subscription.SUCCESS)
+
+    @app.post(subscription.REPLAYS_BULK)
+    async def bulk_replays(request: Request) -> Response:
+        entries = subscription.bulk_raw(orjson.loads(await request.body()))
+        return _json(subscription.answer(entries, await deliver(entries)))
+
 
 def _json(body: object) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
-
-
-def _parsed(body: bytes) -> object:
-    """What can't be parsed is kept as text, for the dead letter."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode(errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from rowcast.core.errors import TransientError
@@ -76,5 +77,11 @@ async def _make(settings: SyncSettings) -> Target:
     if settings.git_url is None or settings.git_cache is None:
         raise AssertionError("the settings require both for the target git")
     return GitTarget(
-        GitSettings(url=settings.git_url, branch=settings.git_branch, root=settings.git_root, cache=settings.git_cache)
+        GitSettings(
+            url=settings.git_url,
+            branch=settings.git_branch,
+            root=settings.git_root,
+            cache=settings.git_cache,
+            environment=os.environ,
+        )
     )

@@ -5,19 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.places import PLACES, Place
 from rowcast.core.ports import Target
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+from rowcast_local.platform import Platform
 
 
 @pytest.fixture(params=[*PLACES, "kubernetes"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param not in PLACES:
-        pytest.skip(f"{request.param} is not wired into contract.targets.places yet")
+    if request.param == "kubernetes":
+        platform: Platform = request.getfixturevalue("platform")
+        return Kubernetes(platform.env())
     return PLACES[request.param](tmp_path)
 
 

@@ -11,12 +11,14 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.places import Git, Memory, Place
 from contract.targets.rows import change
 from rowcast.core.events import Change
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered
 from rowcast.core.render import render
+from rowcast_local.platform import Platform
 
 NAMES = ("a", "b", "c")
 ENVIRONMENTS = ("dev", "prod")
@@ -131,3 +133,12 @@ def test_a_repository_ends_as_the_table_does(history: tuple[Table, list[list[Cha
         asyncio.run(play(place, batches))
         assert place.version() == "" or state(place) == table.state()
         assert place.version() != "" or table.state() == {}
+
+
+@given(history=histories())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_namespace_ends_as_the_table_does(platform: Platform, history: tuple[Table, list[list[Change]]]) -> None:
+    table, batches = history
+    place = Kubernetes(platform.env())
+    asyncio.run(play(place, batches))
+    assert state(place) == table.state()

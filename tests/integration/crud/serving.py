@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
-from rowcast.crud.app import create_app
+from rowcast.crud.app import Publisher, create_app
 from rowcast.crud.settings import CrudSettings
 
 
@@ -17,11 +17,12 @@ def make_settings(database_url: str, **other: object) -> CrudSettings:
 
 
 @contextmanager
-def serving(settings: CrudSettings) -> Iterator[httpx.Client]:
+def serving(settings: CrudSettings, publisher: Publisher | None = None) -> Iterator[httpx.Client]:
     """crud behind a real server on a free port; the client that reaches it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(settings), log_config=None, http="httptools", lifespan="on")
+        listener.listen()  # who comes before the server is ready waits
+        config = uvicorn.Config(create_app(settings, publisher), log_config=None, http="httptools", lifespan="on")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

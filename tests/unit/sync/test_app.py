@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from rowcast.sync.app import create_app
 from rowcast.sync.settings import SyncSettings
+from rowcast.sync.subscription import parsed
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 
 pytestmark = pytest.mark.anyio
 BULK = "/events/rows/bulk"
+REPLAYS = "/events/replays/bulk"
 
 
 class Published(list[tuple[str, Any]]):
@@ -30,8 +34,13 @@ def target() -> MemoryTarget:
 
 
 @pytest.fixture
-async def sidecar(target: MemoryTarget) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(SyncSettings(target="k8s"), target, Published())
+def published() -> Published:
+    return Published()
+
+
+@pytest.fixture
+async def sidecar(target: MemoryTarget, published: Published) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(SyncSettings(target="k8s"), target, published)
     async with app.router.lifespan_context(app), client(app) as http:
         while (await http.get("/readyz")).status_code != 200:
             assert (await http.get("/healthz")).status_code == 200
@@ -46,10 +55,11 @@ def bulk(*events: object) -> dict[str, Any]:
     return {"entries": [{"entryId": str(n), "event": one} for n, one in enumerate(events)]}
 
 
-async def test_it_announces_its_subscription(sidecar: httpx.AsyncClient) -> None:
-    (announced,) = (await sidecar.get("/dapr/subscribe")).json()
+async def test_it_announces_its_subscriptions(sidecar: httpx.AsyncClient) -> None:
+    announced = (await sidecar.get("/dapr/subscribe")).json()
 
-    assert (announced["pubsubname"], announced["topic"]) == ("pubsub", "rowcast.public.app_configs")
+    assert {one["pubsubname"] for one in announced} == {"pubsub"}
+    assert [one["topic"] for one in announced] == ["rowcast.public.app_configs", "rowcast.replay.k8s"]
 
 
 async def test_a_single_event_is_delivered_and_acknowledged(sidecar: httpx.AsyncClient, target: MemoryTarget) -> None:
@@ -71,6 +81,30 @@ async def test_a_bulk_answers_each_entry(sidecar: httpx.AsyncClient, target: Mem
     answer = await sidecar.post(BULK, json=bulk(event(), "garbage"))
 
     assert [one["status"] for one in answer.json()["statuses"]] == ["RETRY", "SUCCESS"]
+
+
+def raw(message: bytes) -> str:
+    return base64.b64encode(message).decode()
+
+
+async def test_a_replayed_event_takes_the_same_way(sidecar: httpx.AsyncClient, target: MemoryTarget) -> None:
+    answer = await sidecar.post(REPLAYS, json=bulk(raw(orjson.dumps(event(row_id=5)))))
+    single = await sidecar.post("/events/replays", json={"data_base64": raw(orjson.dumps(event(row_id=6, name="b")))})
+
+    assert [one["status"] for one in answer.json()["statuses"]] == [single.json()["status"]] == ["SUCCESS"]
+    assert [held.row_id for held in await target.inventory()] == [5, 6]
+
+
+@pytest.mark.parametrize("message", [b"garbage", b"\xff\x00", b"", b"[1]", b"null"])
+async def test_what_the_sidecar_could_not_read_is_a_dead_letter_as_it_came(
+    sidecar: httpx.AsyncClient, published: Published, message: bytes
+) -> None:
+    answer = await sidecar.post(REPLAYS, json=bulk(raw(message), raw(orjson.dumps(event()))))
+
+    assert [one["status"] for one in answer.json()["statuses"]] == ["SUCCESS", "SUCCESS"]
+    (letter,) = [data for topic, data in published if topic == "rowcast.dead-letters"]
+    assert letter["reason"] == "undecodable"
+    assert letter["event"] == parsed(message)
 
 
 async def test_a_bug_of_ours_is_retried_and_counted_and_never_taken_for_success(

@@ -9,17 +9,27 @@ def settings(**values: object) -> SyncSettings:
 
 
 def test_a_bulk_subscription_says_how_large_and_how_long_a_batch_is() -> None:
-    (announced,) = subscription.subscriptions(settings(batch_size=100, batch_wait_ms=20))
+    announced, replays = subscription.subscriptions(settings(batch_size=100, batch_wait_ms=20))
 
     assert announced["route"] == subscription.BULK_ROUTE
     assert announced["bulkSubscribe"] == {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 20}
+    assert (replays["route"], replays["bulkSubscribe"]) == (subscription.REPLAYS_BULK, announced["bulkSubscribe"])
 
 
 def test_a_single_subscription_has_a_route_of_its_own() -> None:
-    (announced,) = subscription.subscriptions(settings(subscription="single"))
+    announced, replays = subscription.subscriptions(settings(subscription="single"))
 
     assert announced["route"] == subscription.SINGLE_ROUTE
-    assert "bulkSubscribe" not in announced
+    assert replays["route"] == subscription.REPLAYS
+    assert not any("bulkSubscribe" in one for one in (announced, replays))
+
+
+def test_what_the_sidecar_cannot_read_comes_again_raw_where_replays_come() -> None:
+    announced, replays = subscription.subscriptions(settings())
+
+    assert announced["deadLetterTopic"] == replays["topic"] == "rowcast.replay.k8s"
+    assert replays["metadata"] == {"rawPayload": "true"}
+    assert "deadLetterTopic" not in replays
 
 
 def test_every_entry_of_a_bulk_post_gets_its_own_answer() -> None:

@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 import api_client
-from models import ConflictError, Draft, FieldError, MissingError, Query, RefusedError, UnavailableError
+from models import (
+    ConflictError,
+    Draft,
+    FieldError,
+    LetterQuery,
+    MissingError,
+    Query,
+    RefusedError,
+    UnavailableError,
+)
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
 ROW = {
@@ -231,3 +240,52 @@ def test_an_answer_that_never_comes_is_said_so() -> None:
         http.timeout = 0.05
         with pytest.raises(UnavailableError, match="too long"):
             api_client.CrudClient(http, "maria").get(1)
+
+
+LETTER = {
+    "id": 3,
+    "state": "discarded",
+    "target": "git",
+    "reason": "undecodable",
+    "error": "event: must be an object",
+    "row_id": None,
+    "name": None,
+    "generation": None,
+    "position": {"__offset": "1"},
+    "event": "garbage",
+    "occurrences": 2,
+    "dead_lettered_at": "2026-01-02T03:04:05.000006Z",
+    "received_at": "2026-01-02T03:04:05.000007Z",
+    "resolved_at": "2026-01-02T03:05:05Z",
+    "resolved_by": "ada",
+    "resolution_reason": "a test",
+}
+
+
+def test_a_list_by_state_asks_crud_for_it(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"items": [], "next_cursor": None, "total": 0})
+    client.list(Query(state="failed", sort="id", limit=5))
+    assert sidecar.asked[0][1] == "/appconfigs?limit=5&sort=id&state=failed"
+
+
+def test_dead_letters_are_read_page_by_page(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"items": [LETTER], "next_cursor": "n", "total": 9})
+    page = client.letters(LetterQuery(state="discarded", target="git", limit=5, cursor="c"))
+    assert sidecar.asked[0][1] == "/deadletters?limit=5&state=discarded&target=git&cursor=c"
+    assert (page.total, page.next_cursor) == (9, "n")
+    (letter,) = page.items
+    assert (letter.event, letter.occurrences, letter.position) == ("garbage", 2, {"__offset": "1"})
+    assert (letter.resolved_by, letter.resolution_reason) == ("ada", "a test")
+    assert letter.dead_lettered_at == datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def test_letters_are_replayed_and_discarded_by_their_ids(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"items": []})
+    client.replay((1, 2), "")
+    client.replay((3,), "it is gone")
+    client.discard((4,), "a test")
+    assert [(method, path, body) for method, path, _, body in sidecar.asked] == [
+        ("POST", "/deadletters:replay", {"ids": [1, 2]}),
+        ("POST", "/deadletters:replay", {"ids": [3], "reason": "it is gone"}),
+        ("POST", "/deadletters:discard", {"ids": [4], "reason": "a test"}),
+    ]

@@ -78,6 +78,17 @@ def test_search_environment_and_sort_narrow_and_order_the_list(table: FakeTable)
     assert names(run(at)) == ["alpha", "gamma"]
 
 
+def test_a_state_narrows_the_list_to_rows_that_are_in_it_at_all_targets_together(table: FakeTable) -> None:
+    table.deliver(3, "k8s", TargetStatus("k8s", "failed", 1, "dead-lettered"))
+    at = opened(table)
+    at.selectbox(key="state").set_value("failed")
+    assert names(run(at)) == ["gamma"]
+    at.selectbox(key="state").set_value("pending")
+    assert names(run(at)) == ["beta", "alpha"]
+    at.selectbox(key="state").set_value("synced")
+    assert names(click(run(at), "Clear the filters")) == ["gamma", "beta", "alpha"]
+
+
 def test_pages_go_forth_and_back(table: FakeTable) -> None:
     for number in range(30):
         FakeClient(table).create(draft(f"app-{number:02}"))

@@ -1,5 +1,6 @@
 """What the page shows is computed from rows and the time of looking, and nothing else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 import view_model
-from models import AppConfig, Draft, FieldError, RefusedError, TargetStatus
+from models import AppConfig, Draft, FieldError, Letter, RefusedError, TargetStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -161,3 +162,45 @@ def test_what_others_wrote_is_never_markup(text: str) -> None:
     kinds = {child.type for child in paragraph.children or ()}
     assert kinds <= {"text", "text_special"}
     assert "".join(child.content for child in paragraph.children or ()) == text
+
+
+LETTER = Letter(
+    id=1,
+    state="open",
+    target="k8s",
+    reason="not-owned",
+    error="theirs",
+    row_id=7,
+    name="shop",
+    generation=3,
+    position={"__topic": "t", "__offset": "12"},
+    event={},
+    occurrences=1,
+    dead_lettered_at=datetime(2026, 1, 2, 3, 0, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize(
+    ("letter", "title"),
+    [
+        (LETTER, "shop at Kubernetes: not-owned, 5 min ago"),
+        (replace(LETTER, name=None, occurrences=3), "row 7 at Kubernetes: not-owned, 3 times, 5 min ago"),
+        (replace(LETTER, row_id=None, name=None, target="git"), "an event at Git: not-owned, 5 min ago"),
+    ],
+)
+def test_a_letter_is_told_by_its_row_target_reason_and_age(letter: Letter, title: str) -> None:
+    assert view_model.letter_title(letter, datetime(2026, 1, 2, 3, 5, tzinfo=UTC)) == title
+
+
+def test_a_letters_facts_are_those_that_are_known() -> None:
+    assert view_model.letter_facts(LETTER) == "Row 7, generation 3, offset 12, topic t"
+    assert view_model.letter_facts(replace(LETTER, row_id=None, position={})) == ""
+
+
+def test_a_resolution_says_who_when_and_why() -> None:
+    now = datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
+    assert view_model.resolution(LETTER, now) == ""
+    done = replace(LETTER, state="discarded", resolved_at=now, resolved_by="ada", resolution_reason="a test")
+    assert view_model.resolution(done, now) == "Discarded by ada just now: a test"
+    replayed = replace(done, state="replayed", resolution_reason=None)
+    assert view_model.resolution(replayed, now) == "Replayed by ada just now"

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rowcast_local.credentials import Credentials
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.ports import HOST
 from rowcast_local.probes import answers
@@ -29,7 +28,6 @@ class Sidecar:
     binary: Path
     folder: Path
     ports: Mapping[str, int]
-    credentials: Credentials
     app_port: int | None = None
     configuration: str = "configuration.yaml"
     values: Mapping[str, str] = field(default_factory=dict)
@@ -46,8 +44,6 @@ class Sidecar:
         """What Dapr's own CLI would set for the application."""
         return {
             "APP_ID": self.app_id,
-            "APP_API_TOKEN": self.credentials.app_api_token,
-            "DAPR_API_TOKEN": self.credentials.dapr_api_token,
             "DAPR_HTTP_PORT": str(self.ports["http"]),
             "DAPR_GRPC_PORT": str(self.ports["grpc"]),
         }
@@ -66,8 +62,6 @@ class Sidecar:
             environment={
                 # Sidecars find each other at this address.
                 "DAPR_HOST_IP": HOST,
-                "APP_API_TOKEN": self.credentials.app_api_token,
-                "DAPR_API_TOKEN": self.credentials.dapr_api_token,
                 **self.environment,
             },
             directory=self.folder,
@@ -77,7 +71,7 @@ class Sidecar:
 
     def ready(self) -> bool:
         """Whether it has loaded its components and heard from its application."""
-        return answers(f"{self.url}/v1.0/healthz", {"dapr-api-token": self.credentials.dapr_api_token})
+        return answers(f"{self.url}/v1.0/healthz")
 
     @property
     def _configuration_file(self) -> Path:

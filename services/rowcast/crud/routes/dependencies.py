@@ -1,11 +1,13 @@
 """What several routes need from a request."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from anyio import from_thread
 from fastapi import Depends, Header, Path, Request
 from sqlalchemy import Engine
 
 from rowcast.crud.errors import FieldError
+from rowcast.crud.resolving import Publish
 from rowcast.crud.rules import check_user
 from rowcast.crud.schemas import MAX_ID
 from rowcast.crud.settings import CrudSettings
@@ -22,6 +24,16 @@ def _engine(request: Request) -> Engine:
 def _settings(request: Request) -> CrudSettings:
     settings: CrudSettings = request.app.state.settings
     return settings
+
+
+def _publish(request: Request) -> Publish:
+    publisher = request.app.state.publisher
+
+    def publish(topic: str, event: Any, metadata: dict[str, str]) -> None:
+        # Routes run in threads of their own; the connections to the sidecar belong to the loop.
+        from_thread.run(publisher.publish, topic, event, metadata)
+
+    return publish
 
 
 def _actor(
@@ -41,6 +53,7 @@ def _actor(
 
 Database = Annotated[Engine, Depends(_engine)]
 Settings = Annotated[CrudSettings, Depends(_settings)]
+Broker = Annotated[Publish, Depends(_publish)]
 Actor = Annotated[str, Depends(_actor)]
 RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
 IfMatch = Annotated[

@@ -30,6 +30,10 @@ def list_configs(
     search: Annotated[
         str | None, Query(max_length=2048, description="A part of the name, repository or branch, in any case.")
     ] = None,
+    state: Annotated[
+        queries.State | None,
+        Query(description="Over all targets: one that `failed` counts first, then one that is `pending`."),
+    ] = None,
     sort: Annotated[Sort | None, Query(description="A leading `-` is for descending. A cursor keeps its own.")] = None,
 ) -> AppConfigPage:
     """A page of configurations, each with what became of it at each target."""
@@ -38,7 +42,8 @@ def list_configs(
             raise FieldError(field, "printable", "must not have NUL characters")
     after = cursors.decode(cursor) if cursor is not None else None
     order = _order(sort, after)
-    listed = usecases.list_rows(database, queries.ListFilter(environment, search), order, after, limit)
+    wanted = queries.ListFilter(environment, search, state, settings.targets)
+    listed = usecases.list_rows(database, wanted, order, after, limit)
     following = listed.page.next_cursor
     return AppConfigPage(
         items=[_item(row, listed.statuses.get(row["id"], ()), settings.targets) for row in listed.page.rows],

@@ -34,8 +34,6 @@ class World:
     def api(self, person: str = "alice") -> httpx.Client:
         """The way of the dashboard: its sidecar, which invokes crud's."""
         headers = {"dapr-app-id": "crud", "x-rowcast-user": person}
-        if token := self.env.get("DAPR_API_TOKEN"):
-            headers["dapr-api-token"] = token
         return httpx.Client(base_url=self.env["ROWCAST_DAPR_URL"], headers=headers, timeout=60, trust_env=False)
 
     def create(self, name: str, person: str = "alice", **fields: str) -> dict[str, Any]:

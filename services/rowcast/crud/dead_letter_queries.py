@@ -1,0 +1,66 @@
+"""Reads of the dead letters, and how they are resolved. Every function works in the caller's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
+
+from rowcast.crud.cursors import Cursor
+from rowcast.crud.models import dead_letters
+from rowcast.crud.queries import Page
+
+CURSOR = "deadletters"
+OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
+
+
+@dataclass(frozen=True)
+class LetterFilter:
+    """Which dead letters a list has; None means any."""
+
+    state: str | None = OPEN
+    target: str | None = None
+    reason: str | None = None
+    row_id: int | None = None
+
+
+def letters_page(connection: Connection, wanted: LetterFilter, before: Cursor | None, limit: int) -> Page:
+    """One page, newest first, and the number of letters in the whole list."""
+    conditions = _conditions(wanted)
+    total = connection.execute(select(func.count()).select_from(dead_letters).where(*conditions)).scalar_one()
+    query = select(dead_letters).where(*conditions).order_by(dead_letters.c.id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(dead_letters.c.id < before.row_id)
+    rows = connection.execute(query).mappings().all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, Cursor(CURSOR, "", rows[-1]["id"]) if more else None, total)
+
+
+def get(connection: Connection, letter_id: int) -> RowMapping | None:
+    """One letter."""
+    return connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).mappings().one_or_none()
+
+
+def lock_many(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
+    """These letters by id, in the order of ids, locked until the transaction ends.
+
+    While one is locked, a new failure of its event waits, and then sees whether the letter is still open.
+    """
+    query = select(dead_letters).where(dead_letters.c.id.in_(ids)).order_by(dead_letters.c.id).with_for_update()
+    return {row["id"]: row for row in connection.execute(query).mappings()}
+
+
+def resolve(
+    connection: Connection, ids: Sequence[int], state: str, actor: str, reason: str | None
+) -> dict[int, RowMapping]:
+    """The letters by id, now `replayed` or `discarded`, with who did it and why."""
+    statement = update(dead_letters).where(dead_letters.c.id.in_(ids))
+    resolution = {"state": state, "resolved_at": func.now(), "resolved_by": actor, "resolution_reason": reason}
+    return {
+        row["id"]: row for row in connection.execute(statement.values(resolution).returning(dead_letters)).mappings()
+    }
+
+
+def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:
+    given = {name: value for name, value in vars(wanted).items() if value is not None}
+    return [dead_letters.c[name] == value for name, value in given.items()]

@@ -1,0 +1,83 @@
+"""Dead letters over HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+
+from rowcast.crud.schemas import MAX_BATCH, MAX_ID, Strict, Time
+
+
+def _printable(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("required", "must say why")
+    if "\x00" in value:
+        raise PydanticCustomError("printable", "must not have NUL characters")
+    return value.strip()
+
+
+Reason = Annotated[
+    str,
+    Field(max_length=2000, description="Why, for whoever asks later.", examples=["a test"]),
+    AfterValidator(_printable),
+]
+Ids = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class DeadLetterOut(BaseModel):
+    """One event that a target could not take. Row, name and generation are null where the event doesn't tell them."""
+
+    id: int
+    state: Literal["open", "replayed", "discarded"]
+    target: str
+    reason: str = Field(description="a stable word, such as undecodable, unknown-table, invalid or not-owned")
+    error: str
+    row_id: int | None
+    name: str | None
+    generation: int | None
+    position: dict[str, str] = Field(description="where the event stood with the broker, as far as the broker says")
+    event: Any = Field(description="the event as it came")
+    occurrences: int = Field(description="how often the event has failed while this was open")
+    dead_lettered_at: Time
+    received_at: Time
+    resolved_at: Time | None
+    resolved_by: str | None
+    resolution_reason: str | None
+
+
+class DeadLetterPage(BaseModel):
+    """A part of a list, newest first. `next_cursor` continues it; `total` counts the whole list."""
+
+    items: list[DeadLetterOut]
+    next_cursor: str | None
+    total: int
+
+
+class DeadLetters(BaseModel):
+    """The letters in the order in which they were asked for."""
+
+    items: list[DeadLetterOut]
+
+
+class ReplayIn(Strict):
+    """Why, if there is something to say."""
+
+    reason: Reason | None = None
+
+
+class DiscardIn(Strict):
+    """Why."""
+
+    reason: Reason
+
+
+class ReplayManyIn(ReplayIn):
+    """Which ones."""
+
+    ids: Ids
+
+
+class DiscardManyIn(DiscardIn):
+    """Which ones."""
+
+    ids: Ids

@@ -1,0 +1,90 @@
+"""What sync could not deliver: the message's shape, and how it is kept."""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DataError
+
+from rowcast.crud.models import dead_letter_receipts, dead_letters
+from rowcast.crud.schemas import MAX_ID
+
+
+def _without_nul(value: object) -> object:
+    return value.replace("\x00", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+
+
+def _number(value: object) -> object:
+    """A number out of the range of rows and generations is still in the event; here it would be in the way."""
+    return value if isinstance(value, int) and 0 <= value <= MAX_ID else None
+
+
+Text = Annotated[str, BeforeValidator(_without_nul)]
+Number = Annotated[int | None, BeforeValidator(_number)]
+
+
+class DeadLetter(BaseModel):
+    """One event that a target could not take, as sync publishes it; `event` is any JSON."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    target: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    reason: Annotated[Text, Field(min_length=1)]
+    error: Text
+    row_id: Number = None
+    name: Text | None = None
+    generation: Number = None
+    position: dict[Text, Text] = {}
+    event: Any
+    dead_lettered_at: AwareDatetime
+
+    @property
+    def event_key(self) -> bytes:
+        """The same for the same event at the same target."""
+        return _digest([self.target, self.event])
+
+    @property
+    def message_key(self) -> bytes:
+        """The same for the same message, however often the broker brings it."""
+        return _digest([self.target, self.event, self.dead_lettered_at.isoformat()])
+
+
+def save(connection: Connection, letter: DeadLetter) -> int | None:
+    """The id under which the letter is kept; None if this very message was kept before, whatever became of it since."""
+    # Two copies of one message wait here for each other, so that only one of them finds nothing.
+    connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(letter.message_key[:8], signed=True))))
+    known = select(dead_letter_receipts).where(dead_letter_receipts.c.message_key == letter.message_key)
+    if connection.execute(known).first() is not None:
+        return None
+    letter_id = _keep(connection, letter)
+    connection.execute(insert(dead_letter_receipts).values(message_key=letter.message_key, dead_letter_id=letter_id))
+    return letter_id
+
+
+def _keep(connection: Connection, letter: DeadLetter) -> int:
+    try:
+        with connection.begin_nested():
+            return _upsert(connection, letter, {"event": letter.event})
+    except DataError:
+        # JSON that jsonb can't hold, such as \u0000: as text it loses nothing.
+        return _upsert(connection, letter, {"event_text": json.dumps(letter.event)})
+
+
+def _upsert(connection: Connection, letter: DeadLetter, event: dict[str, Any]) -> int:
+    values = letter.model_dump(exclude={"event"})
+    statement = upsert(dead_letters).values(**values, **event, event_key=letter.event_key)
+    latest = {name: statement.excluded[name] for name in ("reason", "error", "position", "dead_lettered_at")}
+    statement = statement.on_conflict_do_update(
+        index_elements=[dead_letters.c.event_key],
+        index_where=text("state = 'open'"),
+        set_={**latest, "occurrences": dead_letters.c.occurrences + 1},
+    )
+    letter_id: int = connection.execute(statement.returning(dead_letters.c.id)).scalar_one()
+    return letter_id
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).digest()

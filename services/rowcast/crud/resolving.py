@@ -1,0 +1,108 @@
+"""What a person can do with dead letters: look, replay, discard. Each function is one transaction."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping
+
+from rowcast.core.errors import TransientError
+from rowcast.crud import dead_letter_queries as queries
+from rowcast.crud.cursors import Cursor
+from rowcast.crud.database import changing, reading
+from rowcast.crud.errors import BatchError, BrokerError, ItemError, LetterNotFoundError, LetterResolvedError
+from rowcast.crud.queries import Page
+
+REPLAY_TOPIC = "rowcast.replay."
+"""And the target's name."""
+
+Publish = Callable[[str, Any, dict[str, str]], None]
+"""Publishes an event to a topic, with the metadata for the broker; raises TransientError if it isn't taken."""
+
+
+def list_letters(engine: Engine, wanted: queries.LetterFilter, before: Cursor | None, limit: int) -> Page:
+    """One page and the total, from one snapshot."""
+    with reading(engine) as connection:
+        return queries.letters_page(connection, wanted, before, limit)
+
+
+def get(engine: Engine, letter_id: int) -> RowMapping:
+    """The letter. Raises LetterNotFoundError."""
+    with reading(engine) as connection:
+        letter = queries.get(connection, letter_id)
+    if letter is None:
+        raise LetterNotFoundError(letter_id)
+    return letter
+
+
+def discard(engine: Engine, actor: str, ids: Sequence[int], reason: str) -> list[RowMapping]:
+    """The letters, now discarded, in the order of `ids`. Raises BatchError and does nothing if one isn't open."""
+    with changing(engine) as connection:
+        _open(connection, ids)
+        resolved = queries.resolve(connection, ids, queries.DISCARDED, actor, reason)
+    return [resolved[letter_id] for letter_id in ids]
+
+
+def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], reason: str | None) -> list[RowMapping]:
+    """The letters, now replayed, in the order of `ids`: their events are with the broker again, oldest letter first.
+
+    Raises BatchError and does nothing if one isn't open, and BrokerError if the broker takes no more of them: what it
+    took counts as replayed, the rest stays open.
+    """
+    published: list[int] = []
+    trouble: TransientError | None = None
+    # The locks are held while publishing: an event that fails again at once must find its letter resolved, and so make
+    # a new one, instead of being added to one that is about to be closed.
+    with changing(engine) as connection:
+        for letter in _open(connection, ids).values():
+            try:
+                publish(f"{REPLAY_TOPIC}{letter['target']}", event_of(letter), _metadata(letter))
+            except TransientError as error:
+                trouble = error
+                break
+            published.append(letter["id"])
+        resolved = queries.resolve(connection, published, queries.REPLAYED, actor, reason)
+    if trouble is not None:
+        raise BrokerError(f"{len(published)} of {len(ids)} were replayed: {trouble}") from trouble
+    return [resolved[letter_id] for letter_id in ids]
+
+
+def event_of(letter: RowMapping) -> Any:
+    """The event as it came, as JSON."""
+    return letter["event"] if letter["event_text"] is None else json.loads(letter["event_text"])
+
+
+def one(action: Callable[[Sequence[int]], list[RowMapping]], letter_id: int) -> RowMapping:
+    """What `action` makes of one letter. Raises LetterNotFoundError, LetterResolvedError."""
+    try:
+        return action([letter_id])[0]
+    except BatchError as error:
+        found = error.errors[0]
+        raise (
+            LetterNotFoundError(letter_id) if found.rule == "not-found" else LetterResolvedError(found.message)
+        ) from error
+
+
+def _metadata(letter: RowMapping) -> dict[str, str]:
+    # Raw: the event is a CloudEvent already, or it is what arrived in the place of one.
+    key = {} if letter["row_id"] is None else {"partitionKey": str(letter["row_id"])}
+    return {"rawPayload": "true", **key}
+
+
+def _open(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
+    letters = queries.lock_many(connection, ids)
+    errors = []
+    seen: set[int] = set()
+    for index, letter_id in enumerate(ids):
+        letter = letters.get(letter_id)
+        if letter is None:
+            errors.append(ItemError(index, "ids", "not-found", f"there is no dead letter {letter_id}"))
+        elif letter_id in seen:
+            errors.append(ItemError(index, "ids", "duplicate", f"dead letter {letter_id} is there twice"))
+        elif letter["state"] != queries.OPEN:
+            message = f"dead letter {letter_id} was {letter['state']} by {letter['resolved_by']}"
+            errors.append(ItemError(index, "ids", "resolved", message))
+        seen.add(letter_id)
+    if errors:
+        raise BatchError(errors)
+    return letters

@@ -1,0 +1,332 @@
+"""Dead letters: kept once, listed, replayed and discarded once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from rowcast.core.errors import TransientError
+
+from .serving import make_settings, serving
+
+Json = dict[str, Any]
+ROUTE = "/events/dead-letters"
+NUMBERS = itertools.count(1)
+
+
+class Broker(list[tuple[str, Any, dict[str, str]]]):
+    """What was published. `refuses` fails what comes after so many messages."""
+
+    refuses: int | None = None
+
+    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        if self.refuses is not None and len(self) >= self.refuses:
+            raise TransientError("cannot publish: the broker is away")
+        self.append((topic, data, metadata or {}))
+
+
+@pytest.fixture(scope="module")
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture(scope="module")
+def crud(migrated_url: str, broker: Broker) -> Iterator[httpx.Client]:
+    with serving(make_settings(migrated_url), broker) as client:
+        client.headers["x-rowcast-user"] = "ada"
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def clean(sql: sa.Connection, broker: Broker) -> None:
+    sql.execute(sa.text("DELETE FROM dead_letters"))
+    broker.clear()
+    broker.refuses = None
+
+
+def message(**other: Any) -> Json:
+    """A dead letter as sync publishes it, of an event that no other letter has."""
+    return {
+        "target": "k8s",
+        "reason": "not-owned",
+        "error": "shop exists and is not managed by rowcast",
+        "row_id": 7,
+        "name": "shop",
+        "generation": 3,
+        "position": {"__offset": "12"},
+        "event": {"specversion": "1.0", "data": {"after": {"id": 7, "number": next(NUMBERS)}}},
+        "dead_lettered_at": "2026-01-01T10:00:00.000001+00:00",
+        **other,
+    }
+
+
+def receive(crud: httpx.Client, letter: object) -> Json:
+    answer = crud.post(ROUTE, json={"specversion": "1.0", "id": "1", "type": "t", "source": "s", "data": letter})
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+def kept(crud: httpx.Client, **other: Any) -> Json:
+    """A letter that crud has just received, as it lists it."""
+    assert receive(crud, message(**other)) == {"status": "SUCCESS"}
+    return letters(crud)[0]
+
+
+def letters(crud: httpx.Client, **params: Any) -> list[Json]:
+    answer = crud.get("/deadletters", params=params)
+    assert answer.status_code == 200, answer.text
+    items: list[Json] = answer.json()["items"]
+    return items
+
+
+def test_crud_subscribes_beside_the_statuses(crud: httpx.Client) -> None:
+    topics = {one["topic"]: one["route"] for one in crud.get("/dapr/subscribe").json()}
+    assert topics == {"rowcast.sync-status": "/events/sync-status", "rowcast.dead-letters": ROUTE}
+
+
+def test_a_letter_is_listed_with_all_that_sync_said(crud: httpx.Client) -> None:
+    sent = message()
+    receive(crud, sent)
+
+    (letter,) = letters(crud)
+    assert {name: letter[name] for name in sent if name != "dead_lettered_at"} == {
+        name: value for name, value in sent.items() if name != "dead_lettered_at"
+    }
+    assert letter["dead_lettered_at"] == "2026-01-01T10:00:00.000001Z"
+    assert (letter["state"], letter["occurrences"], letter["resolved_at"]) == ("open", 1, None)
+    assert crud.get(f"/deadletters/{letter['id']}").json() == letter
+
+
+def test_the_same_message_again_makes_no_second_letter_even_when_the_first_is_resolved(crud: httpx.Client) -> None:
+    sent = message()
+    receive(crud, sent)
+    receive(crud, sent)
+    (letter,) = letters(crud)
+    assert letter["occurrences"] == 1
+
+    crud.post(f"/deadletters/{letter['id']}:replay")
+    receive(crud, sent)
+    assert letters(crud) == []
+
+
+def test_copies_of_one_message_that_come_at_once_make_one_letter(crud: httpx.Client) -> None:
+    sent = message()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: receive(crud, sent), range(16)))
+
+    assert answers == [{"status": "SUCCESS"}] * 16
+    (letter,) = letters(crud)
+    assert letter["occurrences"] == 1
+
+
+def test_an_event_that_fails_again_adds_to_its_open_letter_and_makes_a_new_one_after_that(crud: httpx.Client) -> None:
+    first = kept(crud)
+    again = message(event=first["event"], error="still there", dead_lettered_at="2026-01-01T11:00:00Z")
+    receive(crud, again)
+    (letter,) = letters(crud)
+    assert (letter["id"], letter["occurrences"], letter["error"]) == (first["id"], 2, "still there")
+
+    crud.post(f"/deadletters/{first['id']}:replay")
+    receive(crud, {**again, "dead_lettered_at": "2026-01-01T12:00:00Z"})
+    (letter,) = letters(crud)
+    assert (letter["id"] != first["id"], letter["occurrences"]) == (True, 1)
+
+
+def test_one_event_that_fails_at_two_targets_makes_a_letter_for_each(crud: httpx.Client) -> None:
+    first = kept(crud)
+    receive(crud, message(event=first["event"], target="git"))
+    assert [letter["target"] for letter in letters(crud)] == ["git", "k8s"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    ["garbage", None, 7, [], {}, {"a\x00": "b\x00"}, "\x00", {"n": 1e308}, {"deep": {"er": [1, [2, [3]]]}}],
+    ids=repr,
+)
+def test_whatever_the_event_is_it_is_kept_and_replayed_as_it_came(
+    crud: httpx.Client, broker: Broker, event: object
+) -> None:
+    letter = kept(crud, event=event, row_id=None, name="n\x00", generation=2**70)
+
+    assert (letter["event"], letter["name"], letter["generation"]) == (event, "n\N{REPLACEMENT CHARACTER}", None)
+    crud.post(f"/deadletters/{letter['id']}:replay")
+    assert [(topic, data) for topic, data, _ in broker] == [("rowcast.replay.k8s", event)]
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"data": 1}', b'{"data": {"target": "K8S"}}'])
+def test_what_is_no_dead_letter_is_dropped_and_counted(crud: httpx.Client, body: bytes) -> None:
+    assert crud.post(ROUTE, content=body).json() == {"status": "DROP"}
+    assert "rowcast_dead_letters_malformed_total" in crud.get("/metrics").text
+
+
+def test_the_pages_make_up_the_list_newest_first(crud: httpx.Client) -> None:
+    for _ in range(7):
+        receive(crud, message())
+    found: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = crud.get("/deadletters", params={"limit": 3, **cursor}).json()
+        assert page["total"] == 7
+        found += [letter["id"] for letter in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert (len(found), found) == (7, sorted(found, reverse=True))
+
+
+def test_the_list_is_filtered(crud: httpx.Client) -> None:
+    kept(crud)
+    kept(crud, target="git", reason="undecodable", row_id=None)
+    other = kept(crud, row_id=8)
+    crud.post(f"/deadletters/{other['id']}:discard", json={"reason": "a test"})
+
+    assert [letter["target"] for letter in letters(crud)] == ["git", "k8s"]
+    assert [letter["target"] for letter in letters(crud, target="git")] == ["git"]
+    assert [letter["target"] for letter in letters(crud, reason="not-owned")] == ["k8s"]
+    assert letters(crud, row_id=8) == []
+    assert [letter["id"] for letter in letters(crud, row_id=8, state="discarded")] == [other["id"]]
+    assert len(letters(crud, state="any")) == 3
+
+
+def test_a_cursor_of_another_list_is_refused(crud: httpx.Client) -> None:
+    for name in ("one", "two"):
+        config = {"name": name, "repository_url": "https://git.example/a.git", "environment": "dev"}
+        crud.post("/appconfigs", json=config)
+    cursor = crud.get("/appconfigs", params={"limit": 1}).json()["next_cursor"]
+    assert crud.get("/deadletters", params={"cursor": cursor}).status_code == 422
+
+
+@pytest.mark.parametrize("params", [{"state": "lost"}, {"row_id": 0}, {"target": "a\x00"}, {"limit": 1001}])
+def test_a_list_that_cannot_be_made_is_refused(crud: httpx.Client, params: dict[str, str]) -> None:
+    assert crud.get("/deadletters", params=params).status_code == 422
+
+
+def test_a_replay_publishes_the_original_event_raw_to_its_target_and_says_who(
+    crud: httpx.Client, broker: Broker
+) -> None:
+    letter = kept(crud)
+    answer = crud.post(f"/deadletters/{letter['id']}:replay", json={"reason": "the foreign object is gone"})
+
+    assert broker == [("rowcast.replay.k8s", letter["event"], {"rawPayload": "true", "partitionKey": "7"})]
+    replayed = answer.json()
+    assert (answer.status_code, replayed["state"], replayed["resolved_by"]) == (200, "replayed", "ada")
+    assert replayed["resolution_reason"] == "the foreign object is gone"
+    assert replayed["resolved_at"] is not None
+    assert letters(crud) == []
+
+
+def test_a_letter_whose_event_the_broker_does_not_take_stays_open(crud: httpx.Client, broker: Broker) -> None:
+    letter = kept(crud)
+    broker.refuses = 0
+    answer = crud.post(f"/deadletters/{letter['id']}:replay")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "the broker is away" in answer.json()["detail"]
+    assert letters(crud) == [letter]
+
+
+def test_a_discard_keeps_who_and_why(crud: httpx.Client, broker: Broker) -> None:
+    letter = kept(crud)
+    answer = crud.post(f"/deadletters/{letter['id']}:discard", json={"reason": " a test of mine "})
+
+    discarded = answer.json()
+    assert (discarded["state"], discarded["resolved_by"]) == ("discarded", "ada")
+    assert discarded["resolution_reason"] == "a test of mine"
+    assert not broker
+
+
+@pytest.mark.parametrize("body", [None, {}, {"reason": ""}, {"reason": "  "}, {"reason": None}, {"reason": "a\x00"}])
+def test_a_discard_without_a_reason_is_refused(crud: httpx.Client, body: Json | None) -> None:
+    letter = kept(crud)
+    answer = crud.post(f"/deadletters/{letter['id']}:discard", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert letters(crud) == [letter]
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_what_is_resolved_is_not_resolved_again(crud: httpx.Client, broker: Broker, action: str) -> None:
+    letter = kept(crud)
+    crud.post(f"/deadletters/{letter['id']}:discard", json={"reason": "a test"})
+    answer = crud.post(f"/deadletters/{letter['id']}:{action}", json={"reason": "again"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["rule"]) == (409, "resolved")
+    assert crud.get(f"/deadletters/{letter['id']}").json()["resolution_reason"] == "a test"
+    assert not broker
+
+
+def test_of_replays_that_come_at_once_one_is_done(crud: httpx.Client, broker: Broker) -> None:
+    letter = kept(crud)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: crud.post(f"/deadletters/{letter['id']}:replay").status_code, range(8)))
+
+    assert sorted(answers) == [200] + [409] * 7
+    assert len(broker) == 1
+
+
+@pytest.mark.parametrize("path", ["/deadletters/999999999", "/deadletters/999999999:replay"])
+def test_a_letter_that_is_not_there_is_not_found(crud: httpx.Client, path: str) -> None:
+    answer = crud.request("GET" if path.endswith("9") else "POST", path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_many_are_replayed_oldest_first_and_answered_in_the_order_asked_for(crud: httpx.Client, broker: Broker) -> None:
+    ids = [kept(crud)["id"] for _ in range(5)]
+    answer = crud.post("/deadletters:replay", json={"ids": ids[::-1]}).json()
+
+    assert [letter["id"] for letter in answer["items"]] == ids[::-1]
+    assert [data["data"]["after"]["number"] for _, data, _ in broker] == [
+        letter["event"]["data"]["after"]["number"] for letter in answer["items"][::-1]
+    ]
+
+
+def test_of_many_what_the_broker_took_is_replayed_and_the_rest_stays_open(crud: httpx.Client, broker: Broker) -> None:
+    ids = [kept(crud)["id"] for _ in range(5)]
+    broker.refuses = 2
+    answer = crud.post("/deadletters:replay", json={"ids": ids})
+
+    assert answer.status_code == 503
+    assert "2 of 5" in answer.json()["detail"]
+    assert [letter["id"] for letter in letters(crud)] == ids[:1:-1]
+
+
+def test_many_are_resolved_all_or_none(crud: httpx.Client, broker: Broker) -> None:
+    ids = [kept(crud)["id"] for _ in range(3)]
+    crud.post(f"/deadletters/{ids[1]}:discard", json={"reason": "a test"})
+
+    refused = crud.post("/deadletters:replay", json={"ids": ids})
+    assert refused.status_code == 409
+    assert [(error["index"], error["rule"]) for error in refused.json()["errors"]] == [(1, "resolved")]
+    assert crud.post("/deadletters:discard", json={"ids": [ids[0], 999999999], "reason": "x"}).status_code == 404
+    assert crud.post("/deadletters:discard", json={"ids": [ids[0], ids[0]], "reason": "x"}).status_code == 422
+    assert crud.post("/deadletters:discard", json={"ids": [], "reason": "x"}).status_code == 422
+    assert not broker
+    discarded = crud.post("/deadletters:discard", json={"ids": [ids[0], ids[2]], "reason": "x"}).json()
+    assert [letter["state"] for letter in discarded["items"]] == ["discarded", "discarded"]
+
+
+def test_an_event_that_fails_again_before_its_replay_is_answered_makes_a_new_letter(
+    crud: httpx.Client, broker: Broker, sql: sa.Connection
+) -> None:
+    letter = kept(crud)
+    again = message(event=letter["event"], dead_lettered_at="2026-01-01T11:00:00Z")
+    with ThreadPoolExecutor(1) as pool:
+        with sql.engine.execution_options(isolation_level="READ COMMITTED").begin() as replaying:
+            # What a replay does while it publishes: it holds the letter, then closes it.
+            replaying.execute(sa.text("SELECT 1 FROM dead_letters WHERE id = :id FOR UPDATE"), {"id": letter["id"]})
+            receiving = pool.submit(receive, crud, again)
+            while not sql.execute(sa.text("SELECT 1 FROM pg_locks WHERE NOT granted")).first():
+                assert not receiving.done()
+            replaying.execute(
+                sa.text("UPDATE dead_letters SET state = 'replayed', resolved_at = now(), resolved_by = 'x'")
+            )
+        assert receiving.result() == {"status": "SUCCESS"}
+
+    (new,) = letters(crud)
+    assert (new["id"] > letter["id"], new["occurrences"]) == (True, 1)

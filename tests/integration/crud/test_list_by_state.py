@@ -1,0 +1,131 @@
+"""The list's filter by state, over all targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from rowcast.crud.queries import ListFilter, list_page
+
+from .test_sync_status import LATE, report, status
+
+Row = dict[str, Any]
+ROWS = 100_000
+
+
+def names(crud: httpx.Client, state: str, **params: Any) -> list[str]:
+    answer = crud.get("/appconfigs", params={"state": state, "sort": "name", **params})
+    assert answer.status_code == 200, answer.text
+    found = [row["name"] for row in answer.json()["items"]]
+    assert answer.json()["total"] == len(found)
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rows(crud: httpx.Client) -> dict[str, Row]:
+    """By name: what has been reported of each is in its name."""
+    said = ["nothing", "one", "both", "failed-and-pending", "failed-and-synced", "failed-before", "behind", "replayed"]
+    made = {}
+    for name in said:
+        config = {"name": name, "repository_url": "https://git.example/a.git", "environment": "dev"}
+        made[name] = crud.post("/appconfigs", json=config).json()
+    made = {name: row["id"] for name, row in made.items()}
+    k8s = ("one", "both", "failed-and-synced", "behind", "replayed")
+    report(crud, *(status(made[name], 1) for name in (*k8s[:2], *k8s[3:])))
+    report(crud, *(status(made[name], 1) for name in ("both", "failed-and-synced", "behind")), target="git")
+    refused = ("failed-and-pending", "failed-and-synced", "failed-before")
+    report(crud, *(status(made[name], 1, "dead-lettered", error="refused") for name in refused))
+    report(crud, status(made["replayed"], 1, "dead-lettered", error="refused"), target="git")
+    report(crud, status(made["replayed"], 1, "created", delivered_at=LATE), target="git")
+    for name in ("failed-before", "behind"):
+        crud.patch(f"/appconfigs/{made[name]}", json={"branch": "next"})
+    return made
+
+
+def test_a_row_is_synced_where_every_target_is(crud: httpx.Client) -> None:
+    assert names(crud, "synced") == ["both", "replayed"]
+
+
+def test_a_row_is_failed_where_any_target_is(crud: httpx.Client) -> None:
+    assert names(crud, "failed") == ["failed-and-pending", "failed-and-synced"]
+
+
+def test_a_row_is_pending_where_any_target_is_and_none_failed(crud: httpx.Client) -> None:
+    assert names(crud, "pending") == ["behind", "failed-before", "nothing", "one"]
+
+
+def test_the_filter_agrees_with_what_each_row_shows(crud: httpx.Client) -> None:
+    for state in ("synced", "pending", "failed"):
+        for row in crud.get("/appconfigs", params={"state": state}).json()["items"]:
+            shown = {target["state"] for target in row["sync"].values()}
+            assert state == next(one for one in ("failed", "pending", "synced") if one in shown)
+
+
+def test_the_filter_joins_the_others_and_pages(crud: httpx.Client) -> None:
+    assert names(crud, "pending", search="o", environment="dev") == ["failed-before", "nothing", "one"]
+    assert names(crud, "pending", environment="prod") == []
+    first = crud.get("/appconfigs", params={"state": "pending", "sort": "name", "limit": 3}).json()
+    second = crud.get("/appconfigs", params={"state": "pending", "limit": 3, "cursor": first["next_cursor"]}).json()
+    assert (first["total"], [row["name"] for row in second["items"]]) == (4, ["one"])
+
+
+def test_a_target_that_is_no_longer_configured_but_reported_counts_as_it_shows(
+    crud: httpx.Client, new: Callable[..., Row]
+) -> None:
+    row = new("elsewhere")
+    for target in ("k8s", "git"):
+        report(crud, status(row["id"], 1), target=target)
+    report(crud, status(row["id"], 1, "dead-lettered", error="refused"), target="old")
+    assert "elsewhere" in names(crud, "failed")
+    crud.delete(f"/appconfigs/{row['id']}")
+
+
+def test_a_state_that_is_none_is_refused(crud: httpx.Client) -> None:
+    assert crud.get("/appconfigs", params={"state": "lost"}).status_code == 422
+
+
+def test_of_many_rows_the_failed_ones_are_found_by_their_index_and_no_row_is_looked_up_by_a_scan(
+    sql: sa.Connection,
+) -> None:
+    sql.execute(
+        sa.text(f"""
+        INSERT INTO app_configs (name, repository_url, environment)
+        SELECT 'many-' || n, 'https://git.example/a.git', 'many' FROM generate_series(1, {ROWS}) AS n
+        """)
+    )
+    sql.execute(
+        sa.text("""
+        INSERT INTO sync_statuses (row_id, target, observed_generation, deleted, outcome, delivered_at, error)
+        SELECT id, target, 1, false, 'created', now(), CASE WHEN id % 10000 = 0 THEN 'refused' END
+        FROM app_configs, unnest(ARRAY['k8s', 'git']) AS target WHERE environment = 'many'
+        """)
+    )
+    sql.execute(sa.text("ANALYZE app_configs, sync_statuses"))
+    try:
+        plans = {state: explained(sql, state) for state in ("failed", "pending", "synced")}
+    finally:
+        sql.execute(sa.text("DELETE FROM app_configs WHERE environment = 'many'"))
+    assert all("sync_statuses_failed" in plan for plan in plans["failed"])
+    for plan in (*plans["pending"], *plans["synced"]):
+        assert "Index Scan using sync_statuses_pkey" in plan
+        assert "Seq Scan on sync_statuses" not in plan
+
+
+def explained(sql: sa.Connection, state: Any) -> list[str]:
+    """The plans of the list's statements: the count and the page."""
+    plans = []
+
+    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
+        cursor.execute(f"EXPLAIN {statement}", parameters)
+        plans.append("\n".join(line for (line,) in cursor.fetchall()))
+
+    sa.event.listen(sql, "before_cursor_execute", explain)
+    try:
+        list_page(sql, ListFilter(state=state, targets=("k8s", "git")), "-updated_at", None, 50)
+    finally:
+        sa.event.remove(sql, "before_cursor_execute", explain)
+    return plans

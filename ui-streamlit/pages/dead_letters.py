@@ -1,0 +1,158 @@
+"""What could not be delivered: why, which row, what was in it; and a way on, with a person's reason."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import streamlit as st
+
+import view_model
+from failures import answered
+from models import DeadLetters, Letter, LetterPage, LetterQuery
+
+REFRESH_SECONDS = 5.0
+PAGE_SIZE = 20
+# The dialogs, each with what its button says.
+REPLAY, DISCARD = "Replay", "Discard"
+NOT_DONE = "Close"
+
+
+def show(client: DeadLetters) -> None:
+    """Draw the page of dead letters."""
+    st.title("Dead letters", anchor=False)
+    query = _filters()
+    _list(client, query)
+    wanted: tuple[str, tuple[int, ...]] | None = st.session_state.get("resolving")
+    if wanted is not None:
+        _confirm(client, *wanted)
+
+
+def _first_page() -> None:
+    st.session_state["letter_cursors"] = []
+
+
+def _filters() -> LetterQuery:
+    states, targets, _ = st.columns([3, 3, 5])
+    state = states.selectbox(
+        "State",
+        tuple(view_model.LETTER_STATES),
+        key="letter_state",
+        format_func=lambda option: view_model.LETTER_STATES[option],
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
+    target = targets.selectbox(
+        "Only this target",
+        tuple(view_model.TARGETS),
+        index=None,
+        key="letter_target",
+        placeholder="All targets",
+        format_func=view_model.target_label,
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
+    return LetterQuery(state=state or "open", target=target or "", limit=PAGE_SIZE)
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _list(client: DeadLetters, query: LetterQuery) -> None:
+    cursors: list[str] = st.session_state.setdefault("letter_cursors", [])
+    with answered("letters"):
+        page = client.letters(LetterQuery(**{**vars(query), "cursor": cursors[-1] if cursors else None}))
+        if not page.items:
+            _empty(query, cursors)
+            return
+        if query.state == "open":
+            _all(page)
+        now = datetime.now(UTC)
+        for letter in page.items:
+            _letter(letter, now)
+        _pager(page, cursors)
+
+
+def _empty(query: LetterQuery, cursors: list[str]) -> None:
+    if cursors:
+        # What was on this page is resolved since.
+        cursors.clear()
+        st.rerun()
+    with st.container(border=True, horizontal_alignment="center"):
+        if query == LetterQuery(limit=PAGE_SIZE):
+            st.markdown("No dead letter is open: all that could be read was delivered, or is on its way.")
+        else:
+            st.markdown("No dead letter matches.")
+
+
+def _all(page: LetterPage) -> None:
+    ids = tuple(letter.id for letter in page.items)
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        for action in (REPLAY, DISCARD):
+            if st.button(f"{action} these {len(ids)}", key=f"{action}:all"):
+                _ask(action, ids)
+
+
+def _letter(letter: Letter, now: datetime) -> None:
+    # With a key of its own, it stays open while its title counts the minutes.
+    with st.expander(view_model.plain(view_model.letter_title(letter, now)), key=f"letter:{letter.id}"):
+        st.error(view_model.plain(letter.error))
+        st.caption(view_model.plain(view_model.letter_facts(letter)))
+        if letter.resolved_at is not None:
+            st.info(view_model.plain(view_model.resolution(letter, now)))
+        # As text: the page's own JSON view would take a number or a string for code.
+        st.code(json.dumps(letter.event, indent=2, ensure_ascii=False), language="json", height=260)
+        if letter.state == "open":
+            with st.container(horizontal=True):
+                for action in (REPLAY, DISCARD):
+                    if st.button(action, key=f"{action}:{letter.id}"):
+                        _ask(action, (letter.id,))
+
+
+def _ask(action: str, ids: tuple[int, ...]) -> None:
+    st.session_state["resolving"] = (action, ids)
+    # The whole page, not this fragment alone: the dialog belongs to the page.
+    st.rerun()
+
+
+def _close() -> None:
+    st.session_state.pop("resolving", None)
+
+
+def _confirm(client: DeadLetters, action: str, ids: tuple[int, ...]) -> None:
+    what = "this dead letter" if len(ids) == 1 else f"these {len(ids)} dead letters"
+    st.dialog(f"{action} {what}", on_dismiss=_close)(_dialog)(client, action, ids)
+
+
+def _dialog(client: DeadLetters, action: str, ids: tuple[int, ...]) -> None:
+    if action == REPLAY:
+        st.markdown("What was sent goes to its target once more. If a newer generation is there, it changes nothing.")
+    else:
+        st.markdown("Nothing is delivered. Who discarded it and why stays with it.")
+    label = "Reason" if action == DISCARD else "Reason (optional)"
+    reason = (st.text_input(label, key=f"reason:{action}", live=True, autocomplete="off", max_chars=2000) or "").strip()
+    missing = action == DISCARD and not reason
+    if not st.button(f"{action} it" if len(ids) == 1 else f"{action} them", type="primary", disabled=missing):
+        return
+    with answered("resolve", NOT_DONE):
+        (client.replay if action == REPLAY else client.discard)(ids, reason)
+        _close()
+        st.toast(f"{view_model.LETTER_STATES['replayed' if action == REPLAY else 'discarded']}: {len(ids)}.")
+        st.rerun()
+
+
+def _pager(page: LetterPage, cursors: list[str]) -> None:
+    text = view_model.shown_range(len(cursors), PAGE_SIZE, len(page.items), page.total)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+        st.caption(text, width="content")
+        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=_back, args=(cursors,))
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=not page.next_cursor,
+            on_click=cursors.append,
+            args=(page.next_cursor,),
+        )
+
+
+def _back(cursors: list[str]) -> None:
+    cursors.pop()
