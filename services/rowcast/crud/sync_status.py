@@ -90,9 +90,9 @@ ON CONFLICT (row_id, target) DO UPDATE SET
     (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at)
     = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
        excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at)
-WHERE (CAST(:authoritative AS boolean) AND excluded.delivered_at >= kept.delivered_at)
-    OR (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
-    >= (kept.observed_generation, kept.deleted, kept.delivered_at)
+WHERE CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
+    ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
+        >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """)
 _STATUSES = TypeAdapter(list[ReportedStatus])
 
