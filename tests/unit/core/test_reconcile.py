@@ -131,6 +131,10 @@ def starts(draw: st.DrawFn) -> Start:
     ids = draw(st.lists(st.integers(1, 5), unique=True, min_size=len(names), max_size=len(names)))
     table = [desired(row_id, draw(st.integers(1, 4)), name) for row_id, name in zip(ids, names, strict=True)]
     target = MemoryTarget(MemoryStore())
+    if draw(st.booleans()):  # of another timeline, in which the rows had each other's names, or the same
+        there = draw(st.permutations(names))
+        later = [desired(one.row_id, one.generation, name, lsn=2 * LSN) for one, name in zip(table, there, strict=True)]
+        asyncio.run(target.deliver(later))
     for _ in range(draw(st.integers(0, 6))):
         one = desired(
             draw(st.integers(1, 6)),
