@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform as machine
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -14,7 +16,7 @@ import typer
 from bench.way import Drain, Latency, Way
 from rowcast_local.platform import Platform
 
-app = typer.Typer(add_completion=False, help=__doc__)
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -40,6 +42,8 @@ def run(
         f"{machine.system()} {machine.release()}, Python {machine.python_version()}, every part on this machine"
     )
     print(f"subscription: {subscription}, at most {batch_size} events, gathered for {batch_wait_ms} ms\n")
+    # Ended from outside, it still has to end its platform.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
         platform = Platform(Path(folder), checkout=checkout, free_ports=True, settings=settings)
         try:
@@ -52,7 +56,7 @@ def run(
                 way.prepare_limits(rows)
                 _print_drains([drain for number in range(rounds) for drain in way.backlog(rows, generation=number + 2)])
         finally:
-            platform.stop()
+            platform.destroy()
 
 
 def _print_latency(latencies: list[Latency], per_second: float) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import aiohttp
 import orjson
 import uvloop
 
@@ -24,22 +23,28 @@ def applies(cluster: Cluster, namespace: str, count: int, generation: int) -> fl
 
 
 async def _applies(cluster: Cluster, namespace: str, count: int, generation: int) -> float:
-    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=cluster.tls)
-    headers = {"authorization": f"Bearer {cluster.token}", "content-type": "application/apply-patch+yaml"}
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+    headers = {"content-type": "application/apply-patch+yaml"}
+    async with cluster.session(IN_FLIGHT) as session:
         rows = iter(range(1, count + 1))
 
         async def worker() -> None:
             for row in rows:
                 body = manifest(row, generation, f"bare-{row}")
                 url = f"{cluster.url}{RESOURCE.format(namespace=namespace)}/bare-{row}?fieldManager=bench&force=true"
-                async with session.patch(url, data=orjson.dumps(body)) as response:
+                async with session.patch(url, data=orjson.dumps(body), headers=headers) as response:
                     response.raise_for_status()
                     await response.read()
 
         started = time.perf_counter()
         await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
         return count / (time.perf_counter() - started)
+
+
+async def create_namespace(cluster: Cluster, name: str) -> None:
+    """Create a namespace for the bare applies."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    async with cluster.session() as session, session.post(f"{cluster.url}/api/v1/namespaces", json=body) as response:
+        response.raise_for_status()
 
 
 def manifest(row: int, generation: int, name: str) -> dict[str, object]:

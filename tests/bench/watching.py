@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import os
 import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
 
-import httpx
+import aiohttp
 import orjson
 import yaml
 
@@ -41,18 +43,20 @@ class Cluster:
         if "certificate-authority" in cluster:
             tls.load_verify_locations(cluster["certificate-authority"])
         elif "certificate-authority-data" in cluster:
-            import base64
-
             tls.load_verify_locations(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
         else:
             tls.check_hostname = False
             tls.verify_mode = ssl.CERT_NONE
         return cls(cluster["server"], document["users"][0]["user"]["token"], tls)
 
-    def client(self) -> httpx.Client:
-        """A client with the kubeconfig's trust and token."""
+    @asynccontextmanager
+    async def session(self, in_flight: int = 2) -> AsyncIterator[aiohttp.ClientSession]:
+        """A session with the kubeconfig's trust and token."""
+        connector = aiohttp.TCPConnector(limit=in_flight, ssl=self.tls)
         headers = {"authorization": f"Bearer {self.token}"}
-        return httpx.Client(base_url=self.url, verify=self.tls, headers=headers, timeout=None, trust_env=False)
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
+            yield session
 
 
 @dataclass
@@ -70,32 +74,38 @@ class Watcher:
 def cluster_watch(cluster: Cluster, namespace: str) -> Iterator[Watcher]:
     """Watch custom resources for as long as the context lasts."""
     watcher = Watcher()
-    path = RESOURCE.format(namespace=namespace)
-    with cluster.client() as client:
-        version = client.get(path, params={"limit": 1}).json()["metadata"]["resourceVersion"]
-        ready = threading.Event()
-        stop = threading.Event()
-
-        def follow() -> None:
-            query = {"watch": "true", "resourceVersion": version}
-            try:
-                with client.stream("GET", path, params=query, headers={"accept": METADATA}) as response:
-                    ready.set()
-                    for line in response.iter_lines():
-                        now = time.time()
-                        metadata = orjson.loads(line)["object"]["metadata"]
-                        row = int(metadata["labels"]["rowcast.dev/row-id"])
-                        generation = int(metadata["annotations"]["rowcast.dev/generation"])
-                        watcher.seen.setdefault((row, generation), now)
-            except (httpx.HTTPError, KeyError, RuntimeError):
-                if not stop.is_set():
-                    raise
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        ready.wait(10)
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(_follow_cluster(cluster, RESOURCE.format(namespace=namespace), watcher, ready))
+    thread = threading.Thread(target=_run, args=(loop, task))
+    thread.start()
+    ready.wait(30)
+    try:
         yield watcher
-        stop.set()
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
+def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    with suppress(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+
+
+async def _follow_cluster(cluster: Cluster, path: str, watcher: Watcher, ready: threading.Event) -> None:
+    async with cluster.session() as session:
+        async with session.get(f"{cluster.url}{path}", params={"limit": "1"}) as response:
+            version = (await response.json())["metadata"]["resourceVersion"]
+        query = {"watch": "true", "resourceVersion": version}
+        async with session.get(f"{cluster.url}{path}", params=query, headers={"accept": METADATA}) as response:
+            ready.set()
+            async for line in response.content:
+                now = time.time()
+                metadata = orjson.loads(line)["object"]["metadata"]
+                row = int(metadata["labels"]["rowcast.dev/row-id"])
+                generation = int(metadata["annotations"]["rowcast.dev/generation"])
+                watcher.seen.setdefault((row, generation), now)
 
 
 @contextmanager
@@ -106,9 +116,11 @@ def git_watch(url: str, branch: str = "main") -> Iterator[Watcher]:
     stop = threading.Event()
     thread = threading.Thread(target=_follow_branch, args=(repository, branch, watcher, stop), daemon=True)
     thread.start()
-    yield watcher
-    stop.set()
-    thread.join()
+    try:
+        yield watcher
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _follow_branch(repository: Path, branch: str, watcher: Watcher, stop: threading.Event) -> None:
@@ -133,11 +145,10 @@ def _follow_branch(repository: Path, branch: str, watcher: Watcher, stop: thread
         tip = now
 
 
-def _git(repository: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+def _git(repository: Path, *arguments: str) -> str:
     return subprocess.run(
         ["git", "-C", str(repository), "-c", "safe.directory=*", *arguments],
         check=True,
         capture_output=True,
         text=True,
-        env=env,
     ).stdout

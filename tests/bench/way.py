@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 
@@ -99,9 +101,7 @@ class Way:
 
     def prepare_limits(self, rows: int) -> None:
         """Create the objects that the bare applies then change, as the backlog's rows exist before they change."""
-        with self._cluster.client() as client:
-            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bench"}}
-            client.post("/api/v1/namespaces", json=namespace)
+        asyncio.run(bare.create_namespace(self._cluster, "bench"))
         bare.applies(self._cluster, "bench", rows, generation=1)
 
     def _limit(self, target: str, rows: int, generation: int, times: list[float]) -> float:
@@ -147,26 +147,16 @@ class Way:
         process = psutil.Process(self._platform.supervisor.states()[f"sync-{target}"].pid)
         return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)]) / 1e6
 
-    def _watching(self) -> _Both:
-        return _Both(self._cluster, self._env)
+    @contextmanager
+    def _watching(self) -> Iterator[tuple[Watcher, Watcher]]:
+        with (
+            cluster_watch(self._cluster, self._env["ROWCAST_NAMESPACE"]) as cluster,
+            git_watch(self._env["ROWCAST_GIT_URL"]) as git,
+        ):
+            yield cluster, git
 
     def _database(self) -> _Database:
         return _Database(self._env["ROWCAST_DATABASE_URL"])
-
-
-class _Both:
-    """Both watches, for as long as the context lasts."""
-
-    def __init__(self, cluster: Cluster, env: Mapping[str, str]) -> None:
-        self._contexts = (cluster_watch(cluster, env["ROWCAST_NAMESPACE"]), git_watch(env["ROWCAST_GIT_URL"]))
-
-    def __enter__(self) -> tuple[Watcher, Watcher]:
-        first, second = self._contexts
-        return first.__enter__(), second.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        for context in self._contexts:
-            context.__exit__(None, None, None)
 
 
 class _Database:
