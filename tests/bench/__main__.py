@@ -26,7 +26,7 @@ def run(
     rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
     rounds: Annotated[int, typer.Option(help="How often the backlog is drained.")] = 3,
     subscription: Annotated[str, typer.Option(help="bulk or single: how the sidecar hands events over.")] = "bulk",
-    batch_size: Annotated[int, typer.Option(help="Most events in a bulk.")] = 500,
+    batch_size: Annotated[int, typer.Option(help="Most events in a bulk.")] = 1000,
     batch_wait_ms: Annotated[int, typer.Option(help="How long the sidecar gathers a bulk, in ms.")] = 10,
 ) -> None:
     """Measure a platform of its own, started in a temporary folder on free ports."""
@@ -34,6 +34,7 @@ def run(
         "ROWCAST_SUBSCRIPTION": subscription,
         "ROWCAST_BATCH_SIZE": str(batch_size),
         "ROWCAST_BATCH_WAIT_MS": str(batch_wait_ms),
+        "ROWCAST_RECONCILE_SECONDS": "0",  # a periodic run would fall into the measurement
     }
     settings = {"sync-k8s": subscribe, "sync-git": subscribe}
     checkout = Path(__file__).parents[2]

@@ -106,7 +106,8 @@ class Way:
 
     def _limit(self, target: str, rows: int, generation: int, times: list[float]) -> float:
         if target == "k8s":
-            return bare.applies(self._cluster, "bench", rows, generation + 1)
+            with cluster_watch(self._cluster, "bench"):  # the platform's namespace is watched, too
+                return bare.applies(self._cluster, "bench", rows, generation + 1)
         trees = _trees(rows, generation, commits=len(set(times)))
         return bare.fast_import(trees)
 

@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rowcast.runtime.problems import problem
+from rowcast.runtime.problems import EVENTS_PREFIX, problem
 
 
 class BodyLimitMiddleware:
@@ -17,7 +17,8 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one ASGI connection."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(EVENTS_PREFIX):
+            # The sidecar would bring a batch that was refused for its size again, the same one, for ever.
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")

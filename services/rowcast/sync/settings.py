@@ -24,7 +24,7 @@ class SyncSettings(Settings):
     """The topic of events that can't be delivered, with their reasons."""
     subscription: Literal["bulk", "single"] = "bulk"
     """Whether the sidecar hands events over in batches or one by one."""
-    batch_size: Annotated[int, Field(ge=1, le=5000)] = 500
+    batch_size: Annotated[int, Field(ge=1, le=5000)] = 1000
     """Most events in one batch."""
     batch_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
     """How long the sidecar gathers a batch, in ms: it is latency."""

@@ -43,6 +43,8 @@ class Api:
 
     def __init__(self, configuration: Any, namespace: str, in_flight: int) -> None:
         configuration.connection_pool_maxsize = in_flight + 8
+        # Else aiohttp looks for proxies and a netrc file at each request, in a thread; a kubeconfig names its proxy.
+        configuration.client_session_kwargs = {"trust_env": False}
         self._client = client.ApiClient(configuration)
         self._namespace = namespace
         self._slots = asyncio.Semaphore(in_flight)
@@ -90,7 +92,7 @@ class Api:
                 return found, answer["metadata"]["resourceVersion"]
             query = [("limit", str(PAGE)), ("continue", token)]
 
-    async def watch(self, resource: ResourceType, resource_version: str) -> AsyncIterator[tuple[str, Live]]:
+    async def watch(self, resource: ResourceType, resource_version: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Changes since a resource version, as (ADDED | MODIFIED | DELETED, object); ends when the server ends it."""
         query = [
             ("watch", "true"),
@@ -106,7 +108,7 @@ class Api:
                 if event["type"] == "ERROR":
                     status = event["object"].get("code", 500)
                     raise ExpiredError("watch expired") if status == 410 else _error(status, line, {})
-                yield event["type"], live_of(resource, event["object"])
+                yield event["type"], event["object"]
 
     async def allowed(self, verb: str, resource: ResourceType) -> bool:
         """Whether RBAC lets us use a verb here; every authenticated user may ask that about itself."""

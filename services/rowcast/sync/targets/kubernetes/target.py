@@ -16,7 +16,7 @@ from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError, configuration
 from rowcast.sync.targets.kubernetes.locks import NameLocks
-from rowcast.sync.targets.kubernetes.objects import View, key_of
+from rowcast.sync.targets.kubernetes.objects import View, key_of, live_of
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
@@ -204,8 +204,12 @@ class KubernetesTarget:
                         raise
 
     async def _watch(self, resource: ResourceType, version: str) -> str:
-        async for kind, live in self._api.watch(resource, version):
-            version = live.resource_version
+        async for kind, body in self._api.watch(resource, version):
+            version = body["metadata"]["resourceVersion"]
+            known = self._view.at(key_of(resource, body["metadata"]["name"]))
+            if known is not None and known.version >= int(version):
+                continue  # the echo of our own write, or of what a list has shown already
+            live = live_of(resource, body)
             self._suspects.see(live, kind == "DELETED")
             if kind == "DELETED":
                 self._view.forget(live.key, live.version)
