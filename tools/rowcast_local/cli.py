@@ -69,6 +69,15 @@ def up(
 
 
 @app.command()
+def get() -> None:
+    """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
+    console = Console(stderr=True, highlight=False)
+    with Progress(console) as progress:
+        for choice in Platform(state_folder(), progress=progress).toolbox.choices:
+            console.print(f"  {choice}")
+
+
+@app.command()
 def down() -> None:
     """Stops the platform and keeps its data."""
     with alone():
