@@ -9,6 +9,7 @@ import table_view
 import view_model
 from failures import answered, one_line
 from models import Configurations, Page, Query, UnavailableError
+from pager import pager
 
 REFRESH_SECONDS = 2.0
 PAGE_SIZE = 20
@@ -97,7 +98,7 @@ def _rows(client: Configurations, query: Query) -> None:
             if chosen is not None:
                 st.query_params["id"] = str(chosen)
                 st.rerun()
-            _pager(page, cursors)
+            pager(page, cursors, PAGE_SIZE)
         else:
             _empty(filtered=bool(query.search or query.environment or query.state), cursors=cursors)
 
@@ -123,25 +124,6 @@ def _page(client: Configurations, query: Query) -> Page | None:
         # The filter above is drawn already, without them.
         st.rerun()
     return page
-
-
-def _pager(page: Page, cursors: list[str]) -> None:
-    text = view_model.shown_range(len(cursors), PAGE_SIZE, len(page.items), page.total)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
-        st.caption(text, width="content")
-        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=_back, args=(cursors,))
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=not page.next_cursor,
-            on_click=cursors.append,
-            args=(page.next_cursor,),
-        )
-
-
-def _back(cursors: list[str]) -> None:
-    cursors.pop()
 
 
 def _empty(*, filtered: bool, cursors: list[str]) -> None:

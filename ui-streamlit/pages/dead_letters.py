@@ -10,6 +10,7 @@ import streamlit as st
 import view_model
 from failures import answered
 from models import DeadLetters, Letter, LetterPage, LetterQuery
+from pager import pager
 
 REFRESH_SECONDS = 5.0
 PAGE_SIZE = 20
@@ -68,7 +69,7 @@ def _list(client: DeadLetters, query: LetterQuery) -> None:
         now = datetime.now(UTC)
         for letter in page.items:
             _letter(letter, now)
-        _pager(page, cursors)
+        pager(page, cursors, PAGE_SIZE)
 
 
 def _empty(query: LetterQuery, cursors: list[str]) -> None:
@@ -137,22 +138,3 @@ def _dialog(client: DeadLetters, action: str, ids: tuple[int, ...]) -> None:
         _close()
         st.toast(f"{view_model.LETTER_STATES['replayed' if action == REPLAY else 'discarded']}: {len(ids)}.")
         st.rerun()
-
-
-def _pager(page: LetterPage, cursors: list[str]) -> None:
-    text = view_model.shown_range(len(cursors), PAGE_SIZE, len(page.items), page.total)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
-        st.caption(text, width="content")
-        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=_back, args=(cursors,))
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=not page.next_cursor,
-            on_click=cursors.append,
-            args=(page.next_cursor,),
-        )
-
-
-def _back(cursors: list[str]) -> None:
-    cursors.pop()
