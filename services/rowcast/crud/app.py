@@ -53,7 +53,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     for module in (lists, snapshots, batches, details, appconfigs, deadletters):
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
-    SyncStatusSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub)
+    SyncStatusSubscriber(engine, equipment.registry, settings.targets).subscribe(dapr, settings.pubsub)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub)
     equipment.readiness.add("database", lambda: _check_database(engine))
     equipment.readiness.add("migrations", lambda: _check_migrations(engine))

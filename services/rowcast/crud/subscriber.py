@@ -1,5 +1,6 @@
 """Subscribes to what sync reports, through the sidecar."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from rowcast.crud import sync_status
+from rowcast.crud import deletions, sync_status
 from rowcast.crud.database import changing
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX
@@ -24,8 +25,9 @@ DROP = {"status": "DROP"}
 class SyncStatusSubscriber:
     """Keeps reported statuses. Only what can't be read is dropped; trouble with the database gets 503: retried."""
 
-    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: Engine, registry: CollectorRegistry, targets: Sequence[str]) -> None:
         self._engine = engine
+        self._targets = targets
         self._log = get_logger("rowcast.crud.subscriber")
         self._statuses = Counter(
             "rowcast_sync_statuses", "Statuses that sync reported.", ["target", "outcome"], registry=registry
@@ -61,8 +63,14 @@ class SyncStatusSubscriber:
         return SUCCESS
 
     def _save(self, report: sync_status.Report) -> int:
+        gone = sorted({status.row_id for status in report.statuses if status.deleted})
         with changing(self._engine) as connection:
-            return sync_status.save(connection, report.target, report.statuses)
+            if gone:
+                deletions.lock(connection, gone)
+            changed = sync_status.save(connection, report.target, report.statuses)
+            if gone:
+                deletions.settle(connection, gone, self._targets)
+            return changed
 
 
 def event_data(body: bytes) -> Any:

@@ -16,6 +16,7 @@ from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
 from rowcast.core.render import Desired, render
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.facts import NO_ROW, Facts
 from rowcast.sync.metrics import SyncMetrics
 
 ROWS_IN_A_LOG_LINE = 20
@@ -58,16 +59,21 @@ class _Batch:
     dead: list[tuple[Sequence[Entry], dict[str, Any]]] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     trouble: dict[str, list[str]] = field(default_factory=dict)
+    failures: dict[RowKey, str] = field(default_factory=dict)
+    reason: str = ""
 
 
 class Delivery:
     """Delivers batches to one target and reports what became of each row."""
 
-    def __init__(self, target: Target, publisher: Publisher, topics: Topics, metrics: SyncMetrics) -> None:
+    def __init__(
+        self, target: Target, publisher: Publisher, topics: Topics, metrics: SyncMetrics, facts: Facts | None = None
+    ) -> None:
         self._target = target
         self._publisher = publisher
         self._topics = topics
         self._metrics = metrics
+        self._facts = Facts() if facts is None else facts
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -75,13 +81,27 @@ class Delivery:
 
         An entry that is not among them has been applied, or was not news, or is in the dead-letter topic.
         """
+        number = self._facts.began(len(entries))
+        try:
+            return await self._deliver(entries)
+        except Exception as error:
+            # A bug of ours: retried as long as it takes, counted for the alert, never taken for success.
+            self._failed("bug", repr(error))
+            self._facts.retried((NO_ROW,), repr(error))
+            self._log.exception("delivery failed")
+            return {entry.id for entry in entries}
+        finally:
+            self._facts.ended(number)
+
+    async def _deliver(self, entries: Sequence[Entry]) -> set[str]:
         started = time.perf_counter()
         batch = _Batch(entries, _now())
         desired = self._desire(batch)
         for wanted, result in await self._attempt(desired):
             self._settle(batch, wanted, result)
         await self._report(batch)
-        self._metrics.batch(time.perf_counter() - started, len(batch.retry))
+        self._metrics.batch(time.perf_counter() - started, len(entries))
+        self._remember(batch)
         for outcome, count in batch.outcomes.items():
             self._metrics.outcome(outcome, count)
         return batch.retry
@@ -95,6 +115,8 @@ class Delivery:
                 batch.dead.append(((entry,), self._dead_letter(entry, error, None)))
                 continue
             changes.append(change)
+            self._facts.received(change, entry.position)
+            self._metrics.captured(change, batch.captured_at)
             batch.rows.setdefault((change.table, change.row.id), []).append(entry)
         return [render(change) for change in latest(changes).values()]
 
@@ -115,13 +137,15 @@ class Delivery:
                 # The row's earlier events in this batch were overtaken before they could be delivered.
                 batch.outcomes[Outcome.STALE] += len(entries) - 1
                 batch.statuses.append(self._status(batch, desired, outcome, reference=reference))
+                self._metrics.delivered(desired, outcome)
             case Failed(PermanentError() as error):
-                self._metrics.error("permanent")
+                self._failed("permanent", str(error))
                 batch.dead.append((entries, self._dead_letter(entries[-1], error, desired)))
                 batch.statuses.append(self._status(batch, desired, Outcome.DEAD_LETTERED, error=str(error)))
             case Failed(error):
-                self._metrics.error("transient")
+                self._failed("transient", str(error))
                 batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
+                batch.failures[desired.table, desired.row_id] = str(error)
                 batch.retry.update(entry.id for entry in entries)
 
     async def _report(self, batch: _Batch) -> None:
@@ -131,6 +155,7 @@ class Delivery:
                 await self._publisher.publish(self._topics.dead_letters, letter)
             except TransientError as error:
                 self._log.warning("dead letter not published, trying again", error=str(error))
+                batch.reason = str(error)
                 batch.retry.update(entry.id for entry in entries)
                 continue
             batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
@@ -142,6 +167,7 @@ class Delivery:
             except TransientError as error:
                 # Delivered but not told: coming again it is `unchanged`, and told then.
                 self._log.warning("status not published, trying again", error=str(error))
+                batch.reason = str(error)
                 batch.retry.update(entry.id for entries in batch.rows.values() for entry in entries)
         for cause, rows in batch.trouble.items():
             # One line for a cause, not for a row: a target that is down would flood the log.
@@ -153,6 +179,19 @@ class Delivery:
             outcomes={str(outcome): count for outcome, count in batch.outcomes.items() if count},
             rows=[f"{s['row_id']}@{s['generation']} {s['outcome']}" for s in batch.statuses[:ROWS_IN_A_LOG_LINE]],
         )
+
+    def _failed(self, kind: str, error: str) -> None:
+        self._metrics.error(kind)
+        self._facts.failed(kind, error)
+
+    def _remember(self, batch: _Batch) -> None:
+        """What must come again and why, and what need not."""
+        causes = {row: batch.reason for row, entries in batch.rows.items() if batch.retry & {e.id for e in entries}}
+        if len(batch.retry) > sum(len(batch.rows[row]) for row in causes):
+            causes[NO_ROW] = batch.reason
+        for row, cause in causes.items():
+            self._facts.retried((row,), batch.failures.get(row, cause))
+        self._facts.settled(row for row in (*batch.rows, NO_ROW) if row not in causes)
 
     def _status(
         self,
