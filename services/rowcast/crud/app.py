@@ -14,7 +14,9 @@ from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
 from rowcast.crud.migrations.migrate import current_level, head_level
-from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, snapshots
+from rowcast.crud.pipeline.gathering import Gathering
+from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, pipeline, snapshots
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
@@ -48,9 +50,11 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.engine = engine
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
+    app.state.gathering = Gathering(settings, engine, app.state.sidecar)
     equipment = equip(app, settings, SERVICE)
+    equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
-    for module in (lists, snapshots, batches, details, appconfigs, deadletters):
+    for module in (lists, snapshots, batches, details, appconfigs, deadletters, pipeline):
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
     SyncStatusSubscriber(engine, equipment.registry, settings.targets).subscribe(dapr, settings.pubsub)
@@ -64,6 +68,8 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
+    gathering: Gathering = app.state.gathering
+    await gathering.aclose()
     sidecar: DaprPublisher = app.state.sidecar
     await sidecar.aclose()
     engine: Engine = app.state.engine

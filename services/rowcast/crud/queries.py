@@ -12,23 +12,19 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    case,
-    column,
-    exists,
     func,
-    literal,
     or_,
     select,
     tuple_,
-    values,
 )
 
+from rowcast.crud import states
 from rowcast.crud.cursors import Cursor
 from rowcast.crud.deletions import on_its_way
 from rowcast.crud.errors import FieldError
 from rowcast.crud.models import app_configs, deletions, history, sync_statuses
 
-State = Literal["synced", "pending", "failed", "overdue", "deleting"]
+State = states.Overall | Literal["overdue", "deleting"]
 
 SORTABLE = ("name", "updated_at", "id")
 
@@ -91,8 +87,8 @@ def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapp
     """The sync statuses of these rows, each with its `state` and since when it would be pending; rows may be gone."""
     joined = sync_statuses.outerjoin(app_configs, app_configs.c.id == sync_statuses.c.row_id)
     joined = joined.outerjoin(deletions, deletions.c.id == sync_statuses.c.row_id)
-    since = func.coalesce(_pending_since(), deletions.c.deleted_at)
-    columns = (_state().label("state"), since.label("pending_since"))
+    since = func.coalesce(states.pending_since(), deletions.c.deleted_at)
+    columns = (states.state().label("state"), since.label("pending_since"))
     query = select(sync_statuses, *columns).select_from(joined)
     return connection.execute(query.where(sync_statuses.c.row_id.in_(row_ids))).mappings().all()
 
@@ -100,67 +96,6 @@ def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapp
 def deleted_at(connection: Connection, row_id: int) -> datetime | None:
     """When a row was deleted that is not gone from every target yet; None for any other."""
     return connection.execute(select(deletions.c.deleted_at).where(deletions.c.id == row_id)).scalar_one_or_none()
-
-
-def _state() -> ColumnElement[str]:
-    status, row = sync_statuses.c, app_configs.c
-    current = case(
-        (row.id.is_(None), status.deleted), else_=~status.deleted & (status.observed_generation >= row.generation)
-    )
-    failed = _failure()
-    # A failure of a generation that has been passed by says nothing of the present one.
-    failed_now = failed & func.coalesce(status.observed_generation >= row.generation, True)
-    return case((failed_now, "failed"), (current & ~failed, "synced"), else_="pending")
-
-
-def _pending_since() -> ColumnElement[datetime]:
-    """When the oldest change was made that a target hasn't observed: a row that keeps changing grows no younger."""
-    status, row = sync_statuses.c, app_configs.c
-    missed = (
-        select(func.min(history.c.changed_at))
-        .where(history.c.row_id == status.row_id, history.c.generation > status.observed_generation)
-        .scalar_subquery()
-    )
-    return case(
-        (status.row_id.is_(None), row.created_at),
-        (status.observed_generation + 1 >= row.generation, row.updated_at),
-        else_=func.coalesce(missed, row.updated_at),
-    )
-
-
-def _overdue(targets: Sequence[str], patience: timedelta) -> ColumnElement[bool]:
-    """A listed row that some target has not got for longer than that, and has not refused."""
-    row = app_configs.c
-    expected = values(column("target", app_configs.c.name.type), name="expected").data([(one,) for one in targets])
-    its = (sync_statuses.c.row_id == row.id) & (sync_statuses.c.target == expected.c.target)
-    late = func.now() - literal(patience)
-    pending = sync_statuses.c.row_id.is_(None) | (_state() == "pending")
-    waiting = (
-        select(literal(1))
-        .select_from(expected.outerjoin(sync_statuses, its))
-        .where(pending, _pending_since() < late)
-        .correlate(app_configs)
-    )
-    return (row.created_at < late) & waiting.exists()
-
-
-def _failure() -> ColumnElement[bool]:
-    """As the index sync_statuses_failed has it."""
-    return (sync_statuses.c.outcome == "dead-lettered") | sync_statuses.c.error.is_not(None)
-
-
-def _in_state(state: Literal["synced", "pending", "failed"], targets: Sequence[str]) -> ColumnElement[bool]:
-    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits."""
-    status, row = sync_statuses.c, app_configs.c
-    its = status.row_id == row.id
-    failed = _failure() & (status.observed_generation >= row.generation)
-    if state == "failed":
-        return exists().where(its, failed)
-    current = ~status.deleted & (status.observed_generation >= row.generation) & ~_failure()
-    synced = func.count().filter(current, status.target.in_(targets)) == len(targets)
-    # One look at a row's statuses: three of them, one a condition, take three times as long.
-    overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
-    return select(overall).where(its).scalar_subquery() == state
 
 
 def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
@@ -177,9 +112,9 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
         case "deleting":
             conditions.append(on_its_way(wanted.targets))
         case "overdue":
-            conditions.append(_overdue(wanted.targets, wanted.patience))
+            conditions.append(states.overdue(wanted.targets, wanted.patience))
         case state:
-            conditions.append(_in_state(state, wanted.targets))
+            conditions.append(states.in_state(state, wanted.targets))
     return conditions
 
 

@@ -1,13 +1,13 @@
 """The parts that all of Rowcast's FastAPI applications have, put together in one call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from rowcast.runtime.body_limit import BodyLimitMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
-from rowcast.runtime.metrics import add_metrics_route, new_registry
+from rowcast.runtime.metrics import Refresh, add_metrics_route, new_registry
 from rowcast.runtime.problems import add_problem_handlers
 from rowcast.runtime.requests import RequestMiddleware
 from rowcast.runtime.settings import Settings
@@ -16,10 +16,14 @@ from rowcast.runtime.token import ApiTokenMiddleware
 
 @dataclass(frozen=True)
 class Equipment:
-    """What an application registers its own metrics and readiness checks with."""
+    """What an application registers its own metrics and readiness checks with.
+
+    What is in `before_metrics` is awaited before the metrics are given; it raises nothing.
+    """
 
     registry: CollectorRegistry
     readiness: Readiness
+    before_metrics: list[Refresh] = field(default_factory=list)
 
 
 def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
@@ -27,7 +31,7 @@ def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
     equipment = Equipment(new_registry(service), Readiness())
     add_problem_handlers(app)
     add_health_routes(app, equipment.readiness)
-    add_metrics_route(app, equipment.registry)
+    add_metrics_route(app, equipment.registry, equipment.before_metrics)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
     app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
