@@ -96,6 +96,8 @@ class Blueprint:
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
             environment={"ROWCAST_KAFKA": self.kafka.bootstrap, **self.settings.get(f"{app}-dapr", {})},
             broker_port=None if app == "ui" else self.ports["kafka"],
+            # Without its database crud still says so, at GET /pipeline; and events it refuses are brought again.
+            health_path="/healthz" if app == "crud" else "/readyz",
         )
 
     def url(self, part: str) -> str:

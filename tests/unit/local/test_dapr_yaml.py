@@ -39,3 +39,10 @@ def test_health_is_probed_as_often_as_on_the_local_platform() -> None:
 def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
     crud = next(app for app in CONTENT["apps"] if app["appID"] == "crud")
     assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"
+
+
+def test_health_is_asked_where_the_local_platform_asks() -> None:
+    paths = {
+        app["appID"]: app.get("appHealthCheckPath", CONTENT["common"]["appHealthCheckPath"]) for app in CONTENT["apps"]
+    }
+    assert paths == {"crud": "/healthz", "sync-k8s": "/readyz", "sync-git": "/readyz", "ui": "/readyz"}

@@ -22,6 +22,7 @@ class Sidecar:
 
     `app_port` is None for an application that only calls. `values` fill the placeholders of its configuration;
     `environment` is what its components refer to; `broker_port` is that of the broker it connects to, if any.
+    While the application's `health_path` isn't answered with a 2xx, its sidecar lets no call and no event through.
     """
 
     app_id: str
@@ -33,6 +34,7 @@ class Sidecar:
     values: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     broker_port: int | None = None
+    health_path: str = "/readyz"
 
     @property
     def url(self) -> str:
@@ -104,7 +106,7 @@ class Sidecar:
             "app-protocol": "http",
             "app-channel-address": HOST,
             "enable-app-health-check": "true",
-            "app-health-check-path": "/readyz",
+            "app-health-check-path": self.health_path,
             "app-health-probe-interval": str(HEALTH_INTERVAL_SECONDS),
             "app-health-threshold": "2",
         }

@@ -32,7 +32,8 @@ def _unasked(what: str) -> Verdict:
 
 def _database(found: Gathered) -> Iterator[Station]:
     facts, now = found.database.value, found.at
-    verdict = OK if facts else _down("the database doesn't answer", found.database.error)
+    error = (found.database.error or "").removeprefix("the database doesn't answer: ")
+    verdict = OK if facts else _down("the database doesn't answer", error)
     yield station("database", "PostgreSQL", verdict, {}, now)
     names = (("rows", "Configurations"), ("dead-letters", "Dead letters"), ("slot", "Replication slot"))
     if facts is None:
