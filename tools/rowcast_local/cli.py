@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,9 +32,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main() -> None:
     """Runs a command; an error that is no bug is one line, and exit code 1."""
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    interruptible()
     try:
         app(prog_name="./task", standalone_mode=True)
     except LocalError as error:
@@ -41,6 +40,13 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def interruptible() -> None:
+    """Has every signal that asks for an end raise KeyboardInterrupt, so that what was started is stopped."""
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
 
 
 @app.command()
@@ -172,14 +178,20 @@ def env() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """Keeps two commands from changing one platform at once. Raises PlatformError if another is at it."""
-    folder = state_folder()
+    with exclusively(state_folder()):
+        yield
+
+
+@contextmanager
+def exclusively(folder: Path) -> Iterator[None]:
+    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f"{folder.name}.lock")
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlatformError("another ./task is starting or stopping this platform") from None
+            raise PlatformError("another ./task is starting or stopping it") from None
         yield
 
 

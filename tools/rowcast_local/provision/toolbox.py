@@ -14,7 +14,7 @@ from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.commands import Commands
 from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
-from rowcast_local.provision.golang import KUBERNETES, PARTS, GoFiles, GoPart, go_step
+from rowcast_local.provision.golang import CLUSTER_PARTS, KUBERNETES, PACKAGING_TOOLS, PARTS, GoFiles, GoPart, go_step
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
@@ -151,3 +151,12 @@ def provide_built(parts: Sequence[GoPart | GoFiles], cache: Path, progress: Prog
     built = plan.built(parts)
     run_steps(plan.steps, cache, progress)
     return built
+
+
+def provide_cluster(cache: Path, progress: Progress) -> dict[str, Path]:
+    """Everything that a cluster for tests is made of and worked with, by name. Raises StepError as `provide`."""
+    plan = _Plan(cache, os.environ, progress)
+    built = plan.built((*PARTS, *PACKAGING_TOOLS, *CLUSTER_PARTS))
+    kubectl = plan.kubectl()
+    run_steps(plan.steps, cache, progress)
+    return {**built, "kubectl": kubectl}
