@@ -1,11 +1,11 @@
-{{/* As rowcast.pod; parts also has strategy. `replicas` nil leaves the number to an autoscaler. */}}
+{{/* As rowcast.pod; parts also has strategy. `replicas` "" leaves the number to an autoscaler. */}}
 {{- define "rowcast.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
   {{- include "rowcast.metadata" . | nindent 2 }}
 spec:
-  {{- if not (kindIs "invalid" .replicas) }}
+  {{- if not (kindIs "string" .replicas) }}
   replicas: {{ .replicas }}
   {{- end }}
   revisionHistoryLimit: 3

@@ -90,7 +90,7 @@ mounts:
 {{- $values := merge (deepCopy (get .root.Values .target)) (omit .root.Values "global" "k8s" "git") -}}
 {{- $parts := merge (include "sync.parts" . | fromYaml) (include "rowcast.service.parts" .root | fromYaml) -}}
 {{- $replicas := $values.replicas -}}
-{{- if and (eq .target "k8s") (ne .root.Values.k8s.autoscaling.engine "none") -}}{{- $replicas = nil -}}{{- end -}}
+{{- if and (eq .target "k8s") (ne .root.Values.k8s.autoscaling.engine "none") -}}{{- $replicas = "" -}}{{- end -}}
 {{- include "rowcast.deployment" (dict "root" .root "component" $component "values" $values "replicas" $replicas "parts" $parts) }}
 ---
 {{ include "rowcast.serviceAccount" (dict "root" .root "component" $component) }}
