@@ -1,25 +1,29 @@
 {{/* Where the other parts are: what the values name, or else what the release brings along. */}}
 
 {{- define "rowcast.postgres.host" -}}
-{{- .Values.global.postgres.host | default (include "rowcast.host" (dict "root" . "component" "postgres")) -}}
+{{- .Values.global.postgres.host | default (include "rowcast.name" (dict "root" . "component" "postgres")) -}}
 {{- end -}}
 
 {{- define "rowcast.kafka.brokers" -}}
-{{- .Values.global.kafka.brokers | default (printf "%s:9092" (include "rowcast.host" (dict "root" . "component" "kafka"))) -}}
+{{- .Values.global.kafka.brokers | default (printf "%s:9092" (include "rowcast.name" (dict "root" . "component" "kafka"))) -}}
 {{- end -}}
 
 {{- define "rowcast.connect.url" -}}
-{{- .Values.global.connect.url | default (printf "http://%s:8083" (include "rowcast.host" (dict "root" . "component" "connect"))) -}}
+{{- .Values.global.connect.url | default (printf "http://%s:8083" (include "rowcast.name" (dict "root" . "component" "connect"))) -}}
 {{- end -}}
 
 {{- define "rowcast.git.url" -}}
-{{- .Values.global.git.url | default (printf "http://%s:8080/rowcast.git" (include "rowcast.host" (dict "root" . "component" "git-server"))) -}}
+{{- .Values.global.git.url | default (printf "http://%s:8080/rowcast.git" (include "rowcast.name" (dict "root" . "component" "git-server"))) -}}
 {{- end -}}
 
 {{/* The namespace of the custom resources. */}}
 {{- define "rowcast.targetNamespace" -}}
 {{- .Values.global.targets.k8s.namespace | default .Release.Namespace -}}
 {{- end -}}
+
+{{/* All targets that there are, enabled or not. What only names an application's id names them all: it harms nobody, and no
+     object but the target's own differs between the choices. */}}
+{{- define "rowcast.allTargets" -}}k8s,git{{- end -}}
 
 {{/* The enabled targets, as crud wants them. */}}
 {{- define "rowcast.targets" -}}
