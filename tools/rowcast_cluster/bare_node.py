@@ -111,6 +111,12 @@ class BareNode:
         client = ("ctr", f"--address={self._containerd_socket}", f"--namespace={CONTAINERD_NAMESPACE}")
         run(*self.enter(shutil.which("ctr", path=search_path()) or client[0], *client[1:], "images", "import", archive))
 
+    def save_logs(self, folder: Path) -> None:
+        """Copies what its programs and its pods have said to `folder`."""
+        for source in (self.state.logs, self.state.data / "worker" / "pod-logs"):
+            if source.exists():
+                shutil.copytree(source, folder / source.name, dirs_exist_ok=True)
+
     def enter(self, *command: str | Path) -> list[str]:
         """The command that runs `command` on the node, in its network and with its mounts."""
         return self._running().enter(*command)

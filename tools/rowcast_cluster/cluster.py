@@ -139,6 +139,10 @@ class Cluster:
         """Gives the node the images of a docker-archive; pods use them with the pull policy IfNotPresent or Never."""
         self.node.load(archive)
 
+    def save_logs(self, folder: Path) -> None:
+        """Copies what the node's programs and its pods have said to `folder`, for after it is gone."""
+        self.node.save_logs(folder)
+
     def _run(self, *command: str | Path, text: str | None = None, seconds: float) -> str:
         return run(*command, environment={**os.environ, **self.environment}, text=text, seconds=seconds)
 

@@ -14,6 +14,8 @@ from rowcast_local.provision.golang import DAPR
 REGISTRY = "rowcast.test"
 DAPR_REGISTRY = f"{REGISTRY}/dapr"
 PAUSE = f"{REGISTRY}/pause:1"
+PROBE = f"{REGISTRY}/probe:1"
+"""Answers requests with what it got, and looks at the cluster from inside: `tools/go/probe`."""
 COREDNS = f"{REGISTRY}/coredns:1"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # As the images that Dapr publishes, whose chart insists that they aren't root's.
@@ -31,6 +33,7 @@ class Image:
 
 IMAGES = (
     Image(PAUSE, "pause", "pause"),
+    Image(PROBE, "probe", "probe"),
     Image(COREDNS, "coredns", "coredns"),
     Image(f"{DAPR_REGISTRY}/daprd:{DAPR}", "daprd", "daprd"),
     *(

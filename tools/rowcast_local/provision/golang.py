@@ -128,6 +128,7 @@ CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
     GoPart("coredns", "1.14.0", "github.com/coredns/coredns"),
     GoPart("pause", "1", "."),
+    GoPart("probe", "1", "."),
 )
 
 
