@@ -12,9 +12,8 @@ VALUES = {
     "global.scheduler.enabled": "false",
     "global.mtls.enabled": "true",
     "dapr_placement.cluster.forceInMemoryLog": "true",
-    # What Pod Security's `restricted` wants of the sidecars, and Dapr's defaults leave out.
+    # What Pod Security's `restricted` wants of the sidecars, and is not Dapr's default.
     "dapr_sidecar_injector.sidecarDropALLCapabilities": "true",
-    "global.seccompProfile": "RuntimeDefault",
 }
 
 
