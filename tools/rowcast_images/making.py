@@ -13,6 +13,7 @@ from pathlib import Path
 from rowcast_images.builders import Builder, find_builder
 from rowcast_images.building import ARCHIVE, Workshop
 from rowcast_images.catalogue import BASES, Base, Image, bases, images
+from rowcast_images.dockerfile import Dockerfile
 from rowcast_images.inputs import snapshot
 from rowcast_images.machine import write_secrets
 from rowcast_images.references import REGISTRY, Naming
@@ -118,17 +119,11 @@ def _local(base: BaseImages, builder: Builder, progress: Progress) -> Distributi
     if base is BaseImages.PUBLIC:
         return None
     if base is BaseImages.AUTO:
-        public = _public_base()
+        public = Dockerfile(CHECKOUT / "services/Dockerfile").arguments["PYTHON_IMAGE"]
         if builder.can_pull(public):
             return None
         progress.say(f"  No registry gives {public} here: base images are made on this machine (--base local).")
     return distribution()
-
-
-def _public_base() -> str:
-    """The image that the services' Dockerfile names by default."""
-    line = next(line for line in (CHECKOUT / "services/Dockerfile").read_text().splitlines() if line.startswith("ARG "))
-    return line.partition("=")[2]
 
 
 def _run(workshop: Workshop, chosen: Sequence[Image], progress: Progress) -> tuple[Made, ...]:
