@@ -33,18 +33,34 @@
 {{- join "," $targets -}}
 {{- end -}}
 
-{{/* The owner's access to the database. The password goes beside the URL: there it needs no escapes. */}}
+{{/* The owner's access to the database. The password is in a file: there it needs no escapes. */}}
 {{- define "rowcast.postgres.ownerEnv" -}}
 {{- $postgres := .Values.global.postgres -}}
 - name: ROWCAST_DATABASE_URL
   value: {{ printf "postgresql://%s@%s:%v/%s" $postgres.user (include "rowcast.postgres.host" .) $postgres.port $postgres.database }}
-{{ include "rowcast.secretEnv" (dict "name" "PGPASSWORD" "secret" (include "rowcast.postgres.secretName" .) "key" $postgres.secretKeys.password) }}
+# Read at each login, so that a new password needs no restart.
+- name: ROWCAST_DATABASE_PASSWORD_FILE
+  value: /etc/rowcast/database/{{ $postgres.secretKeys.password }}
 - name: PGSSLMODE
   value: {{ $postgres.sslMode }}
 {{- if $postgres.caSecret.name }}
 - name: PGSSLROOTCERT
   value: /etc/rowcast/postgres/{{ $postgres.caSecret.key }}
 {{- end }}
+{{- end -}}
+
+{{- define "rowcast.postgres.ownerVolumes" -}}
+- name: database
+  secret:
+    secretName: {{ include "rowcast.postgres.secretName" . }}
+    defaultMode: 0440
+    items: [{key: {{ .Values.global.postgres.secretKeys.password }}, path: {{ .Values.global.postgres.secretKeys.password }}}]
+{{- include "rowcast.postgres.caVolume" . }}
+{{- end -}}
+
+{{- define "rowcast.postgres.ownerMounts" -}}
+- {name: database, mountPath: /etc/rowcast/database, readOnly: true}
+{{- include "rowcast.postgres.caMount" . }}
 {{- end -}}
 
 {{- define "rowcast.postgres.caVolume" -}}

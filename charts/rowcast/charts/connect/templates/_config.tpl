@@ -1,10 +1,10 @@
 {{/* As the local platform's worker, but for addresses, and what a broker of one's own wants to see. */}}
 {{- define "connect.properties" -}}
 bootstrap.servers: {{ include "rowcast.kafka.brokers" . | quote }}
-group.id: {{ .Values.groupId }}
+group.id: {{ .Values.groupId | default (printf "%s-connect" .Values.global.kafka.topicPrefix) }}
 listeners: http://0.0.0.0:8083
 {{- range list "config" "offset" "status" }}
-{{ . }}.storage.topic: {{ $.Values.topicPrefix }}{{ . }}
+{{ . }}.storage.topic: {{ $.Values.topicPrefix | default (printf "%s.connect-" $.Values.global.kafka.topicPrefix) }}{{ . }}
 {{ . }}.storage.replication.factor: {{ $.Values.replicationFactor | quote }}
 {{- end }}
 offset.storage.partitions: "1"
