@@ -88,7 +88,7 @@ class Namespace:
 
 
 def deployment(app: str, annotations: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
-    """One pod of the probe, kept running; volumes of `pod` are mounted at `/<their name>`."""
+    """One pod of the probe, kept running, as `restricted` wants it; volumes of `pod` are mounted at `/<their name>`."""
     mounts = [{"name": volume["name"], "mountPath": f"/{volume['name']}"} for volume in pod.get("volumes", [])]
     container = {
         "name": "probe",
@@ -96,11 +96,22 @@ def deployment(app: str, annotations: dict[str, str], pod: dict[str, Any]) -> di
         "imagePullPolicy": "Never",
         "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1},
         "volumeMounts": mounts,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+        },
     }
     labels = {"app": app}
     template = {
         "metadata": {"labels": labels, "annotations": annotations},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1, **pod},
+        "spec": {
+            "containers": [container],
+            "terminationGracePeriodSeconds": 1,
+            **pod,
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **pod.get("securityContext", {})},
+        },
     }
     return {
         "apiVersion": "apps/v1",

@@ -56,3 +56,10 @@ def test_a_sidecar_speaks_to_nobody_without_a_certificate_of_the_cluster(
         pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"),
     ):
         secured.recv(1)
+
+
+def test_a_restricted_namespace_takes_a_pod_with_its_sidecar(namespace: Namespace) -> None:
+    namespace.kubectl("label", "namespace", namespace.name, "pod-security.kubernetes.io/enforce=restricted")
+    pod = namespace.run_dapr("careful")
+    containers = [status["name"] for status in namespace.get("pod", pod)["status"]["containerStatuses"]]
+    assert sorted(containers) == ["daprd", "probe"]

@@ -4,12 +4,14 @@ import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rowcast_cluster import cgroups
 from rowcast_cluster.authority import Authority
 from rowcast_cluster.commands import run
 from rowcast_cluster.control_plane import ControlPlane
 from rowcast_cluster.errors import ClusterError
+from rowcast_cluster.images import NODE_IMAGES, Image
 from rowcast_cluster.machine import check_machine, provide_packages, search_path
 from rowcast_cluster.namespaces import Namespaces, open_namespaces
 from rowcast_cluster.network import Network
@@ -46,6 +48,11 @@ class BareNode:
     def supervisor(self) -> Supervisor:
         """What runs its programs."""
         return Supervisor(self.state)
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """What it needs to be of use, besides what every cluster has."""
+        return NODE_IMAGES
 
     @property
     def namespaces(self) -> Namespaces | None:
@@ -102,7 +109,7 @@ class BareNode:
         shutil.rmtree(self.state.sockets, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def objects(self) -> dict[str, object]:
+    def objects(self) -> list[dict[str, Any]]:
         """What is to be applied to it before it is of use."""
         return cluster_objects(self.network, self.state.data / "volumes", NODE)
 

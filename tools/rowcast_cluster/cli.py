@@ -43,8 +43,18 @@ def up() -> None:
         if cluster.running:
             console.print("The cluster is running already; nothing was changed.")
             return
+        console.print("Getting the parts")
+        _ = cluster.programs
+        console.print("Starting the cluster")
         cluster.start()
     Console(highlight=False).print(USE)
+
+
+@app.command()
+def get() -> None:
+    """Gets what a cluster is made of and starts nothing: so that no test's time limit has a build in it."""
+    with Progress(Console(stderr=True, highlight=False)) as progress:
+        _ = Cluster(cluster_folder(), progress).programs
 
 
 @app.command()

@@ -31,10 +31,10 @@ class Image:
     program: str
 
 
+# What a node that is made here can't do without.
+NODE_IMAGES = (Image(PAUSE, "pause", "pause"), Image(COREDNS, "coredns", "coredns"))
 IMAGES = (
-    Image(PAUSE, "pause", "pause"),
     Image(PROBE, "probe", "probe"),
-    Image(COREDNS, "coredns", "coredns"),
     Image(f"{DAPR_REGISTRY}/daprd:{DAPR}", "daprd", "daprd"),
     *(
         Image(f"{DAPR_REGISTRY}/{name}:{DAPR}", f"dapr-{name}", name)

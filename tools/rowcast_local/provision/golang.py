@@ -121,14 +121,17 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
     GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),
 )
-# What a node has besides.
+# What runs in every cluster for tests.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
-    *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
     *map(dapr_part, ("operator", "injector", "sentry", "placement")),
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
+    GoPart("probe", "1", "."),
+)
+# What a cluster has besides when it is made of this machine's own parts.
+NODE_PARTS: tuple[GoPart | GoFiles, ...] = (
+    *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
     GoPart("coredns", "1.14.0", "github.com/coredns/coredns"),
     GoPart("pause", "1", "."),
-    GoPart("probe", "1", "."),
 )
 
 
