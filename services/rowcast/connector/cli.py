@@ -14,7 +14,7 @@ from rowcast.connector.errors import ConnectorError
 from rowcast.connector.plan import Change, Plan
 from rowcast.runtime.exits import told
 
-app = typer.Typer(no_args_is_help=True, help="The Debezium connector that captures changes.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Debezium connector that captures changes.")
 
 
 ConnectUrl = Annotated[str, typer.Option(envvar="ROWCAST_CONNECT_URL", help="Kafka Connect's REST interface.")]

@@ -13,7 +13,7 @@ from rowcast.runtime.exits import told
 from rowcast.runtime.logging import configure_logging, get_logger
 from rowcast.runtime.server import serve as serve_app
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 _LONGEST_PAUSE = 5.0  # seconds
 
 
