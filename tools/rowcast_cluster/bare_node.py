@@ -1,6 +1,7 @@
 """A node made of this machine's own parts, for one that has no Docker."""
 
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +29,10 @@ CONTAINERD_NAMESPACE = "k8s.io"
 
 @dataclass(frozen=True)
 class BareNode:
-    """The node whose files are all in `folder`; `binaries` are its programs, by name."""
+    """The node whose files are all in `folder`; `binaries` gives its programs, by name, when they are needed."""
 
     folder: Path
-    binaries: dict[str, Path]
+    binaries: Callable[[], Mapping[str, Path]]
     progress: Progress
 
     @cached_property
@@ -97,12 +98,14 @@ class BareNode:
         self.state.create()
         (self.folder / ".gitignore").write_text("*\n")
         cgroups.make_branch(self.cgroup)
-        found = open_namespaces(self.state.data / "machine", self.state.logs / "boot.log", self._plan)
-        write_private(self._namespaces_file, found.to_json())
+        open_namespaces(self.state.data / "machine", self.state.logs / "boot.log", self._plan)
         self.supervisor.wait_running()
 
     def stop(self) -> None:
         """Removes it, with all that it ever made. Raises ClusterError if something doesn't go."""
+        if not self.folder.exists():
+            return
+        check_machine()
         if found := self.namespaces:
             found.end()
         cgroups.remove_branch(self.cgroup)
@@ -128,9 +131,11 @@ class BareNode:
         """The command that runs `command` on the node, in its network and with its mounts."""
         return self._running().enter(*command)
 
-    def _plan(self, network: Network) -> list[str]:
+    def _plan(self, found: Namespaces) -> list[str]:
+        # Before anything runs there, so that it can be removed whatever happens next.
+        write_private(self._namespaces_file, found.to_json())
         authority = Authority(self.state.data / "authority")
-        plane = ControlPlane(self.binaries, self.state.data / "control-plane", network, authority)
+        plane = ControlPlane(self.binaries(), self.state.data / "control-plane", found.network, authority)
         worker = Worker(plane, self.state.data / "worker", self._containerd_socket, self.cgroup)
         programs = [*plane.programs(), *worker.programs()]
         authority.kubeconfig("admin", plane.url, "rowcast-admin", ["system:masters"])

@@ -57,7 +57,7 @@ class Cluster:
     @cached_property
     def node(self) -> Node:
         """The node: kind's where that works, else one made of this machine's own parts."""
-        return KindNode(self.folder) if self._by_kind else BareNode(self.folder, self.programs, self._progress)
+        return KindNode(self.folder) if self._by_kind else BareNode(self.folder, lambda: self.programs, self._progress)
 
     @cached_property
     def _by_kind(self) -> bool:
