@@ -1,5 +1,6 @@
 """What crud reads from the environment."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -17,12 +18,20 @@ class CrudSettings(Settings):
 
     database_url: SecretStr
     """The database, with its owner's access: `postgresql://user:password@host:5432/name`."""
+    database_password_file: Path | None = None
+    """A file with the password, read at every login instead of the URL's: one that changes needs no restart."""
+    replication_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "rowcast_replication"
+    """The role that the connector logs in as; platforms that share a database server need different ones."""
     replication_password: SecretStr | None = None
-    """The password of the role `rowcast_replication`; without it the role exists but no password lets it in."""
+    """The password of that role; without it the role exists but no password lets it in."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
+    capture_slot: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")] = "rowcast"
+    """The replication slot that the connector reads, for `GET /pipeline`; the connector's as well."""
+    connector_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] = "rowcast"
+    """The connector's name at Connect, for `GET /pipeline`; the connector's as well."""
     connect_url: str | None = None
     """Kafka Connect's REST interface, for `GET /pipeline`; without it the connector's state is unknown there."""
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10

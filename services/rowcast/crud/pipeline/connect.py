@@ -9,8 +9,6 @@ import httpx
 from rowcast.core.connector import Status, read_status
 from rowcast.core.errors import TransientError
 
-CONNECTOR = "rowcast"
-
 
 @dataclass(frozen=True)
 class ConnectFacts:
@@ -22,14 +20,14 @@ class ConnectFacts:
     lsn: int | None
 
 
-async def read(client: httpx.AsyncClient) -> ConnectFacts:
-    """Ask the worker behind the client's base URL. Raises TransientError when it doesn't answer, or not sensibly."""
+async def read(client: httpx.AsyncClient, connector: str) -> ConnectFacts:
+    """Ask about a connector the worker behind the client's base URL. Raises TransientError when it doesn't answer, or not sensibly."""
     try:
         version = (await _get(client, "/"))["version"]
-        status = await _find(client, f"/connectors/{CONNECTOR}/status")
+        status = await _find(client, f"/connectors/{connector}/status")
         if status is None:
             return ConnectFacts(version, None, False, None)
-        offsets = await _offsets(client)
+        offsets = await _offsets(client, connector)
         return ConnectFacts(version, read_status(status), offsets is not None, _lsn(offsets))
     except httpx.HTTPError as error:
         raise TransientError(str(error) or type(error).__name__) from error
@@ -49,9 +47,9 @@ async def _find(client: httpx.AsyncClient, path: str) -> Any | None:
     return response.raise_for_status().json()
 
 
-async def _offsets(client: httpx.AsyncClient) -> Mapping[str, Any] | None:
+async def _offsets(client: httpx.AsyncClient, connector: str) -> Mapping[str, Any] | None:
     """What KIP-875 tells; None from a worker that is older, or busy with a rebalance."""
-    response = await client.get(f"/connectors/{CONNECTOR}/offsets")
+    response = await client.get(f"/connectors/{connector}/offsets")
     return response.json() if response.is_success else None
 
 

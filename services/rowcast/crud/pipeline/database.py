@@ -12,7 +12,6 @@ from rowcast.crud.deletions import on_its_way
 from rowcast.crud.models import deletions
 from rowcast.crud.states import cells
 
-SLOT = "rowcast"
 STATEMENT_MS = 1500
 
 _SLOT = text("""
@@ -22,7 +21,7 @@ SELECT slot.slot_name IS NOT NULL AS present, slot.active, slot.wal_status, slot
     CAST(pg_current_wal_lsn() - slot.confirmed_flush_lsn AS bigint) AS lag_bytes,
     CAST(pg_current_wal_lsn() - slot.restart_lsn AS bigint) AS retained_bytes,
     heart.beat_at, heart.marked_at, slot.confirmed_flush_lsn >= heart.marked_lsn AS mark_confirmed, now() AS now
-FROM public.rowcast_heartbeat AS heart LEFT JOIN pg_replication_slots AS slot ON slot.slot_name = :slot
+FROM public.rowcast_heartbeat AS heart LEFT JOIN pg_replication_slots AS slot ON slot.slot_name = heart.slot_name
 """)
 _LETTERS = text("""
 SELECT target, count(*) AS open, min(dead_lettered_at) AS oldest FROM public.dead_letters WHERE state = 'open'
@@ -65,7 +64,7 @@ def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> Databas
     """Ask the database. Raises TransientError."""
     with reading(engine) as connection:
         connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
-        slot = connection.execute(_SLOT, {"slot": SLOT}).mappings().one()
+        slot = connection.execute(_SLOT).mappings().one()
         return DatabaseFacts(
             slot["now"], dict(slot), _rows(connection, targets, slot["now"] - patience), _letters(connection)
         )

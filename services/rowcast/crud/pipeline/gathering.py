@@ -95,7 +95,8 @@ class Gathering:
         return await asyncio.to_thread(database.read, self._engine, self._settings.targets, patience)
 
     async def _ask_connect(self) -> ConnectFacts | None:
-        return await connect.read(self._connect) if self._connect else None
+        name = self._settings.connector_name
+        return await connect.read(self._connect, name) if self._connect else None
 
     async def _ask_sidecar(self) -> bool:
         await self._sidecar.check()

@@ -25,6 +25,7 @@ CREATE TABLE public.app_config_deletions (
 -- A place in the log and when it was there. It moves on only when the slot has confirmed it: so its age is how far the
 -- slot is behind, in time, whoever asks and whatever has been restarted meanwhile.
 ALTER TABLE public.rowcast_heartbeat
+    ADD COLUMN slot_name  text NOT NULL DEFAULT 'rowcast',
     ADD COLUMN marked_lsn pg_lsn,
     ADD COLUMN marked_at  timestamptz;
 
@@ -43,7 +44,7 @@ DECLARE
     here pg_lsn := pg_current_wal_insert_lsn();
     confirmed pg_lsn;
 BEGIN
-    SELECT confirmed_flush_lsn INTO confirmed FROM pg_replication_slots WHERE slot_name = 'rowcast';
+    SELECT confirmed_flush_lsn INTO confirmed FROM pg_replication_slots WHERE slot_name = NEW.slot_name;
     -- A mark beyond the end of the log is of another server, from which this database was restored.
     IF OLD.marked_lsn IS NULL OR OLD.marked_lsn > here OR confirmed >= OLD.marked_lsn THEN
         NEW.marked_lsn := here;
@@ -123,7 +124,7 @@ _DOWN = """
 DROP TRIGGER rowcast_heartbeat_mark ON public.rowcast_heartbeat;
 DROP FUNCTION public.rowcast_heartbeat_mark;
 DROP TABLE public.app_config_deletions;
-ALTER TABLE public.rowcast_heartbeat DROP COLUMN marked_lsn, DROP COLUMN marked_at;
+ALTER TABLE public.rowcast_heartbeat DROP COLUMN slot_name, DROP COLUMN marked_lsn, DROP COLUMN marked_at;
 ALTER TABLE public.app_configs DROP COLUMN traceparent, DROP COLUMN traced_txid;
 """
 
