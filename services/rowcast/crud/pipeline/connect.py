@@ -21,7 +21,7 @@ class ConnectFacts:
 
 
 async def read(client: httpx.AsyncClient, connector: str) -> ConnectFacts:
-    """Ask about a connector the worker behind the client's base URL. Raises TransientError when it doesn't answer, or not sensibly."""
+    """Ask the worker behind the client's base URL. Raises TransientError when it doesn't answer, or not sensibly."""
     try:
         version = (await _get(client, "/"))["version"]
         status = await _find(client, f"/connectors/{connector}/status")
