@@ -21,6 +21,8 @@ from rowcast_local.paths import CHECKOUT, cache_folder
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_cluster
 
+CHOICE = "ROWCAST_CLUSTER_NODE"
+"""Names the variable that chooses between a `bare` node and one of `kind`'s."""
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.2
 KUBECTL_SECONDS = 300.0
@@ -61,7 +63,10 @@ class Cluster:
 
     @cached_property
     def _by_kind(self) -> bool:
-        return kind_works()
+        chosen = os.environ.get(CHOICE, "")
+        if chosen not in ("", "bare", "kind"):
+            raise ClusterError(f"{CHOICE} is `{chosen}`: it can be `bare` or `kind`, or left out")
+        return chosen == "kind" or (not chosen and kind_works())
 
     @property
     def running(self) -> bool:
