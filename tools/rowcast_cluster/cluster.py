@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,7 @@ from rowcast_cluster import dapr
 from rowcast_cluster.bare_node import BareNode
 from rowcast_cluster.commands import run
 from rowcast_cluster.errors import ClusterError
-from rowcast_cluster.images import IMAGES, Image, write_archive
+from rowcast_cluster.images import IMAGES, load_images
 from rowcast_cluster.kind_node import KindNode, kind_works
 from rowcast_cluster.node import Node
 from rowcast_local.paths import CHECKOUT, cache_folder
@@ -164,16 +163,7 @@ class Cluster:
         return run(*command, environment={**os.environ, **self.environment}, text=text, seconds=seconds)
 
     def _load_images(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="rowcast-images-") as folder:
-
-            def load(image: Image) -> None:
-                archive = Path(folder, f"{image.part}.tar")
-                write_archive(image, self.programs[image.part], archive)
-                self.load(archive)
-                archive.unlink()
-
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                list(pool.map(load, (*self.node.images, *IMAGES)))
+        load_images((*self.node.images, *IMAGES), self.programs, self.load)
 
     def _wait_for_api(self) -> None:
         self._eventually(lambda: self.kubectl("get", "--raw=/readyz"))
