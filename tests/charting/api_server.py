@@ -1,4 +1,4 @@
-"""A real API server with the resource types of Dapr, Argo CD, Flux, KEDA and Prometheus' operator: a judge of manifests."""
+"""A judge of manifests: a real API server that knows Dapr, Argo CD, Flux, KEDA and Prometheus' operator."""
 
 from __future__ import annotations
 

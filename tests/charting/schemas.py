@@ -1,4 +1,4 @@
-"""JSON schemas for kubeconform, strict, from what real parts say of themselves: the API server and the operators' CRDs."""
+"""Strict JSON schemas for kubeconform, from what the API server says of its own types and of the operators'."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _resolved(schema: Any, definitions: Mapping[str, Any], above: tuple[str, ...
 
 
 def _strict(schema: Any) -> Any:
-    """The schema in which a field that isn't described is an error, and a number is as good as a text where both are."""
+    """The schema in which an unknown field is an error, and a number is as good as a text where both may be."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):

@@ -53,7 +53,7 @@ def schemas(server: Judge, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _kubeconform(schemas: Path, manifests: list[Manifest]) -> subprocess.CompletedProcess[str]:
     content = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
-    command = [tool("kubeconform"), "-strict", "-summary", "-schema-location", schemas / LOCATION]
+    command = [str(tool("kubeconform")), "-strict", "-summary", "-schema-location", str(schemas / LOCATION)]
     return subprocess.run(command, input=content, capture_output=True, text=True, check=False, timeout=60)
 
 
