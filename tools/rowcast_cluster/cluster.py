@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +13,15 @@ from rowcast_cluster import dapr
 from rowcast_cluster.bare_node import BareNode
 from rowcast_cluster.commands import run
 from rowcast_cluster.errors import ClusterError
-from rowcast_cluster.images import IMAGES, Image, write_archive
+from rowcast_cluster.images import IMAGES, load_images
 from rowcast_cluster.kind_node import KindNode, kind_works
 from rowcast_cluster.node import Node
 from rowcast_local.paths import CHECKOUT, cache_folder
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_cluster
 
+CHOICE = "ROWCAST_CLUSTER_NODE"
+"""Names the variable that chooses between a `bare` node and one of `kind`'s."""
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.2
 KUBECTL_SECONDS = 300.0
@@ -61,7 +62,10 @@ class Cluster:
 
     @cached_property
     def _by_kind(self) -> bool:
-        return kind_works()
+        chosen = os.environ.get(CHOICE, "")
+        if chosen not in ("", "bare", "kind"):
+            raise ClusterError(f"{CHOICE} is `{chosen}`: it can be `bare` or `kind`, or left out")
+        return chosen == "kind" or (not chosen and kind_works())
 
     @property
     def running(self) -> bool:
@@ -159,16 +163,7 @@ class Cluster:
         return run(*command, environment={**os.environ, **self.environment}, text=text, seconds=seconds)
 
     def _load_images(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="rowcast-images-") as folder:
-
-            def load(image: Image) -> None:
-                archive = Path(folder, f"{image.part}.tar")
-                write_archive(image, self.programs[image.part], archive)
-                self.load(archive)
-                archive.unlink()
-
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                list(pool.map(load, (*self.node.images, *IMAGES)))
+        load_images((*self.node.images, *IMAGES), self.programs, self.load)
 
     def _wait_for_api(self) -> None:
         self._eventually(lambda: self.kubectl("get", "--raw=/readyz"))

@@ -5,6 +5,9 @@ import io
 import json
 import platform
 import tarfile
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,6 +23,7 @@ COREDNS = f"{REGISTRY}/coredns:1"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # As the images that Dapr publishes, whose chart insists that they aren't root's.
 NOBODY = 65532
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,20 @@ IMAGES = (
         for name in ("operator", "injector", "sentry", "placement")
     ),
 )
+
+
+def load_images(images: Sequence[Image], programs: Mapping[str, Path], load: Callable[[Path], None]) -> None:
+    """Has `load` take an archive of each of `images`, made of `programs`, by part; the archives are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rowcast-images-") as folder:
+
+        def one(image: Image) -> None:
+            archive = Path(folder, f"{image.part}.tar")
+            write_archive(image, programs[image.part], archive)
+            load(archive)
+            archive.unlink()
+
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            list(pool.map(one, images))
 
 
 def write_archive(image: Image, binary: Path, archive: Path) -> None:

@@ -1,21 +1,17 @@
 """docker, podman and buildah, as far as they differ."""
 
 import os
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rowcast_images.errors import ImagesError
-from rowcast_images.packages import ensure_program
-from rowcast_local.provision.commands import CommandError, Commands, Running
 
 ASK_SECONDS = 20.0
 LOAD_SECONDS = 300.0
 PULL_SECONDS = 300.0
-NAMES = ("docker", "podman", "buildah")
+OCI = "org.opencontainers.image"
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,7 @@ class Build:
     arguments: Mapping[str, str]
     secrets: Mapping[str, Path]
     wheels: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,12 @@ class Builder:
     def build(self, build: Build) -> tuple[str, ...]:
         """The command that makes it."""
         arguments = [word for name, value in build.arguments.items() for word in ("--build-arg", f"{name}={value}")]
+        # buildah 1.28 takes a LABEL from its cache whatever the build arguments in it are now.
+        labels = [word for name, value in build.labels.items() for word in ("--label", f"{OCI}.{name}={value}")]
         secrets = [word for name, file in build.secrets.items() for word in ("--secret", f"id={name},src={file}")]
         mounts = ["--volume", f"{build.wheels}:/run/secrets/wheels:ro"] if build.wheels and self.mounts else []
         what = ("--file", str(build.dockerfile), "--target", build.target, "--tag", build.reference)
-        words = (*self.options, *arguments, *secrets, *mounts, *what, str(build.context))
+        words = (*self.options, *arguments, *labels, *secrets, *mounts, *what, str(build.context))
         return (*self.command, "build" if self.name != "buildah" else "bud", *words)
 
     @property
@@ -91,6 +90,11 @@ class Builder:
         """Whether a public image is in the storage, or can be had."""
         return self.has(reference) or self._says("pull", reference, seconds=PULL_SECONDS)
 
+    def tidy(self) -> None:
+        """Removes what an interrupted build left half made in a storage that is ours alone."""
+        if self.name == "buildah":
+            self._says("rm", "--all")
+
     def works(self) -> bool:
         """Whether it can build: its client alone isn't enough."""
         return self._says("info")
@@ -108,62 +112,3 @@ class Builder:
         except (OSError, subprocess.TimeoutExpired):
             return False
         return done.returncode == 0
-
-
-def find_builder(wanted: str | None, storage: Path, logs: Path) -> Builder:
-    """The wanted builder, or the first that works; with none, and as root, buildah is installed.
-
-    `storage` is where buildah keeps layers, `logs` where an installation is told of. Raises ImagesError.
-    """
-    there = [name for name in NAMES if shutil.which(name) and wanted in (None, name)]
-    for name in there:
-        builder = _builder(name, storage)
-        if builder.works():
-            return builder
-    if wanted == "buildah" or wanted is None:
-        return _installed_buildah(there, storage, logs)
-    state = f"can't build here: `{wanted} info` says why" if there else "is not on this machine"
-    raise ImagesError(f"{wanted} {state}; or use another --builder ({', '.join(NAMES)})")
-
-
-def _installed_buildah(there: Sequence[str], storage: Path, logs: Path) -> Builder:
-    logs.mkdir(parents=True, exist_ok=True)
-    try:
-        ensure_program("buildah", Commands(Running(), logs / "packages.log"))
-    except (ImagesError, CommandError) as error:
-        useless = f" ({' and '.join(there)}: there, but can't build)" if there else ""
-        raise ImagesError(f"nothing here builds images{useless}; {error}") from error
-    builder = _builder("buildah", storage)
-    if not builder.works():
-        raise ImagesError("buildah can't build here: `buildah info` says why")
-    return builder
-
-
-def _builder(name: str, storage: Path) -> Builder:
-    if name == "docker":
-        return Builder(name, ("docker",), ("--progress", "plain"), {"DOCKER_BUILDKIT": "1"})
-    if name == "podman":
-        return Builder(name, ("podman",), ("--layers",))
-    driver = "overlay" if _overlay_works(storage) else "vfs"
-    folders = ("--root", str(storage / driver), "--runroot", str(storage / f"{driver}-run"))
-    # vfs copies the whole file system for each layer: there, one layer for each stage.
-    options = ("--isolation", "chroot", f"--layers={'true' if driver == 'overlay' else 'false'}")
-    return Builder(name, (name, *folders, "--storage-driver", driver), options)
-
-
-def _overlay_works(storage: Path) -> bool:
-    """Tried by a mount, as it depends on the kernel, the file system below, and who asks."""
-    if not shutil.which("mount"):
-        return False
-    storage.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=storage) as scratch:
-        for name in ("lower", "upper", "work", "merged"):
-            Path(scratch, name).mkdir()
-        options = ",".join(f"{name}dir={scratch}/{name}" for name in ("lower", "upper", "work"))
-        merged = str(Path(scratch, "merged"))
-        mounted = _quiet("mount", "-t", "overlay", "overlay", "-o", options, merged)
-        return mounted and _quiet("umount", merged)
-
-
-def _quiet(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -1,7 +1,7 @@
 """The steps by which images become docker-archives in the shared cache, each named by what decides its content."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,7 +77,8 @@ class Workshop:
     def image_key(self, image: Image) -> str:
         """What decides an archive: the files, the base images, the names in it, and how it is built."""
         bases = [f"{name}={value}" for name, value in sorted(self.arguments(image.bases).items())]
-        more = [image.target, version(), self.naming.reference(image.name), self.builder.name, *bases]
+        labels = [f"{name}={value}" for name, value in _labels(image).items()]
+        more = [image.target, self.naming.reference(image.name), self.builder.name, *bases, *labels]
         return key_of(image.files, more, self.source)
 
     def image_step(self, image: Image) -> Step:
@@ -87,22 +88,40 @@ class Workshop:
         target = self.cache / f"{image.name}-{self.image_key(image)}"
 
         def build(folder: Path, commands: Commands) -> None:
-            arguments = self.arguments(image.bases)
-            arguments |= {"VERSION": version(), "REVISION": revision(image.files)}
-            self._build(reference, image.dockerfile, image.target, self.source, arguments, commands)
+            labels = _labels(image)
+            arguments = self.arguments(image.bases) | {name.upper(): value for name, value in labels.items()}
+            self._build(reference, image.dockerfile, image.target, self.source, arguments, commands, labels)
             commands.run(*self.builder.save(reference, folder / ARCHIVE), folder=folder)
             write_sbom(folder / ARCHIVE, commands)
 
         return Step(_image_name(image.name), target, build, needs=tuple(needs))
 
     def _build(
-        self, reference: str, dockerfile: str, target: str, context: Path, arguments: dict[str, str], commands: Commands
+        self,
+        reference: str,
+        dockerfile: str,
+        target: str,
+        context: Path,
+        arguments: Mapping[str, str],
+        commands: Commands,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         build = Build(
-            reference, self.source / dockerfile, target, context, arguments, self.secrets.files, self.secrets.wheels
+            reference,
+            self.source / dockerfile,
+            target,
+            context,
+            arguments,
+            self.secrets.files,
+            self.secrets.wheels,
+            labels or {},
         )
         with self.turn:
             commands.run(*self.builder.build(build), folder=self.source, environment=self.builder.environment)
+
+
+def _labels(image: Image) -> dict[str, str]:
+    return {"version": version(), "revision": revision(image.files)}
 
 
 def _bases(names: Sequence[str]) -> tuple[Base, ...]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from rowcast_images.errors import ImagesError
 
-# How a root file system is made is part of what it is.
+# How a thing is made is part of what it is.
 ROOTFS = "tools/rowcast_images/rootfs.py"
+BUILDING = "tools/rowcast_images/builders.py"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Image:
     @property
     def files(self) -> tuple[str, ...]:
         """Everything in the checkout that decides what is in it."""
-        return (self.dockerfile, ".dockerignore", *self.inputs)
+        return (self.dockerfile, ".dockerignore", BUILDING, *self.inputs)
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,20 @@ class Secrets:
     wheels: Path | None
 
 
-def write_secrets(folder: Path, sources: str | None, environment: Mapping[str, str] | None = None) -> Secrets:
-    """Writes them into `folder`, which should be the caller's alone; `sources` is what apt should have as its list."""
+def write_secrets(
+    folder: Path, *, sources: str | None, mounts: bool, environment: Mapping[str, str] | None = None
+) -> Secrets:
+    """Writes them into `folder`, which should be the caller's alone.
+
+    `sources` is what apt should have as its list; `mounts` says whether a build can be given a folder.
+    """
     given = os.environ if environment is None else environment
     pip = options(listing(Path(sys.executable)))
     texts = {}
     certificates = given.get("SSL_CERT_FILE") or pip.get("cert") or download_environment().get("REQUESTS_CA_BUNDLE")
     if certificates and Path(certificates).is_file():
         texts["certificates"] = Path(certificates).read_text()
-    wheels = _folder_of_wheels(pip.get("find-links", ""))
+    wheels = _folder_of_wheels(pip.get("find-links", "")) if mounts else None
     lines = machine_lines(pip, given, certificates="certificates" in texts, wheels=wheels is not None)
     texts["machine"] = "".join(f"{line}\n" for line in lines)
     texts["apt.conf"] = apt_conf(_apt_dump(), certificates="certificates" in texts, sources=sources is not None)

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from rowcast_images.builders import Builder, find_builder
+from rowcast_images.builders import Builder
 from rowcast_images.building import ARCHIVE, Workshop
 from rowcast_images.catalogue import BASES, Base, Image, bases, images
 from rowcast_images.dockerfile import Dockerfile
+from rowcast_images.finding import Finder
 from rowcast_images.inputs import snapshot
 from rowcast_images.machine import write_secrets
+from rowcast_images.mounts import mount_namespace
 from rowcast_images.references import REGISTRY, Naming
 from rowcast_images.rootfs import Distribution, distribution
 from rowcast_images.sbom import FILE as SBOM
@@ -24,7 +26,7 @@ from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
 
-KEPT = 3
+KEPT = 2
 
 
 class BaseImages(StrEnum):
@@ -84,12 +86,12 @@ def make(
     if progress is None:
         with Progress() as own:
             return make(names, naming, base=base, builder=builder, progress=own)
-    with _alone(cache, progress), tempfile.TemporaryDirectory() as scratch:
-        program = find_builder(builder, cache / "storage", cache / "logs")
+    with _alone(cache, progress), tempfile.TemporaryDirectory() as scratch, mount_namespace() as inside:
+        program = Finder(cache / "storage", cache / "logs", inside).find(builder)
         local = _local(base, program, progress)
         source, given = (Path(scratch, name) for name in ("source", "secrets"))
         given.mkdir(mode=0o700)
-        secrets = write_secrets(given, local.sources if local else None)
+        secrets = write_secrets(given, sources=local.sources if local else None, mounts=program.mounts)
         parts: tuple[Image | Base, ...] = (*chosen, *BASES)
         snapshot([file for part in parts for file in part.files], source)
         workshop = Workshop(cache, source, program, naming, secrets, local)
@@ -129,6 +131,8 @@ def _local(base: BaseImages, builder: Builder, progress: Progress) -> Distributi
 def _run(workshop: Workshop, chosen: Sequence[Image], progress: Progress) -> tuple[Made, ...]:
     targets = {image: workshop.image_step(image).target for image in chosen}
     missing = [image for image, target in targets.items() if not target.exists()]
+    if missing:
+        workshop.builder.tidy()
     run_steps([*_base_steps(workshop, missing), *map(workshop.image_step, missing)], workshop.cache, progress)
     for image, target in targets.items():
         os.utime(target)

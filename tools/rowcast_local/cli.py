@@ -182,8 +182,11 @@ def alone() -> Iterator[None]:
 
 
 @contextmanager
-def exclusively(folder: Path) -> Iterator[None]:
-    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it."""
+def exclusively(folder: Path, *, for_the_last_time: bool = False) -> Iterator[None]:
+    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it.
+
+    The file that does so stays beside the folder, except `for_the_last_time`.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f"{folder.name}.lock")
     with file.open("w") as lock:
@@ -192,6 +195,8 @@ def exclusively(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise PlatformError("another ./task is starting or stopping it") from None
         yield
+        if for_the_last_time:
+            file.unlink(missing_ok=True)
 
 
 def _dashboard(platform: Platform) -> str:

@@ -18,10 +18,8 @@ command:
   - --name={{ .Values.connector.name }}
   - --topic-prefix={{ .Values.global.kafka.topicPrefix }}
   - --slot={{ .Values.global.postgres.slot }}
+  - --set=database.sslmode=${env:ROWCAST_CAPTURE_DB_SSLMODE}
   {{- with .Values.global.postgres }}
-  {{- if ne .sslMode "prefer" }}
-  - --set=database.sslmode={{ .sslMode }}
-  {{- end }}
   {{- if .caSecret.name }}
   - --set=database.sslrootcert=/etc/rowcast/postgres/{{ .caSecret.key }}
   {{- end }}

@@ -22,6 +22,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Result
 from rowcast.core.render import render
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
+from rowcast_local.parts.certificates import settle_certificate, settle_key
 from rowcast_local.platform import Platform
 from world import wait_until
 
@@ -108,6 +109,24 @@ async def test_credentials_that_expire_are_trouble_that_passes_and_the_new_ones_
 
     assert [isinstance(one, Failed) and isinstance(one.error, TransientError) for one in refused] == [True] * 3
     assert {isinstance(one, Delivered) for one in results} == {True}
+
+
+async def test_an_authority_that_changes_is_taken_without_a_restart(account: Account, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.crt"
+    right = authority.read_bytes()
+    authority.unlink()
+    settle_certificate(authority, settle_key(tmp_path / "another.key"))
+    target = await connect(None, account.namespace, in_flight=4)
+    with pytest.raises(TransientError, match=r"(?i)certificate"):
+        await target.start()
+
+    authority.write_bytes(right)
+    with pytest.raises(TransientError):
+        await target.start()  # finds out with the old one
+    await target.start()
+
+    assert [type(one) for one in await deliver(target, "a")] == [Delivered]
+    await target.close()
 
 
 async def test_the_watch_goes_on_with_the_new_credentials(target: KubernetesTarget, account: Account) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rowcast_cluster.cluster import Cluster
 from rowcast_cluster.errors import ClusterError
 from rowcast_cluster.machine import check_machine, missing, provide_packages
 from rowcast_cluster.namespaces import Namespaces, Process
@@ -51,9 +52,15 @@ def test_namespaces_come_back_from_their_text() -> None:
     assert Namespaces.from_json(namespaces.to_json()) == namespaces
 
 
+def test_a_node_of_no_known_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROWCAST_CLUSTER_NODE", "k3s")
+    with pytest.raises(ClusterError, match="ROWCAST_CLUSTER_NODE is `k3s`: it can be `bare` or `kind`"):
+        _ = Cluster(tmp_path / "none").running
+
+
 def test_asking_for_a_cluster_that_is_not_there_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rowcast_cluster", "status"]
-    environment = {**os.environ, "ROWCAST_CLUSTER": str(tmp_path / "none")}
+    environment = {**os.environ, "ROWCAST_CLUSTER": str(tmp_path / "none"), "ROWCAST_CLUSTER_NODE": "bare"}
     asked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert asked.returncode == 1
     assert asked.stderr == "✗ no cluster here: start one with ./task cluster:up\n"

@@ -190,7 +190,11 @@ class Api:
                     auth_settings=["BearerToken"],
                 )
                 method, url, headers, _, _ = arguments
-                wrapped = await used.call_api(method, url, headers, body, None, _request_timeout=limit)
+                try:
+                    wrapped = await used.call_api(method, url, headers, body, None, _request_timeout=limit)
+                except aiohttp.ClientSSLError:
+                    await self._login.renew(used)  # the authority may have changed, too
+                    raise
                 response: aiohttp.ClientResponse = wrapped.response
                 async with response:
                     if response.status == _UNAUTHORIZED:
