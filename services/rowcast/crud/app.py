@@ -1,5 +1,6 @@
 """Puts crud together; the one place that wires."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
+from rowcast.runtime.tracing import Tracing
 
 SERVICE = "crud"
 _DESCRIPTION = """The API that owns Rowcast's table of application configurations. What a row says is what will run.
@@ -56,7 +58,8 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     for module in (lists, snapshots, batches, details, appconfigs, deadletters, pipeline):
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
-    statuses = SyncStatusSubscriber(engine, equipment.registry, settings.targets)
+    app.state.tracing = equipment.tracing
+    statuses = SyncStatusSubscriber(engine, equipment.registry, settings.targets, equipment.tracing)
     statuses.subscribe(dapr, settings.pubsub, settings.status_topic)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))
@@ -74,6 +77,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await sidecar.aclose()
     engine: Engine = app.state.engine
     engine.dispose()
+    tracing: Tracing | None = app.state.tracing
+    if tracing is not None:
+        await asyncio.to_thread(tracing.shutdown)
 
 
 def _check_database(engine: Engine) -> None:

@@ -52,6 +52,8 @@ def create_app(
         await starting.close()
         await sidecar.aclose()
         await crud.aclose()
+        if equipment.tracing is not None:
+            await asyncio.to_thread(equipment.tracing.shutdown)
 
     app = FastAPI(title="Rowcast sync", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     equipment = equip(app, settings, f"sync-{settings.target}")
@@ -61,7 +63,7 @@ def create_app(
     told = sidecar if publisher is None else publisher
     facts = Facts()
     WorkMetrics(settings.target, facts, equipment.registry)
-    delivery = Delivery(starting, told, topics, metrics, facts)
+    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing)
     _add_routes(app, settings, delivery)
 
     correct = settings.drift == "correct"

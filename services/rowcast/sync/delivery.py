@@ -16,8 +16,10 @@ from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
 from rowcast.core.render import Desired, render
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.tracing import Tracing
 from rowcast.sync.facts import NO_ROW, Facts
 from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.spans import BatchSpans
 
 ROWS_IN_A_LOG_LINE = 20
 
@@ -61,19 +63,27 @@ class _Batch:
     trouble: dict[str, list[str]] = field(default_factory=dict)
     failures: dict[RowKey, str] = field(default_factory=dict)
     reason: str = ""
+    spans: BatchSpans | None = None
 
 
 class Delivery:
     """Delivers batches to one target and reports what became of each row."""
 
     def __init__(
-        self, target: Target, publisher: Publisher, topics: Topics, metrics: SyncMetrics, facts: Facts | None = None
+        self,
+        target: Target,
+        publisher: Publisher,
+        topics: Topics,
+        metrics: SyncMetrics,
+        facts: Facts | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._target = target
         self._publisher = publisher
         self._topics = topics
         self._metrics = metrics
         self._facts = Facts() if facts is None else facts
+        self._tracing = tracing
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -96,8 +106,15 @@ class Delivery:
     async def _deliver(self, entries: Sequence[Entry]) -> set[str]:
         started = time.perf_counter()
         batch = _Batch(entries, _now())
+        if self._tracing is not None:
+            batch.spans = BatchSpans(self._tracing, self._target.name, len(entries))
         desired = self._desire(batch)
-        for wanted, result in await self._attempt(desired):
+        if batch.spans:
+            batch.spans.rendered()
+        results = await self._attempt(desired)
+        if batch.spans:
+            batch.spans.delivered()
+        for wanted, result in results:
             self._settle(batch, wanted, result)
         await self._report(batch)
         self._metrics.batch(time.perf_counter() - started, len(entries))
@@ -117,6 +134,8 @@ class Delivery:
             changes.append(change)
             self._facts.received(change, entry.position)
             self._metrics.captured(change, batch.captured_at)
+            if batch.spans:
+                batch.spans.follow(change)
             batch.rows.setdefault((change.table, change.row.id), []).append(entry)
         return [render(change) for change in latest(changes).values()]
 
@@ -201,7 +220,7 @@ class Delivery:
         reference: str | None = None,
         error: str | None = None,
     ) -> dict[str, Any]:
-        return {
+        status = {
             **_row(desired),
             "outcome": str(outcome),
             "deleted": desired.deleted,
@@ -211,6 +230,10 @@ class Delivery:
             "captured_at": batch.captured_at,
             "delivered_at": _now(),
         }
+        if batch.spans:
+            row = (desired.table, desired.row_id)
+            status["traceparent"] = batch.spans.settled(row, desired.generation, str(outcome), reference, error)
+        return status
 
     def _dead_letter(self, entry: Entry, error: PermanentError, desired: Desired | None) -> dict[str, Any]:
         row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}
