@@ -231,8 +231,7 @@ class Delivery:
             "delivered_at": _now(),
         }
         if batch.spans:
-            row = (desired.table, desired.row_id)
-            status["traceparent"] = batch.spans.settled(row, desired.generation, str(outcome), reference, error)
+            status["traceparent"] = batch.spans.settled(desired, str(outcome), reference, error)
         return status
 
     def _dead_letter(self, entry: Entry, error: PermanentError, desired: Desired | None) -> dict[str, Any]:

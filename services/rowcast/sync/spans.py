@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rowcast.core.events import Change
 from rowcast.core.ports import RowKey
+from rowcast.core.render import Desired
 from rowcast.runtime.tracing import Attributes, Tracing, now, sampled
 
 _DELIVERY = {"k8s": "apply", "git": "commit"}
@@ -34,13 +35,11 @@ class BatchSpans:
         """The target has answered."""
         self._delivered = now()
 
-    def settled(
-        self, row: RowKey, generation: int, outcome: str, reference: str | None, error: str | None
-    ) -> str | None:
+    def settled(self, desired: Desired, outcome: str, reference: str | None, error: str | None) -> str | None:
         """What became of a row. The `traceparent` for what follows from it, if its change belongs to a trace."""
         following = None
-        for change in self._changes.get(row, ()):
-            newest = change.row.generation == generation
+        for change in self._changes.get((desired.table, desired.row_id), ()):
+            newest = change.order == (desired.generation, desired.deleted)
             told: dict[str, str | int | bool] = {
                 "rowcast.target": self._target,
                 "rowcast.row_id": change.row.id,
