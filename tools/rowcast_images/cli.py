@@ -68,7 +68,8 @@ def images(
     """
     console = Console(stderr=True, highlight=False)
     if throw_away:
-        console.print(f"Thrown away: {clean() // MIB} MiB of archives, and the layers below them.")
+        size = clean(Progress(console))
+        console.print(f"Thrown away: {size // MIB} MiB of archives, and the layers below them.")
         return
     started = time.monotonic()
     with Progress(console) as progress:
