@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rowcast_images.making import BaseImages, Made, clean, make, place
+from rowcast_images.archives import Made, place
+from rowcast_images.making import BaseImages, clean, make
 from rowcast_images.references import REGISTRY, Naming, version
 from rowcast_images.sbom import sbom_tool
 from rowcast_local.errors import LocalError
@@ -68,7 +69,8 @@ def images(
     """
     console = Console(stderr=True, highlight=False)
     if throw_away:
-        console.print(f"Thrown away: {clean() // MIB} MiB of archives, and the layers below them.")
+        size = clean(Progress(console))
+        console.print(f"Thrown away: {size // MIB} MiB of archives, and the layers below them.")
         return
     started = time.monotonic()
     with Progress(console) as progress:
