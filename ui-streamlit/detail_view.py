@@ -134,7 +134,10 @@ def _delivery(client: Configurations, row: AppConfig) -> None:
 def _target(target: TargetStatus, generation: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{view_model.target_label(target.target)}**", width="content")
-        st.badge(target.state, color=view_model.COLOURS[target.state])
+        st.badge(
+            "overdue" if target.overdue else target.state,
+            color="red" if target.overdue else view_model.COLOURS[target.state],
+        )
     details = [view_model.progress(target, generation), view_model.reference(target), view_model.way(target)]
     st.caption("  \n".join(view_model.plain(detail) for detail in details if detail))
     if target.error:
