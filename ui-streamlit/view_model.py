@@ -69,8 +69,12 @@ def state_at(row: AppConfig, target: str) -> State:
 
 def shown_at(row: AppConfig, target: str) -> Shown:
     """Return the word for it: one that has been pending for too long is overdue."""
-    late = any(status.overdue for status in row.sync if status.target == target)
-    return "overdue" if late else state_at(row, target)
+    return next((shown(status) for status in row.sync if status.target == target), "pending")
+
+
+def shown(status: TargetStatus) -> Shown:
+    """Return the word for a status."""
+    return "overdue" if status.overdue else status.state
 
 
 def table(rows: Iterable[AppConfig], now: datetime) -> Table:
