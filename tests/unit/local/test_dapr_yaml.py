@@ -3,7 +3,6 @@ from typing import Any
 import yaml
 
 from rowcast_local.assembly import APPS
-from rowcast_local.parts.dapr import HEALTH_INTERVAL_SECONDS
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.ports import DEFAULT_PORTS
 
@@ -32,5 +31,6 @@ def test_the_dashboard_listens_at_its_port() -> None:
     assert f"--server.port={DEFAULT_PORTS['ui']}" in dashboard["command"]
 
 
-def test_health_is_probed_as_often_as_on_the_local_platform() -> None:
-    assert CONTENT["common"]["appHealthProbeInterval"] == HEALTH_INTERVAL_SECONDS
+def test_no_sidecar_stops_subscribing_because_its_application_is_unwell() -> None:
+    assert not [app["appID"] for app in CONTENT["apps"] if app.get("enableAppHealthCheck")]
+    assert "appHealthCheckPath" not in CONTENT["common"]

@@ -13,7 +13,6 @@ from rowcast_local.program import Program
 RESOURCES = CHECKOUT / "dapr-components" / "local"
 PLACEHOLDER = re.compile(r"\{env:([A-Z_]+)\}")
 MAX_BODY_SIZE = "16Mi"
-HEALTH_INTERVAL_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -103,10 +102,8 @@ class Sidecar:
             "app-port": str(self.app_port),
             "app-protocol": "http",
             "app-channel-address": HOST,
-            "enable-app-health-check": "true",
-            "app-health-check-path": "/readyz",
-            "app-health-probe-interval": str(HEALTH_INTERVAL_SECONDS),
-            "app-health-threshold": "2",
+            # Else it would stop subscribing while its application is unwell, and may never begin again (decision 13).
+            "enable-app-health-check": "false",
         }
 
 
