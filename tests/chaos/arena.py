@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos import toxiproxy
@@ -14,6 +17,7 @@ from chaos.bursts import Bursts
 from chaos.git_server import USER, GitServer
 from chaos.load import Load
 from chaos.places import Cluster, Repository, Table
+from chaos.tap import Tap, tapping
 from chaos.witness import ClusterWitness, HistoryWitness
 from rowcast_local.credentials import settle_credentials
 from rowcast_local.parts.postgres import DATABASE, OWNER
@@ -29,7 +33,9 @@ LINKS = {
     "everybody-kafka": "kafka",
 }
 """Who is connected to what, by way of a proxy."""
-OWN = ("toxiproxy", "bursts", "git-server")
+OWN = ("toxiproxy", "bursts", "git-server", "tap", *(f"tap-{kind}" for kind in ("http", "grpc", "internal", "metrics")))
+DISKS = {"repository": "platform/data/git", "mirror": "mirror"}
+DISK_BYTES = 1 << 30
 PASSWORD = "chaos"
 
 
@@ -48,33 +54,90 @@ class Arena:
     repository: Repository
     watched: ClusterWitness
     committed: HistoryWitness
+    tap: Tap
     folder: Path
+    ports: Mapping[str, int]
+    disks: Mapping[str, Path]
+    poison: set[str] = field(default_factory=set)
+    """Reasons that dead letters may have, since the run itself made such events."""
+    repairs: list[Callable[[Arena], None]] = field(default_factory=list)
+    """What has to be done by hand, in the end of a round, after what happened in it."""
+    notes: list[str] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    """What faults themselves have found to be broken."""
 
 
 @contextmanager
 def arena(seed: int, per_second: float, binary: Path, keep_logs: Path) -> Iterator[Arena]:
     """A platform of its own in a temporary folder, ready, and destroyed in the end; its logs go to `keep_logs`."""
     folder = Path(tempfile.mkdtemp(prefix="rowcast-chaos-"))
-    platform: Platform | None = None
+    folder.chmod(0o711)  # as the platform's own folder: PostgreSQL's account passes through
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        disks = stack.enter_context(_disks(folder))
+        ports, platform = _wire(folder)
+        stack.callback(_end, platform, keep_logs)
+        links = {name: (ports[name], ports[behind]) for name, behind in LINKS.items()}
+        proxies = toxiproxy.running(binary, ports["toxiproxy"], links, folder / "toxiproxy.log")
+        made = stack.enter_context(proxies)
+        stack.callback(platform.stop)
+        platform.start()
+        bursts, server = _serve(stack, platform, ports, folder)
+        platform.wait_ready()
+        tap = stack.enter_context(tapping(platform, f"{HOST}:{ports['kafka']}", ports, folder))
+        found = Arena(
+            platform=platform,
+            world=World(platform.env()),
+            links=made,
+            bursts=bursts,
+            git_server=server,
+            load=(load := _load(platform, seed, per_second)),
+            table=Table(platform.blueprint.postgres.url),
+            cluster=(cluster := Cluster(platform)),
+            repository=(repository := Repository(platform.blueprint.git_repository.folder)),
+            watched=(watched := ClusterWitness(cluster)),
+            committed=HistoryWitness(repository),
+            tap=tap,
+            folder=folder,
+            ports=ports,
+            disks=disks,
+        )
+        stack.callback(watched.close)
+        stack.callback(load.stop)
+        yield found
+
+
+def _end(platform: Platform, keep_logs: Path) -> None:
+    shutil.rmtree(keep_logs, ignore_errors=True)
+    shutil.copytree(platform.state.logs, keep_logs)
+    for log in platform.state.folder.parent.glob("**/log"):
+        shutil.copyfile(log, keep_logs / f"{log.parent.name}.log")
+    platform.destroy()
+
+
+@contextmanager
+def _disks(folder: Path) -> Iterator[dict[str, Path]]:
+    """A disk each for the repository and the mirror, that can be full; none where only root could mount one."""
+    made: dict[str, Path] = {}
+    if os.geteuid() != 0 or sys.platform != "linux":
+        yield made
+        return
     try:
-        with ExitStack() as stack:
-            ports, platform = _wire(folder)
-            links = {name: (ports[name], ports[behind]) for name, behind in LINKS.items()}
-            made = stack.enter_context(
-                toxiproxy.running(binary, ports["toxiproxy"], links, folder / "toxiproxy.log")
-            )
-            stack.callback(platform.stop)
-            platform.start()
-            bursts, server = _serve(stack, platform, ports, folder)
-            platform.wait_ready()
-            yield _look(stack, platform, made, bursts, server, folder, seed, per_second)
+        for name, below in DISKS.items():
+            disk = folder / below
+            disk.mkdir(mode=0o711, parents=True)
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0711", f"rowcast-chaos-{name}", str(disk)]
+            if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
+                made[name] = disk
+        yield made
     finally:
-        if platform is not None:
-            shutil.rmtree(keep_logs, ignore_errors=True)
-            if platform.state.logs.exists():
-                shutil.copytree(platform.state.logs, keep_logs)
-            platform.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
+        for disk in made.values():
+            subprocess.run(["umount", "--lazy", str(disk)], check=False, capture_output=True)
+
+
+def _load(platform: Platform, seed: int, per_second: float) -> Load:
+    blueprint = platform.blueprint
+    return Load(blueprint.postgres.url, blueprint.sidecar("ui").url, seed, per_second)
 
 
 def _wire(folder: Path) -> tuple[dict[str, int], Platform]:
@@ -100,6 +163,7 @@ def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[st
         "sync-k8s": {**sync, "KUBECONFIG": str(folder / "sync.kubeconfig")},
         "sync-git": {
             **sync,
+            "ROWCAST_GIT_CACHE": str(folder / "mirror"),
             "ROWCAST_GIT_URL": f"http://{USER}:{PASSWORD}@{HOST}:{ports['sync-git-git']}/configurations.git",
         },
         **{f"{app}-dapr": broker for app in ("crud", "sync-k8s", "sync-git")},
@@ -121,36 +185,3 @@ def _serve(stack: ExitStack, platform: Platform, ports: Mapping[str, int], folde
     served = GitServer(git.parent, ports["git-server"], PASSWORD)
     stack.enter_context(served.running())
     return bursts, served
-
-
-def _look(
-    stack: ExitStack,
-    platform: Platform,
-    links: toxiproxy.Links,
-    bursts: Bursts,
-    server: GitServer,
-    folder: Path,
-    seed: int,
-    per_second: float,
-) -> Arena:
-    blueprint = platform.blueprint
-    table, cluster = Table(blueprint.postgres.url), Cluster(platform)
-    repository = Repository(blueprint.git_repository.folder)
-    watched = ClusterWitness(cluster)
-    stack.callback(watched.close)
-    load = Load(blueprint.postgres.url, blueprint.sidecar("ui").url, seed, per_second)
-    stack.callback(load.stop)
-    return Arena(
-        platform,
-        World(platform.env()),
-        links,
-        bursts,
-        server,
-        load,
-        table,
-        cluster,
-        repository,
-        watched,
-        HistoryWitness(repository),
-        folder,
-    )

@@ -195,9 +195,7 @@ def sql_swap(load: Load, rows: Sequence[Row]) -> int:
 def sql_recreate(load: Load, rows: Sequence[Row]) -> int:
     """Delete and create the same name in one transaction."""
     ((row_id, name),) = load._some(rows)
-    return load._sql(
-        ("DELETE FROM app_configs WHERE id = %s", (row_id,)), (INSERT, (name, URL, load._environment()))
-    )
+    return load._sql(("DELETE FROM app_configs WHERE id = %s", (row_id,)), (INSERT, (name, URL, load._environment())))
 
 
 def sql_rename_there_and_back(load: Load, rows: Sequence[Row]) -> int:

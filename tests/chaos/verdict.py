@@ -52,8 +52,6 @@ class Judge:
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
         self._told: set[str] = set()
-        self.poison: set[str] = set()
-        """Reasons that dead letters may have, since the run itself made such events."""
 
     def judge(self, patience: float = PATIENCE) -> Verdict:
         """Wait until the places are equal, and say what there is to say."""
@@ -77,9 +75,7 @@ class Judge:
         return self._unsynced(table)
 
     def _unsynced(self, table: State) -> list[str]:
-        query = (
-            "SELECT row_id, target, observed_generation, outcome, error FROM sync_statuses WHERE NOT deleted"
-        )
+        query = "SELECT row_id, target, observed_generation, outcome, error FROM sync_statuses WHERE NOT deleted"
         told: dict[tuple[int, str], Any] = {(row, target): rest for row, target, *rest in self._arena.table.ask(query)}
         wrong = []
         for name, (row_id, generation, *_) in table.items():
@@ -99,11 +95,11 @@ class Judge:
             verdict.stale += self._news(ledger.stale)
             verdict.resurrected += self._news(ledger.resurrected(deleted_at))
         verdict.letters += self._news(self._letters())
-        verdict.damage += self._news(self._broken())
+        verdict.damage += self._news(self._broken() + arena.damage)
 
     def _letters(self) -> list[str]:
         query = "SELECT id, target, reason, error, row_id, generation FROM dead_letters ORDER BY id"
-        return [str(letter) for letter in self._arena.table.ask(query) if letter[2] not in self.poison]
+        return [str(letter) for letter in self._arena.table.ask(query) if letter[2] not in self._arena.poison]
 
     def _broken(self) -> list[str]:
         try:

@@ -22,7 +22,7 @@ def nothing(_arena: Arena) -> str | None:
 class Fault:
     """One kind of fault. `during` injects it when entered and heals it when left; it may hold itself up meanwhile.
 
-    `kind` groups faults in the report; `seconds` are the shortest and the longest time that it lasts; `impossible`
+    `kind` groups faults; no two faults of one `subject` go at the same time; `seconds` are the shortest and the longest time that it lasts; `impossible`
     gives the reason where it can't be had.
     """
 
@@ -30,6 +30,7 @@ class Fault:
     kind: str
     during: Doing
     seconds: tuple[float, float] = (1.0, 6.0)
+    subject: str = ""
     impossible: Callable[[Arena], str | None] = nothing
 
 

@@ -54,6 +54,6 @@ def frozen(part: str) -> Doing:
 
 
 FAULTS = (
-    *(Fault(f"kill {part}", "kill", killed(part)) for part in PARTS),
-    *(Fault(f"freeze {part}", "freeze", frozen(part), (1, 10)) for part in PARTS),
+    *(Fault(f"kill {part}", "kill", killed(part), subject=part) for part in PARTS),
+    *(Fault(f"freeze {part}", "freeze", frozen(part), (1, 10), part) for part in PARTS),
 )
