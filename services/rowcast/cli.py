@@ -12,7 +12,10 @@ _SERVICES = {
     "crud": ("rowcast.crud.cli", "The API that owns the table of configurations."),
     "sync": ("rowcast.sync.cli", "Delivers changes to one target: Kubernetes or Git."),
     "reconcile": ("rowcast.sync.reconcile.cli", "Compare the table with a target, and put right what differs."),
+    "wait": ("rowcast.check.wait_cli", "Wait until a row has arrived at its targets."),
+    "check": ("rowcast.check.check_cli", "Make a change, and see it arrive and go again."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
+    "crd": ("rowcast.crd.cli", "The definition of the custom resources."),
 }
 
 
@@ -30,7 +33,8 @@ class LazyGroup(TyperGroup):
         module, help_text = _SERVICES[cmd_name]
         command = typer.main.get_command(_import_app(module))
         command.name = cmd_name
-        command.help = command.short_help = help_text
+        command.short_help = help_text
+        command.help = command.help or help_text
         return command
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,9 +18,11 @@ from rowcast_local.assembly import OWN_SERVICES
 from rowcast_local.demonstration import follow
 from rowcast_local.errors import LocalError
 from rowcast_local.journey import report
-from rowcast_local.paths import State, state_folder
+from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
+from rowcast_local.provision.golang import CLUSTER_PARTS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
+from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.status import print_status
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -29,9 +32,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main() -> None:
     """Runs a command; an error that is no bug is one line, and exit code 1."""
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    interruptible()
     try:
         app(prog_name="./task", standalone_mode=True)
     except LocalError as error:
@@ -39,6 +40,13 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def interruptible() -> None:
+    """Has every signal that asks for an end raise KeyboardInterrupt, so that what was started is stopped."""
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
 
 
 @app.command()
@@ -69,12 +77,20 @@ def up(
 
 
 @app.command()
-def get() -> None:
+def get(
+    tools: Annotated[bool, typer.Option("--tools", help="Also what makes, renders and judges the packages.")] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
+    ] = False,
+) -> None:
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
     console = Console(stderr=True, highlight=False)
+    wanted = (*(PACKAGING_TOOLS if tools or cluster else ()), *(CLUSTER_PARTS if cluster else ()))
     with Progress(console) as progress:
         for choice in Platform(state_folder(), progress=progress).toolbox.choices:
             console.print(f"  {choice}")
+        for name in provide_built(wanted, cache_folder(), progress):
+            console.print(f"  {name}")
 
 
 @app.command()
@@ -162,14 +178,20 @@ def env() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """Keeps two commands from changing one platform at once. Raises PlatformError if another is at it."""
-    folder = state_folder()
+    with exclusively(state_folder()):
+        yield
+
+
+@contextmanager
+def exclusively(folder: Path) -> Iterator[None]:
+    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f"{folder.name}.lock")
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlatformError("another ./task is starting or stopping this platform") from None
+            raise PlatformError("another ./task is starting or stopping it") from None
         yield
 
 

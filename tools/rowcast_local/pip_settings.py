@@ -25,20 +25,31 @@ LISTS = frozenset({"UV_INDEX", "UV_FIND_LINKS", "UV_INSECURE_HOST"})
 
 def uv_environment(python: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that make uv behave as `python`'s pip would; those that are set already in `environment` win."""
-    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
-    settings = {"UV_SYSTEM_CERTS": "true", **translate(listed.stdout)}
+    settings = {"UV_SYSTEM_CERTS": "true", **translate(listing(python))}
     return {name: value for name, value in settings.items() if name not in environment}
 
 
-def translate(listing: str) -> dict[str, str]:
-    """The output of `pip config list` (lines such as `global.index-url='…'`) as uv's variables."""
+def listing(python: Path) -> str:
+    """What `pip config list` says, or nothing if `python` has no pip."""
+    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    return listed.stdout
+
+
+def options(listing: str) -> dict[str, str]:
+    """The output of `pip config list` (lines such as `global.index-url='…'`) as the options that `pip install` has."""
     found: dict[str, str] = {}
     for section in SECTIONS:
         for line in listing.splitlines():
             name, _, value = line.partition("=")
             group, _, option = name.rpartition(".")
             if group == section:
-                found |= dict.fromkeys(UV_NAMES.get(option, ()), _unquoted(value))
+                found[option] = _unquoted(value)
+    return found
+
+
+def translate(listing: str) -> dict[str, str]:
+    """The output of `pip config list` as uv's variables."""
+    found = {name: value for option, value in options(listing).items() for name in UV_NAMES.get(option, ())}
     return {name: _as_list(value) if name in LISTS else value for name, value in found.items()}
 
 

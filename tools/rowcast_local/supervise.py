@@ -55,15 +55,23 @@ class Supervisor:
 
     def start(self, programs: Sequence[Program]) -> None:
         """Starts supervisord, which starts every program. Raises SupervisorError if it doesn't answer soon."""
+        command = self.command(programs)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise SupervisorError(f"supervisord did not start: {(done.stderr or done.stdout).strip()}")
+        self.wait_running()
+
+    def command(self, programs: Sequence[Program]) -> list[str]:
+        """Writes what supervisord is to run, and returns the command that starts it. Raises SupervisorError."""
         self._state.sockets.mkdir(mode=0o700, exist_ok=True)
         if self._state.sockets.stat().st_uid != os.getuid():
             raise SupervisorError(f"{self._state.sockets} belongs to somebody else")
         file = self._state.folder / "supervisord.conf"
         write_private(file, configuration(self._state, self._socket, programs))
-        command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            raise SupervisorError(f"supervisord did not start: {(done.stderr or done.stdout).strip()}")
+        return [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(file)]
+
+    def wait_running(self) -> None:
+        """Returns when it answers. Raises SupervisorError if it doesn't soon."""
         if not _eventually(self.running, START_SECONDS):
             raise SupervisorError(f"supervisord does not answer; see {self._state.logs / 'supervisord.log'}")
 

@@ -1,8 +1,9 @@
 // Command daprd is Dapr's own sidecar, of Dapr's own module, with the components that
-// Rowcast's files name and no others: the full set takes several times as long to compile.
+// Rowcast's files name, or Kubernetes has a sidecar use, and no others: the full set takes several times as long to compile.
 package main
 
 import (
+	kubernetesnames "github.com/dapr/components-contrib/nameresolution/kubernetes"
 	"github.com/dapr/components-contrib/nameresolution/mdns"
 	"github.com/dapr/components-contrib/nameresolution/sqlite"
 	inmemory "github.com/dapr/components-contrib/pubsub/in-memory"
@@ -10,6 +11,7 @@ import (
 	"github.com/dapr/components-contrib/pubsub/kafka"
 	"github.com/dapr/components-contrib/pubsub/rabbitmq"
 	"github.com/dapr/components-contrib/pubsub/redis"
+	kubernetessecrets "github.com/dapr/components-contrib/secretstores/kubernetes"
 	"github.com/dapr/components-contrib/secretstores/local/env"
 	"github.com/dapr/components-contrib/secretstores/local/file"
 	"github.com/dapr/dapr/cmd/daprd/app"
@@ -19,6 +21,7 @@ import (
 )
 
 func main() {
+	nameresolution.DefaultRegistry.RegisterComponent(kubernetesnames.NewResolver, "kubernetes")
 	nameresolution.DefaultRegistry.RegisterComponent(mdns.NewResolver, "mdns")
 	nameresolution.DefaultRegistry.RegisterComponent(sqlite.NewResolver, "sqlite")
 	pubsub.DefaultRegistry.RegisterComponent(inmemory.New, "in-memory")
@@ -26,6 +29,7 @@ func main() {
 	pubsub.DefaultRegistry.RegisterComponent(kafka.NewKafka, "kafka")
 	pubsub.DefaultRegistry.RegisterComponent(rabbitmq.NewRabbitMQ, "rabbitmq")
 	pubsub.DefaultRegistry.RegisterComponent(redis.NewRedisStreams, "redis")
+	secretstores.DefaultRegistry.RegisterComponent(kubernetessecrets.NewKubernetesSecretStore, "kubernetes")
 	secretstores.DefaultRegistry.RegisterComponent(env.NewEnvSecretStore, "local.env")
 	secretstores.DefaultRegistry.RegisterComponent(file.NewLocalSecretStore, "local.file")
 	app.Run()

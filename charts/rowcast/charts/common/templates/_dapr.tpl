@@ -1,0 +1,60 @@
+{{/* dict root, id, port (optional), configuration, drain: the sidecar, as the local platform starts its own. */}}
+{{- define "rowcast.dapr.annotations" -}}
+{{- $dapr := .root.Values.global.dapr -}}
+dapr.io/enabled: "true"
+dapr.io/app-id: {{ .id }}
+dapr.io/config: {{ .configuration }}
+dapr.io/api-token-secret: {{ include "rowcast.dapr.apiTokenSecret" .root }}
+{{- if .port }}
+dapr.io/app-token-secret: {{ include "rowcast.dapr.appTokenSecret" .root }}
+dapr.io/app-port: {{ .port | quote }}
+dapr.io/app-protocol: http
+dapr.io/enable-app-health-check: "true"
+dapr.io/app-health-check-path: /readyz
+dapr.io/app-health-probe-interval: "1"
+dapr.io/app-health-threshold: "2"
+{{- end }}
+{{- if .drain }}
+dapr.io/block-shutdown-duration: {{ printf "%ds" (int .drain) }}
+{{- end }}
+dapr.io/graceful-shutdown-seconds: {{ $dapr.sidecar.gracefulShutdownSeconds | quote }}
+dapr.io/max-body-size: {{ $dapr.sidecar.maxBodySize }}
+dapr.io/disable-builtin-k8s-secret-store: "true"
+dapr.io/log-as-json: "true"
+dapr.io/log-level: {{ $dapr.sidecar.logLevel }}
+dapr.io/sidecar-seccomp-profile-type: RuntimeDefault
+dapr.io/sidecar-cpu-request: {{ $dapr.sidecar.resources.requests.cpu | quote }}
+dapr.io/sidecar-memory-request: {{ $dapr.sidecar.resources.requests.memory | quote }}
+{{- with $dapr.sidecar.resources.limits.cpu }}
+dapr.io/sidecar-cpu-limit: {{ . | quote }}
+{{- end }}
+dapr.io/sidecar-memory-limit: {{ $dapr.sidecar.resources.limits.memory | quote }}
+dapr.io/sidecar-liveness-probe-delay-seconds: "10"
+{{- with $dapr.sidecar.image }}
+dapr.io/sidecar-image: {{ . }}
+{{- end }}
+{{- with $dapr.sidecar.annotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What the injector gives only to the sidecar. */}}
+{{- define "rowcast.dapr.tokenEnv" -}}
+{{ include "rowcast.secretEnv" (dict "name" "DAPR_API_TOKEN" "secret" (include "rowcast.dapr.apiTokenSecret" .) "key" "token") }}
+{{- end -}}
+
+{{- define "rowcast.dapr.appTokenEnv" -}}
+{{ include "rowcast.secretEnv" (dict "name" "APP_API_TOKEN" "secret" (include "rowcast.dapr.appTokenSecret" .) "key" "token") }}
+{{- end -}}
+
+{{/*
+How a pod ends, in seconds. The sidecar stops to take events at once, and goes on to serve its application; that one
+waits until callers know that it goes, then ends what it has begun. `drain`: the two together; `grace`: all of it.
+*/}}
+{{- define "rowcast.drainSeconds" -}}
+{{- add .Values.global.shutdown.preStopSeconds .Values.global.shutdown.drainSeconds -}}
+{{- end -}}
+
+{{- define "rowcast.graceSeconds" -}}
+{{- add (include "rowcast.drainSeconds" .) .Values.global.dapr.sidecar.gracefulShutdownSeconds 10 -}}
+{{- end -}}

@@ -1,0 +1,51 @@
+{{/* The name that every object of the release begins with: the release's own, if it says rowcast already. */}}
+{{- define "rowcast.fullname" -}}
+{{- if .Values.global.fullnameOverride -}}
+{{- .Values.global.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains "rowcast" .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-rowcast" (.Release.Name | trunc 32 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* dict root, component: the name of a part's objects. 40 + 1 + 22 characters at most. */}}
+{{- define "rowcast.name" -}}
+{{- printf "%s-%s" (include "rowcast.fullname" .root) .component | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* dict root, component: what never changes, so that selectors stay valid over versions. */}}
+{{- define "rowcast.selectorLabels" -}}
+app.kubernetes.io/name: rowcast
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* dict root, component: the labels of every object. */}}
+{{- define "rowcast.labels" -}}
+{{ include "rowcast.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: rowcast
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") }}
+{{- with .root.Values.global.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* dict root, component: metadata without a namespace of its own is the release's; said, for `kubectl apply`. */}}
+{{- define "rowcast.metadata" -}}
+name: {{ .name | default (include "rowcast.name" .) }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "rowcast.labels" . | nindent 2 }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* dict root, component: the host name of a part's service, for clients in any namespace. */}}
+{{- define "rowcast.host" -}}
+{{- printf "%s.%s.svc.%s" (include "rowcast.name" .) .root.Release.Namespace .root.Values.global.clusterDomain -}}
+{{- end -}}

@@ -1,0 +1,131 @@
+{{/* dict values: what Pod Security `restricted` wants of a pod, and the user whom all images know. */}}
+{{- define "rowcast.podSecurityContext" -}}
+{{- $restricted := dict "runAsNonRoot" true "runAsUser" 10001 "runAsGroup" 10001 "fsGroup" 10001 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- toYaml (mergeOverwrite $restricted (deepCopy (.values.podSecurityContext | default dict))) -}}
+{{- end -}}
+
+{{- define "rowcast.securityContext" -}}
+{{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- toYaml (mergeOverwrite $restricted (deepCopy (.values.securityContext | default dict))) -}}
+{{- end -}}
+
+{{/*
+A pod, for every kind of workload. dict:
+  root, component, values  the chart's context, the part's name, its values (resources, nodeSelector, …)
+  parts                    what is the part's own: command, args, env, ports, probes, volumes, mounts, annotations,
+                           labels, serviceAccount, mountToken, grace, preStop, restartPolicy
+*/}}
+{{- define "rowcast.pod" -}}
+{{- $root := .root -}}
+{{- $values := .values -}}
+{{- $parts := .parts -}}
+metadata:
+  labels:
+    {{- /* No version: what a release leaves as it was, it doesn't restart. */}}
+    {{- include "rowcast.selectorLabels" . | nindent 4 }}
+    app.kubernetes.io/part-of: rowcast
+    {{- with $root.Values.global.commonLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- with (mergeOverwrite (deepCopy ($parts.labels | default dict)) ($values.podLabels | default dict)) }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with (mergeOverwrite (deepCopy ($parts.annotations | default dict)) ($values.podAnnotations | default dict)) }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ $parts.serviceAccount | default "default" }}
+  automountServiceAccountToken: {{ $parts.mountToken | default false }}
+  enableServiceLinks: false
+  {{- with $parts.restartPolicy }}
+  restartPolicy: {{ . }}
+  {{- end }}
+  {{- with $parts.grace }}
+  terminationGracePeriodSeconds: {{ . }}
+  {{- end }}
+  {{- with $root.Values.global.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  {{- with $values.priorityClassName | default $root.Values.global.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  securityContext:
+    {{- include "rowcast.podSecurityContext" . | nindent 4 }}
+  containers:
+    - name: {{ $parts.container | default .component }}
+      image: {{ include "rowcast.image" (dict "root" $root "image" $values.image) }}
+      imagePullPolicy: {{ include "rowcast.pullPolicy" (dict "root" $root "image" $values.image) }}
+      {{- with $parts.command }}
+      command:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $parts.args }}
+      args:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with concat ($parts.env | default list) ($values.extraEnv | default list) }}
+      env:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $parts.ports }}
+      ports:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $parts.startupProbe }}
+      startupProbe:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $parts.readinessProbe }}
+      readinessProbe:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $parts.livenessProbe }}
+      livenessProbe:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $parts.lifecycle }}
+      lifecycle:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      resources:
+        {{- toYaml $values.resources | nindent 8 }}
+      securityContext:
+        {{- include "rowcast.securityContext" . | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        {{- with concat ($parts.mounts | default list) ($values.extraVolumeMounts | default list) }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: {{ $parts.tmpSize | default "256Mi" }}}
+    {{- with concat ($parts.volumes | default list) ($values.extraVolumes | default list) }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $values.nodeSelector | default $root.Values.global.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.tolerations | default $root.Values.global.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- range . }}
+    - {{ toYaml (merge (deepCopy .) (dict "labelSelector" (dict "matchLabels" (include "rowcast.selectorLabels" $ | fromYaml)))) | nindent 6 | trim }}
+    {{- end }}
+  {{- end }}
+{{- end -}}

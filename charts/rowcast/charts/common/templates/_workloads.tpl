@@ -1,0 +1,117 @@
+{{/* As rowcast.pod; parts also has strategy. `replicas` "" leaves the number to an autoscaler. */}}
+{{- define "rowcast.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  {{- include "rowcast.metadata" . | nindent 2 }}
+spec:
+  {{- if not (kindIs "string" .replicas) }}
+  replicas: {{ .replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  strategy:
+    {{- toYaml (.parts.strategy | default (dict "type" "RollingUpdate" "rollingUpdate" (dict "maxUnavailable" 0 "maxSurge" 1))) | nindent 4 }}
+  selector:
+    matchLabels:
+      {{- include "rowcast.selectorLabels" . | nindent 6 }}
+  template:
+    {{- include "rowcast.pod" . | nindent 4 }}
+{{- end -}}
+
+{{/* As rowcast.pod; parts also has persistence (a part's values) and claim (the volume's name). */}}
+{{- define "rowcast.statefulSet" -}}
+{{- $persistence := .values.persistence -}}
+{{- if not $persistence.enabled -}}
+{{- $_ := set .parts "volumes" (append (.parts.volumes | default list) (dict "name" .parts.claim "emptyDir" dict)) -}}
+{{- end -}}
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  {{- include "rowcast.metadata" . | nindent 2 }}
+spec:
+  replicas: 1
+  revisionHistoryLimit: 3
+  serviceName: {{ include "rowcast.name" . }}
+  selector:
+    matchLabels:
+      {{- include "rowcast.selectorLabels" . | nindent 6 }}
+  template:
+    {{- include "rowcast.pod" . | nindent 4 }}
+  {{- if $persistence.enabled }}
+  volumeClaimTemplates:
+    - apiVersion: v1
+      kind: PersistentVolumeClaim
+      metadata:
+        name: {{ .parts.claim }}
+        labels:
+          {{- include "rowcast.selectorLabels" . | nindent 10 }}
+      spec:
+        accessModes: {{ toJson $persistence.accessModes }}
+        {{- with $persistence.storageClass }}
+        storageClassName: {{ . }}
+        {{- end }}
+        resources:
+          requests: {storage: {{ $persistence.size }}}
+  {{- end }}
+{{- end -}}
+
+{{/*
+As rowcast.pod. The name ends with a hash of the pod: a job can't be changed, and one that is the same need not run
+again. It is no hook, since what it waits for comes with the same release.
+*/}}
+{{- define "rowcast.job" -}}
+{{- $pod := include "rowcast.pod" . -}}
+{{- /* What changes with every release of the chart is no reason to run. */ -}}
+{{- $hash := omit ($pod | fromYaml) "metadata" | toJson | sha256sum | trunc 8 -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {{- include "rowcast.metadata" (set . "name" (printf "%s-%s" (include "rowcast.name" .) $hash)) | nindent 2 }}
+spec:
+  backoffLimit: {{ .values.backoffLimit }}
+  template:
+    {{- $pod | nindent 4 }}
+{{- end -}}
+
+{{/* dict root, component, ports (list), headless */}}
+{{- define "rowcast.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "rowcast.metadata" . | nindent 2 }}
+spec:
+  {{- if .headless }}
+  clusterIP: None
+  {{- else }}
+  type: {{ .type | default "ClusterIP" }}
+  {{- end }}
+  selector:
+    {{- include "rowcast.selectorLabels" . | nindent 4 }}
+  ports:
+    {{- toYaml .ports | nindent 4 }}
+{{- end -}}
+
+{{/* dict root, component, annotations: an identity of its own, which opens nothing by itself. */}}
+{{- define "rowcast.serviceAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "rowcast.metadata" . | nindent 2 }}
+automountServiceAccountToken: false
+{{- end -}}
+
+{{/* dict root, component, values: only where there is more than one pod to keep. */}}
+{{- define "rowcast.podDisruptionBudget" -}}
+{{- if .values.podDisruptionBudget.enabled }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "rowcast.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: {{ .values.podDisruptionBudget.maxUnavailable }}
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- include "rowcast.selectorLabels" . | nindent 6 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,32 @@
+{{/* What can't be meant, each in one sentence that says what to set. */}}
+{{- define "rowcast.check" -}}
+{{- if not .ok -}}{{- fail (printf "\n\nrowcast: %s\n" .text) -}}{{- end -}}
+{{- end -}}
+
+{{/* dict root, part, value (its place among the values), own (what is there), enabled: either the included part or one's own. */}}
+{{- define "rowcast.check.oneOf" -}}
+{{- include "rowcast.check" (dict "ok" (or .enabled (ne .own "")) "text" (printf "%s.enabled=false needs %s: name your own, or let the chart bring one." .part .value)) -}}
+{{- include "rowcast.check" (dict "ok" (not (and .enabled (ne .own ""))) "text" (printf "%s is set and %s.enabled=true: set %s.enabled=false to use your own, or leave %s empty for the included one." .value .part .part .value)) -}}
+{{- end -}}
+
+{{- define "rowcast.checks" -}}
+{{- $g := .Values.global -}}
+{{- $targets := $g.targets -}}
+{{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}
+{{- include "rowcast.check" (dict "ok" (or $targets.k8s.enabled $targets.git.enabled) "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
+{{- include "rowcast.check.oneOf" (dict "part" "postgres" "value" "global.postgres.host" "own" $g.postgres.host "enabled" .Values.postgres.enabled) -}}
+{{- include "rowcast.check" (dict "ok" (or (eq $g.postgres.host "") (ne $g.postgres.existingSecret "")) "text" "global.postgres.host needs global.postgres.existingSecret: a secret with the passwords of the owner and of rowcast_replication.") -}}
+{{- include "rowcast.check" (dict "ok" (or (not (hasPrefix "verify-" $g.postgres.sslMode)) (ne $g.postgres.caSecret.name "")) "text" (printf "global.postgres.sslMode=%s needs global.postgres.caSecret.name: the CA to verify by." $g.postgres.sslMode)) -}}
+{{- include "rowcast.check.oneOf" (dict "part" "kafka" "value" "global.kafka.brokers" "own" $g.kafka.brokers "enabled" .Values.kafka.enabled) -}}
+{{- include "rowcast.check" (dict "ok" (not (and .Values.kafka.enabled (or $g.kafka.tls.enabled (ne $g.kafka.sasl.mechanism "")))) "text" "global.kafka.tls and global.kafka.sasl are for your own brokers: the included one has neither (kafka.enabled=true).") -}}
+{{- include "rowcast.check" (dict "ok" (or (eq $g.kafka.sasl.mechanism "") (ne $g.kafka.sasl.existingSecret "")) "text" "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret: a secret with user name and password.") -}}
+{{- include "rowcast.check.oneOf" (dict "part" "connect" "value" "global.connect.url" "own" $g.connect.url "enabled" .Values.connect.enabled) -}}
+{{- if $targets.git.enabled -}}
+{{- include "rowcast.check.oneOf" (dict "part" "git-server" "value" "global.git.url" "own" $g.git.url "enabled" (index .Values "git-server" "enabled")) -}}
+{{- include "rowcast.check" (dict "ok" (or (eq $g.git.url "") (ne $g.git.existingSecret "")) "text" "global.git.url needs global.git.existingSecret: a secret with username and password, or with ssh-privatekey and known_hosts.") -}}
+{{- end -}}
+{{- if ne .Values.gitops.engine "none" -}}
+{{- include "rowcast.check" (dict "ok" $targets.git.enabled "text" (printf "gitops.engine=%s needs global.targets.git.enabled=true: it applies what sync-git commits." .Values.gitops.engine)) -}}
+{{- include "rowcast.check" (dict "ok" (or (not $targets.k8s.enabled) (ne (include "rowcast.targetNamespace" .) (include "rowcast.gitops.namespace" .))) "text" (printf "gitops.engine=%s and the target k8s would both write to the namespace %s: set global.targets.k8s.enabled=false, or another namespace to one of them (gitops.destination.namespace, global.targets.k8s.namespace)." .Values.gitops.engine (include "rowcast.gitops.namespace" .))) -}}
+{{- end -}}
+{{- end -}}

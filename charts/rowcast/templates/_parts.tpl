@@ -1,0 +1,34 @@
+{{/* What is the jobs' own. */}}
+{{- define "check.parts" -}}
+command: [rowcast, check, --shutdown-sidecar, "--timeout={{ .Values.check.timeoutSeconds }}"{{ range splitList "," (include "rowcast.targets" .) }}, "--target={{ . }}"{{ end }}]
+env:
+  {{- include "rowcast.dapr.tokenEnv" . | nindent 2 }}
+restartPolicy: Never
+annotations:
+  {{- include "rowcast.dapr.annotations" (dict "root" . "id" "rowcast-check" "configuration" "rowcast-closed") | nindent 2 }}
+{{- end -}}
+
+{{- define "connector.parts" -}}
+command: [rowcast, connector, apply, --wait, "--timeout={{ .Values.connector.timeoutSeconds }}"]
+env:
+  - {name: ROWCAST_CONNECT_URL, value: {{ include "rowcast.connect.url" . | quote }}}
+restartPolicy: OnFailure
+{{- end -}}
+
+{{- define "rowcast.dapr.observation" -}}
+metric:
+  enabled: true
+  http:
+    increasedCardinality: false
+tracing:
+  samplingRate: {{ .tracing.samplingRate | quote }}
+  {{- with .tracing.otel }}
+  {{- if .endpoint }}
+  otel:
+    endpointAddress: {{ .endpoint | quote }}
+    protocol: {{ .protocol }}
+    isSecure: {{ .secure }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+

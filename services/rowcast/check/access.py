@@ -1,0 +1,131 @@
+"""crud's API for commands: directly by its URL, or invoked through the command's own sidecar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from rowcast.core.errors import RowcastError, TransientError
+
+CRUD = "crud"
+_PASSING = frozenset({408, 425, 429})
+
+
+class RefusedError(RowcastError):
+    """crud, or a sidecar on the way, has judged the request wrong; trying again does not help. `status` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where requests to crud go, and what they carry."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def access(url: str | None, environment: Mapping[str, str]) -> Access:
+    """crud's own address if there is one (with APP_API_TOKEN), else the sidecar (DAPR_HTTP_PORT, DAPR_API_TOKEN)."""
+    if url:
+        return Access(url, _token(environment.get("APP_API_TOKEN")))
+    return Access(sidecar_url(environment), {"dapr-app-id": CRUD, **sidecar_token(environment)})
+
+
+def sidecar_url(environment: Mapping[str, str]) -> str:
+    """The own sidecar's HTTP API."""
+    return f"http://127.0.0.1:{environment.get('DAPR_HTTP_PORT') or 3500}"
+
+
+def sidecar_token(environment: Mapping[str, str]) -> dict[str, str]:
+    """The header that the own sidecar wants to see, if it wants one."""
+    return _token(environment.get("DAPR_API_TOKEN"))
+
+
+def _token(token: str | None) -> dict[str, str]:
+    return {"dapr-api-token": token} if token else {}
+
+
+class Crud:
+    """One connection. Every method raises TransientError (try again) or RefusedError (don't)."""
+
+    def __init__(self, to: Access, *, person: str = "rowcast", transport: httpx.BaseTransport | None = None) -> None:
+        self._url = to.url
+        self._http = httpx.Client(
+            base_url=to.url,
+            headers={**to.headers, "x-rowcast-user": person},
+            timeout=httpx.Timeout(15, connect=5),
+            transport=transport,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def status(self, row_id: int) -> dict[str, Any]:
+        """What became of a row: `{id, generation | null, targets}`."""
+        return self._send("GET", f"/appconfigs/{row_id}/status")
+
+    def create(self, config: Mapping[str, str]) -> dict[str, Any]:
+        """The new row."""
+        return self._send("POST", "/appconfigs", json=dict(config))
+
+    def change(self, row_id: int, config: Mapping[str, str]) -> dict[str, Any]:
+        """The row with some fields changed."""
+        return self._send("PATCH", f"/appconfigs/{row_id}", json=dict(config))
+
+    def delete(self, row_id: int) -> None:
+        """Deletes the row; one that is gone is no error."""
+        try:
+            self._send("DELETE", f"/appconfigs/{row_id}")
+        except RefusedError as error:
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
+
+    def find(self, search: str) -> list[dict[str, Any]]:
+        """The rows, 1,000 at most, that have this text in their name, repository or branch."""
+        rows: list[dict[str, Any]] = self._send("GET", "/appconfigs", params={"search": search, "limit": 1000})["items"]
+        return rows
+
+    def _send(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            cause = str(error) or type(error).__name__
+            raise TransientError(f"crud cannot be reached at {self._url}: {cause}") from error
+        if answer.is_error:
+            raise _error(answer)
+        content: dict[str, Any] = answer.json() if answer.content else {}
+        return content
+
+
+def _error(answer: httpx.Response) -> RowcastError:
+    status, said = answer.status_code, _said(answer)
+    if status >= 500 or status in _PASSING:
+        return TransientError(f"{status}: {said}")
+    if status == httpx.codes.UNAUTHORIZED:
+        return RefusedError(status, f"{status}: {said}: set DAPR_API_TOKEN (APP_API_TOKEN for crud itself)")
+    return RefusedError(status, f"{status}: {said}")
+
+
+def _said(answer: httpx.Response) -> str:
+    """crud's own problem (`detail`, `errors`), the sidecar's error (`message`), or whatever it is."""
+    try:
+        content = answer.json()
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return answer.text[:200] or answer.reason_phrase
+    fields = [f"{one.get('field')}: {one.get('message')}" for one in content.get("errors") or ()]
+    return "; ".join([str(content.get("detail") or content.get("message") or answer.reason_phrase), *fields])

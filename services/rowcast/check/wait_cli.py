@@ -1,0 +1,51 @@
+"""`rowcast wait`: for scripts that have changed a row and go on when it has arrived."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from rowcast.check.access import Crud, access
+from rowcast.check.following import Goal, State, Verdict, follow
+from rowcast.runtime.deadline import Deadline
+from rowcast.runtime.exits import Exit, told
+
+app = typer.Typer(add_completion=False)
+
+CrudUrl = Annotated[
+    str | None,
+    typer.Option(envvar="ROWCAST_CRUD_URL", help="crud's own address; without one, through the sidecar."),
+]
+Targets = Annotated[list[str] | None, typer.Option(help="Which targets; by default all that crud knows.")]
+
+
+@app.command()
+def wait(
+    row: Annotated[int, typer.Option(min=1, help="The row's id.")],
+    generation: Annotated[
+        int | None, typer.Option(min=1, help="This one or a newer; by default the row's at the first look.")
+    ] = None,
+    target: Targets = None,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 60,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Wait until the row is gone everywhere.")] = False,
+    crud_url: CrudUrl = None,
+) -> None:
+    """Wait until a row has arrived at its targets; one line for each.
+
+    Exit codes: 0 arrived, 1 failed at a target (a dead letter) or the row is gone, 2 wrong options, 3 not in time.
+    """
+    if deleted and generation is not None:
+        raise typer.BadParameter("--generation and --deleted exclude each other: a deletion is always the last")
+    goal = Goal(row, generation, deleted, tuple(target or ()))
+    with told(), Crud(access(crud_url, os.environ)) as crud:
+        verdicts = follow(crud.status, goal, Deadline(timeout), each=lambda verdict: typer.echo(str(verdict)))
+    raise typer.Exit(_tell_others(verdicts))
+
+
+def _tell_others(verdicts: list[Verdict]) -> Exit:
+    others = [verdict for verdict in verdicts if verdict.state is not State.SYNCED]
+    for verdict in others:
+        typer.echo(str(verdict), err=True)
+    return Exit.FAILED if others else Exit.DONE

@@ -1,0 +1,143 @@
+"""`rowcast wait`: what it waits for, what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rowcast.cli import app
+from unit.check.fake_crud import FakeCrud
+
+
+def wait(*options: str) -> Any:
+    return CliRunner().invoke(app, ["wait", "--row", "7", *options])
+
+
+def test_a_row_that_arrives_gets_a_line_for_each_target(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+
+    ran = wait()
+
+    assert (ran.exit_code, ran.stdout.splitlines()) == (
+        0,
+        ["k8s: synced, generation 3: configured", "git: synced, generation 3: configured"],
+    )
+    assert crud.looks == crud.after
+
+
+def test_a_target_that_is_not_named_may_lag(crud: FakeCrud) -> None:
+    crud.add(7)
+    crud.behaviour["git"] = "never"
+
+    assert wait("--target", "k8s").exit_code == 0
+    assert wait("--target", "k8s", "--target", "git", "--timeout", "0").exit_code == 3
+
+
+def test_a_newer_generation_than_the_one_asked_for_is_as_good(crud: FakeCrud) -> None:
+    crud.add(7, generation=5)
+
+    assert wait("--generation", "2").exit_code == 0
+
+
+def test_a_generation_that_is_yet_to_come_is_waited_for(crud: FakeCrud) -> None:
+    crud.add(7, generation=2)
+
+    ran = wait("--generation", "4", "--timeout", "0.1")
+
+    assert (ran.exit_code, "at generation 2 of 4" in ran.stderr) == (3, True)
+
+
+def test_time_that_is_up_tells_where_the_row_is(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    crud.behaviour["git"] = "never"
+
+    ran = wait("--timeout", "0.2")
+
+    assert ran.exit_code == 3
+    assert ran.stdout.startswith("k8s: synced")
+    assert "not within 0.2 s: git: pending, at generation 2 of 3" in ran.stderr
+
+
+def test_a_dead_letter_ends_the_wait_with_its_reason(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    crud.behaviour = {"k8s": "fails", "git": "never"}
+
+    ran = wait()
+
+    assert (ran.exit_code, "k8s: failed, generation 3: rejected: no" in ran.stderr) == (1, True)
+
+
+def test_a_deletion_is_waited_for_when_asked_for(crud: FakeCrud) -> None:
+    crud.gone.add(7)
+
+    assert wait().exit_code == 1
+    ran = wait("--deleted")
+    assert (ran.exit_code, ran.stdout.splitlines()) == (0, ["k8s: synced, deleted", "git: synced, deleted"])
+
+
+def test_a_row_that_is_still_there_is_not_deleted(crud: FakeCrud) -> None:
+    crud.add(7)
+
+    ran = wait("--deleted", "--timeout", "0.1")
+
+    assert (ran.exit_code, "the row itself is not deleted yet" in ran.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--target", "moon"], "crud knows no target moon, only k8s, git"),
+        (["--deleted", "--generation", "2"], "exclude each other"),
+        (["--generation", "0"], "--generation"),
+    ],
+)
+def test_options_that_make_no_sense_are_code_2(crud: FakeCrud, options: list[str], words: str) -> None:
+    crud.add(7)
+
+    ran = wait(*options)
+
+    assert (ran.exit_code, words in " ".join(ran.stderr.split())) == (2, True)
+
+
+def test_a_row_that_never_was_is_code_1(crud: FakeCrud) -> None:
+    ran = wait()
+
+    assert (ran.exit_code, "404: there is no configuration 7" in ran.stderr) == (1, True)
+
+
+def test_crud_may_be_away_for_a_while(crud: FakeCrud) -> None:
+    crud.add(7)
+    crud.failures = [500, 503, 429]
+
+    assert wait().exit_code == 0
+
+
+def test_nobody_there_is_code_3_and_names_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = wait("--crud-url", "http://127.0.0.1:1", "--timeout", "0.1")
+
+    assert (ran.exit_code, "crud cannot be reached at http://127.0.0.1:1" in ran.stderr) == (3, True)
+
+
+def test_a_refused_token_is_not_waited_for(crud: FakeCrud) -> None:
+    crud.add(7)
+    crud.failures = [401]
+
+    ran = wait()
+
+    assert (ran.exit_code, "set DAPR_API_TOKEN" in ran.stderr) == (1, True)
+
+
+def test_the_sidecar_gets_its_token_and_crud_its_own(crud: FakeCrud, monkeypatch: pytest.MonkeyPatch) -> None:
+    crud.add(7)
+    monkeypatch.setenv("DAPR_API_TOKEN", "sidecars")
+    monkeypatch.setenv("APP_API_TOKEN", "cruds")
+
+    wait()
+    wait("--crud-url", f"http://127.0.0.1:{os.environ['DAPR_HTTP_PORT']}")
+
+    (_, _, through), *_, (_, _, direct) = crud.requests
+    assert (through["dapr-app-id"], through["dapr-api-token"]) == ("crud", "sidecars")
+    assert ("dapr-app-id" in direct, direct["dapr-api-token"]) == (False, "cruds")

@@ -1,0 +1,1 @@
+"""A cluster of one real node for tests, with Dapr's control plane: made in namespaces of its own, removed whole."""
