@@ -59,7 +59,7 @@ class Arena:
     ports: Mapping[str, int]
     disks: Mapping[str, Path]
     poison: set[str] = field(default_factory=set)
-    """Reasons that dead letters may have, since the run itself made such events."""
+    """What is in the reason or the error of dead letters that the run itself has made."""
     repairs: list[Callable[[Arena], None]] = field(default_factory=list)
     """What has to be done by hand, in the end of a round, after what happened in it."""
     notes: list[str] = field(default_factory=list)

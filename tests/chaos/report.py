@@ -27,7 +27,8 @@ def summary(rounds: Sequence[Round], arena: Arena) -> list[str]:
         " since what they asked was broken)",
         f"{watched.ledger.sightings} versions of objects watched ({watched.gaps} gaps),"
         f" {committed.ledger.sightings} versions of files in {committed.commits} commits read",
-        f"lost: {lost}, stale overwrites: {stale}, resurrected: {resurrected}, dead letters other than poison: {letters}",
+        f"lost: {lost}, stale overwrites: {stale}, resurrected: {resurrected},"
+        f" dead letters other than poison: {letters}",
         f"equal after: p50 {median(times or [0]):.1f} s, max {max(times, default=0):.1f} s",
     ]
 
@@ -63,7 +64,7 @@ def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipp
     lines = [
         "# What faults do to Rowcast",
         "",
-        "Written by `./task chaos -- --report` from a run; nothing here is by hand. How it works and how to run it yourself:",
+        "Written by `./task chaos -- --report` from a run; nothing here is by hand. How it works, and how to run it:",
         "[Break it yourself](how-to/break-it-yourself.md).",
         "",
         f"**Run**: {ran}. **Machine**: {on}.",
@@ -72,10 +73,10 @@ def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipp
         *(f"- {line}" for line in summary(rounds, arena)),
         *(f"- not done here: {line}" for line in skipped),
         "",
-        "*Lost*: rows that were not the same in table, cluster and repository, or whose status did not say so, two minutes",
-        "after everything was healed; the periodic reconcile was off, so that nothing else could mend it. *Stale*: versions seen",
-        "by a watch of the cluster, or in a commit, whose generation was below one that had been there, and deleted rows that",
-        "came back. A round with two faults counts for both.",
+        "*Lost*: rows that were not the same in table, cluster and repository, or whose status did not say so, two",
+        "minutes after everything was healed; the periodic reconcile was off, so that nothing else could mend it.",
+        "*Stale*: versions seen by a watch of the cluster, or in a commit, whose generation was below one that had",
+        "been there, and deleted rows that came back. A round with two faults counts for both.",
         "",
         f"| {' | '.join(HEADINGS)} |",
         f"|---{'|---:' * (len(HEADINGS) - 1)}|",

@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Round:
-    """One round: what was done to the platform, for how long (in seconds), under how many changes, and what came of it."""
+    """One round: what was done to the platform, for how many seconds, under how many changes, and what came of it."""
 
     number: int
     faults: list[str]

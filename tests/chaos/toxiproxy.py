@@ -10,7 +10,13 @@ from pathlib import Path
 import httpx
 
 from rowcast_local.ports import HOST
+from rowcast_local.provision.tools import tool
 from world import wait_until
+
+
+def binary() -> Path:
+    """The server, built now if it is missing. Raises StepError."""
+    return tool("toxiproxy")
 
 
 class Links:

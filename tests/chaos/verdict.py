@@ -18,7 +18,8 @@ PATIENCE = 120.0
 """Seconds within which everything must be equal once the last fault is healed and the last change is made."""
 TROUBLE = (OSError, httpx.HTTPError, psycopg2.Error, subprocess.SubprocessError)
 DELETED = """
-    SELECT row_id, extract(epoch FROM max(changed_at))::float FROM app_config_history WHERE change = 'deleted' GROUP BY 1
+    SELECT row_id, extract(epoch FROM max(changed_at))::float
+    FROM app_config_history WHERE change = 'deleted' GROUP BY row_id
 """
 
 
@@ -99,7 +100,8 @@ class Judge:
 
     def _letters(self) -> list[str]:
         query = "SELECT id, target, reason, error, row_id, generation FROM dead_letters ORDER BY id"
-        return [str(letter) for letter in self._arena.table.ask(query) if letter[2] not in self._arena.poison]
+        letters = [str(letter) for letter in self._arena.table.ask(query)]
+        return [letter for letter in letters if not any(poison in letter for poison in self._arena.poison)]
 
     def _broken(self) -> list[str]:
         try:

@@ -20,7 +20,7 @@ from rowcast_local.errors import LocalError
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
-from rowcast_local.provision.golang import CLUSTER_PARTS, PACKAGING_TOOLS
+from rowcast_local.provision.golang import CLUSTER_PARTS, FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.status import print_status
@@ -78,14 +78,16 @@ def up(
 
 @app.command()
 def get(
-    tools: Annotated[bool, typer.Option("--tools", help="Also what makes, renders and judges the packages.")] = False,
+    tools: Annotated[
+        bool, typer.Option("--tools", help="Also what makes and judges the packages, and breaks links.")
+    ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
     ] = False,
 ) -> None:
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
     console = Console(stderr=True, highlight=False)
-    wanted = (*(PACKAGING_TOOLS if tools or cluster else ()), *(CLUSTER_PARTS if cluster else ()))
+    wanted = (*((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools or cluster else ()), *(CLUSTER_PARTS if cluster else ()))
     with Progress(console) as progress:
         for choice in Platform(state_folder(), progress=progress).toolbox.choices:
             console.print(f"  {choice}")

@@ -54,7 +54,7 @@ def denied(arena: Arena, _chance: random.Random) -> Iterator[None]:
     finally:
         http.delete(f"{BINDINGS}/{POLICY}").raise_for_status()
         http.delete(f"{POLICIES}/{POLICY}").raise_for_status()
-    arena.poison.add("denied")
+    arena.poison.add(POLICY)
     arena.repairs.append(denied_no_more)
 
 

@@ -22,8 +22,8 @@ def nothing(_arena: Arena) -> str | None:
 class Fault:
     """One kind of fault. `during` injects it when entered and heals it when left; it may hold itself up meanwhile.
 
-    `kind` groups faults; no two faults of one `subject` go at the same time; `seconds` are the shortest and the longest time that it lasts; `impossible`
-    gives the reason where it can't be had.
+    `kind` groups faults; no two of one `subject` go at the same time; `seconds` are the shortest and the longest time
+    that it lasts; `impossible` gives the reason where it can't be had.
     """
 
     name: str

@@ -121,6 +121,10 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
     GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),
 )
+# What `./task chaos` cuts and slows links with.
+FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
+    GoPart("toxiproxy", "2.5.0", "github.com/Shopify/toxiproxy/v2/cmd/server"),
+)
 # What a node has besides.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
     *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
