@@ -110,7 +110,7 @@ def arena(seed: int, per_second: float, binary: Path, keep_logs: Path) -> Iterat
 def _end(platform: Platform, keep_logs: Path) -> None:
     shutil.rmtree(keep_logs, ignore_errors=True)
     shutil.copytree(platform.state.logs, keep_logs)
-    for log in platform.state.folder.parent.glob("**/log"):
+    for log in platform.state.folder.parent.glob("*/log"):
         shutil.copyfile(log, keep_logs / f"{log.parent.name}.log")
     platform.destroy()
 

@@ -27,7 +27,7 @@ def _reconcile(arena: Arena, target: str) -> list[str]:
 
 
 def after_a_snapshot(arena: Arena) -> None:
-    """Rows that were deleted while nobody looked are in no snapshot: once the rest is there, a reconcile prunes them."""
+    """Rows that were deleted while nobody looked are in no snapshot: a reconcile prunes them."""
     wait(lambda: [] if _captured(arena) else ["not captured yet"], 60)
     reconcile(arena)
 

@@ -145,6 +145,8 @@ class KubernetesTarget:
             self._view.observe(live)
             self._suspects.explain(live.key, live.version)
             reference = live.resource_version
+        for other in decided.displaced:
+            self._tombstones.bury(other.table, other.row_id, other.generation)
         for held in decided.remove:
             await self._remove(held)
         if desired.deleted and decided.outcome is not Outcome.STALE:
