@@ -1,12 +1,16 @@
 """The console script `rowcast`. A service's commands are imported only when they are asked for."""
 
 import importlib
-from typing import Annotated, Any
+import signal
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from rowcast import __version__
+
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a command that SIGTERM has ended; what it had to clean up, it has."""
 
 _SERVICES = {
     "crud": ("rowcast.crud.cli", "The API that owns the table of configurations."),
@@ -80,3 +84,9 @@ def main(
     ] = False,
 ) -> None:
     """Rowcast renders database rows as Kubernetes resources."""
+    # Python leaves SIGTERM to the kernel, which ignores it for the first process of a container.
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(TERMINATED)

@@ -16,6 +16,19 @@ from rowcast_local.credentials import write_private
 from rowcast_local.parts.certificates import settle_key
 
 LIFETIME = datetime.timedelta(days=365)
+CRITICAL = (x509.BasicConstraints, x509.KeyUsage)
+# Python 3.13 verifies strictly: an authority's certificate has to say that it signs others.
+CERTIFICATES_ONLY = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -29,7 +42,7 @@ class Authority:
         self.certificate = folder / "ca.crt"
         if not self.certificate.exists():
             constraints = x509.BasicConstraints(ca=True, path_length=0)
-            self._sign(self.certificate, self._name, self._key.public_key(), [constraints])
+            self._sign(self.certificate, self._name, self._key.public_key(), [constraints, CERTIFICATES_ONLY])
 
     def key(self, name: str) -> Path:
         """A private key without a certificate."""
@@ -84,7 +97,7 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+            builder = builder.add_extension(extension, critical=isinstance(extension, CRITICAL))
         signed = builder.sign(self._key, hashes.SHA256())
         file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 

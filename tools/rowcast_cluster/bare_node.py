@@ -1,15 +1,18 @@
 """A node made of this machine's own parts, for one that has no Docker."""
 
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rowcast_cluster import cgroups
 from rowcast_cluster.authority import Authority
 from rowcast_cluster.commands import run
 from rowcast_cluster.control_plane import ControlPlane
 from rowcast_cluster.errors import ClusterError
+from rowcast_cluster.images import NODE_IMAGES, Image
 from rowcast_cluster.machine import check_machine, provide_packages, search_path
 from rowcast_cluster.namespaces import Namespaces, open_namespaces
 from rowcast_cluster.network import Network
@@ -26,10 +29,10 @@ CONTAINERD_NAMESPACE = "k8s.io"
 
 @dataclass(frozen=True)
 class BareNode:
-    """The node whose files are all in `folder`; `binaries` are its programs, by name."""
+    """The node whose files are all in `folder`; `binaries` gives its programs, by name, when they are needed."""
 
     folder: Path
-    binaries: dict[str, Path]
+    binaries: Callable[[], Mapping[str, Path]]
     progress: Progress
 
     @cached_property
@@ -46,6 +49,11 @@ class BareNode:
     def supervisor(self) -> Supervisor:
         """What runs its programs."""
         return Supervisor(self.state)
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """What it needs to be of use, besides what every cluster has."""
+        return NODE_IMAGES
 
     @property
     def namespaces(self) -> Namespaces | None:
@@ -90,19 +98,21 @@ class BareNode:
         self.state.create()
         (self.folder / ".gitignore").write_text("*\n")
         cgroups.make_branch(self.cgroup)
-        found = open_namespaces(self.state.data / "machine", self.state.logs / "boot.log", self._plan)
-        write_private(self._namespaces_file, found.to_json())
+        open_namespaces(self.state.data / "machine", self.state.logs / "boot.log", self._plan)
         self.supervisor.wait_running()
 
     def stop(self) -> None:
         """Removes it, with all that it ever made. Raises ClusterError if something doesn't go."""
+        if not self.folder.exists():
+            return
+        check_machine()
         if found := self.namespaces:
             found.end()
         cgroups.remove_branch(self.cgroup)
         shutil.rmtree(self.state.sockets, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def objects(self) -> dict[str, object]:
+    def objects(self) -> list[dict[str, Any]]:
         """What is to be applied to it before it is of use."""
         return cluster_objects(self.network, self.state.data / "volumes", NODE)
 
@@ -111,13 +121,21 @@ class BareNode:
         client = ("ctr", f"--address={self._containerd_socket}", f"--namespace={CONTAINERD_NAMESPACE}")
         run(*self.enter(shutil.which("ctr", path=search_path()) or client[0], *client[1:], "images", "import", archive))
 
+    def save_logs(self, folder: Path) -> None:
+        """Copies what its programs and its pods have said to `folder`."""
+        for source in (self.state.logs, self.state.data / "worker" / "pod-logs"):
+            if source.exists():
+                shutil.copytree(source, folder / source.name, dirs_exist_ok=True)
+
     def enter(self, *command: str | Path) -> list[str]:
         """The command that runs `command` on the node, in its network and with its mounts."""
         return self._running().enter(*command)
 
-    def _plan(self, network: Network) -> list[str]:
+    def _plan(self, found: Namespaces) -> list[str]:
+        # Before anything runs there, so that it can be removed whatever happens next.
+        write_private(self._namespaces_file, found.to_json())
         authority = Authority(self.state.data / "authority")
-        plane = ControlPlane(self.binaries, self.state.data / "control-plane", network, authority)
+        plane = ControlPlane(self.binaries(), self.state.data / "control-plane", found.network, authority)
         worker = Worker(plane, self.state.data / "worker", self._containerd_socket, self.cgroup)
         programs = [*plane.programs(), *worker.programs()]
         authority.kubeconfig("admin", plane.url, "rowcast-admin", ["system:masters"])

@@ -36,21 +36,35 @@ def main() -> None:
 
 @app.command()
 def up() -> None:
-    """Starts a cluster of one real node, with Dapr's control plane, for this checkout."""
+    """Starts a cluster of one real node, with Dapr's control plane, for this checkout.
+
+    kind makes the node where it and a Docker engine are; else it is made of this machine's own parts, as root.
+    $ROWCAST_CLUSTER_NODE chooses: `kind` or `bare`. $ROWCAST_CLUSTER is the folder, `.rowcast-cluster` by default.
+    """
     console = Console(stderr=True, highlight=False)
     with exclusively(cluster_folder()), Progress(console) as progress:
         cluster = Cluster(cluster_folder(), progress)
         if cluster.running:
             console.print("The cluster is running already; nothing was changed.")
             return
+        console.print("Getting the parts")
+        _ = cluster.programs
+        console.print("Starting the cluster")
         cluster.start()
     Console(highlight=False).print(USE)
 
 
 @app.command()
+def get() -> None:
+    """Gets what a cluster is made of and starts nothing: so that no test's time limit has a build in it."""
+    with Progress(Console(stderr=True, highlight=False)) as progress:
+        _ = Cluster(cluster_folder(), progress).programs
+
+
+@app.command()
 def down() -> None:
     """Removes the cluster with all that it ever made: processes, mounts, network, control groups, files."""
-    with exclusively(cluster_folder()):
+    with exclusively(cluster_folder(), for_the_last_time=True):
         Cluster(cluster_folder()).stop()
     typer.echo("Removed; nothing of it is left.", err=True)
 

@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +13,15 @@ from rowcast_cluster import dapr
 from rowcast_cluster.bare_node import BareNode
 from rowcast_cluster.commands import run
 from rowcast_cluster.errors import ClusterError
-from rowcast_cluster.images import IMAGES, Image, write_archive
+from rowcast_cluster.images import IMAGES, load_images
+from rowcast_cluster.kind_node import KindNode, kind_works
+from rowcast_cluster.node import Node
 from rowcast_local.paths import CHECKOUT, cache_folder
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_cluster
 
+CHOICE = "ROWCAST_CLUSTER_NODE"
+"""Names the variable that chooses between a `bare` node and one of `kind`'s."""
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.2
 KUBECTL_SECONDS = 300.0
@@ -50,12 +53,19 @@ class Cluster:
     @cached_property
     def programs(self) -> dict[str, Path]:
         """Where each program (kubectl, helm, daprd …) is; they are got if they are missing."""
-        return provide_cluster(cache_folder(), self._progress)
+        return provide_cluster(cache_folder(), self._progress, bare=not self._by_kind)
 
     @cached_property
-    def node(self) -> BareNode:
-        """The node."""
-        return BareNode(self.folder, self.programs, self._progress)
+    def node(self) -> Node:
+        """The node: kind's where that works, else one made of this machine's own parts."""
+        return KindNode(self.folder) if self._by_kind else BareNode(self.folder, lambda: self.programs, self._progress)
+
+    @cached_property
+    def _by_kind(self) -> bool:
+        chosen = os.environ.get(CHOICE, "")
+        if chosen not in ("", "bare", "kind"):
+            raise ClusterError(f"{CHOICE} is `{chosen}`: it can be `bare` or `kind`, or left out")
+        return chosen == "kind" or (not chosen and kind_works())
 
     @property
     def running(self) -> bool:
@@ -105,11 +115,17 @@ class Cluster:
         try:
             self._timed("node started", self.node.start)
             self._timed("API server", self._wait_for_api)
-            self.kubectl("apply", "--filename=-", "--server-side", text=json.dumps(self.node.objects()))
+            if objects := self.node.objects():
+                self.apply(*objects)
             self._timed("images", self._load_images)
             self._timed("node ready", self._wait_for_node)
             if with_dapr:
                 self._timed("Dapr's control plane", self._install_dapr)
+        except ClusterError as error:
+            kept = Path(tempfile.mkdtemp(prefix="rowcast-cluster-logs-"))
+            self.save_logs(kept)
+            self.stop()
+            raise ClusterError(f"{error}\n  (what the cluster said: {kept})") from error
         except BaseException:
             self.stop()
             raise
@@ -127,9 +143,9 @@ class Cluster:
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        """Applies objects."""
+        """Applies objects, at the server's side."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-        self.kubectl("apply", "--filename=-", text=json.dumps(listed))
+        self.kubectl("apply", "--server-side", "--filename=-", text=json.dumps(listed))
 
     def run_helm(self, *arguments: str | Path, seconds: float = 2 * KUBECTL_SECONDS) -> str:
         """What helm prints, as the cluster's administrator."""
@@ -139,20 +155,15 @@ class Cluster:
         """Gives the node the images of a docker-archive; pods use them with the pull policy IfNotPresent or Never."""
         self.node.load(archive)
 
+    def save_logs(self, folder: Path) -> None:
+        """Copies what the node's programs and its pods have said to `folder`, for after it is gone."""
+        self.node.save_logs(folder)
+
     def _run(self, *command: str | Path, text: str | None = None, seconds: float) -> str:
         return run(*command, environment={**os.environ, **self.environment}, text=text, seconds=seconds)
 
     def _load_images(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="rowcast-images-") as folder:
-
-            def load(image: Image) -> None:
-                archive = Path(folder, f"{image.part}.tar")
-                write_archive(image, self.programs[image.part], archive)
-                self.load(archive)
-                archive.unlink()
-
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                list(pool.map(load, IMAGES))
+        load_images((*self.node.images, *IMAGES), self.programs, self.load)
 
     def _wait_for_api(self) -> None:
         self._eventually(lambda: self.kubectl("get", "--raw=/readyz"))

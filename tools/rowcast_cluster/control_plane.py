@@ -1,5 +1,6 @@
 """The programs that make a cluster of objects: etcd, the API server, the controllers, the scheduler."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ AUDIT_POLICY = {
 class ControlPlane:
     """Its programs by name, in `binaries`; its files are in `folder`."""
 
-    binaries: dict[str, Path]
+    binaries: Mapping[str, Path]
     folder: Path
     network: Network
     authority: Authority

@@ -5,6 +5,9 @@ import io
 import json
 import platform
 import tarfile
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,10 +17,13 @@ from rowcast_local.provision.golang import DAPR
 REGISTRY = "rowcast.test"
 DAPR_REGISTRY = f"{REGISTRY}/dapr"
 PAUSE = f"{REGISTRY}/pause:1"
+PROBE = f"{REGISTRY}/probe:1"
+"""Answers requests with what it got, and looks at the cluster from inside: `tools/go/probe`."""
 COREDNS = f"{REGISTRY}/coredns:1"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # As the images that Dapr publishes, whose chart insists that they aren't root's.
 NOBODY = 65532
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -29,15 +35,30 @@ class Image:
     program: str
 
 
+# What a node that is made here can't do without.
+NODE_IMAGES = (Image(PAUSE, "pause", "pause"), Image(COREDNS, "coredns", "coredns"))
 IMAGES = (
-    Image(PAUSE, "pause", "pause"),
-    Image(COREDNS, "coredns", "coredns"),
+    Image(PROBE, "probe", "probe"),
     Image(f"{DAPR_REGISTRY}/daprd:{DAPR}", "daprd", "daprd"),
     *(
         Image(f"{DAPR_REGISTRY}/{name}:{DAPR}", f"dapr-{name}", name)
         for name in ("operator", "injector", "sentry", "placement")
     ),
 )
+
+
+def load_images(images: Sequence[Image], programs: Mapping[str, Path], load: Callable[[Path], None]) -> None:
+    """Has `load` take an archive of each of `images`, made of `programs`, by part; the archives are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rowcast-images-") as folder:
+
+        def one(image: Image) -> None:
+            archive = Path(folder, f"{image.part}.tar")
+            write_archive(image, programs[image.part], archive)
+            load(archive)
+            archive.unlink()
+
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            list(pool.map(one, images))
 
 
 def write_archive(image: Image, binary: Path, archive: Path) -> None:

@@ -1,9 +1,9 @@
 """What a bare node needs of its machine: Linux, root, and programs that come as Debian packages."""
 
 import os
+import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,15 +33,15 @@ def search_path() -> str:
 
 def check_machine() -> None:
     """Raises ClusterError unless this is Linux and we are root."""
-    if sys.platform != "linux":
+    if platform.system() != "Linux":
         raise ClusterError("a bare node needs Linux: install Docker and kind here, or use another machine")
     if os.geteuid() != 0:
         raise ClusterError("a bare node needs root: run it by sudo, or install Docker and kind")
 
 
-def provide_packages(progress: Progress) -> None:
+def provide_packages(progress: Progress, packages: Mapping[str, str] = PACKAGES) -> None:
     """Installs the Debian packages that are missing. Raises ClusterError with the command if that can't be."""
-    wanted = missing()
+    wanted = missing(packages)
     if not wanted:
         return
     if shutil.which("apt-get") is None:
@@ -49,15 +49,15 @@ def provide_packages(progress: Progress) -> None:
     name = f"apt-get install {' '.join(wanted)}"
     progress.start(name)
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *wanted]
-    if not (_apt(command) or (_apt(["apt-get", "update"]) and _apt(command))) or missing():
+    if not (_apt(command) or (_apt(["apt-get", "update"]) and _apt(command))) or missing(packages):
         progress.fail(name)
-        raise ClusterError(f"missing here: {', '.join(missing())}; `{name}` did not bring them: run it by hand")
+        raise ClusterError(f"missing here: {', '.join(missing(packages))}; `{name}` did not bring them: run it by hand")
     progress.finish(name)
 
 
-def missing() -> list[str]:
+def missing(packages: Mapping[str, str] = PACKAGES) -> list[str]:
     """The packages that have something that this machine hasn't."""
-    found = {package for program, package in PACKAGES.items() if shutil.which(program, path=search_path()) is None}
+    found = {package for program, package in packages.items() if shutil.which(program, path=search_path()) is None}
     return sorted(found)
 
 

@@ -77,8 +77,8 @@ class Namespaces:
         return cls(Process(**told["first"]), Process(**told["keeper"]), Network(told["network"]))
 
 
-def open_namespaces(folder: Path, log: Path, plan: Callable[[Network], Sequence[str]]) -> Namespaces:
-    """Makes namespaces, connects them to this machine, and starts in them the command that `plan` gives.
+def open_namespaces(folder: Path, log: Path, plan: Callable[[Namespaces], Sequence[str]]) -> None:
+    """Makes namespaces, connects them to this machine, and starts in them the command that `plan` then gives.
 
     `folder` is for what the node writes outside its other folders. Raises ClusterError with the log's text if it
     can't be done; then nothing is left.
@@ -97,15 +97,13 @@ def open_namespaces(folder: Path, log: Path, plan: Callable[[Network], Sequence[
         )
     try:
         first = _first(keeper)
+        own = Process.find(keeper.pid)
+        if own is None or keeper.stdin is None:
+            raise ClusterError("it ended at once")
         network = connect(first.number)
-        told = {"host": network.host, "node": network.node, "command": list(plan(network))}
-        assert keeper.stdin is not None
+        told = {"host": network.host, "node": network.node, "command": list(plan(Namespaces(first, own, network)))}
         keeper.stdin.write(json.dumps(told).encode() + b"\n")
         keeper.stdin.close()
-        own = Process.find(keeper.pid)
-        if own is None:
-            raise ClusterError("it ended at once")
-        return Namespaces(first, own, network)
     except BaseException as error:
         keeper.kill()
         keeper.wait()

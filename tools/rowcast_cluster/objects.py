@@ -26,10 +26,9 @@ DNS_LABELS = {"k8s-app": "kube-dns"}
 Object = dict[str, Any]
 
 
-def cluster_objects(network: Network, volumes: Path, node: str) -> Object:
-    """One list of all; the volumes are folders of `node` below `volumes`, made here."""
-    items = [*_dns(network), _storage_class(), *(_volume(volumes, number, node) for number in range(VOLUMES))]
-    return {"apiVersion": "v1", "kind": "List", "items": items}
+def cluster_objects(network: Network, volumes: Path, node: str) -> list[Object]:
+    """All of them; the volumes are folders of `node` below `volumes`, made here."""
+    return [*_dns(network), _storage_class(), *(_volume(volumes, number, node) for number in range(VOLUMES))]
 
 
 def _storage_class() -> Object:

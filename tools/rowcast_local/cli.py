@@ -20,7 +20,7 @@ from rowcast_local.errors import LocalError
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
-from rowcast_local.provision.golang import CLUSTER_PARTS, FAULT_TOOLS, PACKAGING_TOOLS
+from rowcast_local.provision.golang import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.status import print_status
@@ -87,7 +87,7 @@ def get(
 ) -> None:
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
     console = Console(stderr=True, highlight=False)
-    wanted = (*((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools or cluster else ()), *(CLUSTER_PARTS if cluster else ()))
+    wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else ()
     with Progress(console) as progress:
         for choice in Platform(state_folder(), progress=progress).toolbox.choices:
             console.print(f"  {choice}")
@@ -185,8 +185,11 @@ def alone() -> Iterator[None]:
 
 
 @contextmanager
-def exclusively(folder: Path) -> Iterator[None]:
-    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it."""
+def exclusively(folder: Path, *, for_the_last_time: bool = False) -> Iterator[None]:
+    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it.
+
+    The file that does so stays beside the folder, except `for_the_last_time`.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f"{folder.name}.lock")
     with file.open("w") as lock:
@@ -195,6 +198,8 @@ def exclusively(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise PlatformError("another ./task is starting or stopping it") from None
         yield
+        if for_the_last_time:
+            file.unlink(missing_ok=True)
 
 
 def _dashboard(platform: Platform) -> str:

@@ -9,7 +9,24 @@ annotations:
 {{- end -}}
 
 {{- define "connector.parts" -}}
-command: [rowcast, connector, apply, --wait, "--timeout={{ .Values.connector.timeoutSeconds }}"]
+command:
+  - rowcast
+  - connector
+  - apply
+  - --wait
+  - --timeout={{ .Values.connector.timeoutSeconds }}
+  - --name={{ .Values.connector.name }}
+  - --topic-prefix={{ .Values.global.kafka.topicPrefix }}
+  - --slot={{ .Values.global.postgres.slot }}
+  - --set=database.sslmode=${env:ROWCAST_CAPTURE_DB_SSLMODE}
+  {{- with .Values.global.postgres }}
+  {{- if .caSecret.name }}
+  - --set=database.sslrootcert=/etc/rowcast/postgres/{{ .caSecret.key }}
+  {{- end }}
+  {{- end }}
+  {{- range $key, $value := .Values.connector.settings }}
+  - {{ printf "--set=%s=%v" $key $value | quote }}
+  {{- end }}
 env:
   - {name: ROWCAST_CONNECT_URL, value: {{ include "rowcast.connect.url" . | quote }}}
 restartPolicy: OnFailure

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -15,7 +14,7 @@ from rowcast.check.sidecar import OwnSidecar
 from rowcast.check.wait_cli import CrudUrl, Targets
 from rowcast.core.errors import RowcastError
 from rowcast.runtime.deadline import Deadline
-from rowcast.runtime.exits import Exit, told
+from rowcast.runtime.exits import told
 
 app = typer.Typer(add_completion=False)
 LOOK_SECONDS = 0.05
@@ -35,7 +34,6 @@ def check(
     It has a name of its own (rowcast-check-…) and goes again whatever happens. The milliseconds are those until crud
     told of the arrival. Exit codes: 0 all arrived, 1 failed at a target or refused, 2 wrong options, 3 not in time.
     """
-    signal.signal(signal.SIGTERM, _interrupt)  # as the first process of a container it would not end at all
     sidecar = OwnSidecar(os.environ)
     try:
         with told(), Crud(access(crud_url, os.environ), person="rowcast-check") as crud:
@@ -74,7 +72,3 @@ def _shut_down(sidecar: OwnSidecar) -> None:
         sidecar.shut_down()
     except RowcastError as error:
         typer.echo(f"rowcast: the sidecar does not end: {error}", err=True)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise typer.Exit(Exit.FAILED)

@@ -9,20 +9,39 @@ import typer
 
 from rowcast.connector.apply import Patience, apply, snapshot_again, wait_until_running
 from rowcast.connector.client import ConnectClient
-from rowcast.connector.definition import read_definition
+from rowcast.connector.definition import NAME, read_definition
 from rowcast.connector.errors import ConnectorError
 from rowcast.connector.plan import Change, Plan
+from rowcast.runtime.exits import told
 
-app = typer.Typer(no_args_is_help=True, help="The Debezium connector that captures changes.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Debezium connector that captures changes.")
 
 
 ConnectUrl = Annotated[str, typer.Option(envvar="ROWCAST_CONNECT_URL", help="Kafka Connect's REST interface.")]
+Name = Annotated[
+    str,
+    typer.Option(envvar="ROWCAST_CONNECTOR_NAME", help="The connector's name: another one for each on one Connect."),
+]
+TopicPrefix = Annotated[
+    str, typer.Option(envvar="ROWCAST_TOPIC_PREFIX", help="What its topics begin with, as for the services.")
+]
+Slot = Annotated[
+    str, typer.Option(envvar="ROWCAST_CAPTURE_SLOT", help="The replication slot: another one for each on one server.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One more setting, or another value; may be given often."),
+]
 Timeout = Annotated[float, typer.Option(min=0, help="Seconds to go on trying; 0: for ever.")]
 
 
 @app.command(name="apply")
 def apply_command(
     connect_url: ConnectUrl,
+    name: Name = NAME,
+    topic_prefix: TopicPrefix = NAME,
+    slot: Slot = NAME,
+    setting: Set = None,
     wait: Annotated[bool, typer.Option(help="Wait until the connector and every task run.")] = True,
     timeout: Timeout = 120,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
@@ -30,8 +49,14 @@ def apply_command(
         float | None, typer.Option(min=0.1, help="Then look every so many seconds and start again what failed.")
     ] = None,
 ) -> None:
-    """Put the connector's configuration to Kafka Connect, if it differs from what is there."""
-    definition = read_definition()
+    """Put the connector's configuration to Kafka Connect, if it differs from what is there.
+
+    Credentials are no options: Connect itself reads ROWCAST_CAPTURE_DB_HOST, _PORT, _NAME, _USER and _PASSWORD from its
+    own environment. With TLS to PostgreSQL: --set database.sslmode=verify-full --set database.sslrootcert=PATH. Exit
+    codes: 0 done, 1 refused or not in time, 2 wrong options.
+    """
+    with told():
+        definition = read_definition(name=name, topic_prefix=topic_prefix, slot=slot, settings=setting or ())
     patience = Patience(timeout, say=_say)
     with _errors_told(), ConnectClient(connect_url, definition.name) as client:
         _print(apply(client, definition, patience, dry_run=dry_run), definition.name, dry_run=dry_run)
@@ -44,9 +69,9 @@ def apply_command(
 
 
 @app.command(name="resnapshot")
-def resnapshot_command(connect_url: ConnectUrl, timeout: Timeout = 120) -> None:
+def resnapshot_command(connect_url: ConnectUrl, name: Name = NAME, timeout: Timeout = 120) -> None:
     """Read the whole table again: after the database was restored from a copy that has the replication slot."""
-    definition = read_definition()
+    definition = read_definition(name=name)
     patience = Patience(timeout, say=_say)
     with _errors_told(), ConnectClient(connect_url, definition.name) as client:
         snapshot_again(client, patience)

@@ -42,8 +42,8 @@ def held_of(key: str, desired: Desired, manifest: Manifest, digest: str) -> Held
 class Plan:
     """What to do for one row: first `put`, then `remove`; nothing of both means the outcome stands as it is.
 
-    `displaced` are other rows' objects that `put` overwrites: with them goes those rows' fence, so whoever executes this
-    has to bury them. Their next events are about later generations, or deletions.
+    `displaced` are other rows' objects that `put` overwrites: with them goes those rows' fence, so whoever executes
+    this has to bury them. Their next events are about later generations, or deletions.
     """
 
     outcome: Outcome

@@ -11,7 +11,7 @@ import typer
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import told
 
-app = typer.Typer(no_args_is_help=True, help="The definition of the custom resources.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The definition of the custom resources.")
 
 
 @app.callback()

@@ -9,11 +9,10 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from rowcast import __version__
-from rowcast.core.errors import TransientError
 from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
-from rowcast.crud.migrations.migrate import current_level, head_level
+from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, snapshots
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
@@ -53,8 +52,8 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     for module in (lists, snapshots, batches, details, appconfigs, deadletters):
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
-    SyncStatusSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub)
-    DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub)
+    SyncStatusSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.status_topic)
+    DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))
     equipment.readiness.add("migrations", lambda: _check_migrations(engine))
     describe_problems(app)
@@ -77,6 +76,4 @@ def _check_database(engine: Engine) -> None:
 
 def _check_migrations(engine: Engine) -> None:
     with reading(engine) as connection:
-        level = current_level(connection)
-    if level != head_level():
-        raise TransientError(f"the database is at migration {level}, this version needs {head_level()}")
+        check_level(connection)

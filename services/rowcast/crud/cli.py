@@ -1,18 +1,20 @@
 """The commands `rowcast crud …`."""
 
-import time
+import math
 from typing import Annotated
 
 import orjson
 import typer
 
-from rowcast.core.errors import RowcastError, TransientError
+from rowcast.core.errors import TransientError
 from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.deadline import Deadline
+from rowcast.runtime.exits import told
 from rowcast.runtime.logging import configure_logging, get_logger
 from rowcast.runtime.server import serve as serve_app
 
-app = typer.Typer(no_args_is_help=True)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+_LONGEST_PAUSE = 5.0  # seconds
 
 
 @app.command()
@@ -24,16 +26,23 @@ def serve(
 
     settings = _settings()
     if migrate:
-        _migrate(settings, patient=True)
+        with told():
+            _migrate(settings, math.inf)
     serve_app(create_app(settings), settings)
 
 
 @app.command(name="migrate")
 def migrate_command(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers.")] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most; 0: for ever.")] = 300,
 ) -> None:
-    """Bring the database to the level that this version needs, and set the replication role's password."""
-    _migrate(_settings(), patient=wait)
+    """Bring the database to the level that this version needs, and set the replication role's password.
+
+    A database that a newer version has migrated is left as it is. Exit codes: 0 done, 1 refused, or the database
+    doesn't answer, 2 wrong settings, 3 it didn't answer within --timeout.
+    """
+    with told():
+        _migrate(_settings(), (timeout or math.inf) if wait else None)
 
 
 @app.command()
@@ -51,24 +60,20 @@ def _settings() -> CrudSettings:
     return settings
 
 
-def _migrate(settings: CrudSettings, patient: bool) -> None:
+def _migrate(settings: CrudSettings, seconds: float | None) -> None:
+    """Migrate, trying for so many seconds, or once. Raises TransientError, LateError, ReplicationRoleError."""
     from rowcast.crud.migrations.migrate import migrate
 
     log = get_logger("rowcast.crud.cli")
-    pause = _FIRST_PAUSE
-    while True:
+
+    def attempt() -> None:
         try:
-            return migrate(settings)
+            migrate(settings)
         except TransientError as error:
-            if not patient:
-                _fail(error)
-            log.warning("waiting for the database", reason=str(error), retry_seconds=pause)
-        except RowcastError as error:
-            _fail(error)
-        time.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+            log.warning("waiting for the database", reason=str(error))
+            raise
 
-
-def _fail(error: RowcastError) -> None:
-    typer.echo(f"rowcast: {error}", err=True)
-    raise typer.Exit(1)
+    if seconds is None:
+        migrate(settings)
+    else:
+        Deadline(seconds, slowest=_LONGEST_PAUSE).until(attempt)

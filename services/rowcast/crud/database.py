@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -18,7 +19,7 @@ _NOT_READY = frozenset({"42P01", "42703", "42883", "25006"})
 def make_engine(settings: CrudSettings) -> Engine:
     """An engine that connects when first used, and notices a connection that died meanwhile."""
     statement_ms = int(settings.database_statement_seconds * 1000)
-    return create_engine(
+    engine = create_engine(
         settings.sqlalchemy_url,
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_pool_overflow,
@@ -34,6 +35,23 @@ def make_engine(settings: CrudSettings) -> Engine:
             "tcp_user_timeout": 10_000,
         },
     )
+    log_in_with(engine, settings)
+    return engine
+
+
+def log_in_with(engine: Engine, settings: CrudSettings) -> None:
+    """Lets every login read the password from the file that the settings name, if they name one."""
+    path = settings.database_password_file
+    if path is None:
+        return
+
+    @event.listens_for(engine, "do_connect")
+    def read_password(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        try:
+            parameters["password"] = path.read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            # Files are mounted and replaced while we run.
+            raise TransientError(f"no password for the database: {error}") from error
 
 
 @contextmanager

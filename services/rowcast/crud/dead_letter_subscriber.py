@@ -14,7 +14,6 @@ from rowcast.crud.sync_status import summary
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX
 
-TOPIC = "rowcast.dead-letters"
 ROUTE = f"{EVENTS_PREFIX}dead-letters"
 
 
@@ -31,13 +30,13 @@ class DeadLetterSubscriber:
             "rowcast_dead_letters_malformed", "Messages that are no dead letters.", registry=registry
         )
 
-    def subscribe(self, dapr: DaprApp, pubsub: str) -> None:
+    def subscribe(self, dapr: DaprApp, pubsub: str, topic: str) -> None:
         """Registers the route, and with what the sidecar asks for."""
 
         async def receive_dead_letter(request: Request) -> dict[str, str]:
             return await self.receive(await request.body())
 
-        dapr.subscribe(pubsub=pubsub, topic=TOPIC, route=ROUTE)(receive_dead_letter)
+        dapr.subscribe(pubsub=pubsub, topic=topic, route=ROUTE)(receive_dead_letter)
 
     async def receive(self, body: bytes) -> dict[str, str]:
         """Takes a CloudEvent; the answer is for the sidecar. Raises TransientError if the database is in trouble."""

@@ -13,11 +13,9 @@ from rowcast.crud.database import changing, reading
 from rowcast.crud.errors import BatchError, BrokerError, ItemError, LetterNotFoundError, LetterResolvedError
 from rowcast.crud.queries import Page
 
-REPLAY_TOPIC = "rowcast.replay."
-"""And the target's name."""
-
 Publish = Callable[[str, Any, dict[str, str]], None]
-"""Publishes an event to a topic, with the metadata for the broker; raises TransientError if it isn't taken."""
+"""Publishes an event to be replayed at a target, with the metadata for the broker; raises TransientError if it isn't
+taken."""
 
 
 def list_letters(engine: Engine, wanted: queries.LetterFilter, before: Cursor | None, limit: int) -> Page:
@@ -56,7 +54,7 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
     with changing(engine) as connection:
         for letter in _open(connection, ids).values():
             try:
-                publish(f"{REPLAY_TOPIC}{letter['target']}", event_of(letter), _metadata(letter))
+                publish(letter["target"], event_of(letter), _metadata(letter))
             except TransientError as error:
                 trouble = error
                 break

@@ -1,5 +1,6 @@
 """What crud reads from the environment."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -17,8 +18,12 @@ class CrudSettings(Settings):
 
     database_url: SecretStr
     """The database, with its owner's access: `postgresql://user:password@host:5432/name`."""
+    database_password_file: Path | None = None
+    """A file with the password, read at every login instead of the URL's: one that changes needs no restart."""
+    replication_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "rowcast_replication"
+    """The role that the connector logs in as; platforms that share a database server need different ones."""
     replication_password: SecretStr | None = None
-    """The password of the role `rowcast_replication`; without it the role exists but no password lets it in."""
+    """The password of that role; without it the role exists but no password lets it in."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10

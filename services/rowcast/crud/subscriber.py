@@ -15,7 +15,6 @@ from rowcast.crud.database import changing
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX
 
-TOPIC = "rowcast.sync-status"
 ROUTE = f"{EVENTS_PREFIX}sync-status"
 SUCCESS = {"status": "SUCCESS"}
 DROP = {"status": "DROP"}
@@ -34,13 +33,13 @@ class SyncStatusSubscriber:
             "rowcast_sync_statuses_malformed", "Messages or parts of them that could not be read.", registry=registry
         )
 
-    def subscribe(self, dapr: DaprApp, pubsub: str) -> None:
+    def subscribe(self, dapr: DaprApp, pubsub: str, topic: str) -> None:
         """Registers the route, and with what the sidecar asks for."""
 
         async def receive_sync_status(request: Request) -> dict[str, str]:
             return await self.receive(await request.body())
 
-        dapr.subscribe(pubsub=pubsub, topic=TOPIC, route=ROUTE)(receive_sync_status)
+        dapr.subscribe(pubsub=pubsub, topic=topic, route=ROUTE)(receive_sync_status)
 
     async def receive(self, body: bytes) -> dict[str, str]:
         """Takes a CloudEvent; the answer is for the sidecar. Raises TransientError if the database is in trouble."""

@@ -25,6 +25,7 @@ class Equipment:
 def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
     """Adds health, metrics, problems, request ids and the token check to `app`; call it once, before serving."""
     equipment = Equipment(new_registry(service), Readiness())
+    app.state.readiness = equipment.readiness
     add_problem_handlers(app)
     add_health_routes(app, equipment.readiness)
     add_metrics_route(app, equipment.registry)

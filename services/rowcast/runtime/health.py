@@ -18,6 +18,11 @@ class Readiness:
         self._time_limit = time_limit
         self._checks: dict[str, Check] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending = False
+
+    def end(self) -> None:
+        """From now on, and whatever the checks say, not ready: the process is about to go."""
+        self._ending = True
 
     def add(self, name: str, check: Check) -> None:
         """Registers `check` under `name`; a second one of that name replaces the first."""
@@ -25,6 +30,8 @@ class Readiness:
 
     async def failures(self) -> dict[str, str]:
         """What fails, name to reason; empty when ready."""
+        if self._ending:
+            return {"process": "is ending"}
         names = list(self._checks)
         reasons = await asyncio.gather(*(self._reason(name) for name in names))
         return {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}

@@ -50,10 +50,28 @@ class Settings(BaseSettings):
     """The token that the sidecar wants to see."""
     pubsub: str = "pubsub"
     """The name of the Dapr pub/sub component."""
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")] = "rowcast"
+    """What the topics' names begin with; platforms that share a broker need different ones. The connector's as well."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
     """The largest request body that is read, in bytes."""
     shutdown_seconds: Annotated[float, Field(gt=0)] = 20.0
     """How long requests in flight may take to end after SIGTERM, in seconds."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """How long requests are still taken after SIGTERM, while `/readyz` says no already, in seconds."""
+
+    @property
+    def status_topic(self) -> str:
+        """The topic that tells what became of each row."""
+        return f"{self.topic_prefix}.sync-status"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """The topic of events that can't be delivered, with their reasons."""
+        return f"{self.topic_prefix}.dead-letters"
+
+    def replay_topic(self, target: str) -> str:
+        """A target's topic of what is to be delivered once more, and what no sidecar can read: raw, not events."""
+        return f"{self.topic_prefix}.replay.{target}"
 
     @classmethod
     def load(cls) -> Self:

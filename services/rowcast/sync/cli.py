@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-app = typer.Typer(help="Deliver rows to a target.", no_args_is_help=True)
+app = typer.Typer(help="Deliver rows to a target.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -16,12 +16,6 @@ class SyncSettings(Settings):
 
     target: Literal["k8s", "git"]
     """What this instance delivers to."""
-    topic: str = "rowcast.public.app_configs"
-    """The topic of change events."""
-    status_topic: str = "rowcast.sync-status"
-    """The topic that tells what became of each row."""
-    dead_letter_topic: str = "rowcast.dead-letters"
-    """The topic of events that can't be delivered, with their reasons."""
     subscription: Literal["bulk", "single"] = "bulk"
     """Whether the sidecar hands events over in batches or one by one."""
     batch_size: Annotated[int, Field(ge=1, le=5000)] = 1000
@@ -51,6 +45,11 @@ class SyncSettings(Settings):
     """The folder in the repository below which Rowcast's files are."""
     git_cache: Path | None = Field(default=None, validate_default=True)
     """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
+
+    @property
+    def topic(self) -> str:
+        """The topic of change events, as Debezium names it: prefix, schema and table."""
+        return f"{self.topic_prefix}.public.app_configs"
 
     @field_validator("git_url", "git_cache")
     @classmethod

@@ -20,8 +20,6 @@ SINGLE_ROUTE = "/events/rows"
 BULK_ROUTE = "/events/rows/bulk"
 REPLAYS = "/events/replays"
 REPLAYS_BULK = "/events/replays/bulk"
-REPLAY_TOPIC = "rowcast.replay."
-"""And the target's name: what is to be delivered once more, and what no sidecar can read; raw bytes, not events."""
 SUCCESS = {"status": "SUCCESS"}
 RETRY = {"status": "RETRY"}
 
@@ -33,7 +31,7 @@ def subscriptions(settings: SyncSettings) -> list[dict[str, Any]]:
     goes to the other topic, and from there raw through the same delivery, which can give a reason. So does anything
     else that ends there, as in a cluster without our resiliency policy: nothing is lost, and the fence judges it.
     """
-    replay_topic = f"{REPLAY_TOPIC}{settings.target}"
+    replay_topic = settings.replay_topic(settings.target)
     return [
         {**_subscription(settings, settings.topic, SINGLE_ROUTE, BULK_ROUTE), "deadLetterTopic": replay_topic},
         {**_subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK), "metadata": {"rawPayload": "true"}},

@@ -118,4 +118,4 @@ def test_a_pod_that_is_stopped_cleans_up_first(crud: FakeCrud) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
 
-    assert (process.returncode, crud.rows, crud.paths[-1]) == (1, {}, "POST /v1.0/shutdown")
+    assert (process.returncode, crud.rows, crud.paths[-1]) == (143, {}, "POST /v1.0/shutdown")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -21,3 +24,17 @@ def test_a_service_that_does_not_import_leaves_the_others_usable(monkeypatch: py
     assert broken.exit_code == 1
     assert "no_such_module" in broken.stderr
     assert runner.invoke(cli.app, ["crud", "--help"]).exit_code == 0
+
+
+def test_a_command_that_is_the_first_process_of_its_container_ends_when_told() -> None:
+    # The kernel keeps from such a process every signal that it has no handler for: a handler shows in the exit code.
+    command = [sys.executable, "-c", "from rowcast.cli import app; app()", "crud", "migrate", "--wait"]
+    environment = {"ROWCAST_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "waiting for the database" in process.stdout.readline()
+
+    process.terminate()
+
+    assert process.wait(timeout=30) == cli.TERMINATED
+    process.stdout.close()

@@ -125,11 +125,15 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
 FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("toxiproxy", "2.5.0", "github.com/Shopify/toxiproxy/v2/cmd/server"),
 )
-# What a node has besides.
+# What runs in every cluster for tests.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
-    *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
     *map(dapr_part, ("operator", "injector", "sentry", "placement")),
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
+    GoPart("probe", "1", "."),
+)
+# What a cluster has besides when it is made of this machine's own parts.
+NODE_PARTS: tuple[GoPart | GoFiles, ...] = (
+    *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
     GoPart("coredns", "1.14.0", "github.com/coredns/coredns"),
     GoPart("pause", "1", "."),
 )

@@ -17,6 +17,7 @@ from rowcast_local.provision.existing import Existing, find_existing, find_go, f
 from rowcast_local.provision.golang import (
     CLUSTER_PARTS,
     KUBERNETES,
+    NODE_PARTS,
     PACKAGING_TOOLS,
     PARTS,
     GoFiles,
@@ -161,10 +162,15 @@ def provide_built(parts: Sequence[GoPart | GoFiles], cache: Path, progress: Prog
     return built
 
 
-def provide_cluster(cache: Path, progress: Progress) -> dict[str, Path]:
-    """Everything that a cluster for tests is made of and worked with, by name. Raises StepError as `provide`."""
+def provide_cluster(cache: Path, progress: Progress, *, bare: bool) -> dict[str, Path]:
+    """What a cluster for tests is made of and worked with, by name; a `bare` one needs everything.
+
+    Raises StepError as `provide`.
+    """
     plan = _Plan(cache, os.environ, progress)
-    built = plan.built((*PARTS, *PACKAGING_TOOLS, *CLUSTER_PARTS))
+    sidecar = [part for part in PARTS if part.name == "daprd"]
+    parts = (*PARTS, *NODE_PARTS) if bare else sidecar
+    built = plan.built((*parts, *PACKAGING_TOOLS, *CLUSTER_PARTS))
     kubectl = plan.kubectl()
     run_steps(plan.steps, cache, progress)
     return {**built, "kubectl": kubectl}

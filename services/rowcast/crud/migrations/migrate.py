@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from rowcast.crud.database import translated
+from rowcast.core.errors import TransientError
+from rowcast.crud.database import log_in_with, translated
 from rowcast.crud.migrations.replication_role import ensure_replication_role
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.logging import get_logger
@@ -21,11 +22,13 @@ _FOLDER = Path(__file__).parent
 def migrate(settings: CrudSettings) -> None:
     """Runs all migrations that are missing; several processes may call it at once, one does the work.
 
-    Raises TransientError if the database doesn't answer, ReplicationRoleError if the role can't be made.
+    A database that a newer version has migrated is left as it is. Raises TransientError if the database doesn't answer,
+    ReplicationRoleError if the role can't be made.
     """
     log = get_logger("rowcast.crud.migrate")
     connect_args = {"connect_timeout": settings.database_connect_seconds, "application_name": "rowcast-migrate"}
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, connect_args=connect_args)
+    log_in_with(engine, settings)
     password = settings.replication_password
     with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
         # Held by a session of its own: a migration may end its transaction, as for CREATE INDEX CONCURRENTLY.
@@ -33,10 +36,15 @@ def migrate(settings: CrudSettings) -> None:
         with engine.connect() as connection:
             before = current_level(connection)
             connection.rollback()
+            if _is_newer(before):
+                log.warning("left as it is: a newer version has migrated it", level=before, known=head_level())
+                return
             _upgrade(connection)
             connection.commit()
             with connection.begin():
-                ensure_replication_role(connection, password.get_secret_value() if password else None)
+                ensure_replication_role(
+                    connection, password.get_secret_value() if password else None, settings.replication_role
+                )
     log.info("migrated", before=before, after=head_level())
 
 
@@ -55,6 +63,25 @@ def head_level() -> str:
     if head is None:
         raise AssertionError("the package holds no migrations")
     return head
+
+
+def check_level(connection: Connection) -> None:
+    """Raises TransientError unless the database has what this code needs: its own level or one of a newer version.
+
+    Migrations only add what the version before can do without, so that both run beside each other in an upgrade.
+    """
+    level = current_level(connection)
+    if level != head_level() and not _is_newer(level):
+        raise TransientError(f"the database is at migration {level}, this version needs {head_level()}")
+
+
+def _is_newer(level: str | None) -> bool:
+    return level is not None and level not in _known_levels()
+
+
+@cache
+def _known_levels() -> frozenset[str]:
+    return frozenset(one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _upgrade(connection: Connection) -> None:

@@ -7,7 +7,6 @@ from sqlalchemy.exc import DBAPIError
 from rowcast.core.errors import RowcastError
 from rowcast.crud.database import sqlstate
 
-ROLE = "rowcast_replication"
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
@@ -15,7 +14,7 @@ class ReplicationRoleError(RowcastError):
     """The role can't be made with the rights of the login that migrates; the message says what a DBA should run."""
 
 
-def ensure_replication_role(connection: Connection, password: str | None, role: str = ROLE) -> None:
+def ensure_replication_role(connection: Connection, password: str | None, role: str) -> None:
     """Creates the role if need be, sets its password (if one is given) and its grants; run at every migration.
 
     Raises ReplicationRoleError if the database doesn't allow it.

@@ -27,11 +27,11 @@ def _settings(request: Request) -> CrudSettings:
 
 
 def _publish(request: Request) -> Publish:
-    publisher = request.app.state.publisher
+    publisher, settings = request.app.state.publisher, _settings(request)
 
-    def publish(topic: str, event: Any, metadata: dict[str, str]) -> None:
+    def publish(target: str, event: Any, metadata: dict[str, str]) -> None:
         # Routes run in threads of their own; the connections to the sidecar belong to the loop.
-        from_thread.run(publisher.publish, topic, event, metadata)
+        from_thread.run(publisher.publish, settings.replay_topic(target), event, metadata)
 
     return publish
 

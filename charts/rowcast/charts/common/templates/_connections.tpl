@@ -1,25 +1,29 @@
 {{/* Where the other parts are: what the values name, or else what the release brings along. */}}
 
 {{- define "rowcast.postgres.host" -}}
-{{- .Values.global.postgres.host | default (include "rowcast.host" (dict "root" . "component" "postgres")) -}}
+{{- .Values.global.postgres.host | default (include "rowcast.name" (dict "root" . "component" "postgres")) -}}
 {{- end -}}
 
 {{- define "rowcast.kafka.brokers" -}}
-{{- .Values.global.kafka.brokers | default (printf "%s:9092" (include "rowcast.host" (dict "root" . "component" "kafka"))) -}}
+{{- .Values.global.kafka.brokers | default (printf "%s:9092" (include "rowcast.name" (dict "root" . "component" "kafka"))) -}}
 {{- end -}}
 
 {{- define "rowcast.connect.url" -}}
-{{- .Values.global.connect.url | default (printf "http://%s:8083" (include "rowcast.host" (dict "root" . "component" "connect"))) -}}
+{{- .Values.global.connect.url | default (printf "http://%s:8083" (include "rowcast.name" (dict "root" . "component" "connect"))) -}}
 {{- end -}}
 
 {{- define "rowcast.git.url" -}}
-{{- .Values.global.git.url | default (printf "http://%s:8080/rowcast.git" (include "rowcast.host" (dict "root" . "component" "git-server"))) -}}
+{{- .Values.global.git.url | default (printf "http://%s:8080/rowcast.git" (include "rowcast.name" (dict "root" . "component" "git-server"))) -}}
 {{- end -}}
 
 {{/* The namespace of the custom resources. */}}
 {{- define "rowcast.targetNamespace" -}}
 {{- .Values.global.targets.k8s.namespace | default .Release.Namespace -}}
 {{- end -}}
+
+{{/* All targets that there are, enabled or not. What only names an application's id names them all: it harms nobody, and no
+     object but the target's own differs between the choices. */}}
+{{- define "rowcast.allTargets" -}}k8s,git{{- end -}}
 
 {{/* The enabled targets, as crud wants them. */}}
 {{- define "rowcast.targets" -}}
@@ -29,18 +33,34 @@
 {{- join "," $targets -}}
 {{- end -}}
 
-{{/* The owner's access to the database. The password goes beside the URL: there it needs no escapes. */}}
+{{/* The owner's access to the database. The password is in a file: there it needs no escapes. */}}
 {{- define "rowcast.postgres.ownerEnv" -}}
 {{- $postgres := .Values.global.postgres -}}
 - name: ROWCAST_DATABASE_URL
   value: {{ printf "postgresql://%s@%s:%v/%s" $postgres.user (include "rowcast.postgres.host" .) $postgres.port $postgres.database }}
-{{ include "rowcast.secretEnv" (dict "name" "PGPASSWORD" "secret" (include "rowcast.postgres.secretName" .) "key" $postgres.secretKeys.password) }}
+# Read at each login, so that a new password needs no restart.
+- name: ROWCAST_DATABASE_PASSWORD_FILE
+  value: /etc/rowcast/database/{{ $postgres.secretKeys.password }}
 - name: PGSSLMODE
   value: {{ $postgres.sslMode }}
 {{- if $postgres.caSecret.name }}
 - name: PGSSLROOTCERT
   value: /etc/rowcast/postgres/{{ $postgres.caSecret.key }}
 {{- end }}
+{{- end -}}
+
+{{- define "rowcast.postgres.ownerVolumes" -}}
+- name: database
+  secret:
+    secretName: {{ include "rowcast.postgres.secretName" . }}
+    defaultMode: 0440
+    items: [{key: {{ .Values.global.postgres.secretKeys.password }}, path: {{ .Values.global.postgres.secretKeys.password }}}]
+{{- include "rowcast.postgres.caVolume" . }}
+{{- end -}}
+
+{{- define "rowcast.postgres.ownerMounts" -}}
+- {name: database, mountPath: /etc/rowcast/database, readOnly: true}
+{{- include "rowcast.postgres.caMount" . }}
 {{- end -}}
 
 {{- define "rowcast.postgres.caVolume" -}}

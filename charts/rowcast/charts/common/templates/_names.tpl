@@ -47,5 +47,5 @@ annotations:
 
 {{/* dict root, component: the host name of a part's service, for clients in any namespace. */}}
 {{- define "rowcast.host" -}}
-{{- printf "%s.%s.svc.%s" (include "rowcast.name" .) .root.Release.Namespace .root.Values.global.clusterDomain -}}
+{{- printf "%s.%s" (include "rowcast.name" .) .root.Release.Namespace -}}
 {{- end -}}

@@ -5,6 +5,7 @@
 - {name: ROWCAST_LOG_FORMAT, value: json}
 - {name: ROWCAST_LOG_LEVEL, value: {{ .Values.global.logLevel }}}
 - {name: ROWCAST_SHUTDOWN_SECONDS, value: {{ .Values.global.shutdown.drainSeconds | quote }}}
+- {name: ROWCAST_TOPIC_PREFIX, value: {{ .Values.global.kafka.topicPrefix }}}
 {{ include "rowcast.dapr.tokenEnv" . }}
 {{ include "rowcast.dapr.appTokenEnv" . }}
 {{- end -}}

@@ -73,18 +73,14 @@ spec:
     {{- $pod | nindent 4 }}
 {{- end -}}
 
-{{/* dict root, component, ports (list), headless */}}
+{{/* dict root, component, ports (list), type. None is headless: a name that resolves while no pod is ready is refused quickly and tried again; one that doesn't ends Connect and sidecars. */}}
 {{- define "rowcast.service" -}}
 apiVersion: v1
 kind: Service
 metadata:
   {{- include "rowcast.metadata" . | nindent 2 }}
 spec:
-  {{- if .headless }}
-  clusterIP: None
-  {{- else }}
   type: {{ .type | default "ClusterIP" }}
-  {{- end }}
   selector:
     {{- include "rowcast.selectorLabels" . | nindent 4 }}
   ports:

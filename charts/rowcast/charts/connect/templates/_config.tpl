@@ -1,10 +1,9 @@
 {{/* As the local platform's worker, but for addresses, and what a broker of one's own wants to see. */}}
 {{- define "connect.properties" -}}
-bootstrap.servers: {{ include "rowcast.kafka.brokers" . | quote }}
-group.id: {{ .Values.groupId }}
+group.id: {{ .Values.groupId | default (printf "%s-connect" .Values.global.kafka.topicPrefix) }}
 listeners: http://0.0.0.0:8083
 {{- range list "config" "offset" "status" }}
-{{ . }}.storage.topic: {{ $.Values.topicPrefix }}{{ . }}
+{{ . }}.storage.topic: {{ $.Values.topicPrefix | default (printf "%s.connect-" $.Values.global.kafka.topicPrefix) }}{{ . }}
 {{ . }}.storage.replication.factor: {{ $.Values.replicationFactor | quote }}
 {{- end }}
 offset.storage.partitions: "1"
@@ -59,5 +58,6 @@ start.sh: |
   cp /etc/connect/connect.properties /tmp/connect.properties
   # The address that other workers are told.
   echo "rest.advertised.host.name=$POD_IP" >>/tmp/connect.properties
+  echo "bootstrap.servers=$ROWCAST_KAFKA_BROKERS" >>/tmp/connect.properties
   exec {{ include "rowcast.java" (dict "heap" .Values.heapMib "main" "org.apache.kafka.connect.cli.ConnectDistributed") }} /tmp/connect.properties
 {{- end -}}

@@ -7,7 +7,8 @@ lighttpd.conf: |
   server.document-root = "/etc/git-server"
   server.upload-dirs = ("/tmp")
   server.errorlog = "/dev/stderr"
-  server.stream-request-body = 1
+  # Requests are gathered first: git sends a large push in chunks, and CGI must be told the length.
+  server.stream-request-body = 0
   server.stream-response-body = 1
   auth.backend = "plain"
   auth.backend.plain.userfile = "/tmp/users"
@@ -24,9 +25,13 @@ start.sh: |
   set -eu
   umask 077
   repository=/srv/git/rowcast.git
-  # A half-made repository has no HEAD to speak of; to make it again harms none.
-  git init --quiet --bare --initial-branch={{ .Values.global.git.branch }} "$repository"
-  git --git-dir="$repository" config http.receivepack true
+  # Made aside, so that a half-made one is never taken for the whole.
+  if [ ! -e "$repository" ]; then
+      rm -rf "$repository.making"
+      git init --quiet --bare --initial-branch={{ .Values.global.git.branch }} "$repository.making"
+      git --git-dir="$repository.making" config http.receivepack true
+      mv "$repository.making" "$repository"
+  fi
   printf '%s:%s\n' "$(cat /etc/rowcast/git/username)" "$(cat /etc/rowcast/git/password)" >/tmp/users
   exec lighttpd -D -f /etc/git-server/lighttpd.conf
 {{- end -}}

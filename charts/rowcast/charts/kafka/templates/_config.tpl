@@ -5,7 +5,6 @@ node.id: "1"
 controller.quorum.bootstrap.servers: localhost:9093
 controller.listener.names: CONTROLLER
 listeners: PLAINTEXT://:9092,CONTROLLER://localhost:9093
-advertised.listeners: PLAINTEXT://{{ include "rowcast.host" (dict "root" . "component" "kafka") }}:9092
 log.dirs: /var/lib/kafka/log
 offsets.topic.replication.factor: "1"
 transaction.state.log.replication.factor: "1"
@@ -38,9 +37,11 @@ server.properties: |
   {{- include "rowcast.properties" (merge (deepCopy .Values.properties) (include "kafka.properties" . | fromYaml)) | trim | nindent 2 }}
 start.sh: |
   set -eu
+  # The name with the namespace: KEDA asks from another one.
+  { cat /etc/kafka/server.properties; echo "advertised.listeners=PLAINTEXT://{{ include "rowcast.name" (dict "root" . "component" "kafka") }}.$POD_NAMESPACE:9092"; } > /tmp/server.properties
   if [ ! -s /var/lib/kafka/log/meta.properties ]; then
       {{ include "rowcast.java" (dict "heap" 128 "main" "kafka.tools.StorageTool") }} \
-          format --standalone --cluster-id {{ .Values.clusterId }} --config /etc/kafka/server.properties
+          format --standalone --cluster-id {{ .Values.clusterId }} --config /tmp/server.properties
   fi
-  exec {{ include "rowcast.java" (dict "heap" .Values.heapMib "main" "kafka.Kafka") }} /etc/kafka/server.properties
+  exec {{ include "rowcast.java" (dict "heap" .Values.heapMib "main" "kafka.Kafka") }} /tmp/server.properties
 {{- end -}}

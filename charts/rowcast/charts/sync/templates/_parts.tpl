@@ -18,7 +18,13 @@ env:
   - {name: ROWCAST_RECONCILE_PRUNE_LIMIT, value: {{ $sync.reconcile.pruneLimit | quote }}}
   - {name: ROWCAST_DRIFT, value: {{ $sync.reconcile.drift }}}
   {{- if eq .target "k8s" }}
-  - {name: ROWCAST_NAMESPACE, value: {{ include "rowcast.targetNamespace" $root }}}
+  - name: ROWCAST_NAMESPACE
+    {{- with $root.Values.global.targets.k8s.namespace }}
+    value: {{ . }}
+    {{- else }}
+    valueFrom:
+      fieldRef: {fieldPath: metadata.namespace}
+    {{- end }}
   - {name: ROWCAST_IN_FLIGHT, value: {{ $sync.k8s.inFlight | quote }}}
   {{- if $sync.k8s.kubeconfigSecret.name }}
   - {name: KUBECONFIG, value: /etc/rowcast/kubeconfig/{{ $sync.k8s.kubeconfigSecret.key }}}

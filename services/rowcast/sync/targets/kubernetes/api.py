@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 import orjson
-from kubernetes.aio import client, config
+from kubernetes.aio import config
 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.render import Manifest, ResourceType
+from rowcast.sync.targets.kubernetes.login import Configure, Login
 from rowcast.sync.targets.kubernetes.objects import Live, live_of
 
 FIELD_MANAGER = "rowcast"
@@ -23,6 +24,7 @@ NEVER = "1"
 """A resource version that no object can have, since etcd's first revision precedes every write. In an apply it means
 "only if there is nothing yet": a new object is created, and an existing one is a conflict (seen with 1.36)."""
 
+_UNAUTHORIZED = 401
 _REJECTED = frozenset({400, 413, 415, 422})
 
 
@@ -39,19 +41,24 @@ class ForbiddenError(RowcastError):
 
 
 class Api:
-    """A namespace of one API server. At most `in_flight` writes and reads are under way at once."""
+    """A namespace of one API server. At most `in_flight` writes and reads are under way at once.
 
-    def __init__(self, configuration: Any, namespace: str, in_flight: int) -> None:
-        configuration.connection_pool_maxsize = in_flight + 8
-        # Else aiohttp looks for proxies and a netrc file at each request, in a thread; a kubeconfig names its proxy.
-        configuration.client_session_kwargs = {"trust_env": False}
-        self._client = client.ApiClient(configuration)
+    Credentials expire and are renewed where they came from: after a 401 everything is read from there again.
+    """
+
+    def __init__(self, login: Login, namespace: str, in_flight: int) -> None:
+        self._login = login
         self._namespace = namespace
         self._slots = asyncio.Semaphore(in_flight)
 
+    @classmethod
+    async def connect(cls, configure: Configure, namespace: str, in_flight: int) -> Api:
+        """With what `configure` gives; raises what it raises."""
+        return cls(Login(configure, await configure(), in_flight + 8), namespace, in_flight)
+
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._login.close()
 
     async def apply(self, manifest: Manifest, over: Live | None) -> Live:
         """Server-side apply over the object `over`, or where there is none; raises ConflictError when that isn't so."""
@@ -174,19 +181,27 @@ class Api:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send through the official client, which knows the ways to log in, and give its response to be read."""
         try:
-            arguments = await self._client.param_serialize(
-                method,
-                path,
-                query_params=query or [],
-                header_params={"Accept": "application/json", "Content-Type": content_type},
-                auth_settings=["BearerToken"],
-            )
-            method, url, headers, _, _ = arguments
-            wrapped = await self._client.call_api(method, url, headers, body, None, _request_timeout=limit)
-            response: aiohttp.ClientResponse = wrapped.response
-            async with response:
-                yield response
-        except (aiohttp.ClientError, OSError, TimeoutError, orjson.JSONDecodeError) as error:
+            async with self._login.client() as used:
+                arguments = await used.param_serialize(
+                    method,
+                    path,
+                    query_params=query or [],
+                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    auth_settings=["BearerToken"],
+                )
+                method, url, headers, _, _ = arguments
+                try:
+                    wrapped = await used.call_api(method, url, headers, body, None, _request_timeout=limit)
+                except aiohttp.ClientSSLError:
+                    await self._login.renew(used)  # the authority may have changed, too
+                    raise
+                response: aiohttp.ClientResponse = wrapped.response
+                async with response:
+                    if response.status == _UNAUTHORIZED:
+                        await self._login.renew(used)
+                        raise TransientError("401: the API server does not accept our credentials")
+                    yield response
+        except (aiohttp.ClientError, config.ConfigException, OSError, TimeoutError, orjson.JSONDecodeError) as error:
             raise TransientError(f"API server: {str(error) or type(error).__name__}") from error
 
 
@@ -214,19 +229,3 @@ def _message(payload: bytes) -> str | None:
 
 def _seconds(value: str | None) -> float | None:
     return float(value) if value is not None and value.isdigit() else None
-
-
-async def configuration(kubeconfig: str | None) -> Any:
-    """The client's configuration, from a kubeconfig file or, without one, from the pod's service account.
-
-    Raises TransientError while neither can be read: files are mounted and renewed while we run.
-    """
-    settings = client.Configuration()
-    try:
-        if kubeconfig is None:
-            config.load_incluster_config(client_configuration=settings)
-        else:
-            await config.load_kube_config(config_file=kubeconfig, client_configuration=settings, persist_config=False)
-    except (config.ConfigException, OSError) as error:
-        raise TransientError(f"no access to the API server configured: {error}") from error
-    return settings

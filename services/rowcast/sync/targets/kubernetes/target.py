@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from tenacity import AsyncRetrying, wait_random_exponential
 
@@ -14,9 +15,14 @@ from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError, configuration
+from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError
 from rowcast.sync.targets.kubernetes.locks import NameLocks
+<<<<<<< HEAD
 from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
+=======
+from rowcast.sync.targets.kubernetes.login import configuration
+from rowcast.sync.targets.kubernetes.objects import View, key_of, live_of
+>>>>>>> main
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
@@ -231,4 +237,4 @@ class KubernetesTarget:
 
 async def connect(kubeconfig: str | None, namespace: str, in_flight: int) -> KubernetesTarget:
     """A target for a namespace; `kubeconfig` None means the pod's own service account."""
-    return KubernetesTarget(Api(await configuration(kubeconfig), namespace, in_flight))
+    return KubernetesTarget(await Api.connect(partial(configuration, kubeconfig), namespace, in_flight))

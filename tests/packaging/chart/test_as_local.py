@@ -1,0 +1,177 @@
+"""A cluster runs what `./task up` runs: with the same settings, but for the differences that are named here."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from charting.rendering import CHECKOUT, Manifest, one, pod, render
+from rowcast.connector.definition import read_definition
+from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.settings import Settings, variable_name
+from rowcast.sync.settings import SyncSettings
+from rowcast_local.jvm import ClassPath
+from rowcast_local.parts.connect import Connect, worker_properties
+from rowcast_local.parts.dapr import Sidecar
+from rowcast_local.parts.java import java_command
+from rowcast_local.parts.kafka import Kafka, server_properties
+from rowcast_local.parts.postgres import SETTINGS
+
+LOCAL = CHECKOUT / "dapr-components" / "local"
+NOWHERE = Path("/nowhere")
+
+
+def _local(name: str) -> Manifest:
+    content: Manifest = yaml.safe_load((LOCAL / name).read_text())
+    return content
+
+
+def _metadata(component: Manifest) -> dict[str, Any]:
+    return {
+        entry["name"]: entry.get("value", entry.get("envRef", entry.get("secretKeyRef")))
+        for entry in component["spec"]["metadata"]
+    }
+
+
+def test_the_brokers_component_has_the_same_settings() -> None:
+    local, cluster = _local("pubsub.yaml"), one(render(), "Component", "pubsub")
+    here, there = _metadata(local), _metadata(cluster)
+
+    differences = {name: (here.get(name), there.get(name)) for name in here | there if here.get(name) != there.get(name)}
+    assert differences == {
+        "brokers": ("ROWCAST_KAFKA", "rowcast-kafka:9092"),
+        # Locally a broker has one platform; in a cluster several may share it.
+        "consumerGroup": (None, "rowcast-{appID}"),
+    }
+    assert cluster["scopes"] == local["scopes"]
+    for part in ("type", "version", "initTimeout"):
+        assert cluster["spec"][part] == local["spec"][part]
+
+
+def test_failures_are_met_in_the_same_way() -> None:
+    local, cluster = _local("resiliency.yaml"), one(render(), "Resiliency", "rowcast")
+
+    assert cluster["spec"] == local["spec"]
+    assert set(cluster["scopes"]) - set(local["scopes"]) == {"rowcast-check"}
+
+
+@pytest.mark.parametrize("app", ["crud", "sync-k8s", "sync-git", "ui"])
+def test_sidecars_are_started_in_the_same_way(app: str) -> None:
+    port = None if app == "ui" else 8080
+    options = Sidecar(app, NOWHERE, NOWHERE, {"http": 1, "grpc": 2, "internal": 3, "metrics": 4}, port)._options()
+    annotations = pod(render(), app).annotations
+
+    # What Dapr calls alike in both places; where it listens is the injector's matter.
+    same = {name: value for name, value in options.items() if f"dapr.io/{name}" in annotations and name != "config"}
+    assert {name: annotations[f"dapr.io/{name}"] for name in same} == same
+    expected = {"app-id", "max-body-size", "disable-builtin-k8s-secret-store"}
+    if port is not None:
+        expected |= {
+            "app-port", "app-protocol", "enable-app-health-check",
+            "app-health-check-path", "app-health-probe-interval", "app-health-threshold",
+        }  # fmt: skip
+    assert expected == same.keys()
+
+
+def test_kafka_has_the_same_settings() -> None:
+    local = server_properties(Kafka(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 9092, 9093))
+    cluster = _properties("kafka", "server.properties")
+
+    assert _differing(local, cluster) == {
+        "advertised.listeners",  # by the start script
+        "controller.quorum.bootstrap.servers",
+        "listeners",
+        "log.dirs",
+    }
+
+
+def test_connect_has_the_same_settings() -> None:
+    local = worker_properties(Connect(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 8083, "127.0.0.1:9092"))
+    cluster = _properties("connect", "connect.properties")
+
+    assert _differing(local, cluster) == {
+        "bootstrap.servers",
+        # It may also read how to log in to Kafka.
+        "config.providers.env.param.allowlist.pattern",
+        "listeners",
+        "rest.advertised.host.name",  # by the start script
+    }
+
+
+def test_postgres_has_the_same_settings() -> None:
+    script = one(render(), "ConfigMap", "rowcast-postgres")["data"]["start.sh"]
+    cluster = dict(re.findall(r"-c (\w+)='([^']*)'", script))
+
+    assert _differing(dict(SETTINGS), cluster) == {"listen_addresses"}
+
+
+@pytest.mark.parametrize(
+    ("part", "main", "heap"),
+    [("kafka", "kafka.Kafka", 384), ("connect", "org.apache.kafka.connect.cli.ConnectDistributed", 512)],
+)
+def test_java_is_started_in_the_same_way(part: str, main: str, heap: int) -> None:
+    script = one(render(), "ConfigMap", f"rowcast-{part}")["data"]["start.sh"]
+    (command,) = re.findall(r"^exec (java .*) \S+$", script, re.MULTILINE)
+    words = [word.replace('"', "") for word in command.split()]
+    local = java_command(Path("java"), ClassPath(NOWHERE, ()), main, heap_mib=heap)
+
+    assert [word for word in words if word != "'/opt/kafka/libs/*'"] == [word.replace('"', "") for word in local if word]
+
+
+def test_what_the_connector_refers_to_is_in_connects_environment() -> None:
+    referred = set(re.findall(r"\$\{env:(\w+)\}", json.dumps(dict(read_definition().config))))
+    environment = pod(render(), "connect").environment
+    pattern = _properties("connect", "connect.properties")["config.providers.env.param.allowlist.pattern"]
+
+    assert referred <= environment.keys()
+    assert all(re.fullmatch(pattern, name) for name in referred)
+    assert environment["ROWCAST_CAPTURE_DB_USER"] == "rowcast_replication"
+
+
+@pytest.mark.parametrize(
+    ("component", "settings"), [("crud", CrudSettings), ("sync-k8s", SyncSettings), ("sync-git", SyncSettings)]
+)
+def test_services_understand_every_setting_that_they_are_given(
+    component: str, settings: type[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = pod(render(), component).environment
+    known = {variable_name(settings, field) for field in settings.model_fields}
+    given = {name for name in environment if name.startswith("ROWCAST_") or name.endswith("API_TOKEN")}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value if isinstance(value, str) else "rowcast")
+
+    assert given <= known
+    loaded = settings.load()
+    assert loaded.http_host == "0.0.0.0"
+    assert loaded.app_api_token is not None
+    assert loaded.dapr_api_token is not None
+
+
+@pytest.mark.parametrize("component", ["sync-k8s", "sync-git"])
+def test_sync_has_the_settings_defaults_unless_told_otherwise(component: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = pod(render(), component).environment
+    target = component.removeprefix("sync-")
+    for name in ("ROWCAST_GIT_URL", "ROWCAST_GIT_CACHE"):
+        monkeypatch.setenv(name, "/x")
+    default = SyncSettings.model_validate({"target": target, "git_url": "x", "git_cache": "/x"})
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value if isinstance(value, str) else "rowcast")
+    loaded = SyncSettings.load()
+
+    own = {"http_host", "http_port", "app_api_token", "dapr_api_token", "namespace", "git_url", "git_cache"}
+    changed = {name for name in SyncSettings.model_fields if getattr(loaded, name) != getattr(default, name)}
+    assert changed <= own
+
+
+def _properties(part: str, file: str) -> dict[str, str]:
+    text = one(render(), "ConfigMap", f"rowcast-{part}")["data"][file]
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def _differing(local: dict[str, str], cluster: dict[str, str]) -> set[str]:
+    return {name for name in local | cluster if local.get(name) != cluster.get(name)}

@@ -1,0 +1,80 @@
+"""What can't be meant is refused with one sentence that says what to set."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from charting.rendering import RefusedError, render
+
+REFUSED = {
+    "no target at all": (
+        ["global.targets.k8s.enabled=false", "global.targets.git.enabled=false"],
+        "both false: enable at least one",
+    ),
+    "no database": (["postgres.enabled=false"], "postgres.enabled=false needs global.postgres.host"),
+    "two databases": (
+        ["global.postgres.host=db", "global.postgres.existingSecret=s"],
+        "global.postgres.host is set and postgres.enabled=true",
+    ),
+    "a database of one's own without passwords": (
+        ["postgres.enabled=false", "global.postgres.host=db"],
+        "global.postgres.host needs global.postgres.existingSecret",
+    ),
+    "a database to verify by no CA": (
+        ["global.postgres.sslMode=verify-full"],
+        "global.postgres.sslMode=verify-full needs global.postgres.caSecret.name",
+    ),
+    "no broker": (["kafka.enabled=false"], "kafka.enabled=false needs global.kafka.brokers"),
+    "two brokers": (["global.kafka.brokers=k:9092"], "global.kafka.brokers is set and kafka.enabled=true"),
+    "a login to the included broker": (
+        ["global.kafka.sasl.mechanism=PLAIN", "global.kafka.sasl.existingSecret=s"],
+        "the included one has neither",
+    ),
+    "a login to Kafka without a secret": (
+        ["kafka.enabled=false", "global.kafka.brokers=k:9092", "global.kafka.sasl.mechanism=PLAIN"],
+        "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret",
+    ),
+    "no Connect": (["connect.enabled=false"], "connect.enabled=false needs global.connect.url"),
+    "two Connects": (["global.connect.url=http://c:8083"], "global.connect.url is set and connect.enabled=true"),
+    "a Git target without a repository": (["git-server.enabled=false"], "git-server.enabled=false needs global.git.url"),
+    "two repositories": (["global.git.url=https://g/x.git"], "global.git.url is set and git-server.enabled=true"),
+    "a repository without a login": (
+        ["git-server.enabled=false", "global.git.url=https://g/x.git"],
+        "global.git.url needs global.git.existingSecret",
+    ),
+    "GitOps without Git": (
+        ["gitops.engine=flux", "global.targets.git.enabled=false"],
+        "gitops.engine=flux needs global.targets.git.enabled=true",
+    ),
+    "two writers to one namespace": (
+        ["gitops.engine=argocd"],
+        "gitops.engine=argocd and the target k8s would both write to the namespace rowcast",
+    ),
+    "an open door without a name": (["ui.ingress.enabled=true"], "ui.ingress.enabled needs ui.ingress.host"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_it_refuses(case: str) -> None:
+    settings, sentence = REFUSED[case]
+
+    with pytest.raises(RefusedError) as refused:
+        render(*settings)
+
+    assert sentence in str(refused.value)
+
+
+def test_without_dapr_in_the_cluster_it_says_what_to_install_and_how_to_render_without() -> None:
+    with pytest.raises(RefusedError, match=re.escape("dapr.io/v1alpha1")) as refused:
+        render(crds_required=True)
+
+    assert "Install Dapr's control plane first" in str(refused.value)
+    assert "--set global.dapr.requireCrds=false" in str(refused.value)
+
+
+def test_a_git_server_that_nobody_needs_is_left_away() -> None:
+    manifests = render("global.targets.git.enabled=false")
+
+    assert not [one for one in manifests if "git" in one["metadata"]["name"]]

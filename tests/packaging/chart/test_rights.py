@@ -1,0 +1,77 @@
+"""Who may do what at the Kubernetes API: these verbs on these resources, and not one more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charting.rendering import CI_VALUES, of_kind, one, pod, render
+from rowcast_local.parts.cluster_objects import VERBS
+
+SYNC = [{"apiGroups": ["rowcast.dev"], "resources": ["appconfigs"], "verbs": VERBS}]
+CRD = "customresourcedefinitions"
+UPGRADE = [
+    {
+        "apiGroups": ["apiextensions.k8s.io"],
+        "resources": [CRD],
+        "verbs": ["get", "patch"],
+        "resourceNames": ["appconfigs.rowcast.dev"],
+    },
+    {"apiGroups": ["apiextensions.k8s.io"], "resources": [CRD], "verbs": ["create"]},
+]
+
+
+def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    roles = {**of_kind(manifests, "Role"), **of_kind(manifests, "ClusterRole")}
+    return {name: role["rules"] for name, role in roles.items()}
+
+
+@pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
+def test_there_are_these_rights_and_no_others(values: Path) -> None:
+    known = {"rowcast-sync-k8s": SYNC, "rowcast-rowcast-crds": UPGRADE}
+
+    for name, rules in _rules(render(values=values)).items():
+        assert rules == known[name]
+
+
+def test_sync_may_do_what_it_asks_for_and_what_it_does() -> None:
+    assert set(VERBS) == {"get", "list", "watch", "create", "patch", "delete"}
+    manifests = render()
+
+    binding = one(manifests, "RoleBinding", "rowcast-sync-k8s")
+    (subject,) = binding["subjects"]
+    assert (subject["kind"], subject["name"]) == ("ServiceAccount", "rowcast-sync-k8s")
+    assert pod(manifests, "sync-k8s").spec["serviceAccountName"] == "rowcast-sync-k8s"
+
+
+def test_rights_are_where_the_resources_go() -> None:
+    manifests = render("global.targets.k8s.namespace=team-a")
+
+    assert one(manifests, "Role", "rowcast-sync-k8s")["metadata"]["namespace"] == "team-a"
+    assert one(manifests, "RoleBinding", "rowcast-sync-k8s")["subjects"][0]["namespace"] == "rowcast"
+    assert pod(manifests, "sync-k8s").environment["ROWCAST_NAMESPACE"] == "team-a"
+
+
+def test_another_cluster_is_reached_by_a_kubeconfig_and_needs_no_rights_in_this_one() -> None:
+    manifests = render("sync.k8s.kubeconfigSecret.name=other", "crds.upgrade=false")
+
+    assert _rules(manifests) == {}
+    sync = pod(manifests, "sync-k8s")
+    assert sync.environment["KUBECONFIG"] == "/etc/rowcast/kubeconfig/kubeconfig"
+    assert sync.spec["automountServiceAccountToken"] is False
+
+
+def test_the_rights_to_the_resource_type_are_there_only_while_the_hook_runs() -> None:
+    manifests = render()
+
+    for kind, name in (
+        ("ClusterRole", "rowcast-rowcast-crds"),
+        ("ClusterRoleBinding", "rowcast-rowcast-crds"),
+        ("ServiceAccount", "rowcast-crds"),
+        ("Job", "rowcast-crds"),
+    ):
+        annotations = one(manifests, kind, name)["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "pre-upgrade"
+        assert "hook-succeeded" in annotations["helm.sh/hook-delete-policy"]

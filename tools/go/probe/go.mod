@@ -1,0 +1,3 @@
+module rowcast.dev/tools/probe
+
+go 1.26.0

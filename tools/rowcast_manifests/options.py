@@ -1,0 +1,120 @@
+"""The choices that chart and Kustomize offer alike: a component of Kustomize is some values of the chart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_GIT_URL = "https://git.example.com/platform/configurations.git"
+
+
+@dataclass(frozen=True)
+class Option:
+    """The component `name`: what `values` change in the chart's rendering, laid over the base and `after`.
+
+    An option for `every_part` gives objects to the other parts (a policy, say). It comes first in an overlay, so that
+    the options after it find those objects.
+    """
+
+    name: str
+    summary: str
+    values: Mapping[str, Any]
+    after: tuple[str, ...] = ()
+    every_part: bool = False
+
+
+BASE: Mapping[str, Any] = {
+    "global": {
+        "dapr": {
+            # Whoever applies the files finds out by himself.
+            "requireCrds": False,
+            "apiToken": {"existingSecret": "rowcast-dapr-api-token"},
+            "appToken": {"existingSecret": "rowcast-dapr-app-token"},
+        },
+        "postgres": {"existingSecret": "rowcast-postgres"},
+        "git": {"existingSecret": "rowcast-git"},
+    },
+    # Kustomize has no `helm test`.
+    "check": {"enabled": False},
+}
+"""The chart's defaults, with secrets of one's own: a made-up password has no place in a file."""
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "network-policies",
+        "Pods reach only what they need, and are reached only by whom they serve.",
+        {"networkPolicies": {"enabled": True}},
+        every_part=True,
+    ),
+    Option(
+        "monitoring",
+        "Prometheus (by its operator) scrapes the services and has the alerts; Grafana has the dashboard.",
+        {"monitoring": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}}},
+        every_part=True,
+    ),
+    Option(
+        "high-availability",
+        "Two pods of crud, of the dashboard and of sync-k8s, and no drain of a node takes both.",
+        {
+            "crud": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
+            "ui": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
+            "sync": {"k8s": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}},
+        },
+        every_part=True,
+    ),
+    Option(
+        "target-k8s",
+        "Changes are applied to the Kubernetes API only; without a component for targets, Git gets them, too.",
+        {"global": {"targets": {"git": {"enabled": False}}}},
+    ),
+    Option(
+        "target-git",
+        "Changes are committed to Git only; without a component for targets, the Kubernetes API gets them, too.",
+        {"global": {"targets": {"k8s": {"enabled": False}}}},
+    ),
+    Option(
+        "external-git",
+        "A Git repository of one's own: the URL in sync-git's environment, user and token in the secret rowcast-git.",
+        {"global": {"git": {"url": _GIT_URL}}, "git-server": {"enabled": False}},
+        after=("target-git",),
+    ),
+    Option(
+        "argocd",
+        "Argo CD applies what is committed.",
+        {"gitops": {"engine": "argocd"}},
+        after=("target-git", "external-git"),
+    ),
+    Option(
+        "flux",
+        "Flux applies what is committed.",
+        {"gitops": {"engine": "flux"}},
+        after=("target-git", "external-git"),
+    ),
+    Option(
+        "external-postgres",
+        "A PostgreSQL of one's own, with TLS: its host is in the environment of crud, migrate and connect.",
+        {
+            "global": {"postgres": {"host": "postgres.example.com", "sslMode": "require"}},
+            "postgres": {"enabled": False},
+        },
+    ),
+    Option(
+        "external-kafka",
+        "Brokers of one's own, with TLS and SASL, and the secrets rowcast-kafka (login) and rowcast-kafka-ca.",
+        {
+            "global": {
+                "kafka": {
+                    "brokers": "kafka.example.com:9093",
+                    "tls": {"enabled": True, "caSecret": {"name": "rowcast-kafka-ca"}},
+                    "sasl": {"mechanism": "SCRAM-SHA-512", "existingSecret": "rowcast-kafka"},
+                }
+            },
+            "kafka": {"enabled": False},
+            "connect": {"replicationFactor": 3},
+        },
+    ),
+    Option(
+        "external-connect",
+        "A Kafka Connect of one's own, with Debezium.",
+        {"global": {"connect": {"url": "http://connect.example.com:8083"}}, "connect": {"enabled": False}},
+    ),
+)
