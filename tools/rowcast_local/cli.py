@@ -81,9 +81,6 @@ def get(
     tools: Annotated[
         bool, typer.Option("--tools", help="Also what makes and judges the packages, and breaks links.")
     ] = False,
-    cluster: Annotated[
-        bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
-    ] = False,
 ) -> None:
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
     console = Console(stderr=True, highlight=False)
