@@ -79,16 +79,18 @@ def up(
 @app.command()
 def get(
     tools: Annotated[
-        bool, typer.Option("--tools", help="Also what makes and judges the packages, and breaks links.")
+        bool, typer.Option("--tools", help="Also what makes, renders and judges the packages, and breaks links.")
+    ] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
     ] = False,
 ) -> None:
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
     console = Console(stderr=True, highlight=False)
-    wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else ()
     with Progress(console) as progress:
         for choice in Platform(state_folder(), progress=progress).toolbox.choices:
             console.print(f"  {choice}")
-        for name in provide_built(wanted, cache_folder(), progress):
+        for name in provide_built((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else (), cache_folder(), progress):
             console.print(f"  {name}")
 
 
