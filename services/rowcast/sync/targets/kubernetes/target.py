@@ -17,12 +17,8 @@ from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError
 from rowcast.sync.targets.kubernetes.locks import NameLocks
-<<<<<<< HEAD
-from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
-=======
 from rowcast.sync.targets.kubernetes.login import configuration
-from rowcast.sync.targets.kubernetes.objects import View, key_of, live_of
->>>>>>> main
+from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
