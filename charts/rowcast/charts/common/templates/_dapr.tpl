@@ -9,10 +9,8 @@ dapr.io/api-token-secret: {{ include "rowcast.dapr.apiTokenSecret" .root }}
 dapr.io/app-token-secret: {{ include "rowcast.dapr.appTokenSecret" .root }}
 dapr.io/app-port: {{ .port | quote }}
 dapr.io/app-protocol: http
-dapr.io/enable-app-health-check: "true"
-dapr.io/app-health-check-path: /readyz
-dapr.io/app-health-probe-interval: "1"
-dapr.io/app-health-threshold: "2"
+{{- /* Else it would stop subscribing while its application is unwell, and may never begin again (decision 13). */}}
+dapr.io/enable-app-health-check: "false"
 {{- end }}
 {{- if .drain }}
 dapr.io/block-shutdown-duration: {{ printf "%ds" (int .drain) }}
