@@ -13,7 +13,7 @@ import httpx
 import psycopg2
 import psycopg2.extensions
 
-NAMES = 60
+NAMES = 120
 ENVIRONMENTS = ("dev", "staging", "prod")
 URL = "https://git.example.com/shop/chaos.git"
 Row = tuple[int, str]
@@ -46,7 +46,7 @@ class Load:
 
     def begin(self, rows: int) -> None:
         """Have something to change. Raises psycopg2.Error."""
-        self._sql(*((INSERT, (f"chaos-{n:02}", URL, self._environment())) for n in range(rows)))
+        self._sql(*((INSERT, (f"chaos-{n:03}", URL, self._environment())) for n in range(rows)))
 
     def resume(self) -> None:
         """Go on."""
@@ -94,7 +94,7 @@ class Load:
 
     def _free(self, rows: Sequence[Row]) -> str:
         taken = {name for _, name in rows}
-        free = [name for n in range(NAMES) if (name := f"chaos-{n:02}") not in taken]
+        free = [name for n in range(NAMES) if (name := f"chaos-{n:03}") not in taken]
         if not free:
             raise Refused
         return self._chance.choice(free)
@@ -209,7 +209,7 @@ KINDS: dict[Callable[[Load, Sequence[Row]], int], int] = {
     update: 6,
     rename: 3,
     move: 2,
-    delete: 2,
+    delete: 7,
     swap: 2,
     recreate: 2,
     recreate_in_one: 1,
