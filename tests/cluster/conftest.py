@@ -5,12 +5,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cluster.apps import Namespace
+from cluster.pages import run_page
+from cluster.release import Release
 from rowcast_cluster.cluster import Cluster
+from rowcast_images.making import build
+from rowcast_images.references import version
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -48,3 +53,24 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
     made = Namespace.make(cluster)
     yield made
     made.delete()
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Rowcast's images, built from this checkout and on the node, by the names that the chart has as its defaults."""
+    archives = build(tag=version(), output=tmp_path_factory.mktemp("images"))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(cluster.load, archives.values()))
+
+
+@pytest.fixture(scope="session")
+def install_page(cluster: Cluster, images: None) -> str:
+    """What a reader of *Install in a cluster* sees; `release` is there afterwards."""
+    return run_page("install-in-a-cluster", cluster.environment, NAMESPACE="rowcast-first")
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, install_page: str) -> Iterator[Release]:
+    """The one release that most tests share, installed as its page says, with the chart's own defaults."""
+    with Release.of(cluster, "rowcast-first") as installed:
+        yield installed

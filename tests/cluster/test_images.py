@@ -20,6 +20,8 @@ from rowcast_images.references import version
 from rowcast_local.jvm import DEFINITION, read_lock
 from rowcast_local.ports import free_ports
 
+pytestmark = pytest.mark.timeout(1800)  # the first test builds what nobody has built before
+
 USER = 10001
 # What builds software, or installs it, has no business in an image that runs it.
 TOOLS = ("gcc", "cc", "g++", "make", "ld", "javac", "go", "cargo")

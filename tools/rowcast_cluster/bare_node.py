@@ -118,8 +118,11 @@ class BareNode:
 
     def load(self, archive: Path) -> None:
         """Gives it the images of a docker-archive. Raises ClusterError if it doesn't take them."""
-        client = ("ctr", f"--address={self._containerd_socket}", f"--namespace={CONTAINERD_NAMESPACE}")
-        run(*self.enter(shutil.which("ctr", path=search_path()) or client[0], *client[1:], "images", "import", archive))
+        self._images("import", archive)
+
+    def tag(self, image: str, other: str) -> None:
+        """Gives an image of its own a second name. Raises ClusterError if it has no such image."""
+        self._images("tag", "--force", image, other)
 
     def save_logs(self, folder: Path) -> None:
         """Copies what its programs and its pods have said to `folder`."""
@@ -130,6 +133,10 @@ class BareNode:
     def enter(self, *command: str | Path) -> list[str]:
         """The command that runs `command` on the node, in its network and with its mounts."""
         return self._running().enter(*command)
+
+    def _images(self, *command: str | Path) -> None:
+        options = (f"--address={self._containerd_socket}", f"--namespace={CONTAINERD_NAMESPACE}")
+        run(*self.enter(shutil.which("ctr", path=search_path()) or "ctr", *options, "images", *command))
 
     def _plan(self, found: Namespaces) -> list[str]:
         # Before anything runs there, so that it can be removed whatever happens next.

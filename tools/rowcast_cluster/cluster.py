@@ -155,6 +155,10 @@ class Cluster:
         """Gives the node the images of a docker-archive; pods use them with the pull policy IfNotPresent or Never."""
         self.node.load(archive)
 
+    def tag(self, image: str, other: str) -> None:
+        """Gives an image that the node has a second name."""
+        self.node.tag(image, other)
+
     def save_logs(self, folder: Path) -> None:
         """Copies what the node's programs and its pods have said to `folder`, for after it is gone."""
         self.node.save_logs(folder)

@@ -85,6 +85,11 @@ class KindNode:
         """Gives it the images of a docker-archive."""
         run("kind", "load", "image-archive", archive, "--name", self.name, environment=os.environ)
 
+    def tag(self, image: str, other: str) -> None:
+        """Gives an image of its own a second name."""
+        ctr = ("ctr", "--namespace=k8s.io", "images", "tag", "--force", image, other)
+        run("docker", "exec", f"{self.name}-control-plane", *ctr)
+
     def save_logs(self, folder: Path) -> None:
         """Has kind export them."""
         run("kind", "export", "logs", folder, "--name", self.name)

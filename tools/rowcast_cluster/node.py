@@ -41,5 +41,8 @@ class Node(Protocol):
     def load(self, archive: Path) -> None:
         """Gives it the images of a docker-archive."""
 
+    def tag(self, image: str, other: str) -> None:
+        """Gives an image of its own a second name."""
+
     def save_logs(self, folder: Path) -> None:
         """Copies what its programs and its pods have said to `folder`."""

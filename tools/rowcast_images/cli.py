@@ -1,5 +1,6 @@
 """The command line of `./task images`."""
 
+import signal
 import sys
 import time
 from enum import StrEnum
@@ -33,8 +34,11 @@ class BuilderName(StrEnum):
 
 def main() -> None:
     """Runs the command; an error that is no bug is one line, and exit code 1."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     try:
-        app(prog_name="./task images --")
+        app(prog_name="./task images --", standalone_mode=True)
     except LocalError as error:
         Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
         sys.exit(1)
@@ -64,7 +68,8 @@ def images(
     """
     console = Console(stderr=True, highlight=False)
     if throw_away:
-        console.print(f"Thrown away: {clean() // MIB} MiB of archives, and the layers below them.")
+        size = clean(Progress(console))
+        console.print(f"Thrown away: {size // MIB} MiB of archives, and the layers below them.")
         return
     started = time.monotonic()
     with Progress(console) as progress:

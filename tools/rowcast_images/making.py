@@ -109,11 +109,13 @@ def place(made: Sequence[Made], output: Path) -> tuple[Made, ...]:
     return tuple(placed)
 
 
-def clean() -> int:
+def clean(progress: Progress) -> int:
     """Throws away what was built and the layers below; returns how many bytes of archives that were."""
     cache = cache_folder() / "images"
-    size = sum(file.stat().st_size for file in cache.glob(f"*/{ARCHIVE}"))
-    shutil.rmtree(cache, ignore_errors=True)
+    with _alone(cache, progress):
+        size = sum(file.stat().st_size for file in cache.glob(f"*/{ARCHIVE}"))
+        for folder in (path for path in cache.iterdir() if path.is_dir()):
+            shutil.rmtree(folder, ignore_errors=True)
     return size
 
 

@@ -39,12 +39,12 @@ def kubectl(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
 
 @pytest.fixture
 def own(kubectl: Kubectl) -> Iterator[dict[str, Any]]:
-    """A definition of the same kind in a group that only this test uses."""
+    """A definition like Rowcast's that only this test uses; with a kind of its own, or kubectl would mix them up."""
     body = copy.deepcopy(read_definitions()[0])
     group = f"g{uuid.uuid4().hex[:8]}.example.com"
-    body["metadata"]["name"] = f"appconfigs.{group}"
+    body["metadata"]["name"] = f"others.{group}"
     body["spec"]["group"] = group
-    body["spec"]["names"] |= {"shortNames": [], "categories": []}
+    body["spec"]["names"] = {"kind": "Other", "listKind": "OtherList", "plural": "others", "singular": "other"}
     yield body
     kubectl("delete", "crd", body["metadata"]["name"], "--ignore-not-found")
 

@@ -102,7 +102,9 @@ def test_traces_go_where_they_are_told_to() -> None:
 def test_platforms_on_one_broker_share_neither_topic_nor_group() -> None:
     prefix = "team-a"
     manifests = render(f"global.kafka.topicPrefix={prefix}", "sync.k8s.autoscaling.engine=keda")
-    metadata = {entry["name"]: entry.get("value") for entry in one(manifests, "Component", "pubsub")["spec"]["metadata"]}
+    metadata = {
+        entry["name"]: entry.get("value") for entry in one(manifests, "Component", "pubsub")["spec"]["metadata"]
+    }
 
     for scopes in ("publishingScopes", "subscriptionScopes"):
         topics = [topic for entry in metadata[scopes].split(";") for topic in entry.split("=")[1].split(",")]

@@ -72,7 +72,10 @@ def test_every_object_is_labelled_and_in_its_namespace(values: Path) -> None:
         metadata = manifest["metadata"]
         assert metadata["labels"].keys() >= {
             "helm.sh/chart",
-            *(f"app.kubernetes.io/{key}" for key in ("name", "instance", "component", "version", "part-of", "managed-by")),
+            *(
+                f"app.kubernetes.io/{key}"
+                for key in ("name", "instance", "component", "version", "part-of", "managed-by")
+            ),
         }, metadata["name"]
         assert len(metadata["name"]) <= 63
         assert ("namespace" in metadata) is (manifest["kind"] not in ("ClusterRole", "ClusterRoleBinding"))
@@ -116,7 +119,9 @@ def test_a_pod_that_goes_outlives_its_sidecar_and_that_one_its_application(compo
     assert sidecar < one.spec["terminationGracePeriodSeconds"]
 
 
-@pytest.mark.parametrize("component", ["crud", "sync-k8s", "sync-git", "ui", "postgres", "kafka", "connect", "git-server"])
+@pytest.mark.parametrize(
+    "component", ["crud", "sync-k8s", "sync-git", "ui", "postgres", "kafka", "connect", "git-server"]
+)
 def test_every_server_says_when_it_has_started_when_it_works_and_when_it_hangs(component: str) -> None:
     container = pod(render(), component).spec["containers"][0]
 

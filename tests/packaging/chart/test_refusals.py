@@ -38,7 +38,10 @@ REFUSED = {
     ),
     "no Connect": (["connect.enabled=false"], "connect.enabled=false needs global.connect.url"),
     "two Connects": (["global.connect.url=http://c:8083"], "global.connect.url is set and connect.enabled=true"),
-    "a Git target without a repository": (["git-server.enabled=false"], "git-server.enabled=false needs global.git.url"),
+    "a Git target without a repository": (
+        ["git-server.enabled=false"],
+        "git-server.enabled=false needs global.git.url",
+    ),
     "two repositories": (["global.git.url=https://g/x.git"], "global.git.url is set and git-server.enabled=true"),
     "a repository without a login": (
         ["git-server.enabled=false", "global.git.url=https://g/x.git"],

@@ -76,9 +76,11 @@ def test_every_value_is_described() -> None:
 
 
 def test_the_readme_is_made_from_the_values() -> None:
-    command = [tool("helm-docs"), "--chart-to-generate", ".", "--dry-run"]
+    command = [str(tool("helm-docs")), "--chart-to-generate", ".", "--dry-run"]
     options = ["--document-dependency-values", "--sort-values-order", "file"]
-    made = subprocess.run([*command, *options], cwd=CHART, capture_output=True, text=True, check=True, timeout=60).stdout
+    made = subprocess.run(
+        [*command, *options], cwd=CHART, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
     assert made.strip() == (CHART / "README.md").read_text().strip(), "run ./task docs"
 

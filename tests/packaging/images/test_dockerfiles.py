@@ -29,7 +29,7 @@ def final_stages() -> list[tuple[Dockerfile, str]]:
 
 each_image = pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
 each_made = pytest.mark.parametrize("item", [*IMAGES, *BASES], ids=lambda item: item.name)
-each_stage = pytest.mark.parametrize(("file", "stage"), final_stages(), ids=lambda value: str(value).rpartition("/")[2])
+each_stage = pytest.mark.parametrize(("file", "stage"), final_stages(), ids=[stage for _, stage in final_stages()])
 
 
 @each_stage

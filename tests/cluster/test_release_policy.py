@@ -1,0 +1,135 @@
+"""Who isn't meant to, can't: without a token, outside of the access policy, beyond a topic's scope or a Role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from cluster.apps import SIDECAR, Namespace
+from cluster.forward import Forward
+from cluster.release import Release
+from world import config
+
+pytestmark = pytest.mark.timeout(900)
+
+CDC_TOPIC = "rowcast.public.app_configs"
+EVENT = {"data": {"before": None, "after": None}}
+
+
+@pytest.fixture(scope="module")
+def intruder(release: Release) -> Iterator[tuple[Namespace, str]]:
+    """An application in the release's own namespace, with a sidecar of its own, that is in no policy."""
+    namespace = Namespace(release.cluster_of, release.namespace)
+    yield namespace, namespace.run_dapr("intruder")
+    namespace.kubectl("delete", "deployment", "intruder", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def syncs_sidecar(release: Release) -> Iterator[httpx.Client]:
+    """The sidecar of sync-git, with its token."""
+    with (
+        Forward(release.cluster_of, release.namespace, "deployment/rowcast-sync-git", 3500) as sidecar,
+        release.client(sidecar.url) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("token", [{}, {"dapr-api-token": "guessed"}], ids=["without a token", "with a wrong one"])
+def test_nobody_reaches_crud_itself(release: Release, token: dict[str, str]) -> None:
+    (pod,) = release.pods("--selector=app.kubernetes.io/component=crud")
+    url = f"http://{pod['status']['podIP']}:8080"
+    with httpx.Client(base_url=url, headers=token, trust_env=False) as nobody:
+        assert nobody.get("/healthz").status_code == httpx.codes.OK
+        assert nobody.get("/appconfigs").status_code == httpx.codes.UNAUTHORIZED
+        assert nobody.post("/appconfigs", json=config("smuggled")).status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_a_sidecar_serves_only_those_who_have_its_token(release: Release) -> None:
+    with httpx.Client(base_url=release.sidecar.url, headers={"dapr-app-id": "crud"}, trust_env=False) as nobody:
+        assert nobody.get("/appconfigs").status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_an_application_outside_of_the_policy_cannot_invoke_crud(intruder: tuple[Namespace, str]) -> None:
+    namespace, pod = intruder
+    for path in ("appconfigs", "appconfigs:snapshot", "deadletters"):
+        status, said = namespace.fetch(pod, f"{SIDECAR}/v1.0/invoke/crud/method/{path}")
+        assert status == httpx.codes.FORBIDDEN, said
+
+
+def test_an_application_outside_of_the_scopes_has_no_broker(intruder: tuple[Namespace, str]) -> None:
+    namespace, pod = intruder
+    wanted = {"method": "POST", "url": f"{SIDECAR}/v1.0/publish/pubsub/{CDC_TOPIC}", "body": json.dumps(EVENT)}
+    said = namespace.tell(pod, "/probe/fetch", json.dumps(wanted))
+    assert said["status"] in (httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND), said
+    assert "PUBSUB_NOT" in said["body"].upper(), said
+
+
+@pytest.mark.parametrize("topic", [CDC_TOPIC, "rowcast.replay.k8s", "anything"])
+def test_sync_cannot_publish_what_is_not_its_own(syncs_sidecar: httpx.Client, topic: str) -> None:
+    refused = syncs_sidecar.post(f"/v1.0/publish/pubsub/{topic}", json=EVENT)
+    assert refused.status_code == httpx.codes.FORBIDDEN, refused.text
+
+
+def test_sync_may_read_the_table_and_nothing_else_of_crud(syncs_sidecar: httpx.Client) -> None:
+    invoke = "/v1.0/invoke/crud/method"
+    assert syncs_sidecar.get(f"{invoke}/appconfigs:snapshot").is_success
+    for answer in (
+        syncs_sidecar.get(f"{invoke}/deadletters"),
+        syncs_sidecar.post(f"{invoke}/appconfigs", json=config("smuggled")),
+        syncs_sidecar.delete(f"{invoke}/appconfigs/1"),
+    ):
+        assert answer.status_code == httpx.codes.FORBIDDEN, answer.text
+
+
+def test_nothing_that_was_refused_has_left_a_trace(release: Release) -> None:
+    release.settled()
+    assert "smuggled" not in release.table()
+    assert release.dead_letters() == []
+
+
+def test_only_sync_k8s_can_talk_to_the_api_server_and_it_used_no_verb_beyond_its_role(release: Release) -> None:
+    mounting = {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        for pod in release.pods()
+        if any(
+            "serviceAccountToken" in source and "audience" not in source["serviceAccountToken"]
+            for volume in pod["spec"]["volumes"]
+            for source in volume.get("projected", {}).get("sources", [])
+        )
+    }
+    assert mounting == {"sync-k8s"}
+
+    account = f"system:serviceaccount:{release.namespace}"
+    requests = [
+        event
+        for line in release.cluster_of.audit_log.read_text().splitlines()
+        if (event := json.loads(line))["stage"] == "ResponseComplete" and event["user"]["username"].startswith(account)
+    ]
+    assert {event["user"]["username"] for event in requests} == {f"{account}:rowcast-sync-k8s"}
+    assert [event for event in requests if event["responseStatus"]["code"] in (401, 403)] == []
+    rules = release.get("role", "rowcast-sync-k8s")["rules"]
+    beyond = [described(event) for event in requests if not allowed(event, rules, release.namespace)]
+    assert beyond == []
+    assert {"patch", "delete", "watch"} <= {event["verb"] for event in requests}
+
+
+def allowed(event: dict[str, Any], rules: list[dict[str, Any]], namespace: str) -> bool:
+    """Whether one of a Role's rules names what was asked for."""
+    asked = event.get("objectRef")
+    if asked is None or asked.get("namespace") != namespace:
+        return False
+    resource = "/".join(filter(None, [asked["resource"], asked.get("subresource")]))
+    return any(
+        asked.get("apiGroup", "") in rule["apiGroups"]
+        and resource in rule["resources"]
+        and event["verb"] in rule["verbs"]
+        for rule in rules
+    )
+
+
+def described(event: dict[str, Any]) -> str:
+    return f"{event['verb']} {event['requestURI']}"

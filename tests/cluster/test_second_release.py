@@ -1,0 +1,134 @@
+"""A second release beside the first: of the version before, on the first one's PostgreSQL and Kafka; then upgraded.
+
+There is no released chart before this one. Until there is, "before" is this chart under a lower version, with the same
+images by an older tag and other values, so that every object changes and every pod rolls. Once there is a tag, take its
+chart.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cluster.load import Load
+from cluster.pages import CHECKOUT, run_page
+from cluster.release import Database, Release, secret_of
+from rowcast_cluster.cluster import Cluster
+from rowcast_images.catalogue import IMAGES
+from rowcast_images.references import REGISTRY, Naming, version
+from world import wait_until
+
+pytestmark = pytest.mark.timeout(2400)
+
+BEFORE = "0.0.9"
+NAMESPACE = "rowcast-second"
+CRD = "appconfigs.rowcast.dev"
+
+
+def package_before(cluster: Cluster, folder: Path) -> Path:
+    """The chart of the version before, packed, with other values than today's."""
+    chart = folder / "rowcast"
+    shutil.copytree(CHECKOUT / "charts" / "rowcast", chart)
+    values = (chart / "values.yaml").read_text()
+    assert "logLevel: info" in values
+    (chart / "values.yaml").write_text(values.replace("logLevel: info", "logLevel: debug"))
+    cluster.run_helm("package", chart, "--version", BEFORE, "--app-version", BEFORE, "--destination", folder)
+    return folder / f"rowcast-{BEFORE}.tgz"
+
+
+@pytest.fixture(scope="module")
+def second(cluster: Cluster, release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """Installed as *Bring your own Kafka and PostgreSQL* says; the parts are those of the first release."""
+    for image in IMAGES:
+        cluster.tag(Naming(REGISTRY, version()).reference(image.name), Naming(REGISTRY, BEFORE).reference(image.name))
+    password = secret_of(cluster, release.namespace, "rowcast-postgres", "superuser-password")
+    inside = f"--namespace {release.namespace} rowcast-postgres-0 -- env PGPASSWORD={password}"
+    run_page(
+        "bring-your-own-kafka-and-postgresql",
+        cluster.environment,
+        NAME="second",
+        NAMESPACE=NAMESPACE,
+        DATABASE_HOST=f"rowcast-postgres.{release.namespace}",
+        PSQL=f'"kubectl exec --stdin {inside} psql --host 127.0.0.1 --username postgres"',
+        BROKERS=f"rowcast-kafka.{release.namespace}:9092",
+        REPLICAS="1",
+        CHART=str(package_before(cluster, tmp_path_factory.mktemp("chart"))),
+    )
+    with Release.of(
+        cluster, NAMESPACE, database=Database("second", "rowcast-database", release.namespace)
+    ) as installed:
+        yield installed
+    cluster.run_helm("uninstall", "rowcast", "--namespace", NAMESPACE, "--wait")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def test_a_second_release_does_not_meet_the_first(release: Release, second: Release) -> None:
+    here, there = release.create("met", branch="first"), second.create("met", branch="second")
+    second.create("only-there")
+    second.settled()
+    release.settled()
+
+    assert "only-there" not in {**release.table(), **release.cluster(), **release.repository()}
+    assert release.cluster()["met"] == release.repository()["met"]
+    assert (release.cluster()["met"][0], release.cluster()["met"][3]) == (here["id"], "first")
+    assert (second.cluster()["met"][0], second.cluster()["met"][3]) == (there["id"], "second")
+    assert release.dead_letters() == second.dead_letters() == []
+
+
+def test_an_application_of_one_release_cannot_invoke_the_crud_of_the_other(release: Release, second: Release) -> None:
+    with second.client(second.sidecar.url) as dashboard:
+        refused = dashboard.get(f"/v1.0/invoke/crud.{release.namespace}/method/appconfigs")
+    assert refused.status_code == httpx.codes.FORBIDDEN, refused.text
+
+
+def test_an_upgrade_under_load_loses_nothing_and_keeps_what_was_generated(cluster: Cluster, second: Release) -> None:
+    age_resource_type(cluster)
+    pods = {pod["metadata"]["uid"] for pod in second.pods()}
+    secrets = generated(second)
+    assert len(secrets) >= 3
+
+    with Load(second, "upgraded") as load:
+        load.more(20)
+        run_page("upgrade", cluster.environment, NAMESPACE=NAMESPACE)
+        load.more(20)
+
+    second.wait_ready()
+    wait_until(lambda: not pods & {pod["metadata"]["uid"] for pod in second.pods()})
+    assert {image(pod) for pod in second.pods()} == {version()}
+    assert generated(second) == secrets
+    assert printed(cluster) != []
+    second.settled()
+    assert load.lost() == {}
+    assert second.dead_letters() == []
+
+
+def age_resource_type(cluster: Cluster) -> None:
+    """Takes from the resource type what the hook of an upgrade has to bring back."""
+    taken = [{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns"}]
+    cluster.kubectl("patch", "crd", CRD, "--type=json", "--patch", json.dumps(taken))
+    assert printed(cluster) == []
+
+
+def printed(cluster: Cluster) -> list[Any]:
+    """The columns that kubectl shows of an AppConfig, beside its name."""
+    columns: list[Any] = cluster.get("crd", CRD)["spec"]["versions"][0].get("additionalPrinterColumns", [])
+    # Without any, the API server shows the age.
+    return [column for column in columns if column["name"] != "Age"]
+
+
+def generated(release: Release) -> dict[str, dict[str, str]]:
+    """The data of the release's secrets, by name."""
+    items = release.get("secrets", "--selector=app.kubernetes.io/part-of=rowcast")["items"]
+    return {item["metadata"]["name"]: item["data"] for item in items}
+
+
+def image(pod: dict[str, Any]) -> str:
+    """The tag of the pod's own image."""
+    own = next(each for each in pod["spec"]["containers"] if each["name"] != "daprd")
+    return str(own["image"]).rpartition(":")[2]

@@ -1,0 +1,67 @@
+"""GitOps: Argo CD or Flux applies what sync-git commits, and removes what it removes."""
+
+from __future__ import annotations
+
+from charting.rendering import CHART, of_kind, one, render
+
+CI = CHART / "ci"
+
+
+def test_nobody_is_asked_to_apply_by_default() -> None:
+    kinds = {manifest["kind"] for manifest in render()}
+
+    assert not kinds & {"Application", "GitRepository", "Kustomization"}
+
+
+def test_argo_cd_prunes_heals_and_bears_an_empty_repository() -> None:
+    spec = one(render(values=CI / "git-argocd-values.yaml"), "Application", "rowcast")["spec"]
+
+    assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True, "allowEmpty": True}
+    assert spec["destination"] == {"server": "https://kubernetes.default.svc", "namespace": "team-a"}
+    assert spec["source"]["targetRevision"] == "main"
+
+
+def test_argo_cd_looks_below_the_root_though_the_root_may_be_gone() -> None:
+    source = one(render(values=CI / "git-argocd-values.yaml"), "Application", "rowcast")["spec"]["source"]
+
+    assert source["path"] == "."
+    assert source["directory"] == {"recurse": True, "include": "environments/*.yaml"}
+
+
+def test_argo_cd_reads_from_another_namespace_by_the_included_servers_whole_name() -> None:
+    source = one(render(values=CI / "git-argocd-values.yaml"), "Application", "rowcast")["spec"]["source"]
+
+    assert source["repoURL"] == "http://rowcast-git-server.rowcast:8080/rowcast.git"
+
+
+def test_flux_prunes_and_sees_only_what_is_rowcasts() -> None:
+    manifests = render(values=CI / "git-flux-values.yaml")
+    source, applied = one(manifests, "GitRepository", "rowcast"), one(manifests, "Kustomization", "rowcast")
+
+    assert source["spec"]["ignore"].split() == ["/*", "!/environments/"]
+    assert source["spec"]["ref"] == {"branch": "main"}
+    assert source["spec"]["secretRef"] == {"name": "rowcast-git-server"}
+    assert applied["spec"]["prune"] is True
+    assert applied["spec"]["path"] == "./"
+    assert applied["spec"]["targetNamespace"] == "team-b"
+    assert applied["spec"]["sourceRef"] == {"kind": "GitRepository", "name": "rowcast"}
+
+
+def test_flux_gets_the_url_in_the_form_that_it_knows() -> None:
+    manifests = render(
+        "gitops.engine=flux",
+        "global.targets.k8s.enabled=false",
+        "git-server.enabled=false",
+        "global.git.url=git@git.example:platform/configurations.git",
+        "global.git.existingSecret=key",
+    )
+
+    url = of_kind(manifests, "GitRepository")["rowcast"]["spec"]["url"]
+    assert url == "ssh://git@git.example/platform/configurations.git"
+
+
+def test_api_and_git_may_go_to_two_namespaces() -> None:
+    manifests = render(values=CI / "git-flux-values.yaml")
+
+    assert one(manifests, "Role", "rowcast-sync-k8s")["metadata"]["namespace"] == "team-a"
+    assert one(manifests, "Kustomization", "rowcast")["spec"]["targetNamespace"] == "team-b"

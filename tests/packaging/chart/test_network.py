@@ -1,0 +1,142 @@
+"""NetworkPolicies: the way of a change is open, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from charting.rendering import CHART, Manifest, of_kind, pods, render
+
+ON = "networkPolicies.enabled=true"
+NAMES = {"app.kubernetes.io/name": "rowcast", "app.kubernetes.io/instance": "rowcast"}
+
+
+def _components(selector: Manifest) -> list[str] | None:
+    """The parts of this release that a selector takes; None for all of them."""
+    assert selector["matchLabels"] == NAMES
+    expressions = selector.get("matchExpressions")
+    if not expressions:
+        return None
+    (expression,) = expressions
+    assert (expression["key"], expression["operator"]) == ("app.kubernetes.io/component", "In")
+    values: list[str] = expression["values"]
+    return values
+
+
+def _ways(policies: list[Manifest], direction: str, peers: str) -> Iterator[tuple[str, str, int]]:
+    """(part, peer, port) for each way that is let through; the peer is a part, a namespace or a range of addresses."""
+    for policy in policies:
+        for rule in policy["spec"].get(direction, ()):
+            for part in _components(policy["spec"]["podSelector"]) or ["*"]:
+                for peer in rule[peers]:
+                    for name in _peer(peer):
+                        yield from ((part, name, port["port"]) for port in rule["ports"])
+
+
+def _peer(peer: Any) -> list[str]:
+    if "ipBlock" in peer:
+        return [peer["ipBlock"]["cidr"]]
+    if "namespaceSelector" in peer:
+        return [f"namespace {peer['namespaceSelector']['matchLabels']['kubernetes.io/metadata.name']}"]
+    return _components(peer["podSelector"]) or ["*"]
+
+
+def _policies(*settings: str) -> list[Manifest]:
+    return list(of_kind(render(ON, *settings), "NetworkPolicy").values())
+
+
+def test_there_are_none_unless_asked_for() -> None:
+    assert of_kind(render(), "NetworkPolicy") == {}
+
+
+def test_everything_is_closed_first() -> None:
+    closed = of_kind(render(ON), "NetworkPolicy")["rowcast-closed"]["spec"]
+
+    assert _components(closed["podSelector"]) is None
+    assert closed["policyTypes"] == ["Ingress", "Egress"]
+    assert closed.keys() == {"podSelector", "policyTypes"}
+
+
+def test_these_ways_lead_in_and_no_others() -> None:
+    assert set(_ways(_policies(), "ingress", "from")) == {
+        *((("crud", caller, 50002)) for caller in ("sync-k8s", "sync-git", "ui", "check")),
+        *(("kafka", client, 9092) for client in ("crud", "sync-k8s", "sync-git", "connect")),
+        *(("postgres", client, 5432) for client in ("crud", "migrate", "connect")),
+        *(("connect", client, 8083) for client in ("connector", "connect")),
+        ("git-server", "sync-git", 8080),
+        *(
+            (part, "namespace monitoring", port)
+            for part in ("crud", "sync-k8s", "sync-git", "ui", "check")
+            for port in (8080, 9090)
+        ),
+    }
+
+
+def test_these_ways_lead_out_and_no_others() -> None:
+    with_sidecar = ("crud", "sync-k8s", "sync-git", "ui", "check")
+    assert set(_ways(_policies(), "egress", "to")) == {
+        ("*", "namespace kube-system", 53),
+        *((part, "namespace dapr-system", port) for part in with_sidecar for port in (6500, 50001, 50005, 50006)),
+        *((caller, "crud", 50002) for caller in ("sync-k8s", "sync-git", "ui", "check")),
+        *((client, "kafka", 9092) for client in ("crud", "sync-k8s", "sync-git", "connect")),
+        *((client, "postgres", 5432) for client in ("crud", "migrate", "connect")),
+        *((client, "connect", 8083) for client in ("connector", "connect")),
+        ("sync-git", "git-server", 8080),
+        *((part, "0.0.0.0/0", port) for part in ("sync-k8s", "crds") for port in (443, 6443)),
+    }
+
+
+def test_every_way_between_two_parts_is_open_at_both_ends() -> None:
+    policies = _policies()
+    parts = {one.metadata["labels"]["app.kubernetes.io/component"] for one in pods(render(ON))}
+
+    arrivals = {(a, b, port) for b, a, port in _ways(policies, "ingress", "from") if a in parts}
+    departures = {way for way in _ways(policies, "egress", "to") if way[1] in parts}
+    assert arrivals == departures
+
+
+def test_parts_of_ones_own_are_reached_at_their_ports() -> None:
+    manifests = render(ON, values=CHART / "ci" / "external-everything-values.yaml")
+    policies = list(of_kind(manifests, "NetworkPolicy").values())
+    ways = set(_ways(policies, "egress", "to"))
+
+    for way in (("crud", 6432), ("sync-git", 22), ("connector", 8083), ("sync-k8s", 9093)):
+        assert (way[0], "0.0.0.0/0", way[1]) in ways
+    assert not any(part in ("kafka", "postgres", "git-server") for part, _, _ in _ways(policies, "ingress", "from"))
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("https://git.example/x.git", 443),
+        ("https://git.example:8443/x.git", 8443),
+        ("ssh://git@git.example:2222/x.git", 2222),
+        ("git@git.example:x.git", 22),
+    ],
+)
+def test_the_port_is_found_in_the_repositorys_url(url: str, port: int) -> None:
+    policies = _policies("git-server.enabled=false", f"global.git.url={url}", "global.git.existingSecret=s")
+
+    assert ("sync-git", "0.0.0.0/0", port) in set(_ways(policies, "egress", "to"))
+
+
+def test_the_dashboard_is_reached_by_whom_the_values_name() -> None:
+    peer = "networkPolicies.dashboardFrom[0].namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=ingress"
+
+    assert ("ui", "namespace ingress", 8501) in set(_ways(_policies(peer), "ingress", "from"))
+
+
+def test_those_who_look_from_other_namespaces_get_in_where_they_are_used() -> None:
+    keda = set(_ways(_policies("sync.k8s.autoscaling.engine=keda"), "ingress", "from"))
+    argo = set(_ways(_policies("gitops.engine=argocd", "gitops.destination.namespace=team-a"), "ingress", "from"))
+
+    assert ("kafka", "namespace keda", 9092) in keda
+    assert ("git-server", "namespace argocd", 8080) in argo
+
+
+def test_traces_get_out_to_their_receiver() -> None:
+    ways = set(_ways(_policies("global.dapr.tracing.otel.endpoint=otel.monitoring:4317"), "egress", "to"))
+
+    assert ("crud", "0.0.0.0/0", 4317) in ways

@@ -1,0 +1,113 @@
+"""What is there only when asked for: scaling, monitoring, an open door, disruption budgets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from charting.rendering import CHART, of_kind, one, pod, render
+
+PRODUCTION = CHART / "ci" / "production-values.yaml"
+OPTIONAL = {
+    "HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "PodDisruptionBudget",
+    "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication",
+}  # fmt: skip
+
+
+def test_none_of_it_is_there_by_default() -> None:
+    assert not {manifest["kind"] for manifest in render()} & OPTIONAL
+
+
+def test_a_scaler_sets_the_number_of_pods_and_the_deployment_does_not() -> None:
+    for engine, kind in (("hpa", "HorizontalPodAutoscaler"), ("keda", "ScaledObject")):
+        manifests = render(f"sync.k8s.autoscaling.engine={engine}")
+
+        assert "replicas" not in one(manifests, "Deployment", "rowcast-sync-k8s")["spec"]
+        assert one(manifests, kind, "rowcast-sync-k8s")["spec"]["scaleTargetRef"]["name"] == "rowcast-sync-k8s"
+        assert one(manifests, "Deployment", "rowcast-sync-git")["spec"]["replicas"] == 1
+
+
+def test_a_number_of_none_is_a_number() -> None:
+    assert one(render("sync.git.replicas=0"), "Deployment", "rowcast-sync-git")["spec"]["replicas"] == 0
+
+
+def test_keda_asks_the_broker_with_the_login_and_the_authority_of_the_others() -> None:
+    manifests = render(values=CHART / "ci" / "own-kafka-values.yaml")
+    (trigger,) = one(manifests, "ScaledObject", "rowcast-sync-k8s")["spec"]["triggers"]
+    login = one(manifests, "TriggerAuthentication", "rowcast-sync-k8s")["spec"]["secretTargetRef"]
+
+    assert trigger["metadata"]["sasl"] == "plaintext"
+    assert trigger["metadata"]["tls"] == "enable"
+    assert trigger["authenticationRef"] == {"name": "rowcast-sync-k8s"}
+    assert [entry["parameter"] for entry in login] == ["username", "password", "ca"]
+
+
+@pytest.mark.parametrize(("mechanism", "word"), [("SCRAM-SHA-256", "scram_sha256"), ("SCRAM-SHA-512", "scram_sha512")])
+def test_keda_has_its_own_words_for_the_ways_to_log_in(mechanism: str, word: str) -> None:
+    manifests = render(
+        "sync.k8s.autoscaling.engine=keda",
+        "kafka.enabled=false",
+        "global.kafka.brokers=k:9092",
+        f"global.kafka.sasl.mechanism={mechanism}",
+        "global.kafka.sasl.existingSecret=login",
+    )
+    (trigger,) = one(manifests, "ScaledObject", "rowcast-sync-k8s")["spec"]["triggers"]
+
+    assert trigger["metadata"]["sasl"] == word
+
+
+def test_metrics_are_scraped_from_the_ports_that_have_them() -> None:
+    monitors = of_kind(render("monitoring.podMonitor.enabled=true"), "PodMonitor")
+    scraped = {
+        name: (
+            monitor["spec"]["podMetricsEndpoints"][0]["port"],
+            monitor["spec"]["selector"]["matchExpressions"][0]["values"],
+        )
+        for name, monitor in monitors.items()
+    }
+
+    assert scraped == {
+        "rowcast-services": ("http", ["crud", "sync-k8s", "sync-git"]),
+        "rowcast-sidecars": ("dapr-metrics", ["crud", "sync-k8s", "sync-git", "ui"]),
+    }
+    for component in ("crud", "sync-k8s", "sync-git"):
+        assert pod(render(), component).containers[0]["ports"] == [{"name": "http", "containerPort": 8080}]
+
+
+def test_the_dashboards_door_has_the_name_and_the_certificate_that_it_is_given() -> None:
+    ingress = one(render(values=PRODUCTION), "Ingress", "rowcast-ui")["spec"]
+
+    assert ingress["ingressClassName"] == "nginx"
+    assert ingress["tls"] == [{"hosts": ["rowcast.example"], "secretName": "rowcast-tls"}]
+    (path,) = ingress["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"] == {"name": "rowcast-ui", "port": {"name": "http"}}
+
+
+def test_budgets_select_the_pods_that_they_are_for() -> None:
+    manifests = render(values=PRODUCTION)
+
+    for name, budget in of_kind(manifests, "PodDisruptionBudget").items():
+        component = name.removeprefix("rowcast-")
+        labels = pod(manifests, component).metadata["labels"]
+        assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert of_kind(manifests, "PodDisruptionBudget").keys() == {"rowcast-crud", "rowcast-ui", "rowcast-sync-k8s"}
+
+
+def test_alerts_and_dashboard_are_the_files_of_the_chart() -> None:
+    manifests = render(values=PRODUCTION)
+    rules = one(manifests, "PrometheusRule", "rowcast")["spec"]
+    dashboard = one(manifests, "ConfigMap", "rowcast-dashboard")
+
+    assert rules == yaml.safe_load((CHART / "files" / "prometheus-rules.yaml").read_text())
+    assert json.loads(dashboard["data"]["rowcast.json"]) == json.loads(
+        (CHART / "files" / "grafana-dashboard.json").read_text()
+    )
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_the_resource_type_is_the_packages_own_file() -> None:
+    packaged = CHART.parents[1] / "services" / "rowcast" / "crds" / "appconfigs.yaml"
+
+    assert (CHART / "crds" / "appconfigs.yaml").resolve() == packaged

@@ -1,0 +1,150 @@
+"""PostgreSQL, Kafka, Connect and Git of one's own in the place of the included ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from charting.rendering import CHART, Manifest, Pod, of_kind, one, pod, render
+
+CI = CHART / "ci"
+
+
+def _metadata(manifests: list[Manifest]) -> dict[str, Any]:
+    entries = one(manifests, "Component", "pubsub")["spec"]["metadata"]
+    return {entry["name"]: entry.get("value", entry.get("secretKeyRef")) for entry in entries}
+
+
+def _properties(manifests: list[Manifest]) -> dict[str, str]:
+    text = one(manifests, "ConfigMap", "rowcast-connect")["data"]["connect.properties"]
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def _secret_at(one_pod: Pod, path: str) -> str:
+    """The name of the secret that is mounted at `path`."""
+    (mount,) = (mount for mount in one_pod.containers[0]["volumeMounts"] if mount["mountPath"] == path)
+    (volume,) = (volume for volume in one_pod.spec["volumes"] if volume["name"] == mount["name"])
+    name: str = volume["secret"]["secretName"]
+    return name
+
+
+def test_nothing_comes_along_when_all_is_ones_own() -> None:
+    manifests = render(values=CI / "external-everything-values.yaml")
+
+    assert of_kind(manifests, "StatefulSet") == {}
+    assert of_kind(manifests, "Secret") == {}
+    assert of_kind(manifests, "Deployment").keys() == {
+        "rowcast-crud",
+        "rowcast-sync-k8s",
+        "rowcast-sync-git",
+        "rowcast-ui",
+    }
+
+
+def test_a_database_of_ones_own_is_reached_with_its_certificate_verified() -> None:
+    manifests = render(values=CI / "external-everything-values.yaml")
+
+    for component in ("crud", "migrate"):
+        one_pod = pod(manifests, component)
+        environment = one_pod.environment
+        assert environment["ROWCAST_DATABASE_URL"] == "postgresql://rowcast@postgres.databases.example:6432/rowcast"
+        assert environment["ROWCAST_DATABASE_PASSWORD_FILE"] == "/etc/rowcast/database/password"
+        assert _secret_at(one_pod, "/etc/rowcast/database") == "rowcast-database"
+        assert environment["PGSSLMODE"] == "verify-full"
+        assert environment["PGSSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
+        assert _secret_at(one_pod, "/etc/rowcast/postgres") == "rowcast-database-ca"
+    command = pod(manifests, "connector").containers[0]["command"]
+    assert "--set=database.sslrootcert=/etc/rowcast/postgres/ca.crt" in command
+    assert any(word.startswith("--set=database.sslmode=") for word in command)
+
+
+def test_a_role_that_a_dba_made_keeps_its_password() -> None:
+    given, left = render(), render("global.postgres.setReplicationPassword=false")
+
+    assert "ROWCAST_REPLICATION_PASSWORD" in pod(given, "migrate").environment
+    assert "ROWCAST_REPLICATION_PASSWORD" not in pod(left, "migrate").environment
+
+
+def test_sidecars_log_in_to_a_kafka_of_ones_own_by_references_to_secrets() -> None:
+    metadata = _metadata(render(values=CI / "external-everything-values.yaml"))
+
+    assert metadata["brokers"] == "kafka-0.example:9093,kafka-1.example:9093"
+    assert metadata["authType"] == "password"
+    assert metadata["saslMechanism"] == "SHA-512"  # Dapr's word for it
+    assert metadata["saslUsername"] == {"name": "rowcast-kafka", "key": "username"}
+    assert metadata["saslPassword"] == {"name": "rowcast-kafka", "key": "password"}
+    assert metadata["disableTls"] == "false"
+    assert metadata["caCert"] == {"name": "rowcast-kafka-ca", "key": "ca.crt"}
+
+
+def test_connect_and_its_connectors_log_in_to_a_kafka_of_ones_own() -> None:
+    manifests = render(values=CI / "own-kafka-values.yaml")
+    properties, connect = _properties(manifests), pod(manifests, "connect")
+
+    for client in ("", "producer.", "consumer.", "admin."):
+        assert properties[f"{client}security.protocol"] == "SASL_SSL"
+        assert properties[f"{client}sasl.mechanism"] == "PLAIN"
+        assert "PlainLoginModule" in properties[f"{client}sasl.jaas.config"]
+        assert 'password="${env:ROWCAST_KAFKA_PASSWORD}"' in properties[f"{client}sasl.jaas.config"]
+        assert properties[f"{client}ssl.truststore.location"] == "/etc/rowcast/kafka/ca.crt"
+    assert connect.environment["ROWCAST_KAFKA_PASSWORD"] == {
+        "secretKeyRef": {"name": "rowcast-kafka", "key": "password"}
+    }
+    assert _secret_at(connect, "/etc/rowcast/kafka") == "rowcast-kafka-ca"
+
+
+def test_scram_takes_its_own_login() -> None:
+    manifests = render(
+        "kafka.enabled=false",
+        "global.kafka.brokers=k:9092",
+        "global.kafka.sasl.mechanism=SCRAM-SHA-256",
+        "global.kafka.sasl.existingSecret=login",
+    )
+
+    assert _properties(manifests)["security.protocol"] == "SASL_PLAINTEXT"
+    assert "ScramLoginModule" in _properties(manifests)["sasl.jaas.config"]
+    assert _metadata(manifests)["saslMechanism"] == "SHA-256"
+    assert "caCert" not in _metadata(manifests)
+
+
+def test_the_connector_is_put_to_a_connect_of_ones_own() -> None:
+    manifests = render(values=CI / "external-everything-values.yaml")
+
+    assert pod(manifests, "connector").environment["ROWCAST_CONNECT_URL"] == "http://connect.streaming.example:8083"
+
+
+def test_the_connectors_settings_can_be_added_to() -> None:
+    manifests = render("connector.settings.heartbeat\\.interval\\.ms=10000", "connector.name=other")
+    command = pod(manifests, "connector").containers[0]["command"]
+
+    assert "--set=heartbeat.interval.ms=10000" in command
+    assert "--name=other" in command
+
+
+def test_git_over_https_logs_in_by_a_secret_that_is_read_at_each_call() -> None:
+    manifests = render(values=CI / "own-kafka-values.yaml")
+    sync = pod(manifests, "sync-git")
+
+    assert sync.environment["ROWCAST_GIT_URL"] == "https://git.example/platform/configurations.git"
+    assert sync.environment["GIT_SSL_CAINFO"] == "/etc/rowcast/git-ca/ca.crt"
+    assert "GIT_SSH_COMMAND" not in sync.environment
+    assert _secret_at(sync, "/etc/rowcast/git") == "rowcast-git"
+    helper = one(manifests, "ConfigMap", "rowcast-sync-git")["data"]["gitconfig"]
+    assert "/etc/rowcast/git/username" in helper
+    assert "/etc/rowcast/git/password" in helper
+
+
+def test_git_over_ssh_knows_its_host_and_uses_its_key_alone() -> None:
+    for values in ("external-everything-values.yaml", "production-values.yaml"):
+        manifests = render(values=CI / values)
+        command = pod(manifests, "sync-git").environment["GIT_SSH_COMMAND"]
+
+        assert "\n" not in command.strip()
+        for option in (
+            "-i /etc/rowcast/git/ssh-privatekey",
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            "UserKnownHostsFile=/etc/rowcast/git/known_hosts",
+        ):
+            assert option in command
+        assert "GIT_CONFIG_GLOBAL" not in pod(manifests, "sync-git").environment
+        assert "rowcast-sync-git" not in of_kind(manifests, "ConfigMap")
