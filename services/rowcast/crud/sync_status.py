@@ -95,17 +95,18 @@ WHERE CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= ke
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """)
 _COMPLAIN = text("""
+WITH reported AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
+        (row_id bigint, generation bigint, outcome text, error text, delivered_at timestamptz)
+    WHERE row_id IN (SELECT id FROM public.app_configs)
+)
 INSERT INTO public.sync_statuses AS kept (row_id, target, observed_generation, deleted, outcome, error, delivered_at)
-SELECT row_id, :target, 0, false, outcome, error, delivered_at
-FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
-    (row_id bigint, generation bigint, outcome text, error text, delivered_at timestamptz)
+SELECT row_id, :target, 0, false, outcome, error, delivered_at FROM reported
 ON CONFLICT (row_id, target) DO UPDATE SET error = excluded.error
-WHERE NOT kept.deleted AND kept.observed_generation < (
-    SELECT max(generation) FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS again (row_id bigint, generation bigint)
-    WHERE again.row_id = excluded.row_id)
-    AND EXISTS (SELECT FROM public.app_configs WHERE id = excluded.row_id)
+WHERE NOT kept.deleted
+    AND kept.observed_generation < (SELECT generation FROM reported WHERE reported.row_id = excluded.row_id)
 """)
-"""Keeps what was delivered before: the row stays pending, and the error says why."""
+"""Keeps what was delivered before: the row stays pending, and the error says why. Row ids are there once each."""
 _STATUSES = TypeAdapter(list[ReportedStatus])
 
 
