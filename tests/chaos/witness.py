@@ -111,16 +111,18 @@ class ClusterWitness:
 
     def _begin(self) -> str:
         listed = self._cluster.list()
+        version: str = listed["metadata"]["resourceVersion"]
+        for place in self.ledger.held.keys() - {item["metadata"]["name"] for item in listed["items"]}:
+            self.ledger.gone(place, f"version {version}", time.time())
         for item in listed["items"]:
             self._note("ADDED", item)
-        version: str = listed["metadata"]["resourceVersion"]
         return version
 
     def _run(self) -> None:
         while not self._end.is_set():
             try:
                 self._watch()
-            except (httpx.HTTPError, json.JSONDecodeError):
+            except (httpx.HTTPError, httpx.StreamError, json.JSONDecodeError):
                 self._end.wait(0.2)
 
     def _watch(self) -> None:
@@ -132,20 +134,21 @@ class ClusterWitness:
                 return
             answer.raise_for_status()
             for line in answer.iter_lines():
-                if self._end.is_set():
+                if self._end.is_set() or not self._take(json.loads(line)):
                     return
-                self._take(json.loads(line))
 
-    def _take(self, event: dict[str, Any]) -> None:
-        if event["type"] == "ERROR":
+    def _take(self, event: dict[str, Any]) -> bool:
+        """Whether the watch goes on."""
+        if event["type"] == "ERROR":  # such as the history that an API server that was started again has forgotten
             self._skip()
-            raise httpx.StreamError(str(event["object"]))
+            return False
         if event["type"] != "BOOKMARK":
             self._note(event["type"], event["object"])
         self._version = event["object"]["metadata"]["resourceVersion"]
+        return True
 
     def _skip(self) -> None:
-        """History was compacted away: what happened between is not known."""
+        """History was forgotten: what was between is not known, but what comes must still not be older."""
         self.gaps += 1
         self._version = self._begin()
 
