@@ -88,8 +88,7 @@ class Judge:
 
     def _testify(self, verdict: Verdict) -> None:
         arena = self._arena
-        version = arena.cluster.list()["metadata"]["resourceVersion"]
-        verdict.damage += wait(lambda: [] if arena.watched.caught_up(version) else ["the witness is behind"], 30)
+        verdict.damage += wait(lambda: [] if arena.watched.caught_up() else ["the witness is behind"], 30)
         arena.committed.look()
         deleted_at = {int(row_id): float(at) for row_id, at in arena.table.ask(DELETED)}
         for ledger in (arena.watched.ledger, arena.committed.ledger):

@@ -105,9 +105,10 @@ class ClusterWitness:
         self._end.set()
         self._thread.join(15)
 
-    def caught_up(self, version: str) -> bool:
-        """Whether everything up to a resource version has been seen."""
-        return int(self._version) >= int(version)
+    def caught_up(self) -> bool:
+        """Whether what was seen last of each object is what there is."""
+        there = {one["metadata"]["name"]: _version(one["metadata"]) for one in self._cluster.list()["items"]}
+        return there == {place: seen.where for place, seen in list(self.ledger.held.items())}
 
     def _begin(self) -> str:
         listed = self._cluster.list()
@@ -154,12 +155,16 @@ class ClusterWitness:
 
     def _note(self, kind: str, item: dict[str, Any]) -> None:
         metadata = item["metadata"]
-        place, where = metadata["name"], f"version {metadata['resourceVersion']}"
+        place, where = metadata["name"], _version(metadata)
         if kind == "DELETED":
             self.ledger.gone(place, where, time.time())
         elif ROW_ID in metadata.get("labels", {}):
             row_id, generation = int(metadata["labels"][ROW_ID]), int(metadata["annotations"][GENERATION])
             self.ledger.saw(Sighting(row_id, place, generation, where, time.time()))
+
+
+def _version(metadata: Mapping[str, Any]) -> str:
+    return f"version {metadata['resourceVersion']}"
 
 
 class HistoryWitness:
