@@ -62,7 +62,11 @@ class Bursts:
         connector = aiohttp.TCPConnector(ssl=self._trust, limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=limits, auto_decompress=False) as session:
             app = web.Application(client_max_size=32 * 2**20)
-            app.router.add_route("*", "/{path:.*}", lambda request: self._pass(session, request))
+
+            async def passed(request: web.Request) -> web.StreamResponse:
+                return await self._pass(session, request)
+
+            app.router.add_route("*", "/{path:.*}", passed)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
             await runner.setup()
             await web.TCPSite(runner, HOST, self._port, ssl_context=self._own).start()
