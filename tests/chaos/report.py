@@ -54,12 +54,17 @@ def _stale(one: Round) -> int:
     return len(one.verdict.stale) + len(one.verdict.resurrected)
 
 
+def _version(choice: str) -> str:
+    """Without where it is on this machine."""
+    return choice.partition(" (")[0]
+
+
 def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipped: Iterable[str]) -> str:
     """The page, in Markdown."""
     ran = f"{datetime.now(UTC):%Y-%m-%d}, {seconds / 60:.0f} minutes, seed {seed}"
     on = (
         f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {machine.system()}"
-        f" {machine.release()}, Python {machine.python_version()}, every part on this one machine"
+        f" {'.'.join(machine.release().split('.')[:2])}, Python {machine.python_version()}, every part on this one machine"
     )
     lines = [
         "# What faults do to Rowcast",
@@ -68,7 +73,7 @@ def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipp
         "[Break it yourself](how-to/break-it-yourself.md).",
         "",
         f"**Run**: {ran}. **Machine**: {on}.",
-        f"**Versions**: {', '.join(arena.platform.blueprint.toolbox.choices)}.",
+        f"**Versions**: {', '.join(map(_version, arena.platform.blueprint.toolbox.choices))}.",
         "",
         *(f"- {line}" for line in summary(rounds, arena)),
         *(f"- not done here: {line}" for line in skipped),
