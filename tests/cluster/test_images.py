@@ -40,7 +40,8 @@ each_image = pytest.mark.parametrize("name", [image.name for image in IMAGES])
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return build(tag="test", registry="rowcast.test", output=tmp_path_factory.mktemp("archives"))
+    # By the names that the chart has: one build serves all tests.
+    return build(tag=version(), output=tmp_path_factory.mktemp("archives"))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_an_image_is_no_larger_than_it_should_be(name: str, archives: dict[str, 
 
 
 def test_the_same_files_are_not_built_again(archives: dict[str, Path], tmp_path: Path) -> None:
-    again = build(["git-server"], tag="test", registry="rowcast.test", output=tmp_path)
+    again = build(["git-server"], tag=version(), output=tmp_path)
 
     assert again["git-server"].samefile(archives["git-server"])
 

@@ -38,7 +38,10 @@ def package_before(cluster: Cluster, folder: Path) -> Path:
     values = (chart / "values.yaml").read_text()
     assert "logLevel: info" in values
     (chart / "values.yaml").write_text(values.replace("logLevel: info", "logLevel: debug"))
-    cluster.run_helm("package", chart, "--version", BEFORE, "--app-version", BEFORE, "--destination", folder)
+    # Of all of them: an image's default tag is the version of the part that it belongs to.
+    for description in chart.rglob("Chart.yaml"):
+        description.write_text(description.read_text().replace(version(), BEFORE))
+    cluster.run_helm("package", chart, "--destination", folder)
     return folder / f"rowcast-{BEFORE}.tgz"
 
 
@@ -89,7 +92,7 @@ def test_an_application_of_one_release_cannot_invoke_the_crud_of_the_other(relea
 
 def test_an_upgrade_under_load_loses_nothing_and_keeps_what_was_generated(cluster: Cluster, second: Release) -> None:
     age_resource_type(cluster)
-    pods = {pod["metadata"]["uid"] for pod in second.pods()}
+    pods = uids(second)
     secrets = generated(second)
     assert len(secrets) >= 3
 
@@ -99,8 +102,8 @@ def test_an_upgrade_under_load_loses_nothing_and_keeps_what_was_generated(cluste
         load.more(20)
 
     second.wait_ready()
-    wait_until(lambda: not pods & {pod["metadata"]["uid"] for pod in second.pods()})
-    assert {image(pod) for pod in second.pods()} == {version()}
+    wait_until(lambda: not pods & uids(second), lambda: f"still there: {pods & uids(second)}")
+    assert {image(pod) for pod in second.pods("--field-selector=status.phase=Running")} == {version()}
     assert generated(second) == secrets
     assert printed(cluster) != []
     second.settled()
@@ -120,6 +123,11 @@ def printed(cluster: Cluster) -> list[Any]:
     columns: list[Any] = cluster.get("crd", CRD)["spec"]["versions"][0].get("additionalPrinterColumns", [])
     # Without any, the API server shows the age.
     return [column for column in columns if column["name"] != "Age"]
+
+
+def uids(release: Release) -> set[str]:
+    """Of its pods, apart from those of jobs that are done."""
+    return {pod["metadata"]["uid"] for pod in release.pods("--field-selector=status.phase!=Succeeded")}
 
 
 def generated(release: Release) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What is there when a release has gone: its data, and nothing else of it. The first release goes, so this comes last."""
+"""What is there when a release has gone: its data, and nothing else of it. It comes last, as the first release goes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ OWN_DATA = {
     "persistentvolumeclaim/data-rowcast-kafka-0",
     "persistentvolumeclaim/data-rowcast-git-server-0",
     "secret/rowcast-postgres",
+    "pod/rowcast-check",
     "appconfig.rowcast.dev/kept",
 }
 

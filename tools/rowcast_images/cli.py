@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rowcast_images.making import BaseImages, Made, clean, make, place
+from rowcast_images.archives import Made, place
+from rowcast_images.making import BaseImages, clean, make
 from rowcast_images.references import REGISTRY, Naming, version
 from rowcast_images.sbom import sbom_tool
 from rowcast_local.errors import LocalError

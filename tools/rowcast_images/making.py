@@ -6,10 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from rowcast_images.archives import Made, forget_old, place
 from rowcast_images.builders import Builder
 from rowcast_images.building import ARCHIVE, Workshop
 from rowcast_images.catalogue import BASES, Base, Image, bases, images
@@ -26,8 +26,6 @@ from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
 
-KEPT = 2
-
 
 class BaseImages(StrEnum):
     """Where base images come from."""
@@ -35,22 +33,6 @@ class BaseImages(StrEnum):
     AUTO = "auto"
     PUBLIC = "public"
     LOCAL = "local"
-
-
-@dataclass(frozen=True)
-class Made:
-    """One image, as it was made; `only_archive`: its builder has no storage in which people would look for it."""
-
-    name: str
-    reference: str
-    archive: Path
-    sbom: Path | None
-    only_archive: bool = True
-
-    @property
-    def bytes(self) -> int:
-        """The size of the archive, in bytes: that of all its layers, not compressed."""
-        return self.archive.stat().st_size
 
 
 def build(
@@ -98,17 +80,6 @@ def make(
         return _run(workshop, chosen, progress)
 
 
-def place(made: Sequence[Made], output: Path) -> tuple[Made, ...]:
-    """Puts archives (as `<name>.tar`) and bills of materials into `output`, which is made. Costs no space if it can."""
-    output.mkdir(parents=True, exist_ok=True)
-    placed = []
-    for image in made:
-        archive = _link(image.archive, output / f"{image.name}.tar")
-        sbom = _link(image.sbom, output / f"{image.name}.cdx.json") if image.sbom else None
-        placed.append(replace(image, archive=archive, sbom=sbom))
-    return tuple(placed)
-
-
 def clean(progress: Progress) -> int:
     """Throws away what was built and the layers below; returns how many bytes of archives that were."""
     cache = cache_folder() / "images"
@@ -138,7 +109,7 @@ def _run(workshop: Workshop, chosen: Sequence[Image], progress: Progress) -> tup
     run_steps([*_base_steps(workshop, missing), *map(workshop.image_step, missing)], workshop.cache, progress)
     for image, target in targets.items():
         os.utime(target)
-        _forget_old(workshop.cache, image.name)
+        forget_old(workshop.cache, image.name)
         if workshop.builder.keeps_its_own and not workshop.builder.has(workshop.naming.reference(image.name)):
             workshop.builder.take_in(target / ARCHIVE)
     return tuple(_made(workshop, image, target) for image, target in targets.items())
@@ -154,27 +125,11 @@ def _base_steps(workshop: Workshop, missing: Sequence[Image]) -> list[Step]:
     return [workshop.rootfs_step(), *map(workshop.base_step, needed)]
 
 
-def _forget_old(cache: Path, name: str) -> None:
-    # Names such as git-server-0123456789ab: twelve digits, and no image's name ends like that.
-    versions = sorted(cache.glob(f"{name}-{'[0-9a-f]' * 12}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in versions[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def _made(workshop: Workshop, image: Image, folder: Path) -> Made:
     sbom = folder / SBOM
     reference = workshop.naming.reference(image.name)
     only_archive = not workshop.builder.keeps_its_own
     return Made(image.name, reference, folder / ARCHIVE, sbom if sbom.exists() else None, only_archive)
-
-
-def _link(source: Path, target: Path) -> Path:
-    target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, target)
-    return target
 
 
 @contextmanager

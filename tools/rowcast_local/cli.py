@@ -23,6 +23,7 @@ from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.golang import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
+from rowcast_local.provision.tools import tool
 from rowcast_local.status import print_status
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -92,6 +93,12 @@ def get(
             console.print(f"  {choice}")
         for name in provide_built((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else (), cache_folder(), progress):
             console.print(f"  {name}")
+
+
+@app.command(name="tool")
+def tool_command(name: Annotated[str, typer.Argument(help="helm, kustomize, kubeconform or helm-docs.")]) -> None:
+    """Prints where a tool is that works on the packages; builds it if it is missing."""
+    typer.echo(tool(name))
 
 
 @app.command()
