@@ -62,9 +62,10 @@ def _version(choice: str) -> str:
 def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipped: Iterable[str]) -> str:
     """The page, in Markdown."""
     ran = f"{datetime.now(UTC):%Y-%m-%d}, {seconds / 60:.0f} minutes, seed {seed}"
+    kernel = ".".join(machine.release().split(".")[:2])
     on = (
         f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {machine.system()}"
-        f" {'.'.join(machine.release().split('.')[:2])}, Python {machine.python_version()}, every part on this one machine"
+        f" {kernel}, Python {machine.python_version()}, every part on this one machine"
     )
     lines = [
         "# What faults do to Rowcast",
