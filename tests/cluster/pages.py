@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,19 +23,21 @@ def run_page(page: str, environment: Mapping[str, str], part: slice = slice(None
     """
     text = (HOW_TO / f"{page}.md").read_text()
     script = "\n".join([code for language, code in BLOCK.findall(text) if language == "bash"][part])
-    for name, value in replaced.items():
-        script, found = re.subn(rf"^export {name}=.*$", f"export {name}={value}", script, flags=re.MULTILINE)
-        assert found, f"{page} has no `export {name}=`"
-    ran = subprocess.run(
-        ["bash", "-c", f"set -euo pipefail\n{script}"],
-        cwd=CHECKOUT,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        script = script.replace("/tmp/", f"{folder}/")
+        for name, value in replaced.items():
+            script, found = re.subn(rf"^export {name}=.*$", f"export {name}={value}", script, flags=re.MULTILINE)
+            assert found, f"{page} has no `export {name}=`"
+        ran = subprocess.run(
+            ["bash", "-c", f"set -euo pipefail\n{script}"],
+            cwd=CHECKOUT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=1200,
+            check=False,
+        )
     assert ran.returncode == 0, ran.stdout[-6000:]
     return ran.stdout

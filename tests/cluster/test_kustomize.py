@@ -17,7 +17,7 @@ NAMESPACE = "rowcast"
 
 @pytest.fixture
 def overlay(cluster: Cluster, images: None) -> Iterator[Release]:
-    cluster.kubectl("apply", "--server-side", "--kustomize", str(CHECKOUT / "kustomize" / "overlays" / "dev"))
+    cluster.kubectl("apply", "--kustomize", str(CHECKOUT / "kustomize" / "overlays" / "dev"))
     with Release.of(cluster, NAMESPACE, git_secret="rowcast-git") as applied:
         applied.wait_ready()
         yield applied
