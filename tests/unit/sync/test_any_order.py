@@ -26,7 +26,7 @@ from rowcast.core.reconcile import Comparison, Difference
 from rowcast.core.render import Desired, render
 from rowcast.sync.reconcile.settling import Settling
 from rowcast.sync.reconcile.table import Snapshot
-from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
+from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
 from unit.core.changes import event, row
 
 NAMES = ("a", "b", "c")
@@ -161,9 +161,12 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(which=instances)
     def an_instance_starts_again(self, which: int) -> None:
+        """What has gone before it came it doesn't know: that a late event can bring back (decision 1)."""
         self.targets[which] = self._started()
         self.buried[which].clear()
         self.blind = True
+        held = self._held()
+        self.newest = {row_id: newest for row_id, newest in self.newest.items() if row_id in held}
 
     @rule(which=instances)
     def a_reconcile_reads(self, which: int) -> None:
@@ -173,7 +176,9 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.plans)
     @rule(which=instances)
     def a_reconcile_acts(self, which: int) -> None:
+        before = dict(self.objects)
         run(Settling(self.targets[which], self.database).differences(self.plans.pop(0)))
+        self._watched(before)
 
     @invariant()
     def no_generation_goes_backwards(self) -> None:
@@ -197,11 +202,12 @@ class AnyOrder(RuleBasedStateMachine):
         assert not run(self._compared(1))
 
     def _deliver(self, which: int, numbers: Sequence[int]) -> None:
-        before = self._held()
+        before, objects = self._held(), dict(self.objects)
         changes = [self.database.log[number] for number in numbers]
         wanted = [render(change) for change in latest(changes).values()]
         results = run(self.targets[which].deliver(wanted))
         assert all(isinstance(result, Delivered) for result in results.values())
+        self._watched(objects)
         self.arrived.update(numbers)
         self.blind = self.blind or which > 0
         back = (self._held().keys() - before.keys()) & self.buried[which]
@@ -211,6 +217,15 @@ class AnyOrder(RuleBasedStateMachine):
             for one in wanted
             if one.deleted and getattr(results[one.table, one.row_id], "outcome", None) is not Outcome.STALE
         }
+
+    def _watched(self, before: dict[str, Stored]) -> None:
+        """Each instance watches the place, and so learns what another one has deleted or overwritten."""
+        for place, stored in before.items():
+            now = self.objects.get(place)
+            gone = stored.held
+            if gone is not None and (now is None or now.held is None or now.held.row_id != gone.row_id):
+                for target in self.targets:
+                    target.store.tombstones.bury(gone.table, gone.row_id, gone.generation)
 
     async def _compared(self, which: int) -> Sequence[Difference]:
         inventory = await self.targets[which].inventory()
