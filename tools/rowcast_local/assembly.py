@@ -29,7 +29,9 @@ OWN_SERVICES = (*APPS, *(f"{app}-dapr" for app in APPS), "connector")
 
 @dataclass(frozen=True)
 class Blueprint:
-    """All that the parts of one platform are made from. `settings` adds to a part's environment, by part name."""
+    """All that the parts of one platform are made from. `settings` adds to the environment of our services, of
+    the connector, of sidecars and of Connect, by part name; Kafka takes `ROWCAST_KAFKA_ADVERTISED_PORT` from there.
+    """
 
     toolbox: Toolbox
     state: State
@@ -50,7 +52,15 @@ class Blueprint:
         """The broker."""
         ports = self.ports
         data = self.state.data / "kafka"
-        return Kafka(self.toolbox.java, self.toolbox.class_path, data, ports["kafka"], ports["kafka-controller"])
+        advertised = self.settings.get("kafka", {}).get("ROWCAST_KAFKA_ADVERTISED_PORT")
+        return Kafka(
+            self.toolbox.java,
+            self.toolbox.class_path,
+            data,
+            ports["kafka"],
+            ports["kafka-controller"],
+            advertised_port=int(advertised) if advertised else None,
+        )
 
     @property
     def connect(self) -> Connect:
@@ -61,6 +71,7 @@ class Blueprint:
             "ROWCAST_CAPTURE_DB_NAME": DATABASE,
             "ROWCAST_CAPTURE_DB_USER": "rowcast_replication",
             "ROWCAST_CAPTURE_DB_PASSWORD": self.credentials.replication,
+            **self.settings.get("connect", {}),
         }
         toolbox, port = self.toolbox, self.ports["connect"]
         data = self.state.data / "connect"
@@ -96,8 +107,6 @@ class Blueprint:
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
             environment={"ROWCAST_KAFKA": self.kafka.bootstrap, **self.settings.get(f"{app}-dapr", {})},
             broker_port=None if app == "ui" else self.ports["kafka"],
-            # Without its database crud still says so, at GET /pipeline; and events it refuses are brought again.
-            health_path="/healthz" if app == "crud" else "/readyz",
         )
 
     def url(self, part: str) -> str:

@@ -20,7 +20,7 @@ from rowcast_local.errors import LocalError
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
-from rowcast_local.provision.golang import PACKAGING_TOOLS
+from rowcast_local.provision.golang import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.provision.tools import tool
@@ -79,7 +79,9 @@ def up(
 
 @app.command()
 def get(
-    tools: Annotated[bool, typer.Option("--tools", help="Also what makes, renders and judges the packages.")] = False,
+    tools: Annotated[
+        bool, typer.Option("--tools", help="Also what makes, renders and judges the packages, and breaks links.")
+    ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
     ] = False,
@@ -89,7 +91,7 @@ def get(
     with Progress(console) as progress:
         for choice in Platform(state_folder(), progress=progress).toolbox.choices:
             console.print(f"  {choice}")
-        for name in provide_built(PACKAGING_TOOLS if tools else (), cache_folder(), progress):
+        for name in provide_built((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else (), cache_folder(), progress):
             console.print(f"  {name}")
 
 

@@ -15,7 +15,7 @@ command:
   - apply
   - --wait
   - --timeout={{ .Values.connector.timeoutSeconds }}
-  - --name={{ .Values.connector.name }}
+  - --name={{ .Values.global.connect.connector }}
   - --topic-prefix={{ .Values.global.kafka.topicPrefix }}
   - --slot={{ .Values.global.postgres.slot }}
   - --set=database.sslmode=${env:ROWCAST_CAPTURE_DB_SSLMODE}
@@ -38,14 +38,14 @@ metric:
   http:
     increasedCardinality: false
 tracing:
+  {{- if .tracing.otel.endpoint }}
   samplingRate: {{ .tracing.samplingRate | quote }}
-  {{- with .tracing.otel }}
-  {{- if .endpoint }}
   otel:
-    endpointAddress: {{ .endpoint | quote }}
-    protocol: {{ .protocol }}
-    isSecure: {{ .secure }}
-  {{- end }}
+    endpointAddress: {{ .tracing.otel.endpoint | quote }}
+    protocol: http
+    isSecure: {{ .tracing.otel.secure }}
+  {{- else }}
+  samplingRate: "0"
   {{- end }}
 {{- end -}}
 

@@ -14,3 +14,7 @@ class Outcome(StrEnum):
     DELETED = "deleted"
     STALE = "stale"
     DEAD_LETTERED = "dead-lettered"
+
+
+RETRYING = "retrying"
+"""Of a status: nothing became of the change yet, and its error says why; what was delivered before is there still."""

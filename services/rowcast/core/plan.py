@@ -40,11 +40,16 @@ def held_of(key: str, desired: Desired, manifest: Manifest, digest: str) -> Held
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do for one row: first `put`, then `remove`; nothing of both means the outcome stands as it is."""
+    """What to do for one row: first `put`, then `remove`; nothing of both means the outcome stands as it is.
+
+    `displaced` are other rows' objects that `put` overwrites: with them goes those rows' fence, so whoever executes
+    this has to bury them. Their next events are about later generations, or deletions.
+    """
 
     outcome: Outcome
     put: tuple[Manifest, ...] = ()
     remove: tuple[Held, ...] = ()
+    displaced: tuple[Held, ...] = ()
 
 
 def plan(
@@ -74,21 +79,23 @@ def plan(
     if desired.deleted:
         return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
 
-    others = (held for held in holders if (held.table, held.row_id) != (desired.table, desired.row_id))
+    others = [held for held in holders if (held.table, held.row_id) != (desired.table, desired.row_id)]
     if any(other.lsn > desired.lsn for other in others):
         # The row has lost this name since; a later event of it says to which.
         return Plan(Outcome.STALE)
     wanted = {key_of(desired, manifest): manifest for manifest in desired.manifests}
     current = {held.key: held for held in own}
     remove = tuple(held for key, held in current.items() if key not in wanted)
-    put = tuple(
-        manifest
+    put = {
+        key: manifest
         for key, manifest in wanted.items()
         if key not in current or _outdated(current[key], desired, manifest, digest_of)
-    )
+    }
     if not put and not remove:
         return Plan(Outcome.UNCHANGED)
-    return Plan(Outcome.CONFIGURED if own else Outcome.CREATED, put=put, remove=remove)
+    outcome = Outcome.CONFIGURED if own else Outcome.CREATED
+    displaced = tuple(other for other in others if other.key in put)
+    return Plan(outcome, tuple(put.values()), remove, displaced)
 
 
 def _outdated(held: Held, desired: Desired, manifest: Manifest, digest_of: Callable[[Manifest], str]) -> bool:
@@ -113,7 +120,7 @@ def latest(changes: Iterable[Change]) -> Mapping[tuple[str, int], Change]:
 
 
 class Tombstones:
-    """The generations at which rows were seen deleted, the last `capacity` of them.
+    """The generations at which rows were seen deleted or displaced, the last `capacity` of them.
 
     Row ids are never reused, so that a tombstone is never wrong, only forgotten.
     """
@@ -123,11 +130,11 @@ class Tombstones:
         self._generations: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     def get(self, table: str, row_id: int) -> int | None:
-        """The generation at which the row was deleted, or None if that is not known."""
+        """The generation up to which the row is no news, but for a deletion at it; None if that is not known."""
         return self._generations.get((table, row_id))
 
     def bury(self, table: str, row_id: int, generation: int) -> None:
-        """Remember a deletion."""
+        """Remember that what there was of a row is gone."""
         key = (table, row_id)
         self._generations[key] = max(generation, self._generations.pop(key, 0))
         while len(self._generations) > self._capacity:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from rowcast.crud.schemas import MAX_ID
 
-STALE = "stale"
+STALE, RETRYING = "stale", "retrying"
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
@@ -20,7 +20,7 @@ class ReportedStatus(BaseModel):
 
     row_id: Annotated[int, Field(ge=1, le=MAX_ID)]
     generation: Annotated[int, Field(ge=0, le=MAX_ID)]
-    outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "dead-lettered"]
+    outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "dead-lettered", "retrying"]
     deleted: bool = False
     reference: Text | None = None
     error: Text | None = None
@@ -68,11 +68,11 @@ def summary(error: ValidationError) -> str:
 
 def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
     """One status a row, the newest, in the order of ids (so that two messages lock rows in one order). Stale ones are
-    left out: they tell of an event, not of the row.
+    left out: they tell of an event, not of the row. So are those of what is retried: nothing became of it yet.
     """
     kept: dict[int, ReportedStatus] = {}
     for status in statuses:
-        if status.outcome == STALE:
+        if status.outcome in (STALE, RETRYING):
             continue
         known = kept.get(status.row_id)
         if known is None or status.order >= known.order:
@@ -95,6 +95,19 @@ WHERE CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= ke
     ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """)
+_COMPLAIN = text("""
+WITH reported AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
+        (row_id bigint, generation bigint, outcome text, error text, delivered_at timestamptz)
+    WHERE row_id IN (SELECT id FROM public.app_configs)
+)
+INSERT INTO public.sync_statuses AS kept (row_id, target, observed_generation, deleted, outcome, error, delivered_at)
+SELECT row_id, :target, 0, false, outcome, error, delivered_at FROM reported
+ON CONFLICT (row_id, target) DO UPDATE SET error = excluded.error
+WHERE NOT kept.deleted
+    AND kept.observed_generation < (SELECT generation FROM reported WHERE reported.row_id = excluded.row_id)
+""")
+"""Keeps what was delivered before: the row stays pending, and the error says why. Row ids are there once each."""
 _STATUSES = TypeAdapter(list[ReportedStatus])
 
 
@@ -109,4 +122,12 @@ def save(connection: Connection, target: str, statuses: Sequence[ReportedStatus]
         if rows:
             parameters = {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}
             changed += connection.execute(_SAVE, {**parameters, "authoritative": authoritative}).rowcount
-    return changed
+    return changed + _complain(connection, target, statuses)
+
+
+def _complain(connection: Connection, target: str, statuses: Iterable[ReportedStatus]) -> int:
+    waiting = {status.row_id: status for status in statuses if status.outcome == RETRYING}
+    if not waiting:
+        return 0
+    rows = [waiting[row_id] for row_id in sorted(waiting)]
+    return connection.execute(_COMPLAIN, {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}).rowcount

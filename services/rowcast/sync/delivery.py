@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import orjson
+
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Change, decode
-from rowcast.core.outcomes import Outcome
+from rowcast.core.outcomes import RETRYING, Outcome
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
 from rowcast.core.render import Desired, render
@@ -22,6 +24,11 @@ from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.spans import BatchSpans
 
 ROWS_IN_A_LOG_LINE = 20
+TROUBLE_SECONDS = 2.0
+"""How long a row fails before its status says why: a lost race is no news."""
+TROUBLE_AGAIN_SECONDS = 60.0
+LETTER_BYTES = 256 * 1024
+"""Of a larger event a dead letter has only the beginning: brokers refuse messages of a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Delivery:
         self._metrics = metrics
         self._facts = Facts() if facts is None else facts
         self._tracing = tracing
+        self._troubles: dict[RowKey, tuple[float, float | None]] = {}
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -150,6 +158,8 @@ class Delivery:
 
     def _settle(self, batch: _Batch, desired: Desired, result: Result) -> None:
         entries = batch.rows[desired.table, desired.row_id]
+        if isinstance(result, Delivered) or isinstance(result.error, PermanentError):
+            self._troubles.pop((desired.table, desired.row_id), None)
         match result:
             case Delivered(outcome, reference):
                 batch.outcomes[outcome] += 1
@@ -166,6 +176,17 @@ class Delivery:
                 batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
                 batch.failures[desired.table, desired.row_id] = str(error)
                 batch.retry.update(entry.id for entry in entries)
+                self._complain(batch, desired, str(error))
+
+    def _complain(self, batch: _Batch, desired: Desired, error: str) -> None:
+        """Let the row's status say why it waits; a deletion's is told by its being pending."""
+        row, now = (desired.table, desired.row_id), time.monotonic()
+        since, told = self._troubles.get(row, (now, None))
+        if now - since >= TROUBLE_SECONDS and (told is None or now - told >= TROUBLE_AGAIN_SECONDS):
+            told = now
+            if not desired.deleted:
+                batch.statuses.append(self._status(batch, desired, RETRYING, error=error))
+        self._troubles[row] = (since, told)
 
     async def _report(self, batch: _Batch) -> None:
         """Dead letters first: an entry counts as done only when its dead letter is kept."""
@@ -216,7 +237,7 @@ class Delivery:
         self,
         batch: _Batch,
         desired: Desired,
-        outcome: Outcome,
+        outcome: str,
         reference: str | None = None,
         error: str | None = None,
     ) -> dict[str, Any]:
@@ -242,9 +263,18 @@ class Delivery:
             "reason": error.reason,
             "error": str(error),
             "position": dict(entry.position),
-            "event": entry.event,
+            "event": _kept(entry.event),
             "dead_lettered_at": _now(),
         }
+
+
+def _kept(event: object) -> object:
+    """An event as far as a dead letter can have it."""
+    text = event if isinstance(event, str) else orjson.dumps(event).decode()
+    # As JSON in JSON it takes up to six times the room.
+    if len(text) * 6 <= LETTER_BYTES or len(orjson.dumps(text)) <= LETTER_BYTES:
+        return event
+    return f"{text[: LETTER_BYTES // 6]}… ({len(text)} characters; the whole of it is at the position told here)"
 
 
 def _row(desired: Desired) -> dict[str, Any]:

@@ -189,6 +189,32 @@ async def test_two_rows_swap_their_names_in_one_batch(target: Target, place: Pla
     assert held(place) == {"a": (2, 2), "b": (1, 3)}
 
 
+async def test_a_row_whose_name_was_taken_goes_back_to_no_earlier_state(target: Target, place: Place) -> None:
+    early, now = saved(1, 3, "b"), saved(1, 5, "a")
+    await deliver(target, now)
+
+    assert await deliver(target, saved(2, 1, "a"), early) == [Outcome.CREATED, Outcome.STALE]
+    assert await deliver(target, early, saved(3, 1, "c")) == [Outcome.STALE, Outcome.CREATED]
+    assert held(place) == {"a": (2, 1), "c": (3, 1)}
+    assert await deliver(target, saved(1, 6, "b")) == [Outcome.CREATED]
+
+
+async def test_a_new_instance_knows_whose_name_was_taken(place: Place) -> None:
+    if place.__class__.__name__ == "Kubernetes":
+        pytest.skip("what is gone from a namespace only those know who watched it")
+    target, second = place.target(), place.target()
+    early = saved(1, 3, "b")
+    await target.start()
+    await deliver(target, saved(1, 5, "a"))
+    await deliver(target, saved(2, 1, "a"))
+    await target.close()
+
+    await second.start()
+
+    assert await deliver(second, early) == [Outcome.STALE]
+    await second.close()
+
+
 async def test_three_rows_rotate_their_names_one_by_one(target: Target, place: Place) -> None:
     await deliver(target, saved(1, 1, "a"), saved(2, 1, "b"), saved(3, 1, "c"))
 

@@ -126,3 +126,26 @@ def test_what_a_reconcile_tells_goes_below_a_generation_that_was_observed(
     assert seen(crud, row["id"])["observed_generation"] == 1
     report(crud, status(row["id"], 7, cause="reconcile", delivered_at=EARLY))
     assert seen(crud, row["id"])["observed_generation"] == 1
+
+
+def test_a_row_that_waits_for_a_target_says_why_until_it_arrives(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("waiting")
+    report(crud, status(row["id"], 1, "retrying", error="the branch is protected"), target="git")
+    found = seen(crud, row["id"], "git")
+    assert (found["state"], found["error"]) == ("pending", "the branch is protected")
+
+    report(crud, status(row["id"], 1, "created", delivered_at=LATE), target="git")
+    found = seen(crud, row["id"], "git")
+    assert (found["state"], found["error"], found["observed_generation"]) == ("synced", None, 1)
+
+    crud.patch(f"/appconfigs/{row['id']}", json={"branch": "b"})
+    report(crud, status(row["id"], 2, "retrying", error="no such host"), target="git")
+    found = seen(crud, row["id"], "git")
+    assert (found["state"], found["error"], found["observed_generation"]) == ("pending", "no such host", 1)
+
+
+def test_trouble_with_what_has_arrived_meanwhile_is_no_news(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("arrived")
+    report(crud, status(row["id"], 1, "created"))
+    report(crud, status(row["id"], 1, "retrying", error="late"))
+    assert (seen(crud, row["id"])["state"], seen(crud, row["id"])["error"]) == ("synced", None)

@@ -76,10 +76,7 @@ def test_sidecars_are_started_in_the_same_way(app: str) -> None:
     assert {name: annotations[f"dapr.io/{name}"] for name in same} == same
     expected = {"app-id", "max-body-size", "disable-builtin-k8s-secret-store"}
     if port is not None:
-        expected |= {
-            "app-port", "app-protocol", "enable-app-health-check",
-            "app-health-check-path", "app-health-probe-interval", "app-health-threshold",
-        }  # fmt: skip
+        expected |= {"app-port", "app-protocol", "enable-app-health-check"}
     assert expected == same.keys()
 
 

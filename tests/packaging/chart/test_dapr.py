@@ -94,9 +94,11 @@ def test_traces_go_where_they_are_told_to() -> None:
     for configuration in of_kind(manifests, "Configuration").values():
         assert configuration["spec"]["tracing"]["otel"] == {
             "endpointAddress": "otel:4317",
-            "protocol": "grpc",
+            "protocol": "http",
             "isSecure": False,
         }
+    for part in ("crud", "sync-k8s", "sync-git", "ui"):
+        assert pod(manifests, part).environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel:4317"
 
 
 def test_platforms_on_one_broker_share_neither_topic_nor_group() -> None:

@@ -113,7 +113,7 @@ def test_the_connector_is_put_to_a_connect_of_ones_own() -> None:
 
 
 def test_the_connectors_settings_can_be_added_to() -> None:
-    manifests = render("connector.settings.heartbeat\\.interval\\.ms=10000", "connector.name=other")
+    manifests = render("connector.settings.heartbeat\\.interval\\.ms=10000", "global.connect.connector=other")
     command = pod(manifests, "connector").containers[0]["command"]
 
     assert "--set=heartbeat.interval.ms=10000" in command

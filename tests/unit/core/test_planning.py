@@ -102,6 +102,19 @@ def test_the_later_claim_to_a_name_takes_it_over() -> None:
     assert (decided.outcome, len(decided.put)) == (Outcome.CREATED, 1)
 
 
+def test_who_loses_a_name_is_told_since_the_fence_goes_with_the_object() -> None:
+    other = held("a", row_id=9, generation=4, lsn=99)
+
+    assert judge(holders=(other,), lsn=100).displaced == (other,)
+    assert judge(own=(held("a", generation=2),), lsn=100).displaced == ()
+
+
+def test_a_displaced_row_waits_for_its_next_generation_or_its_deletion() -> None:
+    assert judge("u", tombstone=4, generation=4) == Plan(Outcome.STALE)
+    assert judge("d", tombstone=4, generation=4).outcome is Outcome.UNCHANGED
+    assert judge("u", tombstone=4, generation=5).outcome is Outcome.CREATED
+
+
 def test_the_earlier_claim_to_a_name_is_stale() -> None:
     other = held("a", row_id=9, lsn=101)
 

@@ -3,7 +3,6 @@ from typing import Any
 import yaml
 
 from rowcast_local.assembly import APPS
-from rowcast_local.parts.dapr import HEALTH_INTERVAL_SECONDS
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.ports import DEFAULT_PORTS, HOST
 
@@ -32,17 +31,11 @@ def test_the_dashboard_listens_at_its_port() -> None:
     assert f"--server.port={DEFAULT_PORTS['ui']}" in dashboard["command"]
 
 
-def test_health_is_probed_as_often_as_on_the_local_platform() -> None:
-    assert CONTENT["common"]["appHealthProbeInterval"] == HEALTH_INTERVAL_SECONDS
-
-
 def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
     crud = next(app for app in CONTENT["apps"] if app["appID"] == "crud")
     assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"
 
 
-def test_health_is_asked_where_the_local_platform_asks() -> None:
-    paths = {
-        app["appID"]: app.get("appHealthCheckPath", CONTENT["common"]["appHealthCheckPath"]) for app in CONTENT["apps"]
-    }
-    assert paths == {"crud": "/healthz", "sync-k8s": "/readyz", "sync-git": "/readyz", "ui": "/readyz"}
+def test_no_sidecar_stops_subscribing_because_its_application_is_unwell() -> None:
+    assert not [app["appID"] for app in CONTENT["apps"] if app.get("enableAppHealthCheck")]
+    assert "appHealthCheckPath" not in CONTENT["common"]

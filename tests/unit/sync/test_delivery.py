@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -147,3 +148,34 @@ async def test_a_batch_whose_status_can_not_be_told_comes_again_and_is_told_then
     bench.broken_topics.clear()
     assert await bench.deliver(event()) == set()
     assert bench.statuses() == [(1, 1, "unchanged")]
+
+
+async def test_a_row_that_keeps_failing_says_why_and_goes_on_as_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(target=MemoryTarget(down="the branch is protected"))
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr("rowcast.sync.delivery.time.monotonic", lambda: next(clock))
+
+    for _ in range(3):
+        assert await bench.deliver(event(row_id=1, generation=2), event("d", row_id=2, generation=1)) == {"0", "1"}
+
+    assert bench.statuses() == [(1, 2, "retrying")]
+    (_, message) = bench.published[0]
+    assert message["statuses"][0]["error"] == "the branch is protected"
+
+
+async def test_a_short_trouble_is_no_news() -> None:
+    bench = Bench(target=MemoryTarget(down="lost a race"))
+
+    for _ in range(3):
+        await bench.deliver(event())
+
+    assert bench.statuses() == []
+
+
+async def test_of_a_large_event_a_dead_letter_has_the_beginning(bench: Bench) -> None:
+    assert await bench.deliver('"' * 1_000_000, {"hello": "x" * 1_000_000}) == set()
+
+    for letter in bench.letters():
+        assert len(orjson.dumps(letter)) < 300_000
+        assert "characters; the whole of it is at the position told here" in letter["event"]
+        assert letter["position"]

@@ -13,7 +13,6 @@ from rowcast_local.program import Program
 RESOURCES = CHECKOUT / "dapr-components" / "local"
 PLACEHOLDER = re.compile(r"\{env:([A-Z_]+)\}")
 MAX_BODY_SIZE = "16Mi"
-HEALTH_INTERVAL_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,6 @@ class Sidecar:
 
     `app_port` is None for an application that only calls. `values` fill the placeholders of its configuration;
     `environment` is what its components refer to; `broker_port` is that of the broker it connects to, if any.
-    While the application's `health_path` isn't answered with a 2xx, its sidecar lets no call and no event through.
     """
 
     app_id: str
@@ -34,7 +32,6 @@ class Sidecar:
     values: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     broker_port: int | None = None
-    health_path: str = "/readyz"
 
     @property
     def url(self) -> str:
@@ -105,10 +102,8 @@ class Sidecar:
             "app-port": str(self.app_port),
             "app-protocol": "http",
             "app-channel-address": HOST,
-            "enable-app-health-check": "true",
-            "app-health-check-path": self.health_path,
-            "app-health-probe-interval": str(HEALTH_INTERVAL_SECONDS),
-            "app-health-threshold": "2",
+            # Else it would stop subscribing while its application is unwell, and may never begin again (decision 13).
+            "enable-app-health-check": "false",
         }
 
 

@@ -21,7 +21,10 @@ class KafkaStorageError(Exception):
 
 @dataclass(frozen=True)
 class Kafka:
-    """One broker. `data` holds its properties and its log; `port` is the clients', `controller_port` its own."""
+    """One broker. `data` holds its properties and its log; `port` is the clients', `controller_port` its own.
+
+    `advertised_port` is where it tells clients to find it, if that is not `port`: a proxy that passes on to it.
+    """
 
     java: Path
     class_path: ClassPath
@@ -30,11 +33,12 @@ class Kafka:
     controller_port: int
     user: str | None = None
     name: str = "kafka"
+    advertised_port: int | None = None
 
     @property
     def bootstrap(self) -> str:
         """`host:port`, as Kafka's clients want it."""
-        return f"{HOST}:{self.port}"
+        return f"{HOST}:{self.advertised_port or self.port}"
 
     @property
     def properties(self) -> Path:
@@ -86,7 +90,7 @@ def server_properties(kafka: Kafka) -> dict[str, str]:
         "controller.quorum.bootstrap.servers": f"{HOST}:{kafka.controller_port}",
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://{HOST}:{kafka.port},CONTROLLER://{HOST}:{kafka.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{kafka.port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{kafka.advertised_port or kafka.port}",
         "log.dirs": str(kafka.storage),
         "transaction.state.log.min.isr": "1",
         "share.coordinator.state.topic.min.isr": "1",

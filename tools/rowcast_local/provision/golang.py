@@ -129,6 +129,10 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
         tags="remove_all_sd",
     ),
 )
+# What `./task chaos` cuts and slows links with.
+FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
+    GoPart("toxiproxy", "2.5.0", "github.com/Shopify/toxiproxy/v2/cmd/server"),
+)
 # What runs in every cluster for tests.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
     *map(dapr_part, ("operator", "injector", "sentry", "placement")),

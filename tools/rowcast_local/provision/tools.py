@@ -1,11 +1,11 @@
-"""Programs that work on Rowcast's packages, by name: `tool("helm")`."""
+"""Programs that work on Rowcast's packages, or try its tests' patience, by name: `tool("helm")`."""
 
 from functools import cache
 from pathlib import Path
 
 from rowcast_local.errors import LocalError
 from rowcast_local.paths import cache_folder
-from rowcast_local.provision.golang import PACKAGING_TOOLS
+from rowcast_local.provision.golang import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 
@@ -16,12 +16,12 @@ class ToolError(LocalError):
 
 @cache
 def tool(name: str) -> Path:
-    """The program `name` (helm, kustomize, kubeconform, helm-docs or promtool), of the version that is pinned here.
+    """The program `name` (helm, promtool or toxiproxy, say), of the version that is pinned here.
 
     It is built now if it is missing, which takes minutes: `./task test` gets all of them before. Raises ToolError for
     an unknown name, and StepError if it can't be built.
     """
-    known = {part.name: part for part in PACKAGING_TOOLS}
+    known = {part.name: part for part in (*PACKAGING_TOOLS, *FAULT_TOOLS)}
     if name not in known:
         raise ToolError(f"no tool {name}; there is {', '.join(known)}")
     return provide_built([known[name]], cache_folder(), Progress())[name]

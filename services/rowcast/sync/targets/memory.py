@@ -113,6 +113,8 @@ class MemoryTarget:
         for held in decided.remove:
             del self.store.objects[held.key]
         self.store.version += len(decided.put) + len(decided.remove)
+        for other in decided.displaced:
+            self.store.tombstones.bury(other.table, other.row_id, other.generation)
         if desired.deleted and decided.outcome is not Outcome.STALE:
             self.store.tombstones.bury(desired.table, desired.row_id, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:

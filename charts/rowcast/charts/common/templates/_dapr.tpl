@@ -9,10 +9,8 @@ dapr.io/api-token-secret: {{ include "rowcast.dapr.apiTokenSecret" .root }}
 dapr.io/app-token-secret: {{ include "rowcast.dapr.appTokenSecret" .root }}
 dapr.io/app-port: {{ .port | quote }}
 dapr.io/app-protocol: http
-dapr.io/enable-app-health-check: "true"
-dapr.io/app-health-check-path: /readyz
-dapr.io/app-health-probe-interval: "1"
-dapr.io/app-health-threshold: "2"
+{{- /* Else it would stop subscribing while its application is unwell, and may never begin again (decision 13). */}}
+dapr.io/enable-app-health-check: "false"
 {{- end }}
 {{- if .drain }}
 dapr.io/block-shutdown-duration: {{ printf "%ds" (int .drain) }}
@@ -45,6 +43,19 @@ dapr.io/sidecar-image: {{ . }}
 
 {{- define "rowcast.dapr.appTokenEnv" -}}
 {{ include "rowcast.secretEnv" (dict "name" "APP_API_TOKEN" "secret" (include "rowcast.dapr.appTokenSecret" .) "key" "token") }}
+{{- end -}}
+
+{{/* Where an application sends its spans, if anywhere: its sidecar's are in the Configuration. */}}
+{{- define "rowcast.tracingEnv" -}}
+{{- $tracing := .Values.global.dapr.tracing -}}
+{{- with $tracing.otel.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ printf "%s://%s" (ternary "https" "http" $tracing.otel.secure) . }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ $tracing.samplingRate | quote }}
+{{- end }}
 {{- end -}}
 
 {{/*

@@ -8,6 +8,7 @@
 - {name: ROWCAST_TOPIC_PREFIX, value: {{ .Values.global.kafka.topicPrefix }}}
 {{ include "rowcast.dapr.tokenEnv" . }}
 {{ include "rowcast.dapr.appTokenEnv" . }}
+{{ include "rowcast.tracingEnv" . }}
 {{- end -}}
 
 {{/* What a service's container has beside its command and its own settings. */}}

@@ -24,12 +24,13 @@ def expected(root: str, desired: Desired) -> list[Held]:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One row of the batch, what becomes of it, and the paths that it leaves."""
+    """One row of the batch, what becomes of it, the paths that it leaves, and the files of other rows that it takes."""
 
     desired: Desired
     outcome: Outcome
     left: tuple[str, ...] = ()
     written: bool = False
+    displaced: tuple[Held, ...] = ()
 
 
 @dataclass(slots=True)
@@ -49,24 +50,31 @@ def decide(batch: Sequence[Desired], index: Index, tombstones: Tombstones, root:
     are in `failed` and change nothing.
     """
     changes = Changes()
+    displaced: dict[RowKey, int] = {}
     for desired in batch:
+        row = (desired.table, desired.row_id)
         try:
-            decided, wanted = _judge(desired, index, tombstones, root)
+            decided, wanted = _judge(desired, index, _later(tombstones.get(*row), displaced.get(row)), root)
         except PermanentError as error:
-            changes.failed[desired.table, desired.row_id] = error
+            changes.failed[row] = error
             continue
+        displaced |= {(other.table, other.row_id): other.generation for other in decided.displaced}
         _apply(changes, index, desired, decided, wanted)
     return changes
 
 
-def _judge(desired: Desired, index: Index, tombstones: Tombstones, root: str) -> tuple[Plan, dict[str, Manifest]]:
+def _later(buried: int | None, displaced: int | None) -> int | None:
+    return max((one for one in (buried, displaced) if one is not None), default=None)
+
+
+def _judge(desired: Desired, index: Index, tombstone: int | None, root: str) -> tuple[Plan, dict[str, Manifest]]:
     wanted = {path_of(root, desired, manifest): manifest for manifest in desired.manifests}
     places = {path: index.at(path) for path in wanted}
     decided = plan(
         desired,
         own=index.own((desired.table, desired.row_id)),
         holders=[entry for entry in places.values() if isinstance(entry, Held)],
-        tombstone=tombstones.get(desired.table, desired.row_id),
+        tombstone=tombstone,
         key_of=lambda desired, manifest: path_of(root, desired, manifest),
     )
     foreign = [path for path, entry in places.items() if entry is Place.FOREIGN]
@@ -87,6 +95,5 @@ def _apply(changes: Changes, index: Index, desired: Desired, decided: Plan, want
         put(path, held, to_yaml(manifest.body))
     for held in decided.remove:
         put(held.key, Place.FREE, None)
-    changes.judged.append(
-        Judged(desired, decided.outcome, tuple(held.key for held in decided.remove), written=bool(written))
-    )
+    left = tuple(held.key for held in decided.remove)
+    changes.judged.append(Judged(desired, decided.outcome, left, bool(written), decided.displaced))

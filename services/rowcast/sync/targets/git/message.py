@@ -16,7 +16,7 @@ _VERBS = {Outcome.CREATED: "create", Outcome.CONFIGURED: "update", Outcome.DELET
 _TABLE = "Rowcast-Table"
 _ROW = "Rowcast-Row"
 _TRAILER = re.compile(
-    rf"(?P<key>{_TABLE}|{_ROW}): (?:(?P<row>\d+)@(?P<generation>\d+)(?P<gone> deleted)?|(?P<table>\S+))"
+    rf"(?P<key>{_TABLE}|{_ROW}): (?:(?P<row>\d+)@(?P<generation>\d+)(?P<gone> deleted| displaced)?|(?P<table>\S+))"
 )
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
 _UNFIT = re.compile(r"[\x00-\x20\x7f<>]+")
@@ -47,7 +47,7 @@ def person(actor: str, domain: str) -> str:
 
 
 def bury_deleted(messages: Iterable[str], tombstones: Tombstones) -> None:
-    """Learn from commit messages, oldest first, which rows were deleted and not brought back since."""
+    """Learn from commit messages, oldest first, which rows were deleted or displaced, and not brought back since."""
     for message in messages:
         table = ""
         for line in message.rstrip().rpartition("\n\n")[2].splitlines():
@@ -101,6 +101,7 @@ def _trailers(judged: Sequence[Judged], author_domain: str) -> Iterator[str]:
             table = one.desired.table
             yield f"{_TABLE}: {table}"
         yield f"{_ROW}: {one.desired.row_id}@{one.desired.generation}" + (" deleted" if one.desired.deleted else "")
+        yield from (f"{_ROW}: {other.row_id}@{other.generation} displaced" for other in one.displaced)
     if any(one.desired.authoritative for one in judged):
         yield "Rowcast-Cause: reconcile"
     for co_author in people_of(judged, author_domain)[1:]:

@@ -99,6 +99,8 @@ class GitTarget:
         for one in changes.judged:
             if one.outcome is Outcome.STALE:
                 continue
+            for other in one.displaced:
+                self._tombstones.bury(other.table, other.row_id, other.generation)
             if one.desired.deleted:
                 self._tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
             elif one.desired.authoritative:

@@ -18,7 +18,7 @@ from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
-from rowcast.sync.targets.kubernetes.objects import View, key_of, live_of
+from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
@@ -147,6 +147,8 @@ class KubernetesTarget:
             self._view.observe(live)
             self._suspects.explain(live.key, live.version)
             reference = live.resource_version
+        for other in decided.displaced:
+            self._tombstones.bury(other.table, other.row_id, other.generation)
         for held in decided.remove:
             await self._remove(held)
         if desired.deleted and decided.outcome is not Outcome.STALE:
@@ -212,12 +214,21 @@ class KubernetesTarget:
             if known is not None and known.version >= int(version):
                 continue  # the echo of our own write, or of what a list has shown already
             live = live_of(resource, body)
+            self._mourn(known, live, kind == "DELETED")
             self._suspects.see(live, kind == "DELETED")
             if kind == "DELETED":
                 self._view.forget(live.key, live.version)
             else:
                 self._view.observe(live)
         return version
+
+    def _mourn(self, known: Live | None, seen: Live, deleted: bool) -> None:
+        """What another instance, or a hand, deletes or overwrites is no news any more when its event comes late."""
+        gone = seen.held if deleted else None
+        if known is not None and known.held and seen.held and known.held.row_id != seen.held.row_id:
+            gone = known.held
+        if gone is not None:
+            self._tombstones.bury(gone.table, gone.row_id, gone.generation)
 
 
 async def connect(kubeconfig: str | None, namespace: str, in_flight: int) -> KubernetesTarget:

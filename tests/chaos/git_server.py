@@ -1,0 +1,89 @@
+"""The bare repository over HTTP, by git's own `http-backend`, with a login that can be changed while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import threading
+from asyncio.subprocess import PIPE
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from rowcast_local.ports import HOST
+
+USER = "rowcast"
+
+
+class GitServer:
+    """Serves the repositories of a folder to whoever knows `password`."""
+
+    def __init__(self, folder: Path, port: int, password: str) -> None:
+        self._folder = folder
+        self._port = port
+        self.password = password
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+        self._stop = asyncio.Event()
+
+    @contextmanager
+    def running(self) -> Iterator[GitServer]:
+        """Serve in a thread."""
+        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
+        thread.start()
+        try:
+            if not self._up.wait(20):
+                raise AssertionError("the Git server does not start")
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join(10)
+
+    async def _serve(self) -> None:
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, self._port).start()
+        self._up.set()
+        await self._stop.wait()
+        await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        login = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {login}":
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
+        body = await request.read()
+        process = await asyncio.create_subprocess_exec(
+            "git",
+            "-c",
+            "safe.directory=*",
+            "http-backend",
+            stdin=PIPE,
+            stdout=PIPE,
+            env={**os.environ, **self._cgi(request, len(body))},
+        )
+        out, _ = await process.communicate(body)
+        head, _, content = out.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        status = int(headers.pop("Status", "200").split()[0])
+        return web.Response(status=status, headers=headers, body=content)
+
+    def _cgi(self, request: web.Request, length: int) -> dict[str, str]:
+        variables = {
+            "GIT_PROJECT_ROOT": str(self._folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REMOTE_USER": USER,
+            "REQUEST_METHOD": request.method,
+            "PATH_INFO": request.path,
+            "QUERY_STRING": request.query_string,
+            "CONTENT_TYPE": request.headers.get("content-type", ""),
+            "CONTENT_LENGTH": str(length),
+            "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+        }
+        if encoding := request.headers.get("content-encoding"):
+            variables["HTTP_CONTENT_ENCODING"] = encoding
+        return variables

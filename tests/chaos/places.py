@@ -1,0 +1,122 @@
+"""The three places, read by nobody's code but ours, and cheaply: they are asked several times a second."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+import yaml
+
+from rowcast_local.platform import Platform
+from world import State, state_of
+
+RESOURCES = "/apis/rowcast.dev/v1alpha1/namespaces/rowcast/appconfigs"
+Blobs = dict[str, dict[str, Any] | None]
+
+
+class Table:
+    """The desired state."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def read(self) -> State:
+        """By name. Raises psycopg2.Error."""
+        query = "SELECT name, id, generation, repository_url, branch, environment FROM app_configs"
+        return {name: tuple(rest) for name, *rest in self.ask(query)}
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """One query in a connection of its own. Raises psycopg2.Error."""
+        connection = psycopg2.connect(self._url, connect_timeout=5)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+
+class Cluster:
+    """The custom resources, by the API server's own port, past every proxy."""
+
+    def __init__(self, platform: Platform) -> None:
+        server = platform.blueprint.kube_apiserver
+        self.http = httpx.Client(
+            base_url=server.url,
+            headers=server.admin_headers,
+            verify=ssl.create_default_context(cafile=str(server.certificate)),
+            timeout=10,
+            trust_env=False,
+        )
+
+    def read(self) -> State:
+        """By name. Raises httpx.HTTPError."""
+        return {item["metadata"]["name"]: state_of(item) for item in self.list()["items"]}
+
+    def list(self) -> dict[str, Any]:
+        """All of them, as the API server answers. Raises httpx.HTTPError."""
+        answer = self.http.get(RESOURCES)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+class Repository:
+    """The branch in the bare repository itself."""
+
+    def __init__(self, folder: Path, branch: str = "main") -> None:
+        self.folder = folder
+        self._branch = branch
+        self._parsed: Blobs = {}
+
+    def read(self) -> State:
+        """By name, each file where its row says. Raises CalledProcessError."""
+        files = dict(self._files())
+        self.parse(files.values())
+        found: State = {}
+        for path, blob in files.items():
+            manifest = self._parsed[blob]
+            assert manifest is not None, f"{path} is no manifest"
+            name, state = manifest["metadata"]["name"], state_of(manifest)
+            assert path == f"environments/{state[4]}/appconfigs/{name}.yaml", path
+            found[name] = state
+        return found
+
+    def tip(self) -> str:
+        """The branch's commit. Raises CalledProcessError."""
+        return self.git("rev-parse", f"refs/heads/{self._branch}").decode().strip()
+
+    def parse(self, blobs: Iterable[str]) -> Blobs:
+        """The content of blobs as YAML, None for what is none of ours. Raises CalledProcessError."""
+        unknown = sorted(set(blobs) - self._parsed.keys())
+        rest = self.git("cat-file", "--batch", stdin="\n".join(unknown).encode()) if unknown else b""
+        for blob in unknown:
+            head, _, rest = rest.partition(b"\n")
+            size = int(head.split()[2])
+            self._parsed[blob] = _manifest(rest[:size])
+            rest = rest[size + 1 :]
+        return self._parsed
+
+    def git(self, *arguments: str, stdin: bytes | None = None) -> bytes:
+        """What a git command says. Raises CalledProcessError."""
+        command = ["git", f"--git-dir={self.folder}", *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60).stdout
+
+    def _files(self) -> Iterable[tuple[str, str]]:
+        listed = self.git("ls-tree", "-r", "-z", f"refs/heads/{self._branch}", "--", "environments").decode()
+        for line in filter(None, listed.split("\0")):
+            attributes, _, path = line.partition("\t")
+            yield path, attributes.split()[2]
+
+
+def _manifest(content: bytes) -> dict[str, Any] | None:
+    try:
+        document = yaml.load(content, yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return None
+    return document if isinstance(document, dict) and "spec" in document else None

@@ -1,0 +1,259 @@
+"""A table that changes, and events of it that come in any order, twice, late or never, to two instances of one target.
+
+What must hold at every step: no row's generation goes backwards at the target, a row has one object at most, and an
+instance that has seen a row's deletion brings it back no more. In the end a reconcile finds nothing it can't put right;
+and where every event has come, to one instance that was not restarted, it finds nothing at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from rowcast.core.events import Change, decode, read
+from rowcast.core.outcomes import Outcome
+from rowcast.core.plan import Tombstones, latest
+from rowcast.core.ports import Delivered
+from rowcast.core.reconcile import Comparison, Difference
+from rowcast.core.render import Desired, render
+from rowcast.sync.reconcile.settling import Settling
+from rowcast.sync.reconcile.table import Snapshot
+from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
+from unit.core.changes import event, row
+
+NAMES = ("a", "b", "c")
+T = TypeVar("T")
+instances = st.integers(0, 1)
+
+
+@dataclass(frozen=True)
+class Row:
+    id: int
+    generation: int
+    name: str
+    environment: str
+
+
+class Database:
+    """Rows with unique names, and the log of their changes as Debezium would tell them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self.log: list[Change] = []
+        self.gone: dict[int, int] = {}
+        self.lsn = 100
+        self._next_id = 1
+
+    def free(self) -> list[str]:
+        taken = {one.name for one in self.rows.values()}
+        return [name for name in NAMES if name not in taken]
+
+    def create(self, name: str) -> None:
+        self._save(Row(self._next_id, 1, name, "dev"))
+        self._next_id += 1
+
+    def change(self, row_id: int, **fields: str) -> None:
+        one = self.rows[row_id]
+        self._save(replace(one, generation=one.generation + 1, **fields))  # type: ignore[arg-type]
+
+    def delete(self, row_id: int) -> None:
+        one = self.rows.pop(row_id)
+        self.gone[row_id] = one.generation
+        self._log("d", one)
+
+    @asynccontextmanager
+    async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
+        found = [self._desired(one) for one in self.rows.values() if not row_ids or one.id in row_ids]
+
+        async def rows() -> AsyncIterator[Desired]:
+            for one in found:
+                yield one
+
+        yield Snapshot(self.lsn, len(found), rows())
+
+    def _desired(self, one: Row) -> Desired:
+        fields = row(one.id, one.generation, one.name, environment=one.environment)
+        return render(read("app_configs", fields, self.lsn))
+
+    def _save(self, one: Row) -> None:
+        self.rows[one.id] = one
+        self._log("c" if one.generation == 1 else "u", one)
+
+    def _log(self, op: str, one: Row) -> None:
+        self.lsn += 1
+        fields = {"row_id": one.id, "generation": one.generation, "name": one.name, "environment": one.environment}
+        self.log.append(decode(event(op, self.lsn, **fields)))
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Each rule is something that happens in a running platform."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.database = Database()
+        self.objects = MemoryStore().objects
+        self.targets = [self._started(), self._started()]
+        self.arrived: set[int] = set()
+        self.buried: list[set[int]] = [set(), set()]
+        self.newest: dict[int, int] = {}
+        self.plans: list[Sequence[Difference]] = []
+        self.blind = False
+
+    def _started(self) -> MemoryTarget:
+        """A process of its own over the one place: it knows what is there, and no deletion."""
+        return MemoryTarget(MemoryStore(objects=self.objects, tombstones=Tombstones()))
+
+    @precondition(lambda self: self.database.free())
+    @rule(data=st.data())
+    def create(self, data: st.DataObject) -> None:
+        self.database.create(data.draw(st.sampled_from(self.database.free())))
+
+    @precondition(lambda self: self.database.rows)
+    @rule(data=st.data(), environment=st.sampled_from(("dev", "prod")))
+    def update(self, data: st.DataObject, environment: str) -> None:
+        self.database.change(self._some_row(data), environment=environment)
+
+    @precondition(lambda self: self.database.rows and self.database.free())
+    @rule(data=st.data())
+    def rename(self, data: st.DataObject) -> None:
+        row_id = self._some_row(data)
+        self.database.change(row_id, name=data.draw(st.sampled_from(self.database.free())))
+
+    @precondition(lambda self: len(self.database.rows) > 1)
+    @rule(data=st.data())
+    def swap(self, data: st.DataObject) -> None:
+        one, other = data.draw(st.permutations(sorted(self.database.rows)))[:2]
+        its, others = self.database.rows[one].name, self.database.rows[other].name
+        self.database.change(one, name=others)
+        self.database.change(other, name=its)
+
+    @precondition(lambda self: self.database.rows)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        self.database.delete(self._some_row(data))
+
+    @precondition(lambda self: self.database.rows)
+    @rule(data=st.data())
+    def create_anew(self, data: st.DataObject) -> None:
+        row_id = self._some_row(data)
+        name = self.database.rows[row_id].name
+        self.database.delete(row_id)
+        self.database.create(name)
+
+    @precondition(lambda self: self.database.log)
+    @rule(data=st.data(), which=instances)
+    def events_arrive(self, data: st.DataObject, which: int) -> None:
+        """Any of them, as often and in whatever order; what never arrives is lost."""
+        numbers = data.draw(st.lists(st.integers(0, len(self.database.log) - 1), min_size=1, max_size=6))
+        self._deliver(which, numbers)
+
+    @rule(which=instances)
+    def everything_is_replayed(self, which: int) -> None:
+        self._deliver(which, range(len(self.database.log)))
+
+    @rule(which=instances)
+    def an_instance_starts_again(self, which: int) -> None:
+        """What has gone before it came it doesn't know: that a late event can bring back (decision 1)."""
+        self.targets[which] = self._started()
+        self.buried[which].clear()
+        self.blind = True
+        held = self._held()
+        self.newest = {row_id: newest for row_id, newest in self.newest.items() if row_id in held}
+
+    @rule(which=instances)
+    def a_reconcile_reads(self, which: int) -> None:
+        """The inventory, then the table; other things may happen before it acts."""
+        self.plans.append(run(self._compared(which)))
+
+    @precondition(lambda self: self.plans)
+    @rule(which=instances)
+    def a_reconcile_acts(self, which: int) -> None:
+        before = dict(self.objects)
+        run(Settling(self.targets[which], self.database).differences(self.plans.pop(0)))
+        self._watched(before)
+
+    @invariant()
+    def no_generation_goes_backwards(self) -> None:
+        for row_id, generation in self._held().items():
+            assert generation >= self.newest.get(row_id, 0), f"row {row_id} is at {generation} again"
+            self.newest[row_id] = generation
+
+    @invariant()
+    def a_row_has_one_object_at_most(self) -> None:
+        rows = Counter(stored.held.row_id for stored in self.objects.values() if stored.held)
+        assert not [row_id for row_id, count in rows.items() if count > 1]
+
+    def teardown(self) -> None:
+        one = self.targets[0]
+        if not self.blind:
+            self._deliver(0, [n for n in range(len(self.database.log)) if n not in self.arrived])
+            assert self._places() == self._wanted(), "after every event, without a reconcile"
+        self._deliver(0, range(len(self.database.log)))
+        run(Settling(one, self.database).differences(run(self._compared(0))))
+        assert self._places() == self._wanted(), "after a reconcile"
+        assert not run(self._compared(1))
+
+    def _deliver(self, which: int, numbers: Sequence[int]) -> None:
+        before, objects = self._held(), dict(self.objects)
+        changes = [self.database.log[number] for number in numbers]
+        wanted = [render(change) for change in latest(changes).values()]
+        results = run(self.targets[which].deliver(wanted))
+        assert all(isinstance(result, Delivered) for result in results.values())
+        self._watched(objects)
+        self.arrived.update(numbers)
+        self.blind = self.blind or which > 0
+        back = (self._held().keys() - before.keys()) & self.buried[which]
+        assert not back, f"rows {back} came back to an instance that had seen them deleted"
+        self.buried[which] |= {
+            one.row_id
+            for one in wanted
+            if one.deleted and getattr(results[one.table, one.row_id], "outcome", None) is not Outcome.STALE
+        }
+
+    def _watched(self, before: dict[str, Stored]) -> None:
+        """Each instance watches the place, and so learns what another one has deleted or overwritten."""
+        for place, stored in before.items():
+            now = self.objects.get(place)
+            gone = stored.held
+            if gone is not None and (now is None or now.held is None or now.held.row_id != gone.row_id):
+                for target in self.targets:
+                    target.store.tombstones.bury(gone.table, gone.row_id, gone.generation)
+
+    async def _compared(self, which: int) -> Sequence[Difference]:
+        inventory = await self.targets[which].inventory()
+        async with self.database.snapshot() as snapshot:
+            comparison = Comparison(inventory, snapshot.lsn)
+            async for desired in snapshot.rows:
+                comparison.row(desired, self.targets[which].expect(desired))
+        return comparison.finish().differences
+
+    def _some_row(self, data: st.DataObject) -> int:
+        return data.draw(st.sampled_from(sorted(self.database.rows)))
+
+    def _held(self) -> dict[int, int]:
+        held = [stored.held for stored in self.objects.values() if stored.held]
+        return {one.row_id: max(other.generation for other in held if other.row_id == one.row_id) for one in held}
+
+    def _places(self) -> dict[str, tuple[int, int]]:
+        return {place: (one.held.row_id, one.held.generation) for place, one in self.objects.items() if one.held}
+
+    def _wanted(self) -> dict[str, tuple[int, int]]:
+        rows = self.database.rows.values()
+        return {f"{one.environment}/appconfigs/{one.name}": (one.id, one.generation) for one in rows}
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+TestAnyOrder = AnyOrder.TestCase
