@@ -12,7 +12,7 @@ import pytest
 from cluster.apps import SIDECAR, Namespace
 from cluster.forward import Forward
 from cluster.release import Release
-from world import config
+from world import config, done
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -102,6 +102,12 @@ def test_only_sync_k8s_can_talk_to_the_api_server_and_it_used_no_verb_beyond_its
         )
     }
     assert mounting == {"sync-k8s"}
+
+    row = release.create("audited")
+    release.settled()
+    with release.api() as api:
+        done(api.delete(f"/appconfigs/{row['id']}"))
+    release.settled()
 
     account = f"system:serviceaccount:{release.namespace}"
     requests = [
