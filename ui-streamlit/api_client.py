@@ -24,6 +24,7 @@ from models import (
     RowStatus,
     UnavailableError,
 )
+from tracing import Saves, Untraced
 
 CRUD: Final = "crud"
 # Slow enough for a cold database, short enough that a page never hangs.
@@ -48,9 +49,10 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
 class CrudClient(Configurations, DeadLetters):
     """The rows and the dead letters as crud keeps them, on behalf of `person` (see rules.is_person)."""
 
-    def __init__(self, http: httpx.Client, person: str) -> None:
+    def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
         self._http = http
         self._person = person
+        self._saves = saves or Untraced()
 
     def list(self, query: Query) -> Page:
         """Return one page of the rows that match."""
@@ -113,7 +115,22 @@ class CrudClient(Configurations, DeadLetters):
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
     ) -> Any:
+        if method == "GET":
+            return self._exchange(method, path, params, body, generation, {})
+        with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
+            return self._exchange(method, path, params, body, generation, trace)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        generation: int | None,
+        trace: Mapping[str, str],
+    ) -> Any:
         headers = httpx.Headers({"x-rowcast-user": self._person}, encoding="utf-8")
+        headers.update(trace)
         if generation is not None:
             headers["if-match"] = f'"{generation}"'
         try:

@@ -15,6 +15,7 @@ import brand
 import detail_view
 import list_view
 import rules
+import tracing
 import view_model
 from models import Configurations, DeadLetters
 from pages import dead_letters
@@ -87,8 +88,13 @@ def _sidecar() -> httpx.Client:
     return api_client.connect(os.environ)
 
 
+@st.cache_resource
+def _saves() -> tracing.Saves:
+    return tracing.saves(os.environ)
+
+
 def _connect(person: str) -> Client:
-    return api_client.CrudClient(_sidecar(), person)
+    return api_client.CrudClient(_sidecar(), person, _saves())
 
 
 if __name__ == "__main__":

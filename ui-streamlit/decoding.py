@@ -45,6 +45,7 @@ def target_status(target: str, content: Mapping[str, Any]) -> TargetStatus:
         error=content.get("error"),
         updated_at=moment(content.get("updated_at")),
         times={station: time for station, time in times.items() if time is not None},
+        overdue=bool(content.get("overdue")),
     )
 
 

@@ -134,7 +134,8 @@ def _delivery(client: Configurations, row: AppConfig) -> None:
 def _target(target: TargetStatus, generation: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{view_model.target_label(target.target)}**", width="content")
-        st.badge(target.state, color=view_model.COLOURS[target.state])
+        word = view_model.shown(target)
+        st.badge(word, color=view_model.COLOURS[word])
     details = [view_model.progress(target, generation), view_model.reference(target), view_model.way(target)]
     st.caption("  \n".join(view_model.plain(detail) for detail in details if detail))
     if target.error:

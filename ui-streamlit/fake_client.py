@@ -174,6 +174,8 @@ class FakeClient(Configurations, DeadLetters):
 
 def _matches(row: AppConfig, query: Query) -> bool:
     searched = (row.name, row.repository_url, row.branch, row.environment)
+    if query.state == "overdue":
+        return any(status.overdue for status in row.sync)
     if query.state is not None and query.state != overall(row):
         return False
     return query.environment in ("", row.environment) and any(query.search in text for text in searched)

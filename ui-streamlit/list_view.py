@@ -61,7 +61,7 @@ def _filters() -> Query:
     )
     state = states.selectbox(
         "Only in this state",
-        tuple(view_model.COLOURS),
+        view_model.FILTERS,
         index=None,
         key="state",
         placeholder="All states",

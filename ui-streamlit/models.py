@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 State = Literal["synced", "pending", "failed"]
+Filter = Literal["synced", "pending", "failed", "overdue", "deleting"]
 LetterState = Literal["open", "replayed", "discarded"]
 Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
 
@@ -24,7 +25,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """What became of a row at one target; `times` are saved, captured, delivered and recorded, where known."""
+    """What became of a row at one target; `times` are saved, captured, delivered and recorded, where known.
+
+    One that is pending for longer than crud's setting is `overdue`.
+    """
 
     target: str
     state: State
@@ -34,6 +38,7 @@ class TargetStatus:
     error: str | None = None
     updated_at: datetime | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
+    overdue: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Query:
 
     search: str = ""
     environment: str = ""
-    state: State | None = None
+    state: Filter | None = None
     sort: Sort = "-updated_at"
     limit: int = 25
     cursor: str | None = None

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from models import AppConfig, Draft, FieldError, Letter, LetterState, RefusedError, Sort, State, TargetStatus
+from models import AppConfig, Draft, FieldError, Filter, Letter, LetterState, RefusedError, Sort, State, TargetStatus
 
 Colour = Literal["green", "orange", "red"]
+Shown = Literal["synced", "pending", "overdue", "failed"]
 
-COLOURS: Final[Mapping[State, Colour]] = {"synced": "green", "pending": "orange", "failed": "red"}
+COLOURS: Final[Mapping[Shown, Colour]] = {"synced": "green", "pending": "orange", "overdue": "red", "failed": "red"}
+FILTERS: Final[tuple[Filter, ...]] = (*COLOURS, "deleting")
 FIELDS: Final[Mapping[str, str]] = {
     "name": "Name",
     "repository_url": "Repository URL",
@@ -65,6 +67,16 @@ def state_at(row: AppConfig, target: str) -> State:
     return next((status.state for status in row.sync if status.target == target), "pending")
 
 
+def shown_at(row: AppConfig, target: str) -> Shown:
+    """Return the word for it: one that has been pending for too long is overdue."""
+    return next((shown(status) for status in row.sync if status.target == target), "pending")
+
+
+def shown(status: TargetStatus) -> Shown:
+    """Return the word for a status."""
+    return "overdue" if status.overdue else status.state
+
+
 def table(rows: Iterable[AppConfig], now: datetime) -> Table:
     """Return the list as it is seen at `now`; without any target known, the usual ones are pending."""
     rows = tuple(rows)
@@ -79,7 +91,7 @@ def table(rows: Iterable[AppConfig], now: datetime) -> Table:
             "By": tuple(row.updated_by for row in rows),
         },
         states={
-            target_label(target): tuple(state_at(row, target) for row in rows)
+            target_label(target): tuple(shown_at(row, target) for row in rows)
             for target in targets_of(rows) or tuple(TARGETS)
         },
     )

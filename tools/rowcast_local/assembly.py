@@ -132,6 +132,7 @@ class Blueprint:
         crud = {
             "ROWCAST_DATABASE_URL": self.postgres.url,
             "ROWCAST_REPLICATION_PASSWORD": self.credentials.replication,
+            "ROWCAST_CONNECT_URL": self.connect.url,
         }
         cluster = {
             "ROWCAST_TARGET": "k8s",

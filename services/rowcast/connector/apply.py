@@ -10,7 +10,8 @@ from tenacity.stop import stop_base
 
 from rowcast.connector.definition import Definition
 from rowcast.connector.errors import ConnectNotReadyError, ConnectorError
-from rowcast.connector.plan import Plan, Status, plan
+from rowcast.connector.plan import Plan, plan
+from rowcast.core.connector import Status
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -7,7 +7,7 @@ from typing import Any, Self
 import httpx
 
 from rowcast.connector.errors import ConnectNotReadyError, ConnectRefusedError
-from rowcast.connector.plan import Status, TaskStatus, root_cause
+from rowcast.core.connector import Status, read_status
 
 # 404: not started yet, or the connector's status is not written yet; 409: a rebalance is under way.
 _NOT_YET = {404, 408, 409, 429}
@@ -63,10 +63,7 @@ class ConnectClient:
 
     def status(self) -> Status:
         """How the connector and its tasks are."""
-        content = self._send("GET", f"{self._path}/status").json()
-        tasks = [TaskStatus(task["id"], task["state"], root_cause(task.get("trace"))) for task in content["tasks"]]
-        connector = content["connector"]
-        return Status(connector["state"], tasks, root_cause(connector.get("trace")))
+        return read_status(self._send("GET", f"{self._path}/status").json())
 
     def restart_failed(self) -> None:
         """Starts what has failed again, the connector or its tasks, and nothing else."""

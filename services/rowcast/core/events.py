@@ -49,6 +49,8 @@ class Change:
     row: AppConfig
     lsn: int
     saved_at: str | None
+    traceparent: str | None = None
+    """The trace (W3C Trace Context) of the transaction that made this very change, if that had one."""
 
     @property
     def deleted(self) -> bool:
@@ -75,18 +77,29 @@ def decode(event: object) -> Change:
     side = "before" if op is Op.DELETE else "after"
     data = _mapping(envelope.get("data"), "data")
     time = envelope.get("time")
+    row = _mapping(data.get(side), f"data.{side}")
     return Change(
         table=table,
         op=op,
-        row=decode_row(_mapping(data.get(side), f"data.{side}")),
+        row=decode_row(row),
         lsn=_number(envelope, "iodebeziumlsn"),
         saved_at=time if isinstance(time, str) else None,
+        traceparent=_trace(row, envelope.get("iodebeziumtxId")),
     )
 
 
 def read(table: str, row: object, lsn: int) -> Change:
     """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
     return Change(table, Op.READ, _ROWS[table](_mapping(row, "row")), lsn, saved_at=None)
+
+
+def _trace(row: Mapping[str, object], transaction: object) -> str | None:
+    """A row keeps the trace of its last change by the API: another transaction's event, such as of a direct DELETE or
+    of a snapshot, has no part in it.
+    """
+    traceparent = row.get("traceparent")
+    of_this = transaction is not None and str(row.get("traced_txid")) == str(transaction)
+    return traceparent if of_this and isinstance(traceparent, str) else None
 
 
 def _app_config(row: Mapping[str, object]) -> AppConfig:

@@ -1,5 +1,6 @@
 """Puts crud together; the one place that wires."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -13,11 +14,14 @@ from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
 from rowcast.crud.migrations.migrate import check_level
-from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, snapshots
+from rowcast.crud.pipeline.gathering import Gathering
+from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, pipeline, snapshots
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
+from rowcast.runtime.tracing import Tracing
 
 SERVICE = "crud"
 _DESCRIPTION = """The API that owns Rowcast's table of application configurations. What a row says is what will run.
@@ -47,12 +51,16 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.engine = engine
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
+    app.state.gathering = Gathering(settings, engine, app.state.sidecar)
     equipment = equip(app, settings, SERVICE)
+    equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
-    for module in (lists, snapshots, batches, details, appconfigs, deadletters):
+    for module in (lists, snapshots, batches, details, appconfigs, deadletters, pipeline):
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
-    SyncStatusSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.status_topic)
+    app.state.tracing = equipment.tracing
+    statuses = SyncStatusSubscriber(engine, equipment.registry, settings.targets, equipment.tracing)
+    statuses.subscribe(dapr, settings.pubsub, settings.status_topic)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))
     equipment.readiness.add("migrations", lambda: _check_migrations(engine))
@@ -63,10 +71,15 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
+    gathering: Gathering = app.state.gathering
+    await gathering.aclose()
     sidecar: DaprPublisher = app.state.sidecar
     await sidecar.aclose()
     engine: Engine = app.state.engine
     engine.dispose()
+    tracing: Tracing | None = app.state.tracing
+    if tracing is not None:
+        await asyncio.to_thread(tracing.shutdown)
 
 
 def _check_database(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from rowcast.core.errors import TransientError
 from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.tracing import child_span, sampled
 
 _NOT_READY = frozenset({"42P01", "42703", "42883", "25006"})
 """SQLSTATE of an undefined table, column or function (not migrated yet) and of a standby (a failover): these pass."""
@@ -54,6 +55,9 @@ def log_in_with(engine: Engine, settings: CrudSettings) -> None:
             raise TransientError(f"no password for the database: {error}") from error
 
 
+_SET_CONFIG = text("SELECT set_config('rowcast.actor', :who, true), set_config('rowcast.traceparent', :trace, true)")
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction whose statements all see one snapshot. Raises TransientError if the database is in trouble."""
@@ -64,9 +68,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
     """A transaction that commits at the end, in the name of `actor`. Raises TransientError if the database fails."""
-    with translated(), engine.begin() as connection:
+    with child_span("transaction") as span, translated(), engine.begin() as connection:
         if actor is not None:
-            connection.execute(text("SELECT set_config('rowcast.actor', :who, true)"), {"who": actor})
+            # Whoever reads the change's event goes on with this trace.
+            trace = sampled(span.traceparent) if span else None
+            connection.execute(_SET_CONFIG, {"who": actor, "trace": trace or ""})
         yield connection
 
 

@@ -21,6 +21,21 @@ app_configs = Table(
     Column("updated_by", Text, nullable=False),
 )
 
+deletions = Table(
+    "app_config_deletions",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("name", Text(collation="C"), nullable=False),
+    Column("repository_url", Text(collation="C"), nullable=False),
+    Column("branch", Text(collation="C"), nullable=False),
+    Column("environment", Text(collation="C"), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    Column("deleted_at", _TIME, nullable=False),
+)
+
 history = Table(
     "app_config_history",
     metadata,

@@ -2,28 +2,50 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
+from rowcast.crud import states
 from rowcast.crud.cursors import Cursor
+from rowcast.crud.deletions import on_its_way
 from rowcast.crud.errors import FieldError
-from rowcast.crud.models import app_configs, history, sync_statuses
+from rowcast.crud.models import app_configs, deletions, history, sync_statuses
 
-State = Literal["synced", "pending", "failed"]
+State = states.Overall | Literal["overdue", "deleting"]
 
-SORTABLE = {"name": app_configs.c.name, "updated_at": app_configs.c.updated_at, "id": app_configs.c.id}
+SORTABLE = ("name", "updated_at", "id")
 
 
 @dataclass(frozen=True)
 class ListFilter:
-    """Which rows a list has; None means any. `state` is over all of `targets`, and over those that reported besides."""
+    """Which rows a list has; None means any. `state` is over all of `targets`, and over those that reported besides.
+
+    A row is overdue when it has been pending at a target for longer than `patience`.
+    """
 
     environment: str | None = None
     search: str | None = None
     state: State | None = None
     targets: Sequence[str] = ()
+    patience: timedelta = timedelta(minutes=1)
+
+    @property
+    def source(self) -> Table:
+        """Where the list's rows are."""
+        return deletions if self.state == "deleting" else app_configs
 
 
 @dataclass(frozen=True)
@@ -37,15 +59,15 @@ class Page:
 
 def list_page(connection: Connection, wanted: ListFilter, sort: str, after: Cursor | None, limit: int) -> Page:
     """One page in the order `sort`, a name of SORTABLE, descending with a `-` before it."""
-    conditions = _conditions(wanted)
-    query = _ordered(select(app_configs).where(*conditions), sort)
+    conditions, source = _conditions(wanted), wanted.source
+    query = _ordered(select(source).where(*conditions), sort, source)
     if after is not None:
-        query = query.where(_after(sort, after))
+        query = query.where(_after(sort, after, source))
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     more = len(rows) > limit
     rows = rows[:limit]
     whole = after is None and not more
-    count = select(func.count()).select_from(app_configs).where(*conditions)
+    count = select(func.count()).select_from(source).where(*conditions)
     total = len(rows) if whole else connection.execute(count).scalar_one()
     return Page(rows, _cursor(sort, rows[-1]) if more else None, total)
 
@@ -62,64 +84,49 @@ def history_page(connection: Connection, row_id: int, before: Cursor | None, lim
 
 
 def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapping]:
-    """The sync statuses of these rows, each with its `state`; rows may be gone."""
+    """The sync statuses of these rows, each with its `state` and since when it would be pending; rows may be gone."""
     joined = sync_statuses.outerjoin(app_configs, app_configs.c.id == sync_statuses.c.row_id)
-    query = select(sync_statuses, _state().label("state")).select_from(joined)
+    joined = joined.outerjoin(deletions, deletions.c.id == sync_statuses.c.row_id)
+    since = func.coalesce(states.pending_since(), deletions.c.deleted_at)
+    columns = (states.state().label("state"), since.label("pending_since"))
+    query = select(sync_statuses, *columns).select_from(joined)
     return connection.execute(query.where(sync_statuses.c.row_id.in_(row_ids))).mappings().all()
 
 
-def _state() -> ColumnElement[str]:
-    status, row = sync_statuses.c, app_configs.c
-    current = case(
-        (row.id.is_(None), status.deleted), else_=~status.deleted & (status.observed_generation >= row.generation)
-    )
-    failed = _failure()
-    # A failure of a generation that has been passed by says nothing of the present one.
-    failed_now = failed & func.coalesce(status.observed_generation >= row.generation, True)
-    return case((failed_now, "failed"), (current & ~failed, "synced"), else_="pending")
-
-
-def _failure() -> ColumnElement[bool]:
-    """As the index sync_statuses_failed has it."""
-    return (sync_statuses.c.outcome == "dead-lettered") | sync_statuses.c.error.is_not(None)
-
-
-def _in_state(state: State, targets: Sequence[str]) -> ColumnElement[bool]:
-    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits."""
-    status, row = sync_statuses.c, app_configs.c
-    its = status.row_id == row.id
-    failed = _failure() & (status.observed_generation >= row.generation)
-    if state == "failed":
-        return exists().where(its, failed)
-    current = ~status.deleted & (status.observed_generation >= row.generation) & ~_failure()
-    synced = func.count().filter(current, status.target.in_(targets)) == len(targets)
-    # One look at a row's statuses: three of them, one a condition, take three times as long.
-    overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
-    return select(overall).where(its).scalar_subquery() == state
+def deleted_at(connection: Connection, row_id: int) -> datetime | None:
+    """When a row was deleted that is not gone from every target yet; None for any other."""
+    return connection.execute(select(deletions.c.deleted_at).where(deletions.c.id == row_id)).scalar_one_or_none()
 
 
 def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
+    row = wanted.source.c
     if wanted.environment is not None:
-        conditions.append(app_configs.c.environment == wanted.environment)
+        conditions.append(row.environment == wanted.environment)
     if wanted.search:
-        columns = (app_configs.c.name, app_configs.c.repository_url, app_configs.c.branch)
-        conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
-    if wanted.state is not None:
-        conditions.append(_in_state(wanted.state, wanted.targets))
+        searched = (row.name, row.repository_url, row.branch)
+        conditions.append(or_(*(one.icontains(wanted.search, autoescape=True) for one in searched)))
+    match wanted.state:
+        case None:
+            pass
+        case "deleting":
+            conditions.append(on_its_way(wanted.targets))
+        case "overdue":
+            conditions.append(states.overdue(wanted.targets, wanted.patience))
+        case state:
+            conditions.append(states.in_state(state, wanted.targets))
     return conditions
 
 
-def _ordered(query: Select[Any], sort: str) -> Select[Any]:
-    column = SORTABLE[sort.removeprefix("-")]
+def _ordered(query: Select[Any], sort: str, source: Table) -> Select[Any]:
+    key = source.c[sort.removeprefix("-")]
     if sort.startswith("-"):
-        return query.order_by(column.desc(), app_configs.c.id.desc())
-    return query.order_by(column, app_configs.c.id)
+        return query.order_by(key.desc(), source.c.id.desc())
+    return query.order_by(key, source.c.id)
 
 
-def _after(sort: str, cursor: Cursor) -> ColumnElement[bool]:
-    column = SORTABLE[sort.removeprefix("-")]
-    here = tuple_(column, app_configs.c.id)
+def _after(sort: str, cursor: Cursor, source: Table) -> ColumnElement[bool]:
+    here = tuple_(source.c[sort.removeprefix("-")], source.c.id)
     there = tuple_(_key(sort, cursor.key), cursor.row_id)
     return and_(here < there) if sort.startswith("-") else and_(here > there)
 

@@ -115,12 +115,15 @@ class TargetSync(BaseModel):
     reference: str | None = Field(default=None, description="resourceVersion, or the commit's sha")
     error: str | None = None
     updated_at: Time | None = None
+    pending_since: Time | None = Field(default=None, description="when the oldest change was made that it hasn't got")
+    overdue: bool = Field(default=False, description="pending for longer than ROWCAST_OVERDUE_SECONDS")
 
 
 class AppConfigListed(AppConfigOut):
     """One row, and what became of it, by target."""
 
     sync: dict[str, TargetSync]
+    deleted_at: Time | None = Field(default=None, description="set for a row that is gone, in the list of `deleting`")
 
 
 class AppConfigPage(BaseModel):
@@ -209,6 +212,7 @@ class StatusOut(BaseModel):
 
     id: int
     generation: int | None
+    deleting: bool = Field(default=False, description="the row is gone, its object at some target may not be")
     targets: dict[str, TargetStatus]
 
 

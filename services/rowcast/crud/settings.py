@@ -26,6 +26,14 @@ class CrudSettings(Settings):
     """The password of that role; without it the role exists but no password lets it in."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
+    overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How long a change may take to arrive before it counts as overdue, in seconds."""
+    capture_slot: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")] = "rowcast"
+    """The replication slot that the connector reads, for `GET /pipeline`; the connector's as well."""
+    connector_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] = "rowcast"
+    """The connector's name at Connect, for `GET /pipeline`; the connector's as well."""
+    connect_url: str | None = None
+    """Kafka Connect's REST interface, for `GET /pipeline`; without it the connector's state is unknown there."""
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     """Connections that are kept open."""
     database_pool_overflow: Annotated[int, Field(ge=0, le=1000)] = 10

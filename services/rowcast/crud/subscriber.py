@@ -1,5 +1,6 @@
 """Subscribes to what sync reports, through the sidecar."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,10 +11,11 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from rowcast.crud import sync_status
+from rowcast.crud import deletions, sync_status
 from rowcast.crud.database import changing
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX
+from rowcast.runtime.tracing import Tracing, now, sampled
 
 ROUTE = f"{EVENTS_PREFIX}sync-status"
 SUCCESS = {"status": "SUCCESS"}
@@ -23,8 +25,12 @@ DROP = {"status": "DROP"}
 class SyncStatusSubscriber:
     """Keeps reported statuses. Only what can't be read is dropped; trouble with the database gets 503: retried."""
 
-    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, engine: Engine, registry: CollectorRegistry, targets: Sequence[str], tracing: Tracing | None = None
+    ) -> None:
         self._engine = engine
+        self._tracing = tracing
+        self._targets = targets
         self._log = get_logger("rowcast.crud.subscriber")
         self._statuses = Counter(
             "rowcast_sync_statuses", "Statuses that sync reported.", ["target", "outcome"], registry=registry
@@ -53,15 +59,33 @@ class SyncStatusSubscriber:
         for reason in report.malformed:
             self._malformed.inc()
             self._log.error("one sync status dropped: it cannot be read", target=report.target, reason=reason)
+        began = now()
         changed = await run_in_threadpool(self._save, report)
+        self._trace(report, began)
         for status in report.statuses:
             self._statuses.labels(report.target, status.outcome).inc()
         self._log.debug("sync status recorded", target=report.target, rows=len(report.statuses), changed=changed)
         return SUCCESS
 
+    def _trace(self, report: sync_status.Report, began: float) -> None:
+        if self._tracing is None:
+            return
+        ended = now()
+        for status in report.statuses:
+            parent = sampled(status.traceparent)
+            if parent is not None:
+                about: dict[str, str | int | bool] = {"rowcast.target": report.target, "rowcast.row_id": status.row_id}
+                self._tracing.record("record status", parent, began, ended, about, "consumer")
+
     def _save(self, report: sync_status.Report) -> int:
+        gone = sorted({status.row_id for status in report.statuses if status.deleted})
         with changing(self._engine) as connection:
-            return sync_status.save(connection, report.target, report.statuses)
+            if gone:
+                deletions.lock(connection, gone)
+            changed = sync_status.save(connection, report.target, report.statuses)
+            if gone:
+                deletions.settle(connection, gone, self._targets)
+            return changed
 
 
 def event_data(body: bytes) -> Any:

@@ -28,6 +28,7 @@ class ReportedStatus(BaseModel):
     captured_at: AwareDatetime | None = None
     delivered_at: AwareDatetime
     cause: Literal["change", "reconcile"] = "change"
+    traceparent: str | None = Field(default=None, exclude=True)
 
     @property
     def order(self) -> tuple[int, bool, datetime]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, RowMapping
 
@@ -21,10 +22,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Status:
-    """A row's generation (None if it is gone) and its sync statuses."""
+    """A row's generation (None if it is gone) and its sync statuses.
+
+    `since` is when it was made, or deleted if it is gone and may not be gone from every target yet.
+    """
 
     generation: int | None
     statuses: Sequence[RowMapping] = field(default_factory=list)
+    since: datetime | None = None
 
 
 def create(engine: Engine, actor: str, config: Mapping[str, str]) -> RowMapping:
@@ -90,7 +95,10 @@ def row_status(engine: Engine, row_id: int) -> Status:
         row = repository.get(connection, row_id)
         if row is None and not queries.history_page(connection, row_id, None, 1).rows:
             raise NotFoundError(row_id)
-        return Status(row["generation"] if row else None, queries.statuses(connection, [row_id]))
+        found = queries.statuses(connection, [row_id])
+        if row is None:
+            return Status(None, found, queries.deleted_at(connection, row_id))
+        return Status(row["generation"], found, row["created_at"])
 
 
 def merged(row: RowMapping, config: Mapping[str, str]) -> dict[str, str]:

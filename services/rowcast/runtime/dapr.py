@@ -35,6 +35,25 @@ class DaprPublisher:
         """Closes the connections to the sidecar."""
         await self._client.aclose()
 
+    async def check(self) -> None:
+        """Whether the sidecar is well, by its own word. Raises TransientError if it isn't, or doesn't answer."""
+        try:
+            response = await self._client.get("/v1.0/healthz")
+        except httpx.HTTPError as error:
+            raise TransientError(f"the sidecar doesn't answer: {str(error) or type(error).__name__}") from error
+        if response.is_error:
+            raise TransientError(f"the sidecar answered {response.status_code}: {response.text[:200]}")
+
+    async def invoke(self, app_id: str, path: str) -> Any:
+        """The JSON that `GET path` of another application gives. Raises TransientError for any other answer."""
+        try:
+            response = await self._client.get(path, headers={"dapr-app-id": app_id})
+        except httpx.HTTPError as error:
+            raise TransientError(f"the sidecar doesn't answer: {str(error) or type(error).__name__}") from error
+        if response.is_error:
+            raise TransientError(f"{response.status_code}: {response.text[:300]}")
+        return orjson.loads(response.content)
+
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         """Publishes `data` (JSON-able), which the sidecar wraps as a CloudEvent; returns once the broker has it.
 

@@ -1,5 +1,7 @@
 """One Prometheus registry per application, so that two applications in one process (tests) don't collide."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -7,6 +9,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from rowcast import __version__
+
+Refresh = Callable[[], Awaitable[None]]
+"""Brings metrics up to date that are read from elsewhere; raises nothing."""
 
 
 def new_registry(service: str) -> CollectorRegistry:
@@ -20,9 +25,11 @@ def new_registry(service: str) -> CollectorRegistry:
     return registry
 
 
-def add_metrics_route(app: FastAPI, registry: CollectorRegistry) -> None:
-    """Adds `GET /metrics` in Prometheus' text format."""
+def add_metrics_route(app: FastAPI, registry: CollectorRegistry, refreshes: Sequence[Refresh] = ()) -> None:
+    """Adds `GET /metrics` in Prometheus' text format; each of `refreshes` is awaited before it answers."""
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
+        for refresh in refreshes:
+            await refresh()
         return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     """The name of the Dapr pub/sub component."""
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")] = "rowcast"
     """What the topics' names begin with; platforms that share a broker need different ones. The connector's as well."""
+    otlp_endpoint: str | None = Field(
+        default=None, validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
+    )
+    """Where traces are sent (OTLP over HTTP), such as `http://collector:4318`; without it there are none."""
     max_body_bytes: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
     """The largest request body that is read, in bytes."""
     shutdown_seconds: Annotated[float, Field(gt=0)] = 20.0

@@ -17,8 +17,10 @@ from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.sync import subscription
-from rowcast.sync.delivery import Delivery, Entry, Publisher, Topics
-from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics
+from rowcast.sync.delivery import Delivery, Publisher, Topics
+from rowcast.sync.facts import Facts
+from rowcast.sync.facts_route import add_route as add_facts_route
+from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics, WorkMetrics
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import Drift, Period
@@ -50,6 +52,8 @@ def create_app(
         await starting.close()
         await sidecar.aclose()
         await crud.aclose()
+        if equipment.tracing is not None:
+            await asyncio.to_thread(equipment.tracing.shutdown)
 
     app = FastAPI(title="Rowcast sync", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     equipment = equip(app, settings, f"sync-{settings.target}")
@@ -57,8 +61,10 @@ def create_app(
     metrics = SyncMetrics(settings.target, equipment.registry)
     topics = Topics(settings.status_topic, settings.dead_letter_topic)
     told = sidecar if publisher is None else publisher
-    delivery = Delivery(starting, told, topics, metrics)
-    _add_routes(app, settings, delivery, metrics)
+    facts = Facts()
+    WorkMetrics(settings.target, facts, equipment.registry)
+    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing)
+    _add_routes(app, settings, delivery)
 
     correct = settings.drift == "correct"
     found = ReconcileMetrics(settings.target, equipment.registry)
@@ -67,6 +73,7 @@ def create_app(
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
     reconcile_routes.add_routes(app, settings, reconciler)
+    add_facts_route(app, settings, facts, starting, sidecar, reconciler)
     return app
 
 
@@ -84,18 +91,7 @@ async def _start(starting: Starting) -> None:
     log.info("ready")
 
 
-def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery, metrics: SyncMetrics) -> None:
-    log = get_logger("rowcast.sync")
-
-    async def deliver(entries: list[Entry]) -> set[str]:
-        try:
-            return await delivery.deliver(entries)
-        except Exception:
-            # A bug of ours: retried as long as it takes, counted for the alert, never taken for success.
-            metrics.error("bug")
-            log.exception("delivery failed")
-            return {entry.id for entry in entries}
-
+def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> None:
     @app.get("/dapr/subscribe")
     async def subscribe() -> list[dict[str, Any]]:
         return subscription.subscriptions(settings)
@@ -103,22 +99,22 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery, metric
     @app.post(subscription.SINGLE_ROUTE)
     async def single(request: Request) -> Response:
         entry = subscription.single(subscription.parsed(await request.body()), request.headers)
-        return _json(subscription.RETRY if await deliver([entry]) else subscription.SUCCESS)
+        return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
 
     @app.post(subscription.BULK_ROUTE)
     async def bulk(request: Request) -> Response:
         entries = subscription.bulk(orjson.loads(await request.body()))
-        return _json(subscription.answer(entries, await deliver(entries)))
+        return _json(subscription.answer(entries, await delivery.deliver(entries)))
 
     @app.post(subscription.REPLAYS)
     async def single_replay(request: Request) -> Response:
         entry = subscription.single_raw(orjson.loads(await request.body()), request.headers)
-        return _json(subscription.RETRY if await deliver([entry]) else subscription.SUCCESS)
+        return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
 
     @app.post(subscription.REPLAYS_BULK)
     async def bulk_replays(request: Request) -> Response:
         entries = subscription.bulk_raw(orjson.loads(await request.body()))
-        return _json(subscription.answer(entries, await deliver(entries)))
+        return _json(subscription.answer(entries, await delivery.deliver(entries)))
 
 
 def _json(body: object) -> Response:

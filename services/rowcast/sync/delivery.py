@@ -18,7 +18,10 @@ from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
 from rowcast.core.render import Desired, render
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.tracing import Tracing
+from rowcast.sync.facts import NO_ROW, Facts
 from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.spans import BatchSpans
 
 ROWS_IN_A_LOG_LINE = 20
 TROUBLE_SECONDS = 2.0
@@ -65,17 +68,30 @@ class _Batch:
     dead: list[tuple[Sequence[Entry], dict[str, Any]]] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     trouble: dict[str, list[str]] = field(default_factory=dict)
+    failures: dict[RowKey, str] = field(default_factory=dict)
+    reason: str = ""
+    spans: BatchSpans | None = None
 
 
 class Delivery:
     """Delivers batches to one target and reports what became of each row."""
 
-    def __init__(self, target: Target, publisher: Publisher, topics: Topics, metrics: SyncMetrics) -> None:
+    def __init__(
+        self,
+        target: Target,
+        publisher: Publisher,
+        topics: Topics,
+        metrics: SyncMetrics,
+        facts: Facts | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._target = target
         self._publisher = publisher
         self._topics = topics
         self._metrics = metrics
         self._troubles: dict[RowKey, tuple[float, float | None]] = {}
+        self._facts = Facts() if facts is None else facts
+        self._tracing = tracing
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -83,13 +99,34 @@ class Delivery:
 
         An entry that is not among them has been applied, or was not news, or is in the dead-letter topic.
         """
+        number = self._facts.began(len(entries))
+        try:
+            return await self._deliver(entries)
+        except Exception as error:
+            # A bug of ours: retried as long as it takes, counted for the alert, never taken for success.
+            self._failed("bug", repr(error))
+            self._facts.retried((NO_ROW,), repr(error))
+            self._log.exception("delivery failed")
+            return {entry.id for entry in entries}
+        finally:
+            self._facts.ended(number)
+
+    async def _deliver(self, entries: Sequence[Entry]) -> set[str]:
         started = time.perf_counter()
         batch = _Batch(entries, _now())
+        if self._tracing is not None:
+            batch.spans = BatchSpans(self._tracing, self._target.name, len(entries))
         desired = self._desire(batch)
-        for wanted, result in await self._attempt(desired):
+        if batch.spans:
+            batch.spans.rendered()
+        results = await self._attempt(desired)
+        if batch.spans:
+            batch.spans.delivered()
+        for wanted, result in results:
             self._settle(batch, wanted, result)
         await self._report(batch)
-        self._metrics.batch(time.perf_counter() - started, len(batch.retry))
+        self._metrics.batch(time.perf_counter() - started, len(entries))
+        self._remember(batch)
         for outcome, count in batch.outcomes.items():
             self._metrics.outcome(outcome, count)
         return batch.retry
@@ -103,6 +140,10 @@ class Delivery:
                 batch.dead.append(((entry,), self._dead_letter(entry, error, None)))
                 continue
             changes.append(change)
+            self._facts.received(change, entry.position)
+            self._metrics.captured(change, batch.captured_at)
+            if batch.spans:
+                batch.spans.follow(change)
             batch.rows.setdefault((change.table, change.row.id), []).append(entry)
         return [render(change) for change in latest(changes).values()]
 
@@ -125,13 +166,15 @@ class Delivery:
                 # The row's earlier events in this batch were overtaken before they could be delivered.
                 batch.outcomes[Outcome.STALE] += len(entries) - 1
                 batch.statuses.append(self._status(batch, desired, outcome, reference=reference))
+                self._metrics.delivered(desired, outcome)
             case Failed(PermanentError() as error):
-                self._metrics.error("permanent")
+                self._failed("permanent", str(error))
                 batch.dead.append((entries, self._dead_letter(entries[-1], error, desired)))
                 batch.statuses.append(self._status(batch, desired, Outcome.DEAD_LETTERED, error=str(error)))
             case Failed(error):
-                self._metrics.error("transient")
+                self._failed("transient", str(error))
                 batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
+                batch.failures[desired.table, desired.row_id] = str(error)
                 batch.retry.update(entry.id for entry in entries)
                 self._complain(batch, desired, str(error))
 
@@ -152,6 +195,7 @@ class Delivery:
                 await self._publisher.publish(self._topics.dead_letters, letter)
             except TransientError as error:
                 self._log.warning("dead letter not published, trying again", error=str(error))
+                batch.reason = str(error)
                 batch.retry.update(entry.id for entry in entries)
                 continue
             batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
@@ -163,6 +207,7 @@ class Delivery:
             except TransientError as error:
                 # Delivered but not told: coming again it is `unchanged`, and told then.
                 self._log.warning("status not published, trying again", error=str(error))
+                batch.reason = str(error)
                 batch.retry.update(entry.id for entries in batch.rows.values() for entry in entries)
         for cause, rows in batch.trouble.items():
             # One line for a cause, not for a row: a target that is down would flood the log.
@@ -175,6 +220,19 @@ class Delivery:
             rows=[f"{s['row_id']}@{s['generation']} {s['outcome']}" for s in batch.statuses[:ROWS_IN_A_LOG_LINE]],
         )
 
+    def _failed(self, kind: str, error: str) -> None:
+        self._metrics.error(kind)
+        self._facts.failed(kind, error)
+
+    def _remember(self, batch: _Batch) -> None:
+        """What must come again and why, and what need not."""
+        causes = {row: batch.reason for row, entries in batch.rows.items() if batch.retry & {e.id for e in entries}}
+        if len(batch.retry) > sum(len(batch.rows[row]) for row in causes):
+            causes[NO_ROW] = batch.reason
+        for row, cause in causes.items():
+            self._facts.retried((row,), batch.failures.get(row, cause))
+        self._facts.settled(row for row in (*batch.rows, NO_ROW) if row not in causes)
+
     def _status(
         self,
         batch: _Batch,
@@ -183,7 +241,7 @@ class Delivery:
         reference: str | None = None,
         error: str | None = None,
     ) -> dict[str, Any]:
-        return {
+        status = {
             **_row(desired),
             "outcome": str(outcome),
             "deleted": desired.deleted,
@@ -193,6 +251,9 @@ class Delivery:
             "captured_at": batch.captured_at,
             "delivered_at": _now(),
         }
+        if batch.spans:
+            status["traceparent"] = batch.spans.settled(desired, str(outcome), reference, error)
+        return status
 
     def _dead_letter(self, entry: Entry, error: PermanentError, desired: Desired | None) -> dict[str, Any]:
         row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}

@@ -52,6 +52,10 @@ class Starting:
         """Whether events can be taken. A target that went down later doesn't count: its events wait in their retry."""
         self._ready()
 
+    async def reach(self) -> None:
+        """Ask the target itself whether it can be delivered to. Raises RowcastError with the cause when not."""
+        await self._ready().check()
+
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver, once started."""
         return await self._ready().deliver(batch)

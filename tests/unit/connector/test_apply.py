@@ -8,7 +8,8 @@ import pytest
 from rowcast.connector.apply import NotRunningError, Patience, apply, snapshot_again, wait_until_running
 from rowcast.connector.definition import Definition
 from rowcast.connector.errors import ConnectNotReadyError, ConnectRefusedError
-from rowcast.connector.plan import Change, Status, TaskStatus
+from rowcast.connector.plan import Change
+from rowcast.core.connector import Status, TaskStatus
 
 DEFINITION = Definition("rowcast", {"tasks.max": "1"})
 RUNNING = Status("RUNNING", [TaskStatus(0, "RUNNING")])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rowcast.connector.plan import Change, Status, TaskStatus, plan, root_cause
+from rowcast.connector.plan import Change, plan
+from rowcast.core.connector import Status, TaskStatus, root_cause
 
 
 def test_a_connector_that_is_not_there_is_created() -> None:

@@ -4,7 +4,7 @@ import yaml
 
 from rowcast_local.assembly import APPS
 from rowcast_local.paths import CHECKOUT
-from rowcast_local.ports import DEFAULT_PORTS
+from rowcast_local.ports import DEFAULT_PORTS, HOST
 
 CONTENT: dict[str, Any] = yaml.safe_load((CHECKOUT / "dapr.yaml").read_text())
 KINDS = {"daprHTTPPort": "http", "daprGRPCPort": "grpc", "daprInternalGRPCPort": "internal", "metricsPort": "metrics"}
@@ -34,3 +34,8 @@ def test_the_dashboard_listens_at_its_port() -> None:
 def test_no_sidecar_stops_subscribing_because_its_application_is_unwell() -> None:
     assert not [app["appID"] for app in CONTENT["apps"] if app.get("enableAppHealthCheck")]
     assert "appHealthCheckPath" not in CONTENT["common"]
+
+
+def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
+    crud = next(app for app in CONTENT["apps"] if app["appID"] == "crud")
+    assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"

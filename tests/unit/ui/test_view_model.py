@@ -70,6 +70,13 @@ def test_the_table_has_a_line_per_row_and_a_column_per_target() -> None:
     assert table.states == {"Kubernetes": ("synced", "pending"), "Git": ("failed", "synced")}
 
 
+def test_what_has_been_pending_for_too_long_is_shown_as_overdue() -> None:
+    late = row(1, TargetStatus("k8s", "pending", overdue=True), TargetStatus("git", "pending"))
+    assert view_model.table([late], NOW).states == {"Kubernetes": ("overdue",), "Git": ("pending",)}
+    assert view_model.COLOURS["overdue"] == "red"
+    assert view_model.FILTERS[-2:] == ("failed", "deleting")
+
+
 def test_targets_are_pending_before_any_has_reported() -> None:
     assert view_model.table([row()], NOW).states == {"Kubernetes": ("pending",), "Git": ("pending",)}
 

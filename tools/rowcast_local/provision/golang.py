@@ -120,6 +120,14 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("kustomize", "5.8.1", "sigs.k8s.io/kustomize/kustomize/v5"),
     GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
     GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),
+    # It judges alerts; the many services that Prometheus can discover, and their clients, are not asked for.
+    GoPart(
+        "promtool",
+        "3.13.0",
+        "github.com/prometheus/prometheus/cmd/promtool",
+        {"github.com/prometheus/common/version.Version": "3.13.0"},
+        tags="remove_all_sd",
+    ),
 )
 # What `./task chaos` cuts and slows links with.
 FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from rowcast.core.errors import TransientError
@@ -45,7 +45,14 @@ def migrate(settings: CrudSettings) -> None:
                 ensure_replication_role(
                     connection, password.get_secret_value() if password else None, settings.replication_role
                 )
+                _name_slot(connection, settings.capture_slot)
     log.info("migrated", before=before, after=head_level())
+
+
+def _name_slot(connection: Connection, slot: str) -> None:
+    """Tells the trigger that marks how far the slot has confirmed which slot that is."""
+    statement = text("UPDATE public.rowcast_heartbeat SET slot_name = :slot WHERE slot_name <> :slot")
+    connection.execute(statement, {"slot": slot})
 
 
 def current_level(connection: Connection) -> str | None:

@@ -8,6 +8,7 @@ from rowcast.crud.answers import responses
 from rowcast.crud.errors import FieldError
 from rowcast.crud.routes.dependencies import Database, RowId, Settings
 from rowcast.crud.routes.lists import CursorText, Limit
+from rowcast.crud.routes.sync_states import Judge
 from rowcast.crud.schemas import HistoryEntry, HistoryPage, StatusOut, SyncTimes, TargetStatus
 
 router = APIRouter(prefix="/appconfigs", tags=["configurations"])
@@ -30,21 +31,18 @@ def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText
 def status(id: RowId, database: Database, settings: Settings) -> StatusOut:  # noqa: A002
     """What became of a configuration at each target, and when."""
     found = usecases.row_status(database, id)
-    targets = {target: TargetStatus(state="pending") for target in settings.targets}
-    targets.update({row["target"]: _target(row) for row in found.statuses})
-    return StatusOut(id=id, generation=found.generation, targets=targets)
+    judge = Judge(settings)
+    targets = {
+        target: TargetStatus.model_validate({**judge.unreported(found.since), "times": SyncTimes()})
+        for target in settings.targets
+    }
+    targets.update({row["target"]: _target(row, judge) for row in found.statuses})
+    deleting = found.generation is None and found.since is not None
+    return StatusOut(id=id, generation=found.generation, deleting=deleting, targets=targets)
 
 
-def _target(row: RowMapping) -> TargetStatus:
+def _target(row: RowMapping, judge: Judge) -> TargetStatus:
     times = SyncTimes(
         saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
     )
-    return TargetStatus(
-        state=row["state"],
-        observed_generation=row["observed_generation"],
-        outcome=row["outcome"],
-        reference=row["reference"],
-        error=row["error"],
-        updated_at=row["recorded_at"],
-        times=times,
-    )
+    return TargetStatus.model_validate({**judge.reported(row), "times": times})

@@ -1,6 +1,7 @@
 """The list of configurations."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -10,7 +11,8 @@ from rowcast.crud import cursors, queries, usecases
 from rowcast.crud.answers import responses
 from rowcast.crud.errors import FieldError
 from rowcast.crud.routes.dependencies import Database, Settings
-from rowcast.crud.schemas import AppConfigListed, AppConfigPage, TargetSync
+from rowcast.crud.routes.sync_states import Judge
+from rowcast.crud.schemas import AppConfigListed, AppConfigPage
 
 router = APIRouter(prefix="/appconfigs", tags=["configurations"])
 
@@ -32,7 +34,11 @@ def list_configs(
     ] = None,
     state: Annotated[
         queries.State | None,
-        Query(description="Over all targets: one that `failed` counts first, then one that is `pending`."),
+        Query(
+            description="Over all targets: one that `failed` counts first, then one that is `pending`."
+            " `overdue`: pending at any for longer than ROWCAST_OVERDUE_SECONDS."
+            " `deleting`: rows that are gone from the table, but not from every target."
+        ),
     ] = None,
     sort: Annotated[Sort | None, Query(description="A leading `-` is for descending. A cursor keeps its own.")] = None,
 ) -> AppConfigPage:
@@ -42,11 +48,12 @@ def list_configs(
             raise FieldError(field, "printable", "must not have NUL characters")
     after = cursors.decode(cursor) if cursor is not None else None
     order = _order(sort, after)
-    wanted = queries.ListFilter(environment, search, state, settings.targets)
+    patience = timedelta(seconds=settings.overdue_seconds)
+    wanted = queries.ListFilter(environment, search, state, settings.targets, patience)
     listed = usecases.list_rows(database, wanted, order, after, limit)
-    following = listed.page.next_cursor
+    following, judge = listed.page.next_cursor, Judge(settings)
     return AppConfigPage(
-        items=[_item(row, listed.statuses.get(row["id"], ()), settings.targets) for row in listed.page.rows],
+        items=[_item(row, listed.statuses.get(row["id"], ()), settings.targets, judge) for row in listed.page.rows],
         next_cursor=cursors.encode(following) if following else None,
         total=listed.page.total,
     )
@@ -62,15 +69,8 @@ def _order(sort: str | None, after: cursors.Cursor | None) -> str:
     return after.sort
 
 
-def _item(row: RowMapping, statuses: Sequence[RowMapping], targets: Sequence[str]) -> AppConfigListed:
-    sync = {target: TargetSync(state="pending") for target in targets}
-    for status in statuses:
-        sync[status["target"]] = TargetSync(
-            state=status["state"],
-            observed_generation=status["observed_generation"],
-            outcome=status["outcome"],
-            reference=status["reference"],
-            error=status["error"],
-            updated_at=status["recorded_at"],
-        )
+def _item(row: RowMapping, statuses: Sequence[RowMapping], targets: Sequence[str], judge: Judge) -> AppConfigListed:
+    since = row.get("deleted_at") or row["created_at"]
+    sync = {target: judge.unreported(since) for target in targets}
+    sync.update({status["target"]: judge.reported(status) for status in statuses})
     return AppConfigListed.model_validate({**row, "sync": sync})

@@ -1,0 +1,49 @@
+"""Cases that Rowcast knows, by a stable word, and the page that says what to do about each."""
+
+from enum import StrEnum
+
+
+class Advice(StrEnum):
+    """The word; the page's name in docs/how-to is beside it in PAGES."""
+
+    LOST_SLOT = "lost-slot"
+    """The replication slot is gone, or PostgreSQL has given it up."""
+    RESTORED_DATABASE = "restored-database"
+    """The connector remembers a place in the log that this database has not reached."""
+    LOST_OFFSETS = "lost-offsets"
+    """The connector has forgotten how far it had read."""
+    RECREATED_TOPIC = "recreated-topic"
+    """The topic of changes was made anew: what it held is gone."""
+    RECONCILE_REFUSED = "reconcile-refused"
+    """A reconcile would have removed too much: the table was emptied, or is another one."""
+    RECONCILE = "reconcile"
+    """Nothing fails, and yet rows wait: their events never came."""
+    CONNECTOR_MISSING = "connector-missing"
+    """Connect has no such connector."""
+    CONNECTOR_FAILED = "connector-failed"
+    """The connector or its task has failed."""
+    SLOT_BEHIND = "slot-behind"
+    """The slot confirms nothing, and the database keeps its log for it."""
+    TARGET_DOWN = "target-down"
+    """The target doesn't take what is delivered."""
+    PART_DOWN = "part-down"
+    """A part doesn't answer."""
+    DEAD_LETTERS = "dead-letters"
+    """Events that a target could not take wait for a person."""
+
+
+_WATCH = "watch-the-pipeline.md"
+_NAMES: dict[Advice, str] = {
+    Advice.LOST_SLOT: "recover-from-lost-slot.md",
+    Advice.RESTORED_DATABASE: "recover-from-restored-database.md",
+    Advice.LOST_OFFSETS: "recover-from-lost-offsets.md",
+    Advice.RECREATED_TOPIC: "recover-from-recreated-topic.md",
+    Advice.RECONCILE_REFUSED: "reconcile.md",
+    Advice.RECONCILE: "reconcile.md",
+}
+
+
+def page(advice: Advice) -> str:
+    """The page, as a path in the repository."""
+    name = _NAMES.get(advice)
+    return f"docs/how-to/{name}" if name else f"docs/how-to/{_WATCH}#{advice}"

@@ -1,0 +1,120 @@
+"""What PostgreSQL knows of the way: its slot, the rows and how they are, the deletions, the dead letters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable, RowMapping, func, select, text
+
+from rowcast.crud.database import reading
+from rowcast.crud.deletions import on_its_way
+from rowcast.crud.models import deletions
+from rowcast.crud.states import cells
+
+STATEMENT_MS = 1500
+
+_SLOT = text("""
+SELECT slot.slot_name IS NOT NULL AS present, slot.active, slot.wal_status, slot.database = current_database() AS ours,
+    CAST(pg_current_wal_lsn() - '0/0' AS bigint) AS lsn,
+    CAST(slot.confirmed_flush_lsn - '0/0' AS bigint) AS confirmed_lsn,
+    CAST(pg_current_wal_lsn() - slot.confirmed_flush_lsn AS bigint) AS lag_bytes,
+    CAST(pg_current_wal_lsn() - slot.restart_lsn AS bigint) AS retained_bytes,
+    heart.beat_at, heart.marked_at, slot.confirmed_flush_lsn >= heart.marked_lsn AS mark_confirmed, now() AS now
+FROM public.rowcast_heartbeat AS heart LEFT JOIN pg_replication_slots AS slot ON slot.slot_name = heart.slot_name
+""")
+_LETTERS = text("""
+SELECT target, count(*) AS open, min(dead_lettered_at) AS oldest FROM public.dead_letters WHERE state = 'open'
+GROUP BY target
+""")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Of one target, or of a kind of thing: how many, how many of them too long, and the oldest one's time."""
+
+    count: int = 0
+    overdue: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Configurations over all targets, and those that each target has not got, or has refused."""
+
+    total: int
+    synced: int
+    failed: int
+    pending: Mapping[str, Waiting]
+    refused: Mapping[str, int]
+    deletions: Waiting
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """All of it, from one transaction."""
+
+    now: datetime
+    slot: Mapping[str, Any]
+    rows: Rows
+    letters: Mapping[str, Waiting]
+
+
+def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> DatabaseFacts:
+    """Ask the database. Raises TransientError."""
+    with reading(engine) as connection:
+        connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
+        slot = connection.execute(_SLOT).mappings().one()
+        return DatabaseFacts(
+            slot["now"], dict(slot), _rows(connection, targets, slot["now"] - patience), _letters(connection)
+        )
+
+
+def _rows(connection: Connection, targets: Sequence[str], late: datetime) -> Rows:
+    by_target = {row["target"]: row for row in connection.execute(_by_target(targets, late)).mappings()}
+    whole = connection.execute(_whole(targets)).mappings().one()
+    return Rows(
+        total=whole["total"],
+        synced=whole["synced"],
+        failed=whole["failed"],
+        pending={target: _waiting(by_target.get(target)) for target in targets},
+        refused={target: by_target[target]["failed"] if target in by_target else 0 for target in targets},
+        deletions=_waiting(connection.execute(_deletions(targets, late)).mappings().one()),
+    )
+
+
+def _by_target(targets: Sequence[str], late: datetime) -> Executable:
+    cell = cells(targets).c
+    count, pending = func.count(), cell.state == "pending"
+    columns = (
+        count.filter(pending).label("count"),
+        count.filter(pending & (cell.since < late)).label("overdue"),
+        func.min(cell.since).label("since"),
+        count.filter(cell.state == "failed").label("failed"),
+    )
+    return select(cell.target, *columns).group_by(cell.target)
+
+
+def _whole(targets: Sequence[str]) -> Executable:
+    cell = cells(targets).c
+    failed, synced = func.bool_or(cell.state == "failed"), func.bool_and(cell.state == "synced")
+    row = select(failed.label("failed"), synced.label("synced")).group_by(cell.id).subquery().c
+    count = func.count()
+    return select(
+        count.label("total"), count.filter(row.failed).label("failed"), count.filter(row.synced).label("synced")
+    )
+
+
+def _deletions(targets: Sequence[str], late: datetime) -> Executable:
+    since, count = deletions.c.deleted_at, func.count()
+    columns = (count.label("count"), count.filter(since < late).label("overdue"), func.min(since).label("since"))
+    return select(*columns).where(on_its_way(targets))
+
+
+def _letters(connection: Connection) -> dict[str, Waiting]:
+    found = connection.execute(_LETTERS).mappings()
+    return {row["target"]: Waiting(row["open"], 0, row["oldest"]) for row in found}
+
+
+def _waiting(row: RowMapping | None) -> Waiting:
+    return Waiting(row["count"], row["overdue"], row["since"]) if row else Waiting()

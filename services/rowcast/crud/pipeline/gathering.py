@@ -1,0 +1,110 @@
+"""Asks every station at once, each for at most TIME_LIMIT seconds; what fails is a fact too."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar, cast
+
+import httpx
+from sqlalchemy import Engine
+
+from rowcast.core.errors import TransientError
+from rowcast.crud.pipeline import connect, database
+from rowcast.crud.pipeline.connect import ConnectFacts
+from rowcast.crud.pipeline.database import DatabaseFacts
+from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.dapr import DaprPublisher
+from rowcast.runtime.logging import get_logger
+
+TIME_LIMIT = 2.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a part answered, or why it didn't; neither if it wasn't asked."""
+
+    value: T | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Everything that was found at one moment; `syncs` by target."""
+
+    at: datetime
+    database: Answer[DatabaseFacts] = Answer()
+    connect: Answer[ConnectFacts] = Answer()
+    sidecar: Answer[bool] = Answer()
+    syncs: Mapping[str, Answer[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+class Gathering:
+    """Whoever asks while it is asking gets the same answers: many who watch are no more load than one."""
+
+    def __init__(self, settings: CrudSettings, engine: Engine, sidecar: DaprPublisher) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._sidecar = sidecar
+        self._connect = _client(settings.connect_url) if settings.connect_url else None
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._all: asyncio.Task[Gathered] | None = None
+        self._log = get_logger("rowcast.pipeline")
+
+    async def aclose(self) -> None:
+        """Closes the connections to Connect."""
+        if self._connect is not None:
+            await self._connect.aclose()
+
+    async def gather(self) -> Gathered:
+        """Nothing is raised. Takes TIME_LIMIT at most."""
+        if self._all is None or self._all.done():
+            self._all = asyncio.create_task(self._gather())
+        return await asyncio.shield(self._all)
+
+    async def _gather(self) -> Gathered:
+        targets = self._settings.targets
+        asked: Sequence[Awaitable[Answer[Any]]] = (
+            self._ask("database", self._database),
+            self._ask("connect", self._ask_connect),
+            self._ask("sidecar", self._ask_sidecar),
+            *(self._ask(f"sync-{target}", self._asking(target)) for target in targets),
+        )
+        found = await asyncio.gather(*asked)
+        syncs = dict(zip(targets, found[3:], strict=True))
+        return Gathered(datetime.now(UTC), found[0], found[1], found[2], syncs)
+
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[Any]]) -> Answer[Any]:
+        task = self._running.get(name)
+        # A question that hangs in a thread can't be taken back: wait for that one rather than add another.
+        if task is None or task.done():
+            task = self._running[name] = asyncio.create_task(cast("Any", ask()))
+        done, _ = await asyncio.wait({task}, timeout=TIME_LIMIT)
+        if not done:
+            return Answer(error=f"no answer within {TIME_LIMIT:g} s")
+        error = task.exception()
+        if error is None:
+            return Answer(task.result())
+        if not isinstance(error, TransientError):
+            self._log.error("a part could not be asked", part=name, exc_info=error)
+        return Answer(error=str(error) or type(error).__name__)
+
+    async def _database(self) -> DatabaseFacts:
+        patience = timedelta(seconds=self._settings.overdue_seconds)
+        return await asyncio.to_thread(database.read, self._engine, self._settings.targets, patience)
+
+    async def _ask_connect(self) -> ConnectFacts | None:
+        name = self._settings.connector_name
+        return await connect.read(self._connect, name) if self._connect else None
+
+    async def _ask_sidecar(self) -> bool:
+        await self._sidecar.check()
+        return True
+
+    def _asking(self, target: str) -> Callable[[], Awaitable[Any]]:
+        return lambda: self._sidecar.invoke(f"sync-{target}", "/facts")
+
+
+def _client(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, timeout=TIME_LIMIT, trust_env=False)

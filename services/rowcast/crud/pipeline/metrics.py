@@ -1,0 +1,134 @@
+"""The facts as Prometheus sees them. What isn't known has no series: a value of before would be a lie."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from rowcast.crud.pipeline.connect import ConnectFacts
+from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
+from rowcast.crud.pipeline.gathering import Gathered, Gathering
+from rowcast.crud.pipeline.report import report
+from rowcast.crud.pipeline.stations import STATES
+from rowcast.crud.settings import CrudSettings
+
+TASK_STATES = ("RUNNING", "FAILED", "PAUSED", "UNASSIGNED", "RESTARTING", "STOPPED")
+
+
+class PipelineMetrics(Collector):
+    """Gathers when Prometheus asks (`refresh`), and gives what was found."""
+
+    def __init__(self, gathering: Gathering, settings: CrudSettings, registry: CollectorRegistry) -> None:
+        self._gathering = gathering
+        self._settings = settings
+        self._found: Gathered | None = None
+        registry.register(self)
+
+    async def refresh(self) -> None:
+        """Ask every station."""
+        self._found = await self._gathering.gather()
+
+    def describe(self) -> Iterable[Metric]:
+        """Every family that there can be, without values."""
+        return [family for family, _ in _FAMILIES.values()]
+
+    def collect(self) -> Iterator[Metric]:
+        """The families with what was found last."""
+        if self._found is not None:
+            yield from _collected(self._found, self._settings)
+
+
+def _gauge(name: str, text: str, *labels: str) -> tuple[GaugeMetricFamily, tuple[str, ...]]:
+    return GaugeMetricFamily(f"rowcast_{name}", text, labels=labels), labels
+
+
+_FAMILIES = {
+    name: _gauge(name, text, *labels)
+    for name, text, *labels in (
+        ("station_state", "1 for the state that a station of the way is in.", "station", "state"),
+        ("rows", "Configurations by their state over all targets.", "state"),
+        ("pending_rows", "Rows whose present generation a target has not got.", "target"),
+        ("overdue_rows", "Rows that are pending for longer than ROWCAST_OVERDUE_SECONDS.", "target"),
+        ("oldest_pending_timestamp_seconds", "When the change was made that waits longest; 0 if none.", "target"),
+        ("deletions", "Deleted rows that are not gone from every target."),
+        ("overdue_deletions", "Deletions that take longer than ROWCAST_OVERDUE_SECONDS."),
+        ("oldest_deletion_timestamp_seconds", "When the deletion was made that waits longest; 0 if none."),
+        ("dead_letters_open", "Dead letters that nobody has replayed or discarded.", "target"),
+        ("oldest_dead_letter_timestamp_seconds", "When the oldest open dead letter was written; 0 if none.", "target"),
+        ("slot_present", "1 if the replication slot is there."),
+        ("slot_active", "1 if the connector reads the slot."),
+        ("slot_lost", "1 if PostgreSQL has given the slot up."),
+        ("slot_lag_bytes", "Log that the slot has not confirmed."),
+        ("slot_retained_bytes", "Log that the database keeps for the slot."),
+        ("slot_confirmed_timestamp_seconds", "All that was written before then is confirmed by the connector."),
+        ("heartbeat_timestamp_seconds", "When the connector last beat."),
+        ("connector_running", "1 if the connector and all its tasks run."),
+        ("connector_tasks", "Tasks of the connector by state.", "state"),
+    )
+}
+
+
+def _collected(found: Gathered, settings: CrudSettings) -> Iterator[Metric]:
+    yield _stations(found, settings)
+    if found.database.value is not None:
+        yield from _database(found.database.value)
+    if found.connect.value is not None:
+        yield from _connect(found.connect.value)
+
+
+def _family(name: str, *values: tuple[tuple[str, ...], float]) -> Metric:
+    empty, labels = _FAMILIES[name]
+    family = GaugeMetricFamily(empty.name, empty.documentation, labels=labels)
+    for labelled, value in values:
+        family.add_metric(labelled, value)
+    return family
+
+
+def _stations(found: Gathered, settings: CrudSettings) -> Metric:
+    stations = [one for one in report(found, settings).stations if one.configured]
+    return _family(
+        "station_state",
+        *(((one.name, state), float(one.state == state)) for one in stations for state in STATES),
+    )
+
+
+def _database(facts: DatabaseFacts) -> Iterator[Metric]:
+    rows, slot = facts.rows, facts.slot
+    pending = rows.total - rows.synced - rows.failed
+    counts = (("synced", rows.synced), ("pending", pending), ("failed", rows.failed))
+    yield _family("rows", *(((state,), count) for state, count in counts))
+    yield from _waiting("pending_rows", "oldest_pending_timestamp_seconds", rows.pending)
+    yield _family("overdue_rows", *(((target,), one.overdue) for target, one in rows.pending.items()))
+    yield _family("deletions", ((), rows.deletions.count))
+    yield _family("overdue_deletions", ((), rows.deletions.overdue))
+    yield _family("oldest_deletion_timestamp_seconds", ((), _timestamp(rows.deletions.since)))
+    letters = {**dict.fromkeys(rows.pending, Waiting()), **facts.letters}
+    yield from _waiting("dead_letters_open", "oldest_dead_letter_timestamp_seconds", letters)
+    yield _family("slot_present", ((), float(slot["present"])))
+    yield _family("heartbeat_timestamp_seconds", ((), _timestamp(slot["beat_at"])))
+    if slot["present"]:
+        yield _family("slot_active", ((), float(slot["active"])))
+        yield _family("slot_lost", ((), float(slot["wal_status"] == "lost")))
+        for name in ("lag_bytes", "retained_bytes"):
+            if slot[name] is not None:
+                yield _family(f"slot_{name}", ((), slot[name]))
+    if slot["marked_at"] is not None:
+        yield _family("slot_confirmed_timestamp_seconds", ((), _timestamp(slot["marked_at"])))
+
+
+def _waiting(count: str, oldest: str, waiting: Mapping[str, Waiting]) -> Iterator[Metric]:
+    yield _family(count, *(((target,), one.count) for target, one in waiting.items()))
+    yield _family(oldest, *(((target,), _timestamp(one.since)) for target, one in waiting.items()))
+
+
+def _connect(facts: ConnectFacts) -> Iterator[Metric]:
+    status = facts.status
+    yield _family("connector_running", ((), float(status is not None and status.running)))
+    states = [task.state for task in status.tasks] if status else []
+    yield _family("connector_tasks", *(((state,), states.count(state)) for state in TASK_STATES))
+
+
+def _timestamp(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0

@@ -1,0 +1,141 @@
+"""The page of facts from what was gathered. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from rowcast.crud.pipeline import judging
+from rowcast.crud.pipeline.advice import Advice
+from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
+from rowcast.crud.pipeline.gathering import Gathered
+from rowcast.crud.pipeline.judging import OK, Verdict, station
+from rowcast.crud.pipeline.stations import PipelineOut, Station, pipeline
+from rowcast.crud.settings import CrudSettings
+
+TARGETS = {"k8s": "Kubernetes API", "git": "Git repository"}
+
+
+def report(found: Gathered, settings: CrudSettings) -> PipelineOut:
+    """The page."""
+    return pipeline(
+        [*_database(found), *_connect(found, settings), *_sidecar(found), *_syncs(found, settings)], found.at
+    )
+
+
+def _down(what: str, error: str | None) -> Verdict:
+    return Verdict("down", f"{what}: {error}", "see whether it runs, and its log", Advice.PART_DOWN)
+
+
+def _unasked(what: str) -> Verdict:
+    return Verdict("unknown", f"{what} could not be asked", "see the stations that are down")
+
+
+def _database(found: Gathered) -> Iterator[Station]:
+    facts, now = found.database.value, found.at
+    error = (found.database.error or "").removeprefix("the database doesn't answer: ")
+    verdict = OK if facts else _down("the database doesn't answer", error)
+    yield station("database", "PostgreSQL", verdict, {}, now)
+    names = (("rows", "Configurations"), ("dead-letters", "Dead letters"), ("slot", "Replication slot"))
+    if facts is None:
+        yield from (station(name, title, _unasked("the database"), {}, now) for name, title in names)
+        return
+    verdicts = (
+        (judging.rows(facts.rows), _row_facts(facts)),
+        (judging.dead_letters(facts.letters, facts.now), _letter_facts(facts)),
+        (judging.slot(facts, found.connect.value), _slot_facts(facts)),
+    )
+    for (name, title), (verdict, told) in zip(names, verdicts, strict=True):
+        yield station(name, title, verdict, told, now)
+
+
+def _connect(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
+    facts, now = found.connect.value, found.at
+    names = (("connect", "Kafka Connect"), ("connector", "Debezium connector"))
+    if settings.connect_url is None:
+        verdict = Verdict("unknown", "crud has not been told where Kafka Connect is", "set ROWCAST_CONNECT_URL")
+        for name, title in names:
+            yield station(name, title, verdict, {}, now).model_copy(update={"configured": False})
+        return
+    verdict = OK if facts else _down("Kafka Connect doesn't answer", found.connect.error)
+    yield station("connect", "Kafka Connect", verdict, {"version": facts.version} if facts else {}, now)
+    if facts is None:
+        yield station("connector", "Debezium connector", _unasked("Kafka Connect"), {}, now)
+        return
+    database = found.database.value
+    present = bool(database.slot["present"]) if database else None
+    told: dict[str, Any] = {"lsn": facts.lsn}
+    if facts.status is not None:
+        tasks = [{"task": one.number, "state": one.state, "error": one.error} for one in facts.status.tasks]
+        told |= {"state": facts.status.state, "error": facts.status.error, "tasks": tasks}
+    yield station("connector", "Debezium connector", judging.connector(facts, present), told, now)
+
+
+def _sidecar(found: Gathered) -> Iterator[Station]:
+    verdict = _down("crud's sidecar is not well", found.sidecar.error) if found.sidecar.error else OK
+    yield station("sidecar", "crud's Dapr sidecar", verdict, {}, found.at)
+
+
+def _syncs(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
+    patience = timedelta(seconds=settings.overdue_seconds)
+    for target, answer in found.syncs.items():
+        title, place = f"sync to {target}", TARGETS.get(target, target)
+        facts = answer.value
+        if facts is not None:
+            told = {name: value for name, value in facts.items() if name != "target_error"}
+            yield station(f"sync-{target}", title, judging.sync(facts, found.at, patience), told, found.at)
+            error = None if facts["not_ready"] and not facts["target_error"] else facts["target_error"]
+            yield station(f"target-{target}", place, judging.target(error), {}, found.at)
+            continue
+        # Without a sidecar of our own we know nothing of others.
+        unknown = _unasked(f"sync-{target}")
+        gone = _down(f"sync-{target} or its sidecar doesn't answer", answer.error)
+        yield station(f"sync-{target}", title, unknown if found.sidecar.error else gone, {}, found.at)
+        yield station(f"target-{target}", place, unknown, {}, found.at)
+
+
+def _row_facts(facts: DatabaseFacts) -> Mapping[str, Any]:
+    rows = facts.rows
+    return {
+        "rows": rows.total,
+        "synced": rows.synced,
+        "failed": rows.failed,
+        "pending": rows.total - rows.synced - rows.failed,
+        "targets": {
+            target: {**_waiting(one, facts.now), "failed": rows.refused[target]} for target, one in rows.pending.items()
+        },
+        "deletions": _waiting(rows.deletions, facts.now),
+    }
+
+
+def _waiting(one: Waiting, now: datetime) -> dict[str, Any]:
+    return {
+        "pending": one.count,
+        "overdue": one.overdue,
+        "oldest_pending_since": one.since,
+        "oldest_pending_seconds": _seconds(now, one.since),
+    }
+
+
+def _letter_facts(facts: DatabaseFacts) -> Mapping[str, Any]:
+    oldest = min((one.since for one in facts.letters.values() if one.since is not None), default=None)
+    return {
+        "open": sum(one.count for one in facts.letters.values()),
+        "oldest": oldest,
+        "oldest_seconds": _seconds(facts.now, oldest),
+        "targets": {target: one.count for target, one in facts.letters.items()},
+    }
+
+
+def _slot_facts(facts: DatabaseFacts) -> Mapping[str, Any]:
+    slot, now = facts.slot, facts.now
+    names = ("active", "wal_status", "lag_bytes", "retained_bytes", "confirmed_lsn", "lsn")
+    return {
+        "present": slot["present"],
+        **{name: slot[name] for name in names},
+        "confirmed_seconds": _seconds(now, slot["marked_at"]),
+        "heartbeat_seconds": _seconds(now, slot["beat_at"]),
+    }
+
+
+def _seconds(now: datetime, since: datetime | None) -> float | None:
+    return None if since is None else round(max(0.0, (now - since).total_seconds()), 3)

@@ -1,0 +1,185 @@
+"""From facts to words: every case that Rowcast knows has its state, its advice and something to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rowcast.core.connector import Status, TaskStatus
+from rowcast.crud.pipeline import judging
+from rowcast.crud.pipeline.advice import Advice, page
+from rowcast.crud.pipeline.connect import ConnectFacts
+from rowcast.crud.pipeline.database import DatabaseFacts, Rows, Waiting
+from rowcast.crud.pipeline.judging import Verdict
+from rowcast.crud.pipeline.stations import Station, overall
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+PATIENCE = timedelta(seconds=60)
+MIB = 1024 * 1024
+AWAITED = {"lost-slot", "restored-database", "recreated-topic", "lost-offsets"}
+"""Their pages are written beside the tests of those recoveries."""
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def slot(connect: ConnectFacts | None = None, **changed: Any) -> Verdict:
+    well = {
+        "present": True,
+        "active": True,
+        "wal_status": "reserved",
+        "lsn": 5000,
+        "confirmed_lsn": 4900,
+        "lag_bytes": 100,
+        "retained_bytes": 200,
+        "beat_at": ago(3),
+        "marked_at": ago(3),
+        "mark_confirmed": True,
+    }
+    rows = Rows(0, 0, 0, {}, {}, Waiting())
+    return judging.slot(DatabaseFacts(NOW, well | changed, rows, {}), connect)
+
+
+def connector(lsn: int | None = 4000, state: str = "RUNNING", task: str = "RUNNING") -> ConnectFacts:
+    return ConnectFacts(
+        "4.3.0", Status(state, [TaskStatus(0, task, "no disk" if task == "FAILED" else None)]), True, lsn
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "advice"),
+    [
+        ({}, "ok", None),
+        ({"present": False}, "down", Advice.LOST_SLOT),
+        ({"wal_status": "lost", "active": False}, "down", Advice.LOST_SLOT),
+        ({"active": False}, "down", Advice.SLOT_BEHIND),
+        ({"wal_status": "unreserved"}, "degraded", Advice.SLOT_BEHIND),
+        ({"retained_bytes": 600 * MIB}, "degraded", Advice.SLOT_BEHIND),
+        ({"beat_at": ago(100)}, "degraded", Advice.SLOT_BEHIND),
+        ({"mark_confirmed": False, "marked_at": ago(100)}, "degraded", Advice.RESTORED_DATABASE),
+        ({"mark_confirmed": False, "marked_at": ago(10)}, "ok", None),
+        ({"mark_confirmed": None, "marked_at": None}, "ok", None),
+    ],
+)
+def test_a_slot(changed: dict[str, Any], state: str, advice: Advice | None) -> None:
+    verdict = slot(**changed)
+    assert (verdict.state, verdict.advice) == (state, advice)
+
+
+def test_a_connector_that_has_read_further_than_the_database_has_written_shows_a_restored_database() -> None:
+    assert slot(connector(lsn=9000)).advice == Advice.RESTORED_DATABASE
+    assert slot(connector(lsn=4000)).state == "ok"
+
+
+def test_without_a_connector_there_need_be_no_slot_yet() -> None:
+    assert slot(ConnectFacts("4.3.0", None, False, None), present=False).state == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "advice"),
+    [
+        (connector(), "ok", None),
+        (ConnectFacts("4.3.0", None, False, None), "down", Advice.CONNECTOR_MISSING),
+        (connector(task="FAILED"), "down", Advice.CONNECTOR_FAILED),
+        (connector(state="PAUSED", task="PAUSED"), "down", Advice.CONNECTOR_FAILED),
+        (connector(task="RESTARTING"), "degraded", Advice.CONNECTOR_FAILED),
+        (connector(lsn=None), "degraded", Advice.LOST_OFFSETS),
+    ],
+)
+def test_a_connector(facts: ConnectFacts, state: str, advice: Advice | None) -> None:
+    verdict = judging.connector(facts, slot_present=True)
+    assert (verdict.state, verdict.advice) == (state, advice)
+
+
+def sync(**changed: Any) -> Verdict:
+    well = {
+        "target": "git",
+        "not_ready": None,
+        "sidecar_error": None,
+        "in_flight": {"batches": 0, "events": 0, "since": None},
+        "retrying": {"rows": 0, "since": None, "error": None},
+        "last_error": None,
+        "last_bug_at": None,
+        "topic_recreated_at": None,
+        "reconcile": {"period_seconds": 300.0, "drift": "correct", "current": None, "last": None},
+    }
+    return judging.sync(well | changed, NOW, PATIENCE)
+
+
+def reconciled(**last: Any) -> dict[str, Any]:
+    done = {"state": "done", "dry_run": False, "started_at": ago(20).isoformat(), "finished_at": ago(10).isoformat()}
+    return {"reconcile": {"period_seconds": 300.0, "drift": "correct", "current": None, "last": {**done, **last}}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "advice"),
+    [
+        ({"not_ready": "the inventory has not been read"}, "takes no events yet", Advice.TARGET_DOWN),
+        ({"sidecar_error": "the sidecar doesn't answer"}, "sidecar", Advice.PART_DOWN),
+        (
+            {"retrying": {"rows": 1200, "since": ago(300).isoformat(), "error": "503"}},
+            "1,200 rows tried again for 5 min: 503",
+            Advice.TARGET_DOWN,
+        ),
+        (
+            {"in_flight": {"batches": 1, "events": 9, "since": ago(90).isoformat()}},
+            "in delivery for 90 s",
+            Advice.TARGET_DOWN,
+        ),
+        ({"last_bug_at": ago(9).isoformat(), "last_error": "KeyError"}, "a bug of Rowcast's", None),
+        ({"topic_recreated_at": ago(5).isoformat()}, "made anew", Advice.RECREATED_TOPIC),
+        ({**reconciled(), "topic_recreated_at": ago(15).isoformat()}, "made anew", Advice.RECREATED_TOPIC),
+        (reconciled(state="refused", error="would prune 9 of 9 rows"), "would prune 9", Advice.RECONCILE_REFUSED),
+        (reconciled(state="failed", error="crud answered 503"), "failed", Advice.RECONCILE),
+        (reconciled(finished_at=ago(1000).isoformat()), "16 min ago", None),
+    ],
+)
+def test_a_sync_that_is_not_well_says_why(changed: dict[str, Any], words: str, advice: Advice | None) -> None:
+    verdict = sync(**changed)
+    assert verdict.state in ("degraded", "down")
+    assert words in (verdict.message or "")
+    assert (verdict.advice, bool(verdict.action)) == (advice, True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        reconciled(),
+        {"in_flight": {"batches": 1, "events": 9, "since": ago(5).isoformat()}},
+        {**reconciled(), "topic_recreated_at": ago(30).isoformat()},
+        {"last_bug_at": ago(900).isoformat()},
+    ],
+)
+def test_a_sync_that_is_well_says_nothing(changed: dict[str, Any]) -> None:
+    assert sync(**changed) == Verdict()
+
+
+def test_rows_that_are_overdue_come_before_those_that_were_refused() -> None:
+    waiting = {"k8s": Waiting(5, 0, ago(3)), "git": Waiting(5, 5, ago(600))}
+    late = judging.rows(Rows(9, 2, 2, waiting, {}, Waiting(1, 1, ago(99))))
+    refused = judging.rows(Rows(9, 7, 2, {"k8s": Waiting()}, {"k8s": 2}, Waiting()))
+
+    assert (late.message, late.advice) == ("overdue: 5 rows at git, 1 deletion", Advice.RECONCILE)
+    assert (refused.message, refused.advice) == ("2 rows refused by a target", Advice.DEAD_LETTERS)
+
+
+def test_the_whole_is_as_its_worst_part_that_is_configured() -> None:
+    def part(state: Any, configured: bool = True) -> Station:
+        return Station(name="n", title="t", state=state, configured=configured, checked_at=NOW)
+
+    assert overall([part("ok"), part("unknown", configured=False)]) == "ok"
+    assert overall([part("ok"), part("unknown"), part("degraded")]) == "degraded"
+    assert overall([part("down"), part("degraded")]) == "down"
+
+
+@pytest.mark.parametrize("advice", [one for one in Advice if one not in AWAITED])
+def test_every_advice_leads_to_a_page_and_its_place_there(advice: Advice) -> None:
+    path, _, anchor = page(advice).partition("#")
+    text = Path(__file__).parents[3].joinpath(path).read_text()
+    headings = [line.lstrip("#").strip().split("`")[1] for line in text.splitlines() if line.startswith("## `")]
+    assert not anchor or anchor in headings
