@@ -89,9 +89,9 @@ class Delivery:
         self._publisher = publisher
         self._topics = topics
         self._metrics = metrics
+        self._troubles: dict[RowKey, tuple[float, float | None]] = {}
         self._facts = Facts() if facts is None else facts
         self._tracing = tracing
-        self._troubles: dict[RowKey, tuple[float, float | None]] = {}
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:

@@ -31,11 +31,11 @@ def test_the_dashboard_listens_at_its_port() -> None:
     assert f"--server.port={DEFAULT_PORTS['ui']}" in dashboard["command"]
 
 
-def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
-    crud = next(app for app in CONTENT["apps"] if app["appID"] == "crud")
-    assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"
-
-
 def test_no_sidecar_stops_subscribing_because_its_application_is_unwell() -> None:
     assert not [app["appID"] for app in CONTENT["apps"] if app.get("enableAppHealthCheck")]
     assert "appHealthCheckPath" not in CONTENT["common"]
+
+
+def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
+    crud = next(app for app in CONTENT["apps"] if app["appID"] == "crud")
+    assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"
