@@ -23,7 +23,7 @@ from rowcast.sync.facts_route import add_route as add_facts_route
 from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics, WorkMetrics
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
-from rowcast.sync.reconcile.schedule import Drift, Period
+from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Period
 from rowcast.sync.reconcile.table import CrudTable, Table
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.starting import Starting
@@ -42,7 +42,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work) for work in (_start(starting), drift.run())]
+        tasks = [asyncio.create_task(work) for work in (_start(starting), drift.run(), after_snapshot.run())]
         if settings.reconcile_seconds:
             tasks.append(asyncio.create_task(period.run()))
         yield
@@ -63,15 +63,15 @@ def create_app(
     told = sidecar if publisher is None else publisher
     facts = Facts()
     WorkMetrics(settings.target, facts, equipment.registry)
-    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing)
-    _add_routes(app, settings, delivery)
-
     correct = settings.drift == "correct"
     found = ReconcileMetrics(settings.target, equipment.registry)
     reconciler = Reconciler(starting, crud if table is None else table, told, topics.status, found)
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
+    after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
+    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice)
+    _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
     add_facts_route(app, settings, facts, starting, sidecar, reconciler)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import orjson
 
 from rowcast.core.errors import PermanentError, TransientError
-from rowcast.core.events import Change, decode
+from rowcast.core.events import Change, Op, decode
 from rowcast.core.outcomes import RETRYING, Outcome
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
@@ -84,6 +84,7 @@ class Delivery:
         metrics: SyncMetrics,
         facts: Facts | None = None,
         tracing: Tracing | None = None,
+        on_snapshot: Callable[[], None] = lambda: None,
     ) -> None:
         self._target = target
         self._publisher = publisher
@@ -92,6 +93,7 @@ class Delivery:
         self._troubles: dict[RowKey, tuple[float, float | None]] = {}
         self._facts = Facts() if facts is None else facts
         self._tracing = tracing
+        self._on_snapshot = on_snapshot
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -140,6 +142,8 @@ class Delivery:
                 batch.dead.append(((entry,), self._dead_letter(entry, error, None)))
                 continue
             changes.append(change)
+            if change.op is Op.READ:
+                self._on_snapshot()
             self._facts.received(change, entry.position)
             self._metrics.captured(change, batch.captured_at)
             if batch.spans:

@@ -26,10 +26,15 @@ class Bench:
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     broken_topics: set[str] = field(default_factory=set)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    read_by_a_snapshot: int = 0
 
     def __post_init__(self) -> None:
         metrics = SyncMetrics("memory", self.registry)
-        self._delivery = Delivery(self.target, self, Topics("status", "dead"), metrics)
+        topics = Topics("status", "dead")
+        self._delivery = Delivery(self.target, self, topics, metrics, on_snapshot=self._count)
+
+    def _count(self) -> None:
+        self.read_by_a_snapshot += 1
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         if topic in self.broken_topics:
@@ -71,6 +76,14 @@ async def test_a_batch_is_acknowledged_delivered_and_reported_in_one_message(ben
     assert bench.statuses() == [(1, 1, "created"), (2, 1, "created")]
     assert len(bench.published) == 1
     assert [held.row_id for held in await bench.target.inventory()] == [1, 2]
+
+
+async def test_what_a_snapshot_read_is_told_and_other_changes_are_not(bench: Bench) -> None:
+    await bench.deliver(event("c", row_id=1, name="a"), event("u", row_id=2, name="b"))
+    assert bench.read_by_a_snapshot == 0
+
+    await bench.deliver(event("r", row_id=3, name="c"))
+    assert bench.read_by_a_snapshot == 1
 
 
 async def test_only_the_latest_state_of_a_row_is_delivered_and_what_it_overtook_counts_as_stale(

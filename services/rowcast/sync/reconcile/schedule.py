@@ -1,4 +1,4 @@
-"""When to reconcile: now and then the whole table, and at once the rows that a target shows to have drifted."""
+"""When to reconcile: now and then, after a snapshot, and at once the rows that a target shows to have drifted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
 
 RETRY_SECONDS = 10.0
+MAX_RETRY_SECONDS = 60.0
 GATHER_SECONDS = 0.2
+QUIET_SECONDS = 2.0
+"""A snapshot that has sent nothing for so long is taken to be over; too early a reconcile does no harm."""
 
 
 class Period:
@@ -41,6 +44,46 @@ class Period:
             await self._reconciler.execute(run, self._prune_limit)
             if run.state is State.FAILED:
                 pause = min(pause, RETRY_SECONDS)
+
+
+class AfterSnapshot:
+    """Reconciles when events of a snapshot came and then none for `quiet` seconds; only looks if `correct` is false.
+
+    A snapshot shows the rows that there are. Those that were deleted in what change capture has skipped (its slot or
+    its offsets were lost) it doesn't show, and nothing else would before the next period.
+    """
+
+    def __init__(self, reconciler: Reconciler, prune_limit: float, correct: bool, quiet: float = QUIET_SECONDS) -> None:
+        self._reconciler = reconciler
+        self._prune_limit = prune_limit
+        self._correct = correct
+        self._quiet = quiet
+        self._news = asyncio.Event()
+
+    def notice(self) -> None:
+        """An event of a snapshot has come; returns at once."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._news.wait()
+            while self._news.is_set():
+                self._news.clear()
+                await asyncio.sleep(self._quiet)
+            pause = self._quiet
+            while not await self._reconcile():
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MAX_RETRY_SECONDS)
+
+    async def _reconcile(self) -> bool:
+        """Whether it came to an end: one that another run kept from beginning, or that failed, is to be tried again."""
+        try:
+            run = self._reconciler.begin("snapshot", dry_run=not self._correct)
+        except BusyError:
+            return False
+        await self._reconciler.execute(run, self._prune_limit)
+        return run.state is not State.FAILED
 
 
 class Drift:

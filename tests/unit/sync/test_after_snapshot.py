@@ -1,0 +1,91 @@
+"""A snapshot shows no deletions: what went while nobody captured is found by the reconcile that follows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from rowcast.sync.reconcile.schedule import AfterSnapshot
+from unit.sync.test_reconciler import Bench
+
+pytestmark = pytest.mark.anyio
+QUIET = 0.01
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_a_row_that_was_deleted_unseen_is_pruned_after_the_snapshot(bench: Bench) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    async with _watching(bench) as after_snapshot:
+        after_snapshot.notice()
+        await _until_held(bench, {"b"})
+
+
+async def test_without_a_snapshot_it_never_begins(bench: Bench) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    async with _watching(bench):
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert bench.table.snapshots == 0
+
+
+async def test_a_reconcile_that_fails_is_tried_again_until_one_succeeds(bench: Bench) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    bench.table.broken = "crud is away"
+    async with _watching(bench) as after_snapshot:
+        after_snapshot.notice()
+        await _until(lambda: bench.table.snapshots >= 2)
+        bench.table.broken = None
+        await _until_held(bench, {"b"})
+
+
+async def test_while_another_one_runs_it_waits_for_its_turn(bench: Bench) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    other = bench.reconciler.begin("api", dry_run=True)
+    async with _watching(bench) as after_snapshot:
+        after_snapshot.notice()
+        await bench.reconciler.execute(other, 1.0)
+        await _until_held(bench, {"b"})
+
+
+async def test_it_only_looks_where_drift_is_only_reported(bench: Bench) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    async with _watching(bench, correct=False) as after_snapshot:
+        after_snapshot.notice()
+        await _until(lambda: bench.reconciler.last is not None)
+    assert set(await bench.held()) == {"a", "b"}
+
+
+async def _two_rows_of_which_one_went_unseen(bench: Bench) -> None:
+    for row_id, name in ((1, "a"), (2, "b")):
+        bench.table.save(row_id, 1, name)
+        await bench.deliver(row_id)
+    del bench.table.rows[1]
+
+
+@asynccontextmanager
+async def _watching(bench: Bench, correct: bool = True) -> AsyncIterator[AfterSnapshot]:
+    after_snapshot = AfterSnapshot(bench.reconciler, prune_limit=1.0, correct=correct, quiet=QUIET)
+    task = asyncio.create_task(after_snapshot.run())
+    yield after_snapshot
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - a reconcile tells nobody that it is over
+            await asyncio.sleep(QUIET)
+
+
+async def _until_held(bench: Bench, names: set[str]) -> None:
+    async with asyncio.timeout(20):
+        while set(await bench.held()) != names:  # noqa: ASYNC110 - nor does the target
+            await asyncio.sleep(QUIET)
