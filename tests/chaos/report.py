@@ -81,6 +81,7 @@ def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipp
         "",
         "*Lost*: rows that were not the same in table, cluster and repository, or whose status did not say so, two",
         "minutes after everything was healed; the periodic reconcile was off, so that nothing else could mend it.",
+        "(Where an admission policy had denied rows, a reconcile was asked for: those rows had been told as failed.)",
         "*Stale*: versions seen by a watch of the cluster, or in a commit, whose generation was below one that had",
         "been there, and deleted rows that came back. A round with two faults counts for both.",
         "",

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 
 from chaos.arena import Arena
-from chaos.faults import repairs
 from chaos.faults.fault import Fault
 from chaos.verdict import wait
 from rowcast_local.assembly import CONNECTOR
@@ -71,19 +70,17 @@ def rewound(arena: Arena, chance: random.Random) -> Iterator[None]:
         yield
     finally:
         ask(arena, "PUT", "/resume")
-    arena.repairs.append(repairs.after_a_snapshot)
 
 
 @contextmanager
 def forgotten(arena: Arena, _chance: random.Random) -> Iterator[None]:
-    """The offset is gone; then the page about lost offsets is followed."""
+    """The offset is gone: the connector reads the whole table again."""
     ask(arena, "PUT", "/stop")
     try:
         ask(arena, "DELETE", "/offsets")
         yield
     finally:
         ask(arena, "PUT", "/resume")
-    arena.repairs.append(repairs.after_a_snapshot)
 
 
 FAULTS = (

@@ -24,16 +24,3 @@ def _reconcile(arena: Arena, target: str) -> list[str]:
         return [answer.text]
     run = answer.json()
     return [] if run["state"] == "done" else [str(run["error"])]
-
-
-def after_a_snapshot(arena: Arena) -> None:
-    """Rows that were deleted while nobody looked are in no snapshot: a reconcile prunes them."""
-    wait(lambda: [] if _captured(arena) else ["not captured yet"], 60)
-    reconcile(arena)
-
-
-def _captured(arena: Arena) -> bool:
-    """Whether a change made now has come through."""
-    table = arena.table.read()
-    there = {row_id: generation for row_id, generation, *_ in arena.cluster.read().values()}
-    return all(there.get(row_id, 0) >= generation for row_id, generation, *_ in table.values())
