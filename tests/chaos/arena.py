@@ -154,8 +154,8 @@ def _wire(folder: Path) -> tuple[dict[str, int], Platform]:
 def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
     owner = settle_credentials(bare.state.credentials).database_owner
     broker = {"ROWCAST_KAFKA": f"{HOST}:{ports['everybody-kafka']}"}
-    # What is lost shall be seen, not healed.
-    sync = {"ROWCAST_RECONCILE_SECONDS": "0"}
+    # What is lost shall be seen, not healed. A few deletions are a large share of a small table.
+    sync = {"ROWCAST_RECONCILE_SECONDS": "0", "ROWCAST_RECONCILE_PRUNE_LIMIT": "1"}
     return {
         "kafka": {"ROWCAST_KAFKA_ADVERTISED_PORT": str(ports["everybody-kafka"])},
         "connect": {"ROWCAST_CAPTURE_DB_PORT": str(ports["connect-postgres"])},

@@ -20,6 +20,7 @@ from rowcast.sync import subscription
 from rowcast.sync.delivery import Delivery, Publisher, Topics
 from rowcast.sync.facts import Facts
 from rowcast.sync.facts_route import add_route as add_facts_route
+from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics, WorkMetrics
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
@@ -64,13 +65,16 @@ def create_app(
     facts = Facts()
     WorkMetrics(settings.target, facts, equipment.registry)
     correct = settings.drift == "correct"
+    source = crud if table is None else table
     found = ReconcileMetrics(settings.target, equipment.registry)
-    reconciler = Reconciler(starting, crud if table is None else table, told, topics.status, found)
+    reconciler = Reconciler(starting, source, told, topics.status, found)
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
-    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice)
+    # The Git target keeps its deletions in the history; in a cluster, nothing is left of a row that is gone.
+    hindsight = Hindsight(source) if settings.target == "k8s" else None
+    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
     add_facts_route(app, settings, facts, starting, sidecar, reconciler)

@@ -20,6 +20,7 @@ from rowcast.core.render import Desired, render
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.tracing import Tracing
 from rowcast.sync.facts import NO_ROW, Facts
+from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.spans import BatchSpans
 
@@ -85,6 +86,7 @@ class Delivery:
         facts: Facts | None = None,
         tracing: Tracing | None = None,
         on_snapshot: Callable[[], None] = lambda: None,
+        hindsight: Hindsight | None = None,
     ) -> None:
         self._target = target
         self._publisher = publisher
@@ -94,6 +96,7 @@ class Delivery:
         self._facts = Facts() if facts is None else facts
         self._tracing = tracing
         self._on_snapshot = on_snapshot
+        self._hindsight = hindsight
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -155,9 +158,12 @@ class Delivery:
         if not desired:
             return []
         try:
-            results = await self._target.deliver(desired)
+            overtaken = await self._hindsight.overtaken(desired) if self._hindsight else set()
+            news = [wanted for wanted in desired if (wanted.table, wanted.row_id) not in overtaken]
+            results = dict(await self._target.deliver(news)) if news else {}
         except TransientError as error:
             return [(wanted, Failed(error)) for wanted in desired]
+        results |= dict.fromkeys(overtaken, Delivered(Outcome.STALE, None))
         return [(wanted, results[wanted.table, wanted.row_id]) for wanted in desired]
 
     def _settle(self, batch: _Batch, desired: Desired, result: Result) -> None:

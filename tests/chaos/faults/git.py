@@ -65,18 +65,26 @@ def full(disk: str) -> Doing:
     @contextmanager
     def during(arena: Arena, _chance: random.Random) -> Iterator[None]:
         folder = arena.disks[disk]
-        space = os.statvfs(folder)
-        _resize(folder, (space.f_blocks - space.f_bfree) * space.f_frsize)
+        # Between measuring and this it may have grown, since the load goes on.
+        while not _resize(folder, _used(folder)):
+            pass
         try:
             yield
         finally:
-            _resize(folder, DISK_BYTES)
+            assert _resize(folder, DISK_BYTES)
 
     return during
 
 
-def _resize(folder: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True, capture_output=True)
+def _used(folder: Path) -> int:
+    space = os.statvfs(folder)
+    return (space.f_blocks - space.f_bfree) * space.f_frsize
+
+
+def _resize(folder: Path, size: int) -> bool:
+    """Whether it could be; a disk can't be smaller than what is on it."""
+    command = ["mount", "-o", f"remount,size={size}", str(folder)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def no_disks(arena: Arena) -> str | None:

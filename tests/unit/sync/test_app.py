@@ -17,6 +17,7 @@ from rowcast.sync.settings import SyncSettings
 from rowcast.sync.subscription import parsed
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
+from unit.sync.test_reconciler import FakeTable
 
 pytestmark = pytest.mark.anyio
 BULK = "/events/rows/bulk"
@@ -40,7 +41,7 @@ def published() -> Published:
 
 @pytest.fixture
 async def sidecar(target: MemoryTarget, published: Published) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(SyncSettings(target="k8s"), target, published)
+    app = create_app(SyncSettings(target="k8s"), target, published, FakeTable(lsn=0))
     async with app.router.lifespan_context(app), client(app) as http:
         while (await http.get("/readyz")).status_code != 200:
             assert (await http.get("/healthz")).status_code == 200
@@ -124,7 +125,7 @@ async def test_a_route_that_is_missing_is_never_a_404_to_the_sidecar(sidecar: ht
 
 async def test_an_instance_whose_target_is_away_is_alive_not_ready_and_retries(target: MemoryTarget) -> None:
     target.down = "away"
-    app = create_app(SyncSettings(target="k8s"), target, Published())
+    app = create_app(SyncSettings(target="k8s"), target, Published(), FakeTable(lsn=0))
     async with app.router.lifespan_context(app), client(app) as http:
         assert (await http.get("/healthz")).status_code == 200
         ready = await http.get("/readyz")
@@ -136,7 +137,9 @@ async def test_an_instance_whose_target_is_away_is_alive_not_ready_and_retries(t
 
 
 async def test_the_token_is_asked_of_everybody_but_the_probes(target: MemoryTarget) -> None:
-    app = create_app(SyncSettings(target="k8s", app_api_token=SecretStr("secret")), target, Published())
+    app = create_app(
+        SyncSettings(target="k8s", app_api_token=SecretStr("secret")), target, Published(), FakeTable(lsn=0)
+    )
     async with app.router.lifespan_context(app), client(app) as http:
         assert (await http.post("/events/rows", json=event())).status_code == 401
         assert (await http.get("/healthz")).status_code == 200
