@@ -16,8 +16,6 @@ from rowcast.core.render import Desired
 from rowcast.sync.reconcile.table import TABLE, Table
 
 ROWS_A_READ = 200
-NO_ROW_ID = 0
-"""Ids begin at 1: asking for this one gets the place in the log and no rows."""
 
 
 class Hindsight:
@@ -28,19 +26,19 @@ class Hindsight:
         self._began: int | None = None
 
     async def overtaken(self, desired: Sequence[Desired]) -> set[RowKey]:
-        """The rows of old events that the table no longer has, or has at a higher generation.
+        """The rows of old events in `desired` (at least one) that the table has no longer, or at a higher generation.
 
         What is newer has its own event, which has come or will come, so nothing is lost by passing over the older one.
         Raises TransientError while the table can't be read.
         """
-        began = await self._beginning()
+        began = await self._beginning(desired[0].row_id)
         old = {(one.table, one.row_id): one for one in desired if one.lsn <= began and not one.deleted}
         generations = await self._generations([row_id for _, row_id in old])
         return {row for row, one in old.items() if generations.get(row[1], one.generation + 1) > one.generation}
 
-    async def _beginning(self) -> int:
+    async def _beginning(self, some_row_id: int) -> int:
         if self._began is None:
-            async with self._table.snapshot((NO_ROW_ID,)) as snapshot:
+            async with self._table.snapshot((some_row_id,)) as snapshot:
                 self._began = snapshot.lsn
         return self._began
 
