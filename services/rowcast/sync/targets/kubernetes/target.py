@@ -15,10 +15,11 @@ from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError, ForbiddenError
+from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
+from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
@@ -140,10 +141,8 @@ class KubernetesTarget:
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
         reference = None
         for manifest in decided.put:
-            try:
-                live = await self._api.apply(manifest, over=self._view.at(_place(desired, manifest)))
-            except ForbiddenError as error:
-                raise await self._denied("patch", manifest.type, error) from error
+            apply = partial(self._api.apply, manifest, over=self._view.at(_place(desired, manifest)))
+            live = await permitted(self._api, "patch", manifest.type, apply)
             self._view.observe(live)
             self._suspects.explain(live.key, live.version)
             reference = live.resource_version
@@ -161,18 +160,9 @@ class KubernetesTarget:
         live = self._view.at(held.key)
         if live is None:
             return
-        try:
-            await self._api.delete(live)
-        except ForbiddenError as error:
-            raise await self._denied("delete", live.resource, error) from error
+        await permitted(self._api, "delete", live.resource, partial(self._api.delete, live))
         self._view.forget(held.key)
         self._suspects.explain(held.key)
-
-    async def _denied(self, verb: str, resource: ResourceType, error: ForbiddenError) -> RowcastError:
-        """RBAC is mended without touching the row: transient. An admission plugin's no is about the row: permanent."""
-        if await self._api.allowed(verb, resource):
-            return PermanentError("denied", str(error))
-        return TransientError(str(error))
 
     async def _look_again(self, desired: Desired, places: set[str]) -> None:
         for resource in self._types:
