@@ -38,6 +38,7 @@ class Instance:
 
     def __init__(self) -> None:
         self.status = 200
+        self.busy = 0
         self.answers: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         instance = self
@@ -46,13 +47,17 @@ class Instance:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 instance.asked.append(orjson.loads(body))
-                self._answer(instance.answers.pop(0))
+                if instance.busy:
+                    instance.busy -= 1
+                    self._answer({"detail": "a reconcile by period is running"}, 409)
+                else:
+                    self._answer(instance.answers.pop(0))
 
             def do_GET(self) -> None:
                 self._answer({"current": None, "last": instance.answers.pop(0)})
 
-            def _answer(self, body: dict[str, Any]) -> None:
-                self.send_response(instance.status)
+            def _answer(self, body: dict[str, Any], status: int | None = None) -> None:
+                self.send_response(status or instance.status)
                 self.send_header("content-type", "application/json")
                 self.end_headers()
                 self.wfile.write(orjson.dumps(body))
@@ -121,12 +126,13 @@ def test_pruning_all_is_asked_for_by_its_option_only(instance: Instance) -> None
     assert [asked["prune_limit"] for asked in instance.asked] == [None, 1.0]
 
 
-def test_one_that_runs_already_is_said_in_a_line(instance: Instance) -> None:
-    instance.status, instance.answers = 409, [{"detail": "a reconcile by period is running"}]
+def test_one_that_runs_already_is_waited_for_since_it_began_before_this_was_asked(instance: Instance) -> None:
+    instance.busy, instance.answers = 2, [run_of("done")]
 
     ran = command(instance)
 
-    assert (ran.exit_code, "409: a reconcile by period is running" in ran.output) == (1, True)
+    assert (ran.exit_code, len(instance.asked)) == (0, 3)
+    assert "waiting: a reconcile by period is running" in ran.output
 
 
 def test_an_instance_that_is_away_is_said_in_a_line() -> None:

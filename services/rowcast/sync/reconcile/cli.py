@@ -33,7 +33,7 @@ def reconcile(
         bool, typer.Option("--yes-prune-all", help="Prune however much it is: the table is right, even if empty.")
     ] = False,
 ) -> None:
-    """Compare the table with a target, and put right what differs.
+    """Compare the table with a target, and put right what differs; first waits for one that runs already.
 
     Exit codes: 0 in sync (or put right), 1 refused or failed, 3 differences found by --dry-run.
     """
@@ -45,10 +45,18 @@ def reconcile(
     body = {"dry_run": dry_run, "prune_limit": 1.0 if yes_prune_all else None}
     try:
         with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as http:
-            run = _finished(http, _answer(http.post("/reconcile", json=body)))
+            run = _finished(http, _answer(_begun(http, body)))
     except httpx.HTTPError as error:
         _fail(f"{address} cannot be reached: {error}")
     raise typer.Exit(_tell(run))
+
+
+def _begun(http: httpx.Client, body: dict[str, Any]) -> httpx.Response:
+    """The instance's answer, once no other reconcile runs there: that may not have seen what this one is asked for."""
+    while (response := http.post("/reconcile", json=body)).status_code == httpx.codes.CONFLICT:
+        typer.echo(f"waiting: {_detail(response)}", err=True)
+        time.sleep(POLL_SECONDS)
+    return response
 
 
 def _finished(http: httpx.Client, run: dict[str, Any]) -> dict[str, Any]:
@@ -79,10 +87,13 @@ def _tell(run: dict[str, Any]) -> Exit:
 
 def _answer(response: httpx.Response) -> dict[str, Any]:
     if response.is_error:
-        detail = response.json().get("detail") if "json" in response.headers.get("content-type", "") else response.text
-        _fail(f"{response.status_code}: {detail}")
+        _fail(f"{response.status_code}: {_detail(response)}")
     answer: dict[str, Any] = response.json()
     return answer
+
+
+def _detail(response: httpx.Response) -> str:
+    return str(response.json().get("detail") if "json" in response.headers.get("content-type", "") else response.text)
 
 
 def _fail(message: str) -> NoReturn:

@@ -213,8 +213,12 @@ class KubernetesTarget:
         return version
 
     def _mourn(self, known: Live | None, seen: Live, deleted: bool) -> None:
-        """What another instance, or a hand, deletes or overwrites is no news any more when its event comes late."""
-        gone = seen.held if deleted else None
+        """What another instance, or a hand, deletes or overwrites is no news any more when its event comes late.
+
+        What we deleted ourselves is not known any more by then, and whether to remember it was decided then: a restored
+        row lives on although its later object went.
+        """
+        gone = seen.held if deleted and known is not None else None
         if known is not None and known.held and seen.held and known.held.row_id != seen.held.row_id:
             gone = known.held
         if gone is not None:
