@@ -64,7 +64,8 @@ def test_these_ways_lead_in_and_no_others() -> None:
         *((("crud", caller, 50002)) for caller in ("sync-k8s", "sync-git", "ui", "check")),
         *(("kafka", client, 9092) for client in ("crud", "sync-k8s", "sync-git", "connect")),
         *(("postgres", client, 5432) for client in ("crud", "migrate", "connect")),
-        *(("connect", client, 8083) for client in ("connector", "connect")),
+        *(("connect", client, 8083) for client in ("connector", "connect", "crud")),
+        *((part, "crud", 50002) for part in ("sync-k8s", "sync-git")),
         ("git-server", "sync-git", 8080),
         *(
             (part, "namespace monitoring", port)
@@ -82,7 +83,8 @@ def test_these_ways_lead_out_and_no_others() -> None:
         *((caller, "crud", 50002) for caller in ("sync-k8s", "sync-git", "ui", "check")),
         *((client, "kafka", 9092) for client in ("crud", "sync-k8s", "sync-git", "connect")),
         *((client, "postgres", 5432) for client in ("crud", "migrate", "connect")),
-        *((client, "connect", 8083) for client in ("connector", "connect")),
+        *((client, "connect", 8083) for client in ("connector", "connect", "crud")),
+        *(("crud", part, 50002) for part in ("sync-k8s", "sync-git")),
         ("sync-git", "git-server", 8080),
         *((part, "0.0.0.0/0", port) for part in ("sync-k8s", "crds") for port in (443, 6443)),
     }
