@@ -167,8 +167,8 @@ def test_a_job_has_another_name_when_it_does_something_else_and_only_then() -> N
 
     assert names() == names("ui.replicas=3")
     assert names("global.image.tag=9.9.9").isdisjoint(names() - {"rowcast-crds"})
-    assert names("global.postgres.slot=other") ^ names() == {
-        name for name in names("global.postgres.slot=other") | names() if name.startswith("rowcast-connector-")
+    assert names("global.connect.connector=other") ^ names() == {
+        name for name in names("global.connect.connector=other") | names() if name.startswith("rowcast-connector-")
     }
 
 
