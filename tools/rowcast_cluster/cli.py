@@ -1,15 +1,14 @@
 """The cluster's commands, as `./task cluster:…` calls them."""
 
 import shlex
-import sys
 
 import typer
 from rich.console import Console
 
 from rowcast_cluster.cluster import Cluster, cluster_folder
 from rowcast_cluster.errors import ClusterError
-from rowcast_local.cli import INTERRUPTED_EXIT_CODE, exclusively, interruptible
-from rowcast_local.errors import LocalError
+from rowcast_local.cli import exclusively
+from rowcast_local.command_line import run
 from rowcast_local.provision.progress import Progress
 
 app = typer.Typer(name="rowcast-cluster", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -23,15 +22,8 @@ A cluster of one node, with Dapr's control plane, is ready.
 
 
 def main() -> None:
-    """Runs a command; an error that is no bug is one line, and exit code 1."""
-    interruptible()
-    try:
-        app(prog_name="./task", standalone_mode=True)
-    except LocalError as error:
-        Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED_EXIT_CODE)
+    """Runs a command of the cluster."""
+    run(app)
 
 
 @app.command()

@@ -1,7 +1,5 @@
 """The command line of `./task images`."""
 
-import signal
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -15,11 +13,10 @@ from rowcast_images.archives import Made, place
 from rowcast_images.making import BaseImages, clean, make
 from rowcast_images.references import REGISTRY, Naming, version
 from rowcast_images.sbom import sbom_tool
-from rowcast_local.errors import LocalError
+from rowcast_local.command_line import run
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.progress import Progress
 
-INTERRUPTED_EXIT_CODE = 130
 MIB = 1024 * 1024
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -34,17 +31,8 @@ class BuilderName(StrEnum):
 
 
 def main() -> None:
-    """Runs the command; an error that is no bug is one line, and exit code 1."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, signal.default_int_handler)
-    try:
-        app(prog_name="./task images --", standalone_mode=True)
-    except LocalError as error:
-        Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED_EXIT_CODE)
+    """Runs the command."""
+    run(app, "./task images --")
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import fcntl
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ import typer
 from rich.console import Console
 
 from rowcast_local.assembly import OWN_SERVICES
+from rowcast_local.command_line import run
 from rowcast_local.demonstration import follow
-from rowcast_local.errors import LocalError
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
@@ -27,27 +26,11 @@ from rowcast_local.provision.tools import tool
 from rowcast_local.status import print_status
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-INTERRUPTED_EXIT_CODE = 130
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
-    """Runs a command; an error that is no bug is one line, and exit code 1."""
-    interruptible()
-    try:
-        app(prog_name="./task", standalone_mode=True)
-    except LocalError as error:
-        Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED_EXIT_CODE)
-
-
-def interruptible() -> None:
-    """Has every signal that asks for an end raise KeyboardInterrupt, so that what was started is stopped."""
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+    """Runs a command of the local platform."""
+    run(app)
 
 
 @app.command()
@@ -210,13 +193,6 @@ def exclusively(folder: Path, *, for_the_last_time: bool = False) -> Iterator[No
 
 def _dashboard(platform: Platform) -> str:
     return platform.blueprint.url("ui")
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    # Once: a second Ctrl-C must not keep the first from being obeyed.
-    for number in ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
