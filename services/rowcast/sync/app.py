@@ -72,8 +72,7 @@ def create_app(
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
-    # The Git target keeps its deletions in the history; in a cluster, nothing is left of a row that is gone.
-    hindsight = Hindsight(source) if settings.target == "k8s" else None
+    hindsight = Hindsight(starting, source)
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)

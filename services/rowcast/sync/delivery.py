@@ -158,12 +158,9 @@ class Delivery:
         if not desired:
             return []
         try:
-            overtaken = await self._hindsight.overtaken(desired) if self._hindsight else set()
-            news = [wanted for wanted in desired if (wanted.table, wanted.row_id) not in overtaken]
-            results = dict(await self._target.deliver(news)) if news else {}
+            results = await (self._hindsight or self._target).deliver(desired)
         except TransientError as error:
             return [(wanted, Failed(error)) for wanted in desired]
-        results |= dict.fromkeys(overtaken, Delivered(Outcome.STALE, None))
         return [(wanted, results[wanted.table, wanted.row_id]) for wanted in desired]
 
     def _settle(self, batch: _Batch, desired: Desired, result: Result) -> None:

@@ -74,7 +74,7 @@ class Run:
 
 
 def _told(difference: Any) -> dict[str, Any]:
-    return {name: value for name, value in asdict(difference).items() if name != "rival_lsn"}
+    return {name: value for name, value in asdict(difference).items() if name not in {"rival_lsn", "held"}}
 
 
 def now() -> str:
