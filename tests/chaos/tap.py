@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,9 +15,9 @@ import httpx
 import yaml
 from aiohttp import web
 
+from chaos.serving import serving
 from rowcast_local.parts.dapr import Sidecar
 from rowcast_local.platform import Platform
-from rowcast_local.ports import HOST
 from world import wait_until
 
 TOPIC = "rowcast.public.app_configs"
@@ -33,9 +31,6 @@ class Tap:
         self.events: deque[Any] = deque(maxlen=KEPT)
         self.publisher = httpx.Client(timeout=20, trust_env=False)
         self._port = port
-        self._loop = asyncio.new_event_loop()
-        self._up = threading.Event()
-        self._stop = asyncio.Event()
 
     def publish(self, body: str, key: str) -> None:
         """Write something to the topic. Raises httpx.HTTPError."""
@@ -45,26 +40,11 @@ class Tap:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Serve in a thread."""
-        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
-        thread.start()
-        try:
-            if not self._up.wait(20):
-                raise AssertionError("the tap does not start")
-            yield
-        finally:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join(10)
-
-    async def _serve(self) -> None:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_get("/dapr/subscribe", self._subscribe)
         app.router.add_post("/heard", self._hear)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, self._port).start()
-        self._up.set()
-        await self._stop.wait()
-        await runner.cleanup()
+        with serving(app, self._port, "the tap"):
+            yield
 
     async def _subscribe(self, _request: web.Request) -> web.Response:
         return web.json_response([{"pubsubname": "pubsub", "topic": TOPIC, "route": "/heard"}])
