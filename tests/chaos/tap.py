@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 from aiohttp import web
 
 from chaos.serving import serving
-from rowcast_local.parts.dapr import Sidecar
 from rowcast_local.platform import Platform
-from world import wait_until
+from stray import PORTS, own_sidecar
 
 TOPIC = "rowcast.public.app_configs"
 KEPT = 5_000
@@ -58,47 +54,8 @@ class Tap:
 @contextmanager
 def tapping(platform: Platform, broker: str, ports: dict[str, int], folder: Path) -> Iterator[Tap]:
     """Start tap and sidecar; `ports` has the tap's own, and the sidecar's four with `tap-` before their names."""
-    settings = {
-        "brokers": broker,
-        "authType": "none",
-        "disableTls": "true",
-        "version": "4.0.0",
-        "initialOffset": "oldest",
-    }
-    component = {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": "pubsub"},
-        "spec": {
-            "type": "pubsub.kafka",
-            "version": "v1",
-            "metadata": [{"name": name, "value": value} for name, value in settings.items()],
-        },
-    }
-    components = folder / "tap"
-    components.mkdir()
-    (components / "pubsub.yaml").write_text(yaml.safe_dump(component))
-    blueprint = platform.blueprint
-    sidecar = Sidecar(
-        "tap",
-        blueprint.toolbox.daprd,
-        folder / "tap-configuration",
-        {kind: ports[f"tap-{kind}"] for kind in ("http", "grpc", "internal", "metrics")},
-        values=blueprint.sidecar("ui").values,
-    )
-    sidecar.prepare()
-    command = [part for part in sidecar.program().command if not part.startswith("--resources-path=")]
-    command += [f"--resources-path={components}", f"--app-port={ports['tap']}", "--app-protocol=http"]
-    environment = {**os.environ, **sidecar.program().environment}
+    own = {kind: ports[f"tap-{kind}"] for kind in PORTS}
     tap = Tap(ports["tap"])
-    tap.publisher.base_url = httpx.URL(sidecar.url)
-    log = folder / "tap.log"
-    with tap.listening(), log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            wait_until(sidecar.ready, log.read_text)
-            yield tap
-        finally:
-            process.terminate()
-            process.wait()
-            tap.publisher.close()
+    with tap.publisher, tap.listening(), own_sidecar(platform, "tap", folder, own, broker, ports["tap"]) as sidecar:
+        tap.publisher.base_url = httpx.URL(sidecar.url)
+        yield tap
