@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from rowcast.sync.delivery import Delivery, Entry, Topics
+from rowcast.sync.batch import Entry
+from rowcast.sync.delivery import Delivery
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.reconcile.table import IDS_AT_ONCE
 from rowcast.sync.reconcile.visibility import Visibility
+from rowcast.sync.reporting import Topics
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event, row
 from unit.sync.test_reconciler import FakeTable

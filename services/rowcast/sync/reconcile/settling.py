@@ -11,7 +11,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired
-from rowcast.sync.reconcile.run import now
+from rowcast.sync.moments import now
 from rowcast.sync.reconcile.table import TABLE, Found, Table, find
 
 ACTOR = "rowcast"
