@@ -67,7 +67,9 @@ def test_it_can_be_narrowed_to_a_person_a_name_a_kind_and_an_outcome(
 ) -> None:
     row = new("narrow-one")["id"]
     new("narrow-two")
-    crud.patch(f"/appconfigs/{row}", json={"name": "renamed"}, headers={"x-rowcast-user": "Zoë".encode()})
+    crud.patch(
+        f"/appconfigs/{row}", json={"name": "renamed"}, headers=httpx.Headers({"x-rowcast-user": "Zoë"}, "utf-8")
+    )
     tell(sql, row, "git", 2, "dead-lettered")
 
     assert [one["name"] for one in activity(crud, person="Zoë")] == ["renamed"]
