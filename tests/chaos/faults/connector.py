@@ -60,8 +60,8 @@ def paused(arena: Arena, _chance: random.Random) -> Iterator[None]:
 def rewound(arena: Arena, chance: random.Random) -> Iterator[None]:
     """The offset is set back by up to 100 KB of WAL while the connector is stopped; then as for lost offsets.
 
-    The slot doesn't reach back there, so the connector takes a snapshot and goes on from the present. Or, where it is only
-    a little, gives up after a while, and a person does what `GET /pipeline` advises.
+    The slot doesn't reach back there, so the connector takes a snapshot and goes on from the present. Or, where it is
+    only a little, gives up after a while, and a person does what `GET /pipeline` advises.
     """
     ask(arena, "PUT", "/stop")
     try:
@@ -79,7 +79,7 @@ def rewound(arena: Arena, chance: random.Random) -> Iterator[None]:
 
 
 def read_again_if_refused(arena: Arena) -> None:
-    """`rowcast connector resnapshot`, if the connector doesn't go on by itself. Raises AssertionError if it never does."""
+    """`rowcast connector resnapshot`, if the connector doesn't go on by itself. Raises AssertionError on neither."""
     ((confirmed,),) = arena.table.ask(CONFIRMED)
     states: list[str] = []
 
