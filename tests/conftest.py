@@ -13,9 +13,9 @@ import pytest
 from rowcast_local.platform import Platform
 from world import World
 
-SHARED = ("tests/integration/crud/", "tests/cluster/")
+SHARED = ("tests/browser/", "tests/integration/crud/", "tests/cluster/")
 """Folders whose tests share servers."""
-LONGEST = ("tests/e2e/", "tests/chaos/", "tests/packaging/", "tests/integration/")
+LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
 
@@ -29,9 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     path = item.nodeid.partition("::")[0]
-    if "platform" in getattr(item, "fixturenames", ()) or path.startswith("tests/contract/"):
-        return "platform"
-    return next((shared for shared in SHARED if path.startswith(shared)), path)
+    if shared := next((folder for folder in SHARED if path.startswith(folder)), None):
+        return shared
+    on_platform = "platform" in getattr(item, "fixturenames", ()) or path.startswith("tests/contract/")
+    return "platform" if on_platform else path
 
 
 def _begins(nodeid: str) -> int:
@@ -53,7 +54,7 @@ def platform() -> Iterator[Platform]:
         running.wait_ready()
         yield running
     finally:
-        keep = Path(__file__).parents[1] / ".test-logs"
+        keep = Path(__file__).parents[1] / ".test-logs" / os.environ.get("PYTEST_XDIST_WORKER", "main")
         shutil.rmtree(keep, ignore_errors=True)
         if running.state.logs.exists():
             shutil.copytree(running.state.logs, keep)
