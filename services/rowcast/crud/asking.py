@@ -32,5 +32,5 @@ class Instances:
         try:
             _, answer = await self.call(target, method, path, body, ())
         except TransientError as error:
-            return {"target": target, "unavailable": f"sync-{target} can't be asked: {error}"}
+            return {"target": target, "unavailable": f"sync-{target} doesn't answer: {error}"}
         return {"unavailable": None, **answer, "target": target}

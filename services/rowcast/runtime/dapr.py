@@ -1,4 +1,4 @@
-"""The sidecar's publish API over HTTP."""
+"""The sidecar's API over HTTP: publishing, and asking other applications."""
 
 from collections.abc import Collection
 from typing import Any, Self
@@ -76,7 +76,7 @@ class DaprPublisher:
         except httpx.HTTPError as error:
             raise TransientError(f"the sidecar doesn't answer: {str(error) or type(error).__name__}") from error
         if response.is_error and response.status_code not in expected:
-            raise TransientError(f"{response.status_code}: {response.text[:300]}")
+            raise TransientError(f"{response.status_code}: {_words(response)}")
         try:
             return response.status_code, orjson.loads(response.content)
         except orjson.JSONDecodeError as error:
@@ -101,3 +101,14 @@ class DaprPublisher:
             raise TransientError(
                 f"cannot publish to {topic}: sidecar answered {response.status_code}: {response.text[:200]}"
             )
+
+
+def _words(response: httpx.Response) -> str:
+    """What went wrong, out of a sidecar's or an application's error; of a chain of causes the innermost."""
+    try:
+        told = orjson.loads(response.content)
+        message = str(told.get("detail") or told["message"])
+    except (orjson.JSONDecodeError, AttributeError, KeyError):
+        message = response.text
+    innermost = message.rpartition(": ")[2] if "rpc error" in message else message
+    return innermost[:300]

@@ -37,3 +37,27 @@ def test_an_event_goes_to_the_sidecar_with_its_token() -> None:
 def test_an_event_that_is_not_taken_is_a_transient_error(answer: httpx.Response | Exception) -> None:
     with pytest.raises(TransientError, match=r"rowcast\.sync-status"):
         publish(answer)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            b'{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: a, err: rpc error: code = Internal'
+            b' desc = error invoking app channel: Post \\"http://x/preview\\": dial tcp: connection refused"}',
+            "500: connection refused",
+        ),
+        (b'{"detail":"the target is not ready"}', "500: the target is not ready"),
+        (b"[1]", "500: [1]"),
+        (b"gone", "500: gone"),
+    ],
+)
+def test_why_an_application_does_not_answer_is_told_by_the_innermost_cause(content: bytes, words: str) -> None:
+    async def go() -> None:
+        transport = httpx.MockTransport(lambda _request: httpx.Response(500, content=content))
+        async with DaprPublisher(Settings(), transport=transport) as sidecar:
+            await sidecar.call("sync-git", "GET", "live")
+
+    with pytest.raises(TransientError) as raised:
+        asyncio.run(go())
+    assert str(raised.value) == words

@@ -30,7 +30,7 @@ async def start(target: Target, instances: Asked, wanted: ReconcileIn | None = N
     try:
         status, answer = await instances.call(target, "POST", "/reconcile", body, expected=(409,))
     except TransientError as error:
-        raise ProblemError(503, f"sync-{target} can't be asked: {error}", headers={"retry-after": "1"}) from error
+        raise ProblemError(503, f"sync-{target} doesn't answer: {error}", headers={"retry-after": "1"}) from error
     if status == 409:
         raise ProblemError(409, answer["detail"], [{"field": "target", "rule": "busy", "message": answer["detail"]}])
     run: dict[str, Any] = answer
