@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 
+from activity_calls import ActivityCalls
 from decoding import app_config, letter_page, page, problem, row_status
 from models import (
     AppConfig,
@@ -24,6 +25,8 @@ from models import (
     RowStatus,
     UnavailableError,
 )
+from pipeline_calls import PipelineCalls
+from reconcile_calls import ReconcileCalls
 from tracing import Saves, Untraced
 
 CRUD: Final = "crud"
@@ -33,6 +36,8 @@ SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
 CRUD_DOWN: Final = "The crud service is not available."
 SIDECAR_REFUSES: Final = "The Dapr sidecar refuses the dashboard's API token."
 NOT_JSON: Final = "The answer is not JSON: is something else listening on the sidecar's port?"
+# Calls that change nothing although they are no GET.
+ASKING: Final = frozenset({"/appconfigs:preview"})
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -46,13 +51,18 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT, trust_env=False)
 
 
-class CrudClient(Configurations, DeadLetters):
-    """The rows and the dead letters as crud keeps them, on behalf of `person` (see rules.is_person)."""
+class CrudClient(PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, DeadLetters):
+    """What crud keeps and does, on behalf of `person` (see rules.is_person)."""
 
     def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
+        self._read_only = False
         self._http = http
         self._person = person
         self._saves = saves or Untraced()
+
+    def forbid_changes(self) -> None:
+        """From now on refuse, with 403, whatever would change something."""
+        self._read_only = True
 
     def list(self, query: Query) -> Page:
         """Return one page of the rows that match."""
@@ -117,6 +127,8 @@ class CrudClient(Configurations, DeadLetters):
     ) -> Any:
         if method == "GET":
             return self._exchange(method, path, params, body, generation, {})
+        if self._read_only and path not in ASKING:
+            raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
         with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
             return self._exchange(method, path, params, body, generation, trace)
 

@@ -14,7 +14,7 @@ from models import AppConfig, Configurations, ConflictError, Draft, RefusedError
 REFRESH_SECONDS = 2.0
 
 
-def show(client: Configurations, row_id: int) -> None:
+def show(client: Configurations, row_id: int, *, can_edit: bool = True) -> None:
     """Draw the room of the one configuration `row_id`."""
     st.button("Configurations", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
     with answered("row"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 
+from fake_operations import FakeOperations, Operations
 from models import (
     AppConfig,
     Configurations,
@@ -38,6 +39,7 @@ class FakeTable:
     now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     down: str | None = None
     letters: dict[int, Letter] = field(default_factory=dict)
+    operations: Operations = field(default_factory=Operations)
 
     def refuse(self, letter: Letter) -> None:
         """Keep a dead letter, as crud would."""
@@ -50,7 +52,7 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(Configurations, DeadLetters):
+class FakeClient(FakeOperations, Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable."""
 
     def __init__(self, rows: FakeTable, person: str = "anonymous") -> None:
@@ -155,6 +157,9 @@ class FakeClient(Configurations, DeadLetters):
                 resolved_by=self._person,
                 resolution_reason=reason,
             )
+
+    def _operations(self) -> Operations:
+        return self._table.operations
 
     def _reach(self) -> None:
         if self._table.down:

@@ -15,7 +15,7 @@ REFRESH_SECONDS = 2.0
 PAGE_SIZE = 20
 
 
-def show(client: Configurations) -> None:
+def show(client: Configurations, *, can_edit: bool = True) -> None:
     """Draw the room of all configurations."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Configurations", anchor=False, width="content")
