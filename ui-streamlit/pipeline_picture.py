@@ -27,7 +27,7 @@ STYLE: Final = """
 }
 .rc-stage { font-size: .72rem; letter-spacing: .06em; text-transform: uppercase; opacity: .65; margin-bottom: .4rem; }
 .rc-way ol { display: flex; flex-direction: column; justify-content: space-evenly; gap: .75rem; flex: 1; }
-.rc-beside { display: flex; gap: 1rem; margin-top: 1rem !important; }
+.rc-beside { display: flex; align-items: flex-start; gap: 1rem; margin-top: 1rem !important; }
 .rc-beside li { flex: 0 1 16rem; }
 .rc-box {
   --rc: #64748b; margin: 0; padding: .7rem .8rem; border-radius: .6rem; min-height: 6.9rem; box-sizing: border-box;
@@ -71,7 +71,7 @@ def picture(stages: Sequence[Stage], beside: Iterable[Box]) -> str:
 
 def sparkline(line: Line) -> str:
     """Return an SVG of the line, from nought to its highest value, with the last one marked."""
-    top = max(line.values) or 1.0
+    top = max(*line.values, line.top) or 1.0
     step = (WIDTH - 6) / (len(line.values) - 1)
     points = [(2 + n * step, HEIGHT - 3 - value / top * (HEIGHT - 7)) for n, value in enumerate(line.values)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -47,6 +47,8 @@ class Line:
 
     values: tuple[float, ...]
     words: str
+    top: float = 0.0
+    """The least that fills the height: one row that waits is no mountain."""
 
 
 @dataclass(frozen=True)
@@ -218,14 +220,14 @@ def _figures(
         case "database":
             written = rate("database.lsn", samples)
             return (("writes", per_second(written, "B")),), _line(
-                rates("database.lsn", samples), "written", lambda x: per_second(x, "B")
+                rates("database.lsn", samples), "written", lambda x: per_second(x, "B"), 4096
             )
         case "rows" if facts:
             return (
                 ("rows", f"{facts.get('rows', 0):,}"),
                 ("waiting", f"{facts.get('pending', 0):,}"),
                 ("refused", f"{facts['failed']:,}" if facts.get("failed") else ""),
-            ), _line(values("rows.pending", samples), "waiting rows", lambda x: f"{x:.0f}")
+            ), _line(values("rows.pending", samples), "waiting rows", lambda x: f"{x:.0f}", 20)
         case "slot" if facts.get("present"):
             return (("lag", size(facts.get("lag_bytes"))), ("log kept", size(facts.get("retained_bytes")))), _line(
                 values("slot.lag_bytes", samples), "lag of the slot", size
@@ -239,12 +241,12 @@ def _figures(
             return (
                 ("tasks", f"{running} of {len(tasks)} run" if tasks else ""),
                 ("last beat", _ago(heartbeat)),
-            ), _line(values("connector.heartbeat_seconds", samples), "age of the last beat", _age)
+            ), _line(values("connector.heartbeat_seconds", samples), "age of the last beat", _age, 15)
         case "dead-letters" if facts:
             return (
                 ("open", f"{facts.get('open', 0):,}"),
                 ("oldest", _age(facts.get("oldest_seconds"))),
-            ), _line(values("dead-letters.open", samples), "open dead letters", lambda x: f"{x:.0f}")
+            ), _line(values("dead-letters.open", samples), "open dead letters", lambda x: f"{x:.0f}", 10)
         case name if name.startswith("sync-") and facts:
             return _sync(name, facts, samples)
         case name if name.startswith("target-"):
@@ -260,7 +262,7 @@ def _sync(name: str, facts: Mapping[str, Any], samples: Sequence[Sampled]) -> tu
         ("in delivery", f"{flight['events']:,}" if flight.get("events") else ""),
         ("tried again", f"{again['rows']:,}" if again.get("rows") else ""),
     )
-    return figures, _line(rates(f"{name}.events", samples), "events", per_second)
+    return figures, _line(rates(f"{name}.events", samples), "events", per_second, 2)
 
 
 def _target(name: str, pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Any, Line | None]:
@@ -270,7 +272,7 @@ def _target(name: str, pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[
         ("waiting", f"{waiting['pending']:,}" if "pending" in waiting else ""),
         ("oldest", _age(waiting.get("oldest_pending_seconds"))),
     )
-    return figures, _line(values(f"{name}.pending", samples), "waiting rows", lambda x: f"{x:.0f}")
+    return figures, _line(values(f"{name}.pending", samples), "waiting rows", lambda x: f"{x:.0f}", 20)
 
 
 def _between(start: str | None, end: str | None) -> str:
@@ -283,7 +285,7 @@ def _ago(seconds: float | None) -> str:
     return "" if seconds is None else f"{_age(seconds)} ago"
 
 
-def _line(found: tuple[float, ...], what: str, told: Any) -> Line | None:
+def _line(found: tuple[float, ...], what: str, told: Any, top: float = 0.0) -> Line | None:
     if len(found) < 2:
         return None
-    return Line(found, f"{what} over the last minutes: now {told(found[-1])}, at most {told(max(found))}")
+    return Line(found, f"{what} over the last minutes: now {told(found[-1])}, at most {told(max(found))}", top)

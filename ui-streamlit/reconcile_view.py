@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Literal
 
 from reconcile_models import Difference, Kind, Run
 from view_model import ago, duration
 
+Colour = Literal["green", "orange", "red"]
+
 VERBS: Final[Mapping[Kind, str]] = {"missing": "create", "different": "correct", "orphaned": "prune"}
+COLOURS: Final[Mapping[str, Colour]] = {"create": "green", "correct": "orange", "prune": "red"}
 MEANINGS: Final[Mapping[Kind, str]] = {
     "missing": "In the table, and not at the target",
     "different": "At both, and not the same",
@@ -59,10 +62,10 @@ def done(run: Run) -> str:
     return ", ".join(parts) or "nothing had to be done"
 
 
-def plan_table(plan: Sequence[Difference]) -> Mapping[str, Sequence[str]]:
+def plan_table(plan: Sequence[Difference]) -> Mapping[str, Sequence[Any]]:
     """Return the plan as columns of equal length."""
     return {
-        "Action": [VERBS[one.kind] for one in plan],
+        "Action": [[VERBS[one.kind]] for one in plan],
         "Configuration": [one.name for one in plan],
         "Environment": [one.environment for one in plan],
         "Row": [f"{one.row_id}, generation {one.generation}" for one in plan],

@@ -61,7 +61,12 @@ def _providers() -> list[str | None]:
 
 
 def _typed(default: str, roles: Roles) -> Who:
-    name = st.text_input("You are", default, key="person", help="Named in the history and as author.") or ""
+    name = (
+        st.text_input(
+            "You are", default, key="person", help="Named in the history and as author.", persist_state="session"
+        )
+        or ""
+    )
     found = identity.typed(name, roles)
     if name.strip() and not rules.is_person(name.strip()):
         st.caption(f":red[Printable characters only, at most 200. Until then you are {identity.ANONYMOUS}.]")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS: Final = 3.0
 PAGE_SIZE: Final = 25
+WHEN_PIXELS: Final = 80
 
 
 def show(client: Activities, rows: Page) -> None:
@@ -49,6 +50,7 @@ def _filters(client: Activities) -> ActivityQuery:
         placeholder="Search a configuration's name",
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     with people:
         person = _choice("Only this person", "activity_person", _people(client), "Everybody")
@@ -68,6 +70,7 @@ def _choice(label: str, key: str, options: tuple[str, ...], placeholder: str) ->
         placeholder=placeholder,
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     return chosen or ""
 
@@ -111,7 +114,7 @@ def _item(item: Activity, rows: Page, now: datetime) -> None:
         for words, colour in activity_view.outcomes(item):
             st.badge(words, color=colour)
         when = view_model.ago(item.changed_at, now)
-        st.caption(when, width="content", help=f"{item.changed_at:%Y-%m-%d %H:%M:%S} UTC, generation {item.generation}")
+        st.caption(when, width=WHEN_PIXELS, text_alignment="right")
 
 
 def _pager(page: ActivityPage, cursors: list[str]) -> None:

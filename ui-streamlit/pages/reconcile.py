@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import streamlit as st
+from streamlit.column_config import MultiselectColumn
 
 import links
 import reconcile_view
@@ -18,6 +19,9 @@ RESTING_SECONDS: Final = 4.0
 HOW_TO: Final = "docs/how-to/reconcile.md"
 PAGE_ROWS: Final = 12
 ROW_HEIGHT: Final = 36
+CHIPS: Final = MultiselectColumn(
+    "Action", width=90, options=tuple(reconcile_view.COLOURS), color=tuple(reconcile_view.COLOURS.values())
+)
 DIFFS: Final = 20
 """More than these are a list to scroll, not to read."""
 
@@ -105,7 +109,9 @@ def _ended(run: Run) -> None:
         if run.counts:
             columns = st.columns(len(reconcile_view.VERBS))
             for column, (kind, verb) in zip(columns, reconcile_view.VERBS.items(), strict=True):
-                column.metric(f"To {verb}", f"{run.counts.get(kind, 0):,}", help=reconcile_view.MEANINGS[kind])
+                column.metric(
+                    f"To {verb}", f"{run.counts.get(kind, 0):,}", help=reconcile_view.MEANINGS[kind], border=True
+                )
         if compared := reconcile_view.compared(run):
             st.caption(compared)
         _plan(run)
@@ -136,6 +142,7 @@ def _plan(run: Run) -> None:
     st.dataframe(
         reconcile_view.plan_table(run.plan),
         hide_index=True,
+        column_config={"Action": CHIPS},
         height=height,
         row_height=ROW_HEIGHT,
         alt="What the plan does with each row",
