@@ -30,8 +30,8 @@ from reconcile_models import Reconciles
 from watch import Watch
 
 SIDEBAR_PIXELS = 250
+# Who asks when nobody does.
 WATCHING = "dashboard"
-"""Who asks when nobody does."""
 
 
 class Client(Configurations, DeadLetters, Activities, Pipelines, Reconciles, Protocol):
