@@ -73,6 +73,8 @@ class Dashboard:
     def write(self, label: str, text: str) -> None:
         """Write into a field, and leave it."""
         field = self.field(label)
+        # While Streamlit exchanges a page's elements, the old one is still beside the new one.
+        expect(field).to_have_count(1)
         field.fill(text)
         field.press("Tab")
 
@@ -81,8 +83,8 @@ class Dashboard:
         self.button(name).click()
 
     def button(self, name: str) -> Locator:
-        """The button that is called so; a picture or a key may stand beside its name."""
-        return self.page.get_by_role("button", name=re.compile(rf"(^|\s){re.escape(name)}(\s\S)?$"))
+        """The button that is called so; the key that presses it may stand beside its name."""
+        return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut \S+)?$"))
 
     def choose(self, label: str, option: str) -> None:
         """Choose from a list."""

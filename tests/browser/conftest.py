@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -36,6 +37,8 @@ def windows(browser: Browser, world: World) -> Iterator[Windows]:
         def window(person: str = "", url: str = "") -> Dashboard:
             context = browser.new_context(viewport=VIEW, device_scale_factor=pictures.SCALE if pictures.wanted() else 1)
             stack.callback(context.close)
+            # The login page of the tests' OIDC provider names a stylesheet far away.
+            context.route(lambda address: urlsplit(address).hostname != "127.0.0.1", lambda route: route.abort())
             opened = Dashboard(context.new_page(), url or world.env["ROWCAST_UI_URL"])
             opened.page.set_default_timeout(30_000)
             if not url:
@@ -44,6 +47,15 @@ def windows(browser: Browser, world: World) -> Iterator[Windows]:
             return opened
 
         yield window
+
+
+@pytest.fixture(autouse=True)
+def clean(world: World) -> Iterator[None]:
+    """Rows of these journeys are named `b-…`, and go in the end."""
+    yield
+    with world.sql() as cursor:
+        cursor.execute("DELETE FROM app_configs WHERE name LIKE 'b-%'")
+    world.settled()
 
 
 @pytest.fixture

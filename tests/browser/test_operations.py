@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 import pictures
 from dashboard import Dashboard
 from rowcast_local.platform import Platform
-from world import World, config, done, wait_until
+from world import World, config, done
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import oidc_provider_mock
 from playwright.sync_api import expect
 
@@ -39,6 +40,9 @@ def test_a_login_by_an_oidc_provider_names_the_person(
 ) -> None:
     row = world.create("b-signed")
     with oidc_provider_mock.run_server_in_thread() as provider:
+        users = f"http://127.0.0.1:{provider.server_port}/users"
+        claims = {"email": "ada@example.com", "name": "Ada Lovelace"}
+        httpx.put(f"{users}/ada", json=claims, trust_env=False).raise_for_status()
         port = next(free_ports())
         secrets = tmp_path / "secrets.toml"
         secrets.write_text(
@@ -54,14 +58,16 @@ def test_a_login_by_an_oidc_provider_names_the_person(
             window = windows(url=url)
             window.page.goto(url)
             window.click("Log in")
-            window.page.get_by_label("sub").fill("ada@example.com")
+            window.page.locator("input[name=sub]").fill("ada")
             window.page.get_by_role("button", name="Authorize").click()
             window.titled("Configurations")
+            window.sees("Ada Lovelace")
             window.open(id=row["id"])
             window.write("Branch", "signed")
             window.click("Save")
             window.sees("generation 2")
             window.click("Log out")
+            window.click("End session")
             expect(window.button("Log in")).to_be_visible()
     world.settled()
     with world.api() as api:
