@@ -9,7 +9,9 @@ from typing import Any, Final
 import httpx
 
 from activity_calls import ActivityCalls
+from bulk_calls import BulkCalls
 from decoding import app_config, letter_page, page, problem, row_status
+from history_calls import HistoryCalls
 from models import (
     AppConfig,
     Configurations,
@@ -26,6 +28,7 @@ from models import (
     UnavailableError,
 )
 from pipeline_calls import PipelineCalls
+from preview_calls import PreviewCalls
 from reconcile_calls import ReconcileCalls
 from tracing import Saves, Untraced
 
@@ -51,7 +54,9 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT, trust_env=False)
 
 
-class CrudClient(PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, DeadLetters):
+class CrudClient(
+    PreviewCalls, HistoryCalls, BulkCalls, PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, DeadLetters
+):
     """What crud keeps and does, on behalf of `person` (see rules.is_person)."""
 
     def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
@@ -132,6 +137,12 @@ class CrudClient(PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, D
         with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
             return self._exchange(method, path, params, body, generation, trace)
 
+    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+        answer = self._answer("GET", path, params, None, {})
+        if not answer.is_success:
+            _content(answer)
+        return answer.content
+
     def _exchange(
         self,
         method: str,
@@ -141,19 +152,27 @@ class CrudClient(PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, D
         generation: int | None,
         trace: Mapping[str, str],
     ) -> Any:
+        expected = {} if generation is None else {"if-match": f'"{generation}"'}
+        return _content(self._answer(method, path, params, body, {**trace, **expected}))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        more: Mapping[str, str],
+    ) -> httpx.Response:
         headers = httpx.Headers({"x-rowcast-user": self._person}, encoding="utf-8")
-        headers.update(trace)
-        if generation is not None:
-            headers["if-match"] = f'"{generation}"'
+        headers.update(more)
         try:
-            answer = self._http.request(method, path, params=params, json=body, headers=headers)
+            return self._http.request(method, path, params=params, json=body, headers=headers)
         except httpx.ConnectError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
         except httpx.TimeoutException as error:
             raise UnavailableError(CRUD_SLOW) from error
         except httpx.HTTPError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
-        return _content(answer)
 
 
 def _content(answer: httpx.Response) -> Any:

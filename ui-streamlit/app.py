@@ -21,11 +21,14 @@ import signing_in
 import tracing
 import view_model
 from activity_models import Activities
+from bulk_models import Bulk
+from history_models import Histories
 from identity import Roles, Who
 from models import Configurations, DeadLetters
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
 from pages import activity, dead_letters, pipeline, reconcile, settings
 from pipeline_models import Pipelines
+from preview_models import Previews
 from reconcile_models import Reconciles
 from watch import Watch
 
@@ -34,7 +37,7 @@ SIDEBAR_PIXELS = 250
 WATCHING = "dashboard"
 
 
-class Client(Configurations, DeadLetters, Activities, Pipelines, Reconciles, Protocol):
+class Client(Configurations, Previews, Histories, Bulk, DeadLetters, Activities, Pipelines, Reconciles, Protocol):
     """All that the pages need."""
 
     def forbid_changes(self) -> None:

@@ -20,6 +20,9 @@ class Sending:
     ) -> Any:
         raise NotImplementedError
 
+    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+        raise NotImplementedError
+
 
 def given(**params: object) -> dict[str, str]:
     """Return those parameters that say something, as the query has them."""

@@ -102,6 +102,11 @@ def plain(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
+def plain_lines(lines: Iterable[str]) -> str:
+    """Return a Markdown list of texts, each shown as it is; what they begin with (`- `) is the list's."""
+    return "\n" + "\n".join(f"- {plain(line.removeprefix('- '))}" for line in lines)
+
+
 def short_url(url: str) -> str:
     """Return a repository's URL without what all of them share, so that the part that differs is seen."""
     return url.removeprefix("https://").removesuffix(".git")

@@ -120,7 +120,7 @@ def test_choosing_a_cell_opens_its_row(table: FakeTable) -> None:
 def test_a_link_opens_its_row_and_shows_each_target(table: FakeTable) -> None:
     at = opened(table, id="2")
     assert at.title[0].value == "beta"
-    assert any("resource version 4711" in caption.value for caption in at.caption)
+    assert any("resource version 4711" in html.proto.body for html in at.get("html"))
 
 
 def test_a_link_to_a_row_that_is_gone_says_so_and_leads_back(table: FakeTable) -> None:
