@@ -33,8 +33,8 @@ from reconcile_models import Reconciles
 from watch import Watch
 
 SIDEBAR_PIXELS = 250
+# Who asks when nobody does.
 WATCHING = "dashboard"
-"""Who asks when nobody does."""
 
 
 class Client(Configurations, Previews, Histories, Bulk, DeadLetters, Activities, Pipelines, Reconciles, Protocol):

@@ -40,7 +40,8 @@ STYLE: Final = (
 /* A heading begins where its page or its box begins, whatever it stands in. */
 [data-testid="stHeading"] :is(h1, h2, h3) { padding-top: 0; }
 [data-testid="stSidebar"] [data-testid="stPageLink"] .stMarkdownBadge {
-  font-size: .72rem; line-height: 1.3; padding: 0 .35rem; border-radius: 1rem; margin-left: .25rem; vertical-align: middle;
+  font-size: .72rem; line-height: 1.3; padding: 0 .35rem; border-radius: 1rem; margin-left: .25rem;
+  vertical-align: middle;
 }
 [data-testid="stSidebar"] .st-key-person { margin-top: 1rem; }
 [class*="st-key-choose-"]:not(.st-key-choose-all) { padding-top: .55rem; }

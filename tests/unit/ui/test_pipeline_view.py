@@ -101,7 +101,7 @@ def test_a_name_from_outside_is_text_in_the_picture() -> None:
     assert "&lt;script&gt;" in html
     tags: list[str] = []
     parser = HTMLParser()
-    parser.handle_starttag = lambda tag, _: tags.append(tag)  # type: ignore[method-assign]
+    parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
     parser.feed(html)
     assert "script" not in tags
 

@@ -1,0 +1,115 @@
+"""What a person does with one configuration, on the real platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+import pictures
+from dashboard import Dashboard
+from world import World, config, done
+
+Windows = Callable[..., Dashboard]
+
+
+def fill(window: Dashboard, name: str, **more: str) -> None:
+    """Fill the form of a new configuration."""
+    row = {**config(name), **more}
+    window.write("Name", row["name"])
+    window.write("Repository URL", row["repository_url"])
+    window.write("Branch", row["branch"])
+    window.write("Environment", row["environment"])
+
+
+def green(window: Dashboard) -> None:
+    """Wait until every target has the row that the window shows."""
+    expect(window.page.get_by_text("synced", exact=True).filter(visible=True)).to_have_count(2)
+
+
+def row_of(world: World, name: str) -> dict[str, object]:
+    """The row of that name."""
+    with world.api() as api:
+        (row,) = done(api.get("/appconfigs", params={"search": name}))["items"]
+    return dict(row)
+
+
+def test_a_new_row_turns_green(ada: Dashboard, world: World) -> None:
+    ada.click("New configuration")
+    fill(ada, "b-new")
+    ada.click("Create")
+    ada.titled("b-new")
+    green(ada)
+    pictures.take(ada.page, "configuration", "One configuration: its fields, and its way to each target")
+    ada.click("Configurations")
+    expect(ada.row("b-new")).to_contain_text("synced")
+    assert row_of(world, "b-new")["updated_by"] == "ada"
+    assert "b-new" in world.cluster()
+
+
+def test_what_breaks_a_rule_is_said_at_its_field_and_then_saved_right(ada: Dashboard, world: World) -> None:
+    row = world.create("b-edited")
+    ada.open(id=row["id"])
+    ada.be("ada")
+    ada.write("Branch", "two words")
+    ada.click("Save")
+    ada.sees("branch")
+    assert row_of(world, "b-edited")["generation"] == 1
+    ada.write("Branch", "next")
+    ada.click("Save")
+    ada.sees("generation 2")
+    green(ada)
+    assert row_of(world, "b-edited")["branch"] == "next"
+
+
+def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, world: World) -> None:
+    row = world.create("b-contested")
+    ada, grace = windows("ada"), windows("grace")
+    for window, person in ((ada, "ada"), (grace, "grace")):
+        window.open(id=row["id"])
+        window.be(person)
+        window.titled("b-contested")
+    ada.write("Branch", "hers")
+    ada.click("Save")
+    ada.sees("generation 2")
+    grace.write("Branch", "theirs")
+    grace.click("Save")
+    grace.sees("ada saved generation 2")
+    grace.click("Save mine over it")
+    grace.sees("generation 3")
+    green(grace)
+    found = row_of(world, "b-contested")
+    assert (found["branch"], found["updated_by"]) == ("theirs", "grace")
+    ada.sees("saved generation 3 meanwhile")
+
+
+def test_a_renamed_row_is_found_by_its_new_name_only(ada: Dashboard, world: World) -> None:
+    row = world.create("b-old-name", repository_url="https://git.example.com/shop/renamed.git")
+    world.settled()
+    ada.open(id=row["id"])
+    ada.write("Name", "b-fresh-name")
+    ada.click("Save")
+    ada.titled("b-fresh-name")
+    green(ada)
+    ada.click("Configurations")
+    ada.field("Search").fill("b-old-name")
+    ada.sees("No configuration matches.")
+    ada.field("Search").fill("b-fresh")
+    expect(ada.row("b-fresh-name")).to_contain_text("synced")
+    world.settled()
+    assert {"b-old-name", "b-fresh-name"} & world.cluster().keys() == {"b-fresh-name"}
+
+
+def test_a_row_is_deleted_by_typing_its_name(ada: Dashboard, world: World) -> None:
+    row = world.create("b-unwanted")
+    world.settled()
+    ada.open(id=row["id"])
+    ada.click("Delete")
+    ada.field("Type the name to confirm").fill("b-unwante")
+    expect(ada.button("Delete it")).to_be_disabled()
+    ada.field("Type the name to confirm").fill("b-unwanted")
+    ada.click("Delete it")
+    ada.titled("Configurations")
+    expect(ada.row("b-unwanted")).to_have_count(0)
+    world.settled()
+    assert "b-unwanted" not in world.cluster()

@@ -1,0 +1,101 @@
+"""What a person sees of the way of a change, and does about it, on the real platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import expect
+
+import pictures
+from dashboard import Dashboard
+from rowcast_local.platform import Platform
+from world import World, config, done
+
+
+@pytest.fixture(autouse=True)
+def tidy(world: World) -> Iterator[None]:
+    """Leaves no letter open."""
+    yield
+    with world.api() as api:
+        found = [one["id"] for one in done(api.get("/deadletters", params={"limit": 1000}))["items"]]
+        if found:
+            done(api.post("/deadletters:discard", json={"ids": found, "reason": "a test has ended"}))
+
+
+@contextmanager
+def foreign(world: World, *names: str) -> Iterator[None]:
+    """Somebody else's custom resources of these names, for as long as the context lasts."""
+    for name in names:
+        spec = {"id": 1, **config(name)}
+        metadata = {"name": name, "namespace": world.env["ROWCAST_NAMESPACE"]}
+        manifest = {"apiVersion": "rowcast.dev/v1alpha1", "kind": "AppConfig", "metadata": metadata, "spec": spec}
+        subprocess.run(
+            ["kubectl", "create", "-f", "-"],
+            input=json.dumps(manifest),
+            env={**os.environ, **world.env},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    try:
+        yield
+    finally:
+        world.kubectl("delete", "appconfig", *names, "--ignore-not-found")
+
+
+def test_a_delivery_that_fails_becomes_visible_and_is_replayed(ada: Dashboard, world: World) -> None:
+    names = ("b-occupied-cart", "b-occupied-shop")
+    with foreign(world, *names):
+        for name in names:
+            world.create(name)
+        expect(ada.page.get_by_test_id("stSidebar").get_by_role("link", name="Dead letters 2")).to_be_visible()
+        ada.go("Dead letters")
+        letter = ada.page.get_by_text("b-occupied-cart at Kubernetes: not-owned")
+        letter.click()
+        ada.sees("is not managed by rowcast")
+        pictures.take(ada.page, "dead-letters", "Dead letters: what could not be delivered, and why")
+    ada.page.get_by_role("checkbox", name="Choose all in sight").check(force=True)
+    ada.click("Replay the 2 chosen")
+    ada.click("Replay them")
+    ada.sees("No dead letter is open")
+    world.settled()
+    expect(ada.page.get_by_test_id("stSidebar").get_by_role("link", name="Dead letters 2")).to_have_count(0)
+
+
+def test_a_sync_that_is_down_is_seen_with_what_waits_and_seen_to_come_back(
+    ada: Dashboard, platform: Platform, world: World
+) -> None:
+    world.create("b-before-the-night")
+    ada.go("Pipeline")
+    ada.sees("Everything on the way is well.")
+    platform.stop_part("sync-git")
+    try:
+        expect(ada.station("sync-git")).to_contain_text("down")
+        ada.sees("The way is interrupted.")
+        ada.sees("sync-git or its sidecar doesn't answer")
+        world.create("b-in-the-night")
+        expect(ada.figure("target-git", "waiting")).to_have_text("1")
+        pictures.take(ada.page, "pipeline-down", "The pipeline while a sync is down: what is wrong and what to do")
+    finally:
+        platform.start_part("sync-git")
+        platform.wait_ready(names=["sync-git"])
+    ada.sees("Everything on the way is well.")
+    expect(ada.station("sync-git")).to_contain_text("well")
+    expect(ada.figure("target-git", "waiting")).to_have_text("0")
+    world.settled()
+
+
+def test_a_reconcile_is_planned_seen_and_run(ada: Dashboard, world: World) -> None:
+    world.create("b-hand-made")
+    world.settled()
+    # Hands off the labels: what isn't ours any more is not put right by itself.
+    edited = {"spec": {"branch": "hotfix"}}
+    world.kubectl("patch", "appconfig", "b-hand-made", "--type=merge", "-p", json.dumps(edited))
+    ada.go("Reconcile")
+    ada.click("Dry run")
+    ada.sees("rows in the table")
