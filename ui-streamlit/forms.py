@@ -72,18 +72,19 @@ def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False
     values: dict[str, str] = {}
     slots: dict[str, DeltaGenerator] = {}
     for field, label in view_model.FIELDS.items():
-        value = st.text_input(
-            label,
-            getattr(draft, field),
-            key=f"{key}:{field}",
-            placeholder=HINTS[field],
-            autocomplete="off",
-            live=live,
-            disabled=disabled,
-        )
+        with st.container(gap="xxsmall"):
+            value = st.text_input(
+                label,
+                getattr(draft, field),
+                key=f"{key}:{field}",
+                placeholder=HINTS[field],
+                autocomplete="off",
+                live=live,
+                disabled=disabled,
+            )
+            slots[field] = st.empty()
         values[field] = value or ""
-        slots[field] = st.empty()
-        slots[field].markdown(f":small[:gray[{HELP[field]}]]")
+        slots[field].caption(HELP[field])
     form = Form(rules.trimmed(Draft(**values)), slots)
     if live:
         touched = {field for field, value in values.items() if value != getattr(draft, field)}
