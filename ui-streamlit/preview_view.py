@@ -33,11 +33,15 @@ class Shown(Protocol):
         ...
 
 
-def button(key: str, client: Previews, row_id: int | None, draft: Draft, form: Shown) -> None:
-    """Draw the button, and when it is clicked, ask; what comes is kept for `draw`."""
-    if not st.button("Preview", icon=":material/preview:", key=f"{key}:preview") or not form.accepted():
-        return
-    _keep(key, draft, lambda: client.preview(row_id, draft), form)
+def button(key: str) -> bool:
+    """Draw the button, and tell whether it was clicked: then `ask`."""
+    return st.button("Preview", icon=":material/preview:", key=f"{key}:preview")
+
+
+def ask(key: str, client: Previews, row_id: int | None, draft: Draft, form: Shown) -> None:
+    """Ask what saving `draft` would do, unless the rules refuse it; what comes is kept for `draw`."""
+    if form.accepted():
+        _keep(key, draft, lambda: client.preview(row_id, draft), form)
 
 
 def _keep(key: str, draft: Draft, ask: Callable[[], Preview], form: Shown) -> None:
