@@ -48,7 +48,7 @@ def bar(client: Client, query: Query, page: Page, rows: Sequence[AppConfig]) -> 
 
 
 def _chosen(count: int) -> str:
-    return f"**{count:,} chosen**" if count else ":gray[Tick rows to change or delete several at once]"
+    return f"**{count:,} chosen**" if count else ":small[:gray[Tick rows to change or delete several at once]]"
 
 
 def _everything(client: Client, query: Query, total: int) -> None:
@@ -79,10 +79,14 @@ def _count(rows: Sequence[AppConfig]) -> str:
 def _ask(client: Client, action: str, rows: tuple[AppConfig, ...]) -> None:
     st.markdown(_named(rows))
     agreed, value = _deleting(rows) if action == "delete" else _changing(action, rows)
-    _refused(rows)
     label = f"Delete {len(rows):,}" if action == "delete" else f"Change {len(rows):,}"
-    if not st.button(label, type="primary", width="stretch", disabled=not agreed, key="bulk:agreed"):
-        return
+    if st.button(label, type="primary", width="stretch", disabled=not agreed, key="bulk:agreed"):
+        _apply(client, action, rows, value)
+    _refused(rows)
+
+
+def _apply(client: Client, action: str, rows: tuple[AppConfig, ...], value: str) -> None:
+    st.session_state.pop(REFUSED, None)
     with answered("bulk", forms.NOT_DONE):
         try:
             if action == "delete":
@@ -93,7 +97,7 @@ def _ask(client: Client, action: str, rows: tuple[AppConfig, ...]) -> None:
             if not any(error.index is not None for error in refusal.errors):
                 raise
             st.session_state[REFUSED] = refusal.errors
-            st.rerun(scope="fragment")
+            return
         _done(f"{_count(rows)} {'deleted' if action == 'delete' else 'changed'}.")
 
 
@@ -123,9 +127,10 @@ def _changing(action: str, rows: Sequence[AppConfig]) -> tuple[bool, str]:
     error = rules.field_error(action, value) if value else None
     already = sum(getattr(row, action) == value for row in rows)
     if error:
-        st.caption(f":red[:material/error: {view_model.plain(error.message)}]")
+        st.markdown(f":small[:red[:material/error: {view_model.plain(error.message)}]]")
     else:
-        st.caption(f"{already:,} of them have it already." if already else "Each becomes a new generation.")
+        said = f"{already:,} of them have it already." if already else "Each becomes a new generation."
+        st.markdown(f":small[:gray[{said}]]")
     return bool(value) and not error and already < len(rows), value
 
 

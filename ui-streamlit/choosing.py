@@ -12,12 +12,14 @@ from models import AppConfig, Query
 TABLE: Final = "table"
 DRAWN: Final = "drawn"
 ALL: Final = "all_matching"
+FORGET: Final = "untick"
 NOTHING: Final[Mapping[str, Mapping[str, list[Any]]]] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
 def clear() -> None:
-    """Take every tick away."""
-    st.session_state[TABLE] = NOTHING
+    """Take every tick away, the next time that the table is drawn."""
+    # Not at once: a table that is drawn already can't be told.
+    st.session_state[FORGET] = True
     st.session_state.pop(ALL, None)
 
 
@@ -33,13 +35,16 @@ def shown(query: Query, fresh: Sequence[AppConfig]) -> tuple[AppConfig, ...]:
     A tick is a position: if the rows moved under it, it would be another row's.
     """
     before: tuple[Query, tuple[AppConfig, ...]] | None = st.session_state.get(DRAWN)
+    if st.session_state.pop(FORGET, False):
+        st.session_state[TABLE] = NOTHING
     ticked = positions()
     if ticked and before and before[0] == query and ticked[-1] < len(before[1]):
         rows = still(before[1], fresh)
     else:
         rows = tuple(fresh)
         if ticked:
-            clear()
+            st.session_state[TABLE] = NOTHING
+            st.session_state.pop(ALL, None)
     st.session_state[DRAWN] = (query, rows)
     return rows
 

@@ -16,6 +16,13 @@ from models import AppConfig, Draft
 WHOLE_MINE: Final = "Save mine over it"
 WHOLE_THEIRS: Final = "Take what was saved"
 CHOSEN: Final = "Save what I chose"
+# Both versions in two columns of one width, whatever they say.
+STYLE: Final = """
+<style>
+.st-key-conflict-box [role="radiogroup"] { display: grid; grid-template-columns: 1fr 1fr; }
+.st-key-conflict-box [role="radiogroup"] label { overflow-wrap: anywhere; }
+</style>
+"""
 
 
 def ask(base: Draft, mine: Draft, theirs: AppConfig) -> Draft | None:
@@ -24,7 +31,8 @@ def ask(base: Draft, mine: Draft, theirs: AppConfig) -> Draft | None:
     when = view_model.ago(theirs.updated_at, datetime.now(UTC))
     differing = merging.differing(mine, theirs.draft)
     with st.container(border=True, key="conflict-box"):
-        st.warning(f"{who} saved generation {theirs.generation} {when}, after you opened this.")
+        st.html(STYLE)
+        st.warning(f"{who} saved generation {theirs.generation}, {when}, after you opened this.")
         if not differing:
             st.markdown("It says the same as yours.")
         sides = _sides(base, mine, theirs, differing)

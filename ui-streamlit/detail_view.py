@@ -85,8 +85,8 @@ def _tabs(client: Client, row: AppConfig, *, can_edit: bool) -> None:
     # What a tab shows is asked for when it is open: a live resource is a question to every target.
     fields, live, past = st.tabs([EDIT, LIVE, HISTORY], key="detail_tab", on_change="rerun")
     with fields:
-        _conflict(client, row)
-        _edit(client, row, can_edit)
+        if not _conflict(client, row):
+            _edit(client, row, can_edit)
     if live.open:
         with live:
             live_view.draw(client, row.id, os.environ.get(COMMIT_URL, ""))
@@ -127,16 +127,18 @@ def _save(client: Client, row: AppConfig, form: forms.Form) -> None:
         _start_from(saved)
 
 
-def _conflict(client: Client, row: AppConfig) -> None:
+def _conflict(client: Client, row: AppConfig) -> bool:
+    """Tell whether there is a choice to be made before anything else is edited."""
     found: tuple[Draft, AppConfig] | None = st.session_state.get("conflict")
     if found is None or found[1].id != row.id:
-        return
+        return False
     mine, theirs = found
     wanted = conflict_view.ask(row.draft, mine, theirs)
     if wanted == theirs.draft:
         _start_from(theirs)
     elif wanted is not None:
         _overwrite(client, wanted, mine, theirs)
+    return True
 
 
 def _overwrite(client: Client, wanted: Draft, mine: Draft, theirs: AppConfig) -> None:
@@ -166,7 +168,9 @@ def _delivery(client: Client, row: AppConfig) -> None:
 
 def _way(status: RowStatus, row: AppConfig) -> None:
     st.html(timeline_view.STYLE)
-    for track in timeline.tracks(status, row.updated_at, datetime.now(UTC), os.environ.get(COMMIT_URL, "")):
+    # When a newer generation was saved, this page does not know before it is delivered.
+    saved_at = row.updated_at if status.generation == row.generation else None
+    for track in timeline.tracks(status, saved_at, datetime.now(UTC), os.environ.get(COMMIT_URL, "")):
         timeline_view.draw(track)
     if not status.targets:
         st.caption("No target has reported yet.")

@@ -23,6 +23,13 @@ HINTS: Mapping[str, str] = {
     "branch": "main",
     "environment": "staging",
 }
+# Below each field from the start, so that nothing moves when an error takes its place.
+HELP: Mapping[str, str] = {
+    "name": "Unique; becomes the resource's name. a-z, 0-9 and -, at most 63.",
+    "repository_url": "The application's Git repository, without a password.",
+    "branch": "The branch to deploy from.",
+    "environment": "Where it is deployed. a-z, 0-9 and -, at most 63.",
+}
 DIALOG = "dialog"
 # Running the page again does not repeat a change: the person decides on that, by the form's own button.
 NOT_DONE = "Close"
@@ -54,7 +61,7 @@ class Form:
     def show(self, errors: Iterable[FieldError]) -> None:
         """Put each error under its field."""
         for field, message in view_model.by_field(errors).items():
-            self.slots[field].caption(f":red[:material/error: {view_model.plain(message)}]")
+            self.slots[field].markdown(f":small[:red[:material/error: {view_model.plain(message)}]]")
 
 
 def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False) -> Form:
@@ -65,17 +72,19 @@ def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False
     values: dict[str, str] = {}
     slots: dict[str, DeltaGenerator] = {}
     for field, label in view_model.FIELDS.items():
-        value = st.text_input(
-            label,
-            getattr(draft, field),
-            key=f"{key}:{field}",
-            placeholder=HINTS[field],
-            autocomplete="off",
-            live=live,
-            disabled=disabled,
-        )
+        with st.container(gap="xxsmall"):
+            value = st.text_input(
+                label,
+                getattr(draft, field),
+                key=f"{key}:{field}",
+                placeholder=HINTS[field],
+                autocomplete="off",
+                live=live,
+                disabled=disabled,
+            )
+            slots[field] = st.empty()
         values[field] = value or ""
-        slots[field] = st.empty()
+        slots[field].caption(HELP[field])
     form = Form(rules.trimmed(Draft(**values)), slots)
     if live:
         touched = {field for field, value in values.items() if value != getattr(draft, field)}

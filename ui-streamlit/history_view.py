@@ -37,6 +37,7 @@ def draw(client: Client, row_id: int, now: Draft | None, *, can_edit: bool) -> N
 def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool) -> None:
     key = f"{row_id}:{version.generation}:{version.change}"
     wanted = past.restorable(version, now)
+    which = f"Restore generation {version.generation}"
     with st.container(border=True, gap="small", key=f"version-{key.replace(':', '-')}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             who = view_model.plain(version.changed_by)
@@ -44,7 +45,7 @@ def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool
             st.markdown(said, width="stretch")
             if wanted is None:
                 st.badge("what it says now", color="green")
-            elif can_edit and st.button("Restore", key=f"restore:{key}", icon=":material/history:"):
+            elif can_edit and st.button("Restore", key=f"restore:{key}", icon=":material/history:", help=which):
                 st.session_state[forms.DIALOG] = RESTORE
                 st.session_state[RESTORE] = version
                 st.rerun()

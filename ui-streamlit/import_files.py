@@ -96,7 +96,7 @@ def _csv(text: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
             if any(record.values()):
                 yield place, record
     except csv.Error as error:
-        raise UnreadableError(f"It is not CSV at line {reader.line_num}: {error}.") from error
+        raise UnreadableError(f"It is not CSV at line {reader.reader.line_num}: {error}.") from error
 
 
 def _json(text: str) -> Any:

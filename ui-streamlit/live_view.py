@@ -20,7 +20,9 @@ def draw(client: Previews, row_id: int, commit_url: str) -> None:
         # The rerun that follows the click asks once more.
         st.button("Ask again", icon=":material/refresh:", key="live:again")
     with answered("live"):
-        for found in client.live(row_id):
+        with st.skeleton(height=HEIGHT):
+            everywhere = client.live(row_id)
+        for found in everywhere:
             _target(found, commit_url)
 
 

@@ -23,13 +23,13 @@ def lines(before: Draft | None, after: Draft | None) -> str:
 def changed(version: Version) -> str:
     """Return in a few words what a change was about, such as `changed branch, environment`."""
     if version.before is None or version.after is None:
-        return version.change
+        return f"{version.change} it"
     labels = [
         label.lower() if field != "repository_url" else "repository URL"
         for field, label in FIELDS.items()
         if getattr(version.before, field) != getattr(version.after, field)
     ]
-    return f"changed {', '.join(labels)}" if labels else version.change
+    return f"changed {', '.join(labels)}" if labels else "changed nothing"
 
 
 def restorable(version: Version, now: Draft | None) -> Draft | None:

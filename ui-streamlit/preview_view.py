@@ -44,7 +44,8 @@ def _keep(key: str, draft: Draft, ask: Callable[[], Preview], form: Shown) -> No
     st.session_state.pop(_name(key), None)
     with answered(f"{key}:preview", "Close"):
         try:
-            st.session_state[_name(key)] = (draft, ask())
+            with st.spinner("Asking each target what would come of it"):
+                st.session_state[_name(key)] = (draft, ask())
         except RefusedError as refusal:
             form.refuse(refusal)
 

@@ -13,6 +13,7 @@ Mood = Literal["done", "waiting", "late", "failed", "next"]
 
 CAPTURED: Final = "Captured from the database"
 DELIVERED: Final = {"k8s": "Applied to the Kubernetes API", "git": "Committed and pushed"}
+REMOVED: Final = {"k8s": "Removed from the Kubernetes API", "git": "Removed by a commit"}
 
 
 @dataclass(frozen=True)
@@ -37,58 +38,58 @@ class Track:
     error: str = ""
 
 
-def tracks(status: RowStatus, saved_at: datetime, now: datetime, commit_url: str = "") -> tuple[Track, ...]:
-    """Return a track per target for the present generation, saved at `saved_at`.
+def tracks(status: RowStatus, saved_at: datetime | None, now: datetime, commit_url: str = "") -> tuple[Track, ...]:
+    """Return a track per target for the present generation, saved at `saved_at`, if that is known.
 
     `commit_url` is the address of a commit with `{commit}` in it, or empty.
     """
     return tuple(_track(target, status, saved_at, now, commit_url) for target in view_model.in_order(status.targets))
 
 
-def _track(target: TargetStatus, status: RowStatus, saved_at: datetime, now: datetime, commit_url: str) -> Track:
-    word = view_model.shown(target)
+def _track(target: TargetStatus, status: RowStatus, saved_at: datetime | None, now: datetime, commit_url: str) -> Track:
     # Until this generation is reported, what the target tells is about an older one.
-    told = status.generation is None or target.observed_generation == status.generation
+    told = target.state != "pending" and target.observed_generation is not None
+    told = told and (status.generation is None or target.observed_generation == status.generation)
     saved = (target.times.get("saved") if told else None) or saved_at
     gone = status.generation is None
     first = Step("Deleted" if gone else "Saved", "done", saved, note="" if gone else f"generation {status.generation}")
-    return Track(
-        target.target,
-        word,
-        (first, *_reported(target, saved, commit_url, gone)) if told else (first, *_waiting(target, saved, now)),
-        target.error or "",
-    )
+    steps = _reported(target, saved, commit_url, gone=gone) if told else _waiting(target, saved, now, gone=gone)
+    return Track(target.target, view_model.shown(target), (first, *steps), target.error or "")
 
 
-def _reported(target: TargetStatus, saved: datetime, commit_url: str, gone: bool) -> tuple[Step, ...]:
-    if target.state == "pending" and target.observed_generation is None:
-        return (Step(CAPTURED, "waiting"), Step(_delivered(target), "next"))
+def _reported(target: TargetStatus, saved: datetime | None, commit_url: str, *, gone: bool) -> tuple[Step, ...]:
     captured, delivered = target.times.get("captured"), target.times.get("delivered")
     steps = [Step(CAPTURED, "done", captured, _lag(saved, captured))]
     if target.state == "failed":
-        steps.append(Step("Refused", "failed", delivered, _lag(saved, delivered), "it is a dead letter"))
-        return tuple(steps)
+        return (*steps, Step("Refused", "failed", delivered, _lag(saved, delivered), "it is a dead letter"))
     note = " · ".join(part for part in (target.outcome or "", view_model.reference(target)) if part)
-    title = "Removed" if gone else _delivered(target)
-    steps.append(Step(title, "done", delivered, _lag(saved, delivered), note, commit_link(target, commit_url)))
+    link = commit_link(target, commit_url)
+    steps.append(Step(_delivered(target, gone=gone), "done", delivered, _lag(saved, delivered), note, link))
     if applied := target.times.get("applied"):
         steps.append(Step("Applied by GitOps", "done", applied, _lag(saved, applied)))
     return tuple(steps)
 
 
-def _waiting(target: TargetStatus, saved: datetime, now: datetime) -> tuple[Step, ...]:
-    mood: Mood = "late" if target.overdue or target.error else "waiting"
-    has = "nothing yet" if target.observed_generation is None else f"still has generation {target.observed_generation}"
-    waits = f"for {view_model.duration(now - saved)}" if now > saved else ""
-    return (Step(CAPTURED, mood, lag=waits, note=has), Step(_delivered(target), "next"))
+def _waiting(target: TargetStatus, saved: datetime | None, now: datetime, *, gone: bool) -> tuple[Step, ...]:
+    has = "nothing there yet" if target.observed_generation is None else f"there is {_observed(target)}"
+    waits = f"for {view_model.duration(now - saved)}" if saved and now > saved else ""
+    delivered = _delivered(target, gone=gone)
+    if target.error:
+        # Who says why it can't deliver has the change.
+        return (Step(CAPTURED, "done"), Step(delivered, "late", lag=waits, note=has))
+    return (Step(CAPTURED, "late" if target.overdue else "waiting", lag=waits, note=has), Step(delivered, "next"))
 
 
-def _delivered(target: TargetStatus) -> str:
-    return DELIVERED.get(target.target, "Delivered")
+def _observed(target: TargetStatus) -> str:
+    return f"generation {target.observed_generation}"
 
 
-def _lag(saved: datetime, then: datetime | None) -> str:
-    return "" if then is None else f"+{view_model.duration(then - saved)}"
+def _lag(saved: datetime | None, then: datetime | None) -> str:
+    return "" if then is None or saved is None else f"+{view_model.duration(then - saved)}"
+
+
+def _delivered(target: TargetStatus, *, gone: bool) -> str:
+    return REMOVED.get(target.target, "Removed") if gone else DELIVERED.get(target.target, "Delivered")
 
 
 def commit_link(target: TargetStatus, template: str) -> str:
