@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rowcast.core.errors import RowcastError
@@ -20,10 +20,16 @@ DriftListener = Callable[[RowKey], None]
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A row's state arrived. `reference` names it at the target: a resourceVersion, a commit."""
+    """A row's state arrived. `reference` names it at the target: a resourceVersion, a commit.
+
+    `new`: it was put where the target had nothing of the row, so that nothing there could tell whether it is news.
+    `fence`: why it was stale, the generation that the target has, or had.
+    """
 
     outcome: Outcome
     reference: str | None = None
+    new: bool = field(default=False, compare=False)
+    fence: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class MemoryTarget:
             return Failed(error)
         self._execute(desired, decided)
         written = bool(decided.put or decided.remove)
-        return Delivered(decided.outcome, str(self.store.version) if written else None)
+        return Delivered(decided.outcome, str(self.store.version) if written else None, decided.new, decided.fence)
 
     def _judge(self, desired: Desired) -> Plan:
         row = (desired.table, desired.row_id)

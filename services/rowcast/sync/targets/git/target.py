@@ -124,7 +124,7 @@ class GitTarget:
         results: dict[RowKey, Result] = {row: Failed(error) for row, error in changes.failed.items()}
         for one in changes.judged:
             reference = None if one.outcome is Outcome.STALE else self._branch.tip
-            results[one.desired.table, one.desired.row_id] = Delivered(one.outcome, reference)
+            results[one.desired.table, one.desired.row_id] = Delivered(one.outcome, reference, one.new, one.fence)
         return results
 
     def _maintain(self) -> None:

@@ -154,7 +154,7 @@ class KubernetesTarget:
             self._tombstones.bury(desired.table, desired.row_id, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.table, desired.row_id)
-        return Delivered(decided.outcome, reference)
+        return Delivered(decided.outcome, reference, decided.new, decided.fence)
 
     async def _remove(self, held: Held) -> None:
         live = self._view.at(held.key)
