@@ -9,6 +9,7 @@ from typing import Protocol
 from rowcast.core.errors import RowcastError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
+from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 
 RowKey = tuple[str, int]
@@ -82,4 +83,15 @@ class Target(Protocol):
 
     async def inventory(self) -> Sequence[Held]:
         """Everything at the target that carries our labels, read from the target itself."""
+        ...
+
+    async def preview(self, desired: Desired) -> Preview:
+        """What delivering a state (not a deletion) would make, by the target's own word. Nothing is written.
+
+        What the target would refuse is in the preview. Raises TransientError when it can't be asked.
+        """
+        ...
+
+    async def live(self, row: RowKey) -> Shown | None:
+        """What the target has of a row now, read from the target itself. Raises TransientError."""
         ...

@@ -22,6 +22,7 @@ from rowcast.sync.facts import Facts
 from rowcast.sync.facts_route import add_route as add_facts_route
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics, WorkMetrics
+from rowcast.sync.preview_routes import add_routes as add_preview_routes
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Period
@@ -77,6 +78,7 @@ def create_app(
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
+    add_preview_routes(app, starting)
     add_facts_route(app, settings, facts, starting, sidecar, reconciler)
     return app
 
