@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,30 @@ import pytest
 
 from rowcast_local.platform import Platform
 from world import World
+
+SHARED = ("tests/integration/crud/", "tests/cluster/")
+"""Folders whose tests share servers."""
+LONGEST = ("tests/e2e/", "tests/chaos/", "tests/packaging/", "tests/integration/")
+"""What begins first, where workers share the tests: with the shortest last, they end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers (`-n`) never start the same servers twice: whatever shares a fixture stays together."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _begins(item.nodeid))
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.nodeid.partition("::")[0]
+    if "platform" in getattr(item, "fixturenames", ()) or path.startswith("tests/contract/"):
+        return "platform"
+    return next((shared for shared in SHARED if path.startswith(shared)), path)
+
+
+def _begins(nodeid: str) -> int:
+    return next((place for place, path in enumerate(LONGEST) if nodeid.startswith(path)), len(LONGEST))
 
 
 @pytest.fixture(scope="session")

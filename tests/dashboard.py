@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, Locator, Page, Playwright, ViewportSize, expect
 
 from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
@@ -29,7 +29,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-VIEW = {"width": 1440, "height": 900}
+VIEW: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE_MS = 30_000
 """How long anything may take to be seen before a test gives up; no test waits for it to pass."""
 ROW_HEIGHT = 36
@@ -84,7 +84,7 @@ class Dashboard:
 
     def button(self, name: str) -> Locator:
         """The button that is called so; the key that presses it may stand beside its name."""
-        return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut \S+)?$"))
+        return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut .+)?$"))
 
     def choose(self, label: str, option: str) -> None:
         """Choose from a list."""
@@ -114,16 +114,21 @@ class Dashboard:
 
     def row(self, name: str) -> Locator:
         """A line of the table, as a screen reader has it: what people see beside it is a canvas."""
-        cell = self.page.locator("td", has_text=re.compile(f"^{re.escape(name)}$"))
-        return self.page.locator("canvas tbody tr").filter(has=cell)
+        return self.page.locator("canvas tbody tr").filter(has=self._cell(name))
+
+    def _cell(self, text: str) -> Locator:
+        return self.page.locator("td", has_text=re.compile(f"^{re.escape(text)}$"))
 
     def choose_row(self, name: str, column: float = 60) -> None:
         """Press a line of the table, `column` pixels from its left."""
-        row = self.row(name)
-        expect(row).to_have_count(1)
-        index = int(row.get_attribute("aria-rowindex") or 0)
-        canvas = self.page.locator("canvas").filter(has=row).first
-        canvas.click(position={"x": column, "y": (index - 0.5) * ROW_HEIGHT})
+        expect(self.row(name)).to_have_count(1)
+        index = int(self.row(name).get_attribute("aria-rowindex") or 0)
+        canvas = self.page.locator("canvas").filter(has=self._cell(name)).first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        # By the mouse, not by the element: what scrolls the table lies over it.
+        self.page.mouse.click(box["x"] + column, box["y"] + (index - 0.5) * ROW_HEIGHT)
 
 
 @contextmanager

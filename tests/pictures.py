@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page
 
@@ -25,7 +26,7 @@ def take(page: Page, name: str, title: str, *, dark: bool = False) -> None:
     """Write what the page shows, once it has settled, as `name`.svg; nothing where no pictures are wanted."""
     if not wanted():
         return
-    scheme = "dark" if dark else "light"
+    scheme: Literal["dark", "light"] = "dark" if dark else "light"
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function(
         f"{screenshot.SETTLED} && getComputedStyle(document.querySelector('.stApp')).colorScheme === '{scheme}'"

@@ -1,11 +1,11 @@
-"""A sidecar of nobody's, with which a test writes what it likes to any topic."""
+"""Sidecars of nobody's: with one a test writes what it likes to any topic, or hears what others write."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +17,70 @@ from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
 from world import wait_until
 
+PORTS = ("http", "grpc", "internal", "metrics")
+
 
 @contextmanager
 def publishing(platform: Platform) -> Iterator[httpx.Client]:
     """A client of its `/v1.0/publish/pubsub/…`."""
+    ports = dict(zip(PORTS, free_ports(), strict=False))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            with (
+                own_sidecar(platform, "stray", folder, ports, platform.blueprint.kafka.bootstrap) as sidecar,
+                httpx.Client(base_url=sidecar.url, trust_env=False, timeout=60) as client,
+            ):
+                yield client
+        except httpx.HTTPError as error:
+            raise AssertionError((folder / "stray.log").read_text()) from error
+
+
+@contextmanager
+def own_sidecar(
+    platform: Platform, app_id: str, folder: Path, ports: Mapping[str, int], broker: str, app_port: int | None = None
+) -> Iterator[Sidecar]:
+    """A daprd that knows `broker` as `pubsub` and nothing else, ready; its files and its log are in `folder`.
+
+    `ports` has its own four; at `app_port` its application has to answer already, if it has one.
+    """
     blueprint = platform.blueprint
-    settings = {"brokers": blueprint.kafka.bootstrap, "authType": "none", "disableTls": "true", "version": "4.0.0"}
-    component = {
+    components = folder / f"{app_id}-components"
+    components.mkdir()
+    (components / "pubsub.yaml").write_text(yaml.safe_dump(_pubsub(broker)))
+    sidecar = Sidecar(
+        app_id,
+        blueprint.toolbox.daprd,
+        folder / f"{app_id}-configuration",
+        ports,
+        app_port,
+        values=blueprint.sidecar("ui").values,
+    )
+    sidecar.prepare()
+    program = sidecar.program()
+    command = [part for part in program.command if not part.startswith("--resources-path=")]
+    command.append(f"--resources-path={components}")
+    environment = {**os.environ, **program.environment}
+    log = folder / f"{app_id}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(sidecar.ready, log.read_text)
+        yield sidecar
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _pubsub(broker: str) -> dict[str, object]:
+    settings = {
+        "brokers": broker,
+        "authType": "none",
+        "disableTls": "true",
+        "version": "4.0.0",
+        "initialOffset": "oldest",
+    }
+    return {
         "apiVersion": "dapr.io/v1alpha1",
         "kind": "Component",
         "metadata": {"name": "pubsub"},
@@ -33,27 +90,3 @@ def publishing(platform: Platform) -> Iterator[httpx.Client]:
             "metadata": [{"name": name, "value": value} for name, value in settings.items()],
         },
     }
-    spare = free_ports()
-    ports = {name: next(spare) for name in ("http", "grpc", "internal", "metrics")}
-    with tempfile.TemporaryDirectory() as folder:
-        components = Path(folder, "components")
-        components.mkdir()
-        (components / "pubsub.yaml").write_text(yaml.safe_dump(component))
-        values = blueprint.sidecar("ui").values
-        sidecar = Sidecar("stray", blueprint.toolbox.daprd, Path(folder, "configuration"), ports, values=values)
-        sidecar.prepare()
-        program = sidecar.program()
-        command = [part for part in program.command if not part.startswith("--resources-path=")]
-        command.append(f"--resources-path={components}")
-        environment = {**os.environ, **program.environment}
-        with Path(folder, "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            wait_until(sidecar.ready, lambda: Path(folder, "log").read_text())
-            with httpx.Client(base_url=sidecar.url, trust_env=False, timeout=60) as client:
-                yield client
-        except httpx.HTTPError as error:
-            raise AssertionError(Path(folder, "log").read_text()) from error
-        finally:
-            process.terminate()
-            process.wait()

@@ -24,7 +24,7 @@ def fill(window: Dashboard, name: str, **more: str) -> None:
 
 def green(window: Dashboard) -> None:
     """Wait until every target has the row that the window shows."""
-    expect(window.page.get_by_text("synced", exact=True).filter(visible=True)).to_have_count(2)
+    expect(window.page.locator(".st-key-delivery").get_by_text("synced", exact=True)).to_have_count(2)
 
 
 def row_of(world: World, name: str) -> dict[str, object]:
@@ -51,15 +51,32 @@ def test_what_breaks_a_rule_is_said_at_its_field_and_then_saved_right(ada: Dashb
     row = world.create("b-edited")
     ada.open(id=row["id"])
     ada.be("ada")
-    ada.write("Branch", "two words")
+    ada.field("Branch").press_sequentially("..")
+    ada.sees("Git refuses this as a branch name.")
     ada.click("Save")
-    ada.sees("branch")
     assert row_of(world, "b-edited")["generation"] == 1
     ada.write("Branch", "next")
     ada.click("Save")
     ada.sees("generation 2")
     green(ada)
     assert row_of(world, "b-edited")["branch"] == "next"
+
+
+def test_a_preview_shows_what_saving_would_change_before_it_is_saved(ada: Dashboard, world: World) -> None:
+    row = world.create("b-previewed")
+    world.settled()
+    ada.open(id=row["id"])
+    ada.write("Branch", "release-2")
+    ada.click("Preview")
+    ada.sees("Nothing is saved yet.")
+    diff = ada.page.get_by_test_id("stCode").filter(visible=True).first
+    expect(diff).to_contain_text("-  branch: main")
+    expect(diff).to_contain_text("+  branch: release-2")
+    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved")
+    assert row_of(world, "b-previewed")["generation"] == 1
+    ada.click("Save")
+    ada.sees("generation 2")
+    green(ada)
 
 
 def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, world: World) -> None:
@@ -75,6 +92,7 @@ def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, w
     grace.write("Branch", "theirs")
     grace.click("Save")
     grace.sees("ada saved generation 2")
+    pictures.take(grace.page, "conflict", "A conflict: both versions, and the choice")
     grace.click("Save mine over it")
     grace.sees("generation 3")
     green(grace)

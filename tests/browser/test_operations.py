@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import pictures
 from dashboard import Dashboard
 from rowcast_local.platform import Platform
 from world import World, config, done
+
+AS_SOMEBODY = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
 
 
 @pytest.fixture(autouse=True)
@@ -91,11 +94,40 @@ def test_a_sync_that_is_down_is_seen_with_what_waits_and_seen_to_come_back(
 
 
 def test_a_reconcile_is_planned_seen_and_run(ada: Dashboard, world: World) -> None:
-    world.create("b-hand-made")
+    for name in ("b-kept", "b-edited-there", "b-removed-there"):
+        world.create(name)
     world.settled()
-    # Hands off the labels: what isn't ours any more is not put right by itself.
-    edited = {"spec": {"branch": "hotfix"}}
-    world.kubectl("patch", "appconfig", "b-hand-made", "--type=merge", "-p", json.dumps(edited))
+    by_hand(world)
+
     ada.go("Reconcile")
+    ada.page.get_by_role("radio", name="Git").or_(ada.page.get_by_role("button", name="Git", exact=True)).first.click()
     ada.click("Dry run")
-    ada.sees("rows in the table")
+    ada.sees("Plan")
+    expect(ada.row("b-edited-there")).to_contain_text("correct")
+    expect(ada.row("b-removed-there")).to_contain_text("create")
+    expect(ada.row("b-nobodys")).to_contain_text("prune")
+    pictures.take(ada.page, "reconcile", "Reconcile: the plan, before anything is done")
+    assert "b-nobodys" in world.repository()
+
+    ada.click("Run it")
+    ada.sees("create 1, correct 1, prune 1")
+    ada.click("Reconcile now")
+    ada.sees("Put right:")
+    world.settled()
+    ada.click("Dry run")
+    ada.sees("The target holds what the table says.")
+
+
+def by_hand(world: World) -> None:
+    """Edit one file in the repository, remove another, and copy a third for a row that never was."""
+    with world.clone() as folder:
+        place = folder / "environments" / "dev" / "appconfigs"
+        edited = place / "b-edited-there.yaml"
+        edited.write_text(edited.read_text().replace("branch: main", "branch: hotfix"))
+        kept = (place / "b-kept.yaml").read_text()
+        found = re.search(r'rowcast.dev/row-id: "?(\d+)', kept)
+        assert found is not None
+        (place / "b-nobodys.yaml").write_text(kept.replace("b-kept", "b-nobodys").replace(found[1], "999999"))
+        (place / "b-removed-there.yaml").unlink()
+        for command in (["add", "--all"], [*AS_SOMEBODY, "commit", "--quiet", "-m", "By hand"], ["push", "--quiet"]):
+            subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True, timeout=60)

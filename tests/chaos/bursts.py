@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import ssl
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
-from rowcast_local.ports import HOST
+from chaos.serving import serving
 
 HOP = frozenset({"connection", "transfer-encoding", "keep-alive", "upgrade", "host", "content-length"})
 REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+SESSION = web.AppKey("session", aiohttp.ClientSession)
 
 
 class Bursts:
@@ -30,23 +29,16 @@ class Bursts:
         self._port = port
         self._chance = random.Random(0)
         self._burst: tuple[float, int] | None = None
-        self._loop = asyncio.new_event_loop()
-        self._up = threading.Event()
-        self._stop = asyncio.Event()
         self.answered = 0
 
     @contextmanager
     def running(self) -> Iterator[Bursts]:
         """Serve in a thread."""
-        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
-        thread.start()
-        try:
-            if not self._up.wait(20):
-                raise AssertionError("the proxy before the API server does not start")
+        app = web.Application(client_max_size=32 * 2**20)
+        app.cleanup_ctx.append(self._connected)
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        with serving(app, self._port, "the proxy before the API server", self._own):
             yield self
-        finally:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join(10)
 
     @contextmanager
     def burst(self, status: int, share: float) -> Iterator[None]:
@@ -57,24 +49,14 @@ class Bursts:
         finally:
             self._burst = None
 
-    async def _serve(self) -> None:
+    async def _connected(self, app: web.Application) -> AsyncIterator[None]:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=10)
         connector = aiohttp.TCPConnector(ssl=self._trust, limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=limits, auto_decompress=False) as session:
-            app = web.Application(client_max_size=32 * 2**20)
+            app[SESSION] = session
+            yield
 
-            async def passed(request: web.Request) -> web.StreamResponse:
-                return await self._pass(session, request)
-
-            app.router.add_route("*", "/{path:.*}", passed)
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-            await runner.setup()
-            await web.TCPSite(runner, HOST, self._port, ssl_context=self._own).start()
-            self._up.set()
-            await self._stop.wait()
-            await runner.cleanup()
-
-    async def _pass(self, session: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
         burst = self._burst
         if burst is not None and self._chance.random() < burst[0]:
             self.answered += 1
@@ -82,7 +64,7 @@ class Bursts:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
         body = await request.read() if request.can_read_body else None
         try:
-            async with session.request(
+            async with request.app[SESSION].request(
                 request.method, f"{self._upstream}{request.path_qs}", headers=headers, data=body
             ) as answer:
                 passed = {name: value for name, value in answer.headers.items() if name.lower() not in HOP}

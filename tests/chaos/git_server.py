@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import threading
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from rowcast_local.ports import HOST
+from chaos.serving import serving
 
 USER = "rowcast"
 
@@ -25,32 +24,14 @@ class GitServer:
         self._folder = folder
         self._port = port
         self.password = password
-        self._loop = asyncio.new_event_loop()
-        self._up = threading.Event()
-        self._stop = asyncio.Event()
 
     @contextmanager
     def running(self) -> Iterator[GitServer]:
         """Serve in a thread."""
-        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
-        thread.start()
-        try:
-            if not self._up.wait(20):
-                raise AssertionError("the Git server does not start")
-            yield self
-        finally:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join(10)
-
-    async def _serve(self) -> None:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, self._port).start()
-        self._up.set()
-        await self._stop.wait()
-        await runner.cleanup()
+        with serving(app, self._port, "the Git server"):
+            yield self
 
     async def _answer(self, request: web.Request) -> web.Response:
         login = base64.b64encode(f"{USER}:{self.password}".encode()).decode()

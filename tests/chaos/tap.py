@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import subprocess
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 from aiohttp import web
 
-from rowcast_local.parts.dapr import Sidecar
+from chaos.serving import serving
 from rowcast_local.platform import Platform
-from rowcast_local.ports import HOST
-from world import wait_until
+from stray import PORTS, own_sidecar
 
 TOPIC = "rowcast.public.app_configs"
 KEPT = 5_000
@@ -33,9 +27,6 @@ class Tap:
         self.events: deque[Any] = deque(maxlen=KEPT)
         self.publisher = httpx.Client(timeout=20, trust_env=False)
         self._port = port
-        self._loop = asyncio.new_event_loop()
-        self._up = threading.Event()
-        self._stop = asyncio.Event()
 
     def publish(self, body: str, key: str) -> None:
         """Write something to the topic. Raises httpx.HTTPError."""
@@ -45,26 +36,11 @@ class Tap:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Serve in a thread."""
-        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
-        thread.start()
-        try:
-            if not self._up.wait(20):
-                raise AssertionError("the tap does not start")
-            yield
-        finally:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            thread.join(10)
-
-    async def _serve(self) -> None:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_get("/dapr/subscribe", self._subscribe)
         app.router.add_post("/heard", self._hear)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, self._port).start()
-        self._up.set()
-        await self._stop.wait()
-        await runner.cleanup()
+        with serving(app, self._port, "the tap"):
+            yield
 
     async def _subscribe(self, _request: web.Request) -> web.Response:
         return web.json_response([{"pubsubname": "pubsub", "topic": TOPIC, "route": "/heard"}])
@@ -78,47 +54,8 @@ class Tap:
 @contextmanager
 def tapping(platform: Platform, broker: str, ports: dict[str, int], folder: Path) -> Iterator[Tap]:
     """Start tap and sidecar; `ports` has the tap's own, and the sidecar's four with `tap-` before their names."""
-    settings = {
-        "brokers": broker,
-        "authType": "none",
-        "disableTls": "true",
-        "version": "4.0.0",
-        "initialOffset": "oldest",
-    }
-    component = {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": "pubsub"},
-        "spec": {
-            "type": "pubsub.kafka",
-            "version": "v1",
-            "metadata": [{"name": name, "value": value} for name, value in settings.items()],
-        },
-    }
-    components = folder / "tap"
-    components.mkdir()
-    (components / "pubsub.yaml").write_text(yaml.safe_dump(component))
-    blueprint = platform.blueprint
-    sidecar = Sidecar(
-        "tap",
-        blueprint.toolbox.daprd,
-        folder / "tap-configuration",
-        {kind: ports[f"tap-{kind}"] for kind in ("http", "grpc", "internal", "metrics")},
-        values=blueprint.sidecar("ui").values,
-    )
-    sidecar.prepare()
-    command = [part for part in sidecar.program().command if not part.startswith("--resources-path=")]
-    command += [f"--resources-path={components}", f"--app-port={ports['tap']}", "--app-protocol=http"]
-    environment = {**os.environ, **sidecar.program().environment}
+    own = {kind: ports[f"tap-{kind}"] for kind in PORTS}
     tap = Tap(ports["tap"])
-    tap.publisher.base_url = httpx.URL(sidecar.url)
-    log = folder / "tap.log"
-    with tap.listening(), log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            wait_until(sidecar.ready, log.read_text)
-            yield tap
-        finally:
-            process.terminate()
-            process.wait()
-            tap.publisher.close()
+    with tap.publisher, tap.listening(), own_sidecar(platform, "tap", folder, own, broker, ports["tap"]) as sidecar:
+        tap.publisher.base_url = httpx.URL(sidecar.url)
+        yield tap

@@ -50,14 +50,7 @@ def machine(place: Arena) -> Machine:
     return made
 
 
-OPEN = pytest.mark.xfail(reason="open in issue 5: an old event can win for a moment; seen once each", strict=False)
-HOLES = (("events repeated to sync-k8s", "events repeated to sync-git"), ("two instances of sync-k8s",))
-
-
-@pytest.mark.parametrize(
-    "names",
-    [pytest.param(names, marks=OPEN if names in HOLES else (), id=" + ".join(names)) for names in ROUNDS],
-)
+@pytest.mark.parametrize("names", ROUNDS, ids=" + ".join)
 def test_nothing_is_lost_stale_or_silent_under(names: tuple[str, ...], machine: Machine, place: Arena) -> None:
     faults = [shortened(FAULTS[name]) for name in names]
     possible = [fault for fault in faults if fault.impossible(place) is None]

@@ -18,7 +18,8 @@ from rowcast_local.parts.kube_apiserver import KubeApiServer
 from rowcast_local.paths import cache_folder
 from rowcast_local.ports import free_ports
 from rowcast_local.program import Program
-from rowcast_local.provision.golang import DAPR, GoFiles
+from rowcast_local.provision.go_parts import DAPR
+from rowcast_local.provision.golang import GoFiles
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide, provide_built
 

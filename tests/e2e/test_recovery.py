@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg2
 import pytest
 
 from kafka_topics import delete_topic
 from rowcast_local.parts.cluster_objects import apply_cluster_objects
 from rowcast_local.platform import Platform
+from superuser import superuser
 from world import World, config, done, wait_until
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
@@ -98,19 +98,6 @@ def stopped(platform: Platform, *parts: str) -> Iterator[None]:
         platform.wait_ready(names=parts)
 
 
-def superuser(platform: Platform) -> psycopg2.extensions.connection:
-    postgres = platform.blueprint.postgres
-    connection = psycopg2.connect(
-        host="127.0.0.1",
-        port=postgres.port,
-        user="postgres",
-        dbname="rowcast",
-        password=platform.blueprint.credentials.postgres_superuser,
-    )
-    connection.autocommit = True
-    return connection
-
-
 def test_a_slot_that_was_dropped(platform: Platform, world: World) -> None:
     made = rows(world)
     with stopped(platform, "connect"):
@@ -123,13 +110,9 @@ def test_a_slot_that_was_dropped(platform: Platform, world: World) -> None:
 
 
 def dropped(platform: Platform) -> bool:
-    connection = superuser(platform)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_drop_replication_slot('rowcast')")
-        return True
-    finally:
-        connection.close()
+    with superuser(platform) as cursor:
+        cursor.execute("SELECT pg_drop_replication_slot('rowcast')")
+    return True
 
 
 def test_a_connector_that_lost_its_offsets(platform: Platform, world: World) -> None:

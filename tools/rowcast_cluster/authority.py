@@ -2,33 +2,19 @@
 
 import base64
 import datetime
-import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rowcast_local.credentials import write_private
-from rowcast_local.parts.certificates import settle_key
+from rowcast_local.parts.certificates import alternative, common_name, settle_key, sign, usage
 
 LIFETIME = datetime.timedelta(days=365)
-CRITICAL = (x509.BasicConstraints, x509.KeyUsage)
 # Python 3.13 verifies strictly: an authority's certificate has to say that it signs others.
-CERTIFICATES_ONLY = x509.KeyUsage(
-    key_cert_sign=True,
-    crl_sign=True,
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+CERTIFICATES_ONLY = usage(key_cert_sign=True, crl_sign=True)
 
 
 class Authority:
@@ -38,11 +24,12 @@ class Authority:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self._key = settle_key(folder / "ca.key")
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rowcast test cluster")])
+        self._name = common_name("rowcast test cluster")
         self.certificate = folder / "ca.crt"
         if not self.certificate.exists():
-            constraints = x509.BasicConstraints(ca=True, path_length=0)
-            self._sign(self.certificate, self._name, self._key.public_key(), [constraints, CERTIFICATES_ONLY])
+            extensions = (x509.BasicConstraints(ca=True, path_length=0), CERTIFICATES_ONLY)
+            signed = sign(self._name, self._key.public_key(), self._name, self._key, LIFETIME, extensions)
+            self.certificate.write_bytes(signed)
 
     def key(self, name: str) -> Path:
         """A private key without a certificate."""
@@ -57,9 +44,10 @@ class Authority:
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
         extensions: list[x509.ExtensionType] = [x509.ExtendedKeyUsage(uses)]
         if hosts:
-            extensions.append(x509.SubjectAlternativeName([_host(host) for host in hosts]))
+            extensions.append(x509.SubjectAlternativeName([alternative(host) for host in hosts]))
         certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        self._sign(certificate, x509.Name(subject), settle_key(key).public_key(), extensions)
+        public = settle_key(key).public_key()
+        certificate.write_bytes(sign(x509.Name(subject), public, self._name, self._key, LIFETIME, extensions))
         return certificate, key
 
     def kubeconfig(self, name: str, server: str, user: str, groups: Sequence[str] = ()) -> Path:
@@ -80,33 +68,6 @@ class Authority:
         file = self.folder / f"{name}.kubeconfig"
         write_private(file, yaml.safe_dump(content, sort_keys=False))
         return file
-
-    def _sign(
-        self, file: Path, subject: x509.Name, key: ec.EllipticCurvePublicKey, extensions: Sequence[x509.ExtensionType]
-    ) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + LIFETIME)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, CRITICAL))
-        signed = builder.sign(self._key, hashes.SHA256())
-        file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-
-
-def _host(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _in(file: Path) -> str:

@@ -1,7 +1,7 @@
 """Dapr's control plane, by the chart that its Go module has."""
 
 from rowcast_cluster.images import DAPR_REGISTRY
-from rowcast_local.provision.golang import DAPR
+from rowcast_local.provision.go_parts import DAPR
 
 NAMESPACE = "dapr-system"
 SELECTOR = "dapr_sidecar_injector.namespaceSelector.matchExpressions[0]"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from rowcast_local.provision.golang import DAPR
+from rowcast_local.provision.go_parts import DAPR
 
 REGISTRY = "rowcast.test"
 DAPR_REGISTRY = f"{REGISTRY}/dapr"

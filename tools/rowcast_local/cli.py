@@ -20,7 +20,7 @@ from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.browser import provide_browser
-from rowcast_local.provision.golang import FAULT_TOOLS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.provision.tools import tool

@@ -1,5 +1,6 @@
 """The files of `kustomize/` and `dapr-components/cluster/`, made from the chart. Pure but for asking Helm."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,15 +24,29 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 
 def files(render: Render) -> Files:
     """Every made file, by its path from the checkout's root, with its content. Raises RenderingError."""
-    made = _base(render(merge(BASE)))
+    once = _once(render)
+    made = _base(once(merge(BASE)))
     for option in OPTIONS:
-        made |= _component(option, render)
+        made |= _component(option, once)
     return made
 
 
 def values_of(names: Iterable[str]) -> Values:
     """The chart's values for the base with the components `names`."""
     return merge(BASE, *(_BY_NAME[name].values for name in names))
+
+
+def _once(render: Render) -> Render:
+    """Options share what they are compared with: Helm, the slow part, is asked once for the same values."""
+    rendered: dict[str, list[Manifest]] = {}
+
+    def once(values: Values) -> list[Manifest]:
+        key = json.dumps(values, sort_keys=True)
+        if key not in rendered:
+            rendered[key] = render(values)
+        return rendered[key]
+
+    return once
 
 
 def _base(objects: list[Manifest]) -> Files:

@@ -51,6 +51,8 @@ class Change:
     saved_at: str | None
     traceparent: str | None = None
     """The trace (W3C Trace Context) of the transaction that made this very change, if that had one."""
+    transaction: int | None = None
+    """The id (32 bits) of the transaction that made the change; None for a row that was read."""
 
     @property
     def deleted(self) -> bool:
@@ -78,13 +80,15 @@ def decode(event: object) -> Change:
     data = _mapping(envelope.get("data"), "data")
     time = envelope.get("time")
     row = _mapping(data.get(side), f"data.{side}")
+    transaction = envelope.get("iodebeziumtxId")
     return Change(
         table=table,
         op=op,
         row=decode_row(row),
         lsn=_number(envelope, "iodebeziumlsn"),
         saved_at=time if isinstance(time, str) else None,
-        traceparent=_trace(row, envelope.get("iodebeziumtxId")),
+        traceparent=_trace(row, transaction),
+        transaction=None if op is Op.READ or transaction is None else _number(envelope, "iodebeziumtxId"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.events import Change
@@ -43,13 +43,16 @@ class Plan:
     """What to do for one row: first `put`, then `remove`; nothing of both means the outcome stands as it is.
 
     `displaced` are other rows' objects that `put` overwrites: with them goes those rows' fence, so whoever executes
-    this has to bury them. Their next events are about later generations, or deletions.
+    this has to bury them. Their next events are about later generations, or deletions. `new`: something is put where
+    the row had nothing, so that no older state of it stands guard. `fence` is the generation that made a state stale.
     """
 
     outcome: Outcome
     put: tuple[Manifest, ...] = ()
     remove: tuple[Held, ...] = ()
     displaced: tuple[Held, ...] = ()
+    new: bool = field(default=False, compare=False)
+    fence: int = field(default=0, compare=False)
 
 
 def plan(
@@ -66,16 +69,17 @@ def plan(
     (of whichever row), `tombstone` the generation at which the row was seen deleted, if it was. `digest_of` is the
     target's own, as in its inventory.
 
-    An authoritative state was just read from the table: it goes below the delivered generation and over a tombstone,
-    and it puts right what is there at its own generation but not as rendered.
+    An authoritative state was just read from the table: it puts right what is there at its own generation but not as
+    rendered, and it goes below delivered generations and over tombstones up to the one that it `supersedes`.
     """
     own = tuple(own)
     delivered = max((held.generation for held in own), default=0)
-    fenced = not desired.authoritative
-    if fenced and tombstone is not None and (desired.generation, desired.deleted) < (tombstone, True):
-        return Plan(Outcome.STALE, remove=tuple(held for held in own if held.generation <= tombstone))
-    if fenced and desired.generation < delivered:
-        return Plan(Outcome.STALE)
+    if tombstone is not None and (desired.generation, desired.deleted) < (tombstone, True):
+        left = () if desired.authoritative else tuple(held for held in own if held.generation <= tombstone)
+        if not _supersedes(desired, max(tombstone, delivered)):
+            return Plan(Outcome.STALE, remove=left, fence=max(tombstone, delivered))
+    if desired.generation < delivered and not _supersedes(desired, delivered):
+        return Plan(Outcome.STALE, fence=delivered)
     if desired.deleted:
         return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
 
@@ -95,7 +99,12 @@ def plan(
         return Plan(Outcome.UNCHANGED)
     outcome = Outcome.CONFIGURED if own else Outcome.CREATED
     displaced = tuple(other for other in others if other.key in put)
-    return Plan(outcome, tuple(put.values()), remove, displaced)
+    new = any(key not in current for key in put)
+    return Plan(outcome, tuple(put.values()), remove, displaced, new)
+
+
+def _supersedes(desired: Desired, generation: int) -> bool:
+    return desired.authoritative and generation <= desired.supersedes
 
 
 def _outdated(held: Held, desired: Desired, manifest: Manifest, digest_of: Callable[[Manifest], str]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rowcast.core.errors import RowcastError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
+from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 
 RowKey = tuple[str, int]
@@ -20,10 +21,16 @@ DriftListener = Callable[[RowKey], None]
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A row's state arrived. `reference` names it at the target: a resourceVersion, a commit."""
+    """A row's state arrived. `reference` names it at the target: a resourceVersion, a commit.
+
+    `new`: it was put where the target had nothing of the row, so that nothing there could tell whether it is news.
+    `fence`: why it was stale, the generation that the target has, or had.
+    """
 
     outcome: Outcome
     reference: str | None = None
+    new: bool = field(default=False, compare=False)
+    fence: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +83,15 @@ class Target(Protocol):
 
     async def inventory(self) -> Sequence[Held]:
         """Everything at the target that carries our labels, read from the target itself."""
+        ...
+
+    async def preview(self, desired: Desired) -> Preview:
+        """What delivering a state (not a deletion) would make, by the target's own word. Nothing is written.
+
+        What the target would refuse is in the preview. Raises TransientError when it can't be asked.
+        """
+        ...
+
+    async def live(self, row: RowKey) -> Shown | None:
+        """What the target has of a row now, read from the target itself. Raises TransientError."""
         ...

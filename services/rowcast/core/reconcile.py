@@ -31,8 +31,9 @@ class Kind(StrEnum):
 class Difference:
     """One row that is not at the target as the table has it.
 
-    `generation` is the table's, or for an orphan the highest that is held; `rival_lsn` is the highest LSN that another
-    row's object has at a place where this row's should be.
+    `generation` is the table's, or for an orphan the highest that is held; `held` is the highest that is held of the
+    row, 0 if nothing is; `rival_lsn` is the highest LSN that another row's object has at a place where this row's
+    should be.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Difference:
     environment: str
     why: str
     rival_lsn: int = 0
+    held: int = 0
 
     @property
     def row(self) -> RowKey:
@@ -131,13 +133,13 @@ class Comparison:
         if why is None:
             return
         kind = Kind.DIFFERENT if held else Kind.MISSING
-        self._plan.differences.append(_difference(kind, desired, why, self._rivals(desired, expected)))
+        self._plan.differences.append(_difference(kind, desired, why, held, self._rivals(desired, expected)))
 
     def invalid(self, desired: Desired) -> None:
         """A row that the target can't hold: it says so itself when it is delivered, and loses nothing until then."""
         self._plan.in_table += 1
-        self._rows.pop((desired.table, desired.row_id), None)
-        self._plan.differences.append(_difference(Kind.DIFFERENT, desired, "cannot be delivered", 0))
+        held = self._rows.pop((desired.table, desired.row_id), ())
+        self._plan.differences.append(_difference(Kind.DIFFERENT, desired, "cannot be delivered", held))
 
     def finish(self) -> ReconcilePlan:
         """The plan, once every row was compared: what is left of the inventory is orphaned. Prunes come first, since
@@ -169,9 +171,17 @@ def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | 
     return None
 
 
-def _difference(kind: Kind, desired: Desired, why: str, rival_lsn: int) -> Difference:
+def _difference(kind: Kind, desired: Desired, why: str, held: tuple[Held, ...], rival_lsn: int = 0) -> Difference:
     return Difference(
-        kind, desired.table, desired.row_id, desired.generation, desired.name, desired.environment, why, rival_lsn
+        kind,
+        desired.table,
+        desired.row_id,
+        desired.generation,
+        desired.name,
+        desired.environment,
+        why,
+        rival_lsn,
+        held=max((one.generation for one in held), default=0),
     )
 
 
@@ -179,4 +189,5 @@ def _orphan(row: RowKey, held: tuple[Held, ...]) -> Difference:
     newest = max(held, key=lambda one: one.generation)
     name = newest.key.rpartition("/")[2].removesuffix(".yaml")
     why = "the table has no such row"
-    return Difference(Kind.ORPHANED, *row, generation=newest.generation, name=name, environment="", why=why)
+    generation = newest.generation
+    return Difference(Kind.ORPHANED, *row, generation=generation, name=name, environment="", why=why, held=generation)

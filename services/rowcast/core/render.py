@@ -45,7 +45,9 @@ class Manifest:
 class Desired:
     """What a target should hold for one row at one generation. No manifests: the row is deleted.
 
-    `authoritative`: not news of the row but the row itself, read a moment ago; it wins over whatever was delivered.
+    `authoritative`: not news of the row but the row itself, read a moment ago. It wins over what is at its generation,
+    and over higher ones up to the generation that it `supersedes`: what the target had before the row was read.
+    `transaction` is the id (32 bits) of the one that made the change, where an event tells it.
     """
 
     table: str
@@ -58,6 +60,8 @@ class Desired:
     manifests: tuple[Manifest, ...]
     saved_at: str | None = None
     authoritative: bool = False
+    supersedes: int = 0
+    transaction: int | None = None
 
     @property
     def deleted(self) -> bool:
@@ -119,4 +123,5 @@ def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Des
         actor=row.updated_by,
         manifests=() if change.deleted else renderers[change.table].render(row, labels, annotations),
         saved_at=change.saved_at,
+        transaction=change.transaction,
     )

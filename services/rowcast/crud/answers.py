@@ -48,8 +48,8 @@ def describe_problems(app: FastAPI) -> None:
 
 
 _MEANING = {
-    404: "There is no such configuration or dead letter.",
-    409: "The name is taken, or the dead letter is resolved already.",
+    404: "There is no such configuration, dead letter or target.",
+    409: "The name is taken, the dead letter is resolved already, or a reconcile is running.",
     412: "The configuration has changed since the caller read it.",
     422: "The request isn't valid; `errors` names field and rule.",
     503: "The database or the broker doesn't answer; try again.",

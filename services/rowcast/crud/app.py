@@ -11,12 +11,23 @@ from sqlalchemy import Engine, text
 
 from rowcast import __version__
 from rowcast.crud.answers import add_answers, describe_problems
+from rowcast.crud.asking import Instances
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
 from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
-from rowcast.crud.routes import appconfigs, batches, deadletters, details, lists, pipeline, snapshots
+from rowcast.crud.routes import (
+    appconfigs,
+    batches,
+    deadletters,
+    details,
+    lists,
+    pipeline,
+    previews,
+    reconciles,
+    snapshots,
+)
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
@@ -52,10 +63,11 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)
+    app.state.instances = Instances(app.state.sidecar, settings.targets)
     equipment = equip(app, settings, SERVICE)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
-    for module in (lists, snapshots, batches, details, appconfigs, deadletters, pipeline):
+    for module in (lists, snapshots, batches, previews, details, appconfigs, deadletters, pipeline, reconciles):
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
     app.state.tracing = equipment.tracing

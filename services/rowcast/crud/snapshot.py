@@ -12,16 +12,24 @@ from rowcast.crud.database import reading, translated
 from rowcast.crud.models import app_configs
 
 ROWS_AT_ONCE = 1000
-_MOMENT = text("SELECT now() AS taken_at, CAST(pg_current_wal_lsn() - '0/0'::pg_lsn AS bigint) AS lsn")
+_MOMENT = text(
+    "SELECT now() AS taken_at, CAST(pg_current_wal_lsn() - '0/0'::pg_lsn AS bigint) AS lsn,"
+    " CAST(pg_current_snapshot() AS text) AS visible"
+)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When a snapshot was taken: its time, its place in the write-ahead log (bytes), and how many rows it has."""
+    """When a snapshot was taken: its time, its place in the write-ahead log (bytes), and how many rows it has.
+
+    `visible` tells which transactions it sees, as PostgreSQL writes a `pg_snapshot`: a change can be in the log, and
+    captured, before others see it (as long as a synchronous standby keeps its commit waiting, say).
+    """
 
     taken_at: datetime
     lsn: int
     rows: int
+    visible: str
 
 
 class Snapshot:
@@ -54,7 +62,7 @@ class Snapshot:
         rows = connection.execute(count).scalar_one()
         # After the transaction's snapshot was taken by the statement above: no row of it is later in the log.
         found = connection.execute(_MOMENT).mappings().one()
-        return Moment(found["taken_at"], found["lsn"], rows)
+        return Moment(found["taken_at"], found["lsn"], rows, found["visible"])
 
     def _wanted(self, query: Select[Any]) -> Select[Any]:
         return query.where(app_configs.c.id.in_(self._row_ids)) if self._row_ids else query

@@ -92,6 +92,9 @@ ON CONFLICT (row_id, target) DO UPDATE SET
     = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
        excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at)
 WHERE CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
+        AND ((excluded.observed_generation, excluded.deleted) >= (kept.observed_generation, kept.deleted)
+            OR NOT EXISTS (SELECT FROM public.app_configs AS present WHERE present.id = kept.row_id
+                AND NOT kept.deleted AND present.generation >= kept.observed_generation))
     ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """)
@@ -114,7 +117,8 @@ _STATUSES = TypeAdapter(list[ReportedStatus])
 def save(connection: Connection, target: str, statuses: Sequence[ReportedStatus]) -> int:
     """Keeps each row's newest status; the number of rows whose status is another one now.
 
-    What a reconcile tells is of the table itself, which may have been restored to a lower generation.
+    What a reconcile tells is of the table itself, which may have been restored to a lower generation. But what it read
+    may have been overtaken, too: what is kept of the row as the table has it now, or of an earlier state, stands.
     """
     changed = 0
     for authoritative in (False, True):

@@ -1,5 +1,6 @@
 """The sidecar's publish API over HTTP."""
 
+from collections.abc import Collection
 from typing import Any, Self
 
 import httpx
@@ -53,6 +54,33 @@ class DaprPublisher:
         if response.is_error:
             raise TransientError(f"{response.status_code}: {response.text[:300]}")
         return orjson.loads(response.content)
+
+    async def call(
+        self,
+        app_id: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        expected: Collection[int] = (),
+        time_limit: float | None = None,
+    ) -> tuple[int, Any]:
+        """Status and JSON of another application's answer: a success, or one of `expected`.
+
+        Raises TransientError for any other, and when there is none within `time_limit` seconds.
+        """
+        headers = {"dapr-app-id": app_id} | ({"content-type": "application/json"} if body is not None else {})
+        content = None if body is None else orjson.dumps(body)
+        limit = httpx.USE_CLIENT_DEFAULT if time_limit is None else time_limit
+        try:
+            response = await self._client.request(method, path, headers=headers, content=content, timeout=limit)
+        except httpx.HTTPError as error:
+            raise TransientError(f"the sidecar doesn't answer: {str(error) or type(error).__name__}") from error
+        if response.is_error and response.status_code not in expected:
+            raise TransientError(f"{response.status_code}: {response.text[:300]}")
+        try:
+            return response.status_code, orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise TransientError(f"{response.status_code}: the answer is not JSON") from error
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         """Publishes `data` (JSON-able), which the sidecar wraps as a CloudEvent; returns once the broker has it.

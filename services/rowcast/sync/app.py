@@ -17,15 +17,17 @@ from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.sync import subscription
-from rowcast.sync.delivery import Delivery, Publisher, Topics
+from rowcast.sync.delivery import Delivery
 from rowcast.sync.facts import Facts
 from rowcast.sync.facts_route import add_route as add_facts_route
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics, WorkMetrics
+from rowcast.sync.preview_routes import add_routes as add_preview_routes
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Period
 from rowcast.sync.reconcile.table import CrudTable, Table
+from rowcast.sync.reporting import Publisher, Topics
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.starting import Starting
 
@@ -72,11 +74,11 @@ def create_app(
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
-    # The Git target keeps its deletions in the history; in a cluster, nothing is left of a row that is gone.
-    hindsight = Hindsight(source) if settings.target == "k8s" else None
+    hindsight = Hindsight(starting, source)
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
+    add_preview_routes(app, starting)
     add_facts_route(app, settings, facts, starting, sidecar, reconciler)
     return app
 

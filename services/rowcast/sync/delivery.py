@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Protocol
-
-import orjson
+from collections.abc import Callable, Sequence
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Change, Op, decode
@@ -19,59 +13,17 @@ from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
 from rowcast.core.render import Desired, render
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.tracing import Tracing
+from rowcast.sync.batch import Batch, Entry
 from rowcast.sync.facts import NO_ROW, Facts
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.moments import now
+from rowcast.sync.reporting import Publisher, Reporting, Topics
 from rowcast.sync.spans import BatchSpans
 
-ROWS_IN_A_LOG_LINE = 20
 TROUBLE_SECONDS = 2.0
 """How long a row fails before its status says why: a lost race is no news."""
 TROUBLE_AGAIN_SECONDS = 60.0
-LETTER_BYTES = 256 * 1024
-"""Of a larger event a dead letter has only the beginning: brokers refuse messages of a megabyte."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event as it came: the broker's handle for it, its parsed JSON, and where it stood."""
-
-    id: str
-    event: object
-    position: Mapping[str, str] = field(default_factory=dict)
-
-
-class Publisher(Protocol):
-    """Publishes to a topic. Raises TransientError when the broker does not take it."""
-
-    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
-        """Publish one message."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """Where the reports go."""
-
-    status: str
-    dead_letters: str
-
-
-@dataclass(slots=True)
-class _Batch:
-    """A batch on its way: what it decoded to, and which entries must come again."""
-
-    entries: Sequence[Entry]
-    captured_at: str
-    rows: dict[RowKey, list[Entry]] = field(default_factory=dict)
-    retry: set[str] = field(default_factory=set)
-    statuses: list[dict[str, Any]] = field(default_factory=list)
-    dead: list[tuple[Sequence[Entry], dict[str, Any]]] = field(default_factory=list)
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    trouble: dict[str, list[str]] = field(default_factory=dict)
-    failures: dict[RowKey, str] = field(default_factory=dict)
-    reason: str = ""
-    spans: BatchSpans | None = None
 
 
 class Delivery:
@@ -89,8 +41,7 @@ class Delivery:
         hindsight: Hindsight | None = None,
     ) -> None:
         self._target = target
-        self._publisher = publisher
-        self._topics = topics
+        self._reporting = Reporting(target.name, publisher, topics)
         self._metrics = metrics
         self._troubles: dict[RowKey, tuple[float, float | None]] = {}
         self._facts = Facts() if facts is None else facts
@@ -118,7 +69,7 @@ class Delivery:
 
     async def _deliver(self, entries: Sequence[Entry]) -> set[str]:
         started = time.perf_counter()
-        batch = _Batch(entries, _now())
+        batch = Batch(entries, now())
         if self._tracing is not None:
             batch.spans = BatchSpans(self._tracing, self._target.name, len(entries))
         desired = self._desire(batch)
@@ -129,20 +80,20 @@ class Delivery:
             batch.spans.delivered()
         for wanted, result in results:
             self._settle(batch, wanted, result)
-        await self._report(batch)
+        await self._reporting.publish(batch)
         self._metrics.batch(time.perf_counter() - started, len(entries))
         self._remember(batch)
         for outcome, count in batch.outcomes.items():
             self._metrics.outcome(outcome, count)
         return batch.retry
 
-    def _desire(self, batch: _Batch) -> list[Desired]:
+    def _desire(self, batch: Batch) -> list[Desired]:
         changes: list[Change] = []
         for entry in batch.entries:
             try:
                 change = decode(entry.event)
             except PermanentError as error:
-                batch.dead.append(((entry,), self._dead_letter(entry, error, None)))
+                self._reporting.dead_letter(batch, (entry,), error)
                 continue
             changes.append(change)
             if change.op is Op.READ:
@@ -158,15 +109,12 @@ class Delivery:
         if not desired:
             return []
         try:
-            overtaken = await self._hindsight.overtaken(desired) if self._hindsight else set()
-            news = [wanted for wanted in desired if (wanted.table, wanted.row_id) not in overtaken]
-            results = dict(await self._target.deliver(news)) if news else {}
+            results = await (self._hindsight or self._target).deliver(desired)
         except TransientError as error:
             return [(wanted, Failed(error)) for wanted in desired]
-        results |= dict.fromkeys(overtaken, Delivered(Outcome.STALE, None))
         return [(wanted, results[wanted.table, wanted.row_id]) for wanted in desired]
 
-    def _settle(self, batch: _Batch, desired: Desired, result: Result) -> None:
+    def _settle(self, batch: Batch, desired: Desired, result: Result) -> None:
         entries = batch.rows[desired.table, desired.row_id]
         if isinstance(result, Delivered) or isinstance(result.error, PermanentError):
             self._troubles.pop((desired.table, desired.row_id), None)
@@ -175,12 +123,12 @@ class Delivery:
                 batch.outcomes[outcome] += 1
                 # The row's earlier events in this batch were overtaken before they could be delivered.
                 batch.outcomes[Outcome.STALE] += len(entries) - 1
-                batch.statuses.append(self._status(batch, desired, outcome, reference=reference))
+                self._reporting.status(batch, desired, outcome, reference=reference)
                 self._metrics.delivered(desired, outcome)
             case Failed(PermanentError() as error):
                 self._failed("permanent", str(error))
-                batch.dead.append((entries, self._dead_letter(entries[-1], error, desired)))
-                batch.statuses.append(self._status(batch, desired, Outcome.DEAD_LETTERED, error=str(error)))
+                self._reporting.dead_letter(batch, entries, error, desired)
+                self._reporting.status(batch, desired, Outcome.DEAD_LETTERED, error=str(error))
             case Failed(error):
                 self._failed("transient", str(error))
                 batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
@@ -188,53 +136,21 @@ class Delivery:
                 batch.retry.update(entry.id for entry in entries)
                 self._complain(batch, desired, str(error))
 
-    def _complain(self, batch: _Batch, desired: Desired, error: str) -> None:
+    def _complain(self, batch: Batch, desired: Desired, error: str) -> None:
         """Let the row's status say why it waits; a deletion's is told by its being pending."""
-        row, now = (desired.table, desired.row_id), time.monotonic()
-        since, told = self._troubles.get(row, (now, None))
-        if now - since >= TROUBLE_SECONDS and (told is None or now - told >= TROUBLE_AGAIN_SECONDS):
-            told = now
+        row, moment = (desired.table, desired.row_id), time.monotonic()
+        since, told = self._troubles.get(row, (moment, None))
+        if moment - since >= TROUBLE_SECONDS and (told is None or moment - told >= TROUBLE_AGAIN_SECONDS):
+            told = moment
             if not desired.deleted:
-                batch.statuses.append(self._status(batch, desired, RETRYING, error=error))
+                self._reporting.status(batch, desired, RETRYING, error=error)
         self._troubles[row] = (since, told)
-
-    async def _report(self, batch: _Batch) -> None:
-        """Dead letters first: an entry counts as done only when its dead letter is kept."""
-        for entries, letter in batch.dead:
-            try:
-                await self._publisher.publish(self._topics.dead_letters, letter)
-            except TransientError as error:
-                self._log.warning("dead letter not published, trying again", error=str(error))
-                batch.reason = str(error)
-                batch.retry.update(entry.id for entry in entries)
-                continue
-            batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
-            self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row_id=letter["row_id"])
-        if batch.statuses:
-            try:
-                message = {"target": self._target.name, "statuses": batch.statuses}
-                await self._publisher.publish(self._topics.status, message)
-            except TransientError as error:
-                # Delivered but not told: coming again it is `unchanged`, and told then.
-                self._log.warning("status not published, trying again", error=str(error))
-                batch.reason = str(error)
-                batch.retry.update(entry.id for entries in batch.rows.values() for entry in entries)
-        for cause, rows in batch.trouble.items():
-            # One line for a cause, not for a row: a target that is down would flood the log.
-            self._log.warning("will be delivered again", error=cause, count=len(rows), rows=rows[:ROWS_IN_A_LOG_LINE])
-        self._log.info(
-            "batch",
-            events=len(batch.entries),
-            retry=len(batch.retry),
-            outcomes={str(outcome): count for outcome, count in batch.outcomes.items() if count},
-            rows=[f"{s['row_id']}@{s['generation']} {s['outcome']}" for s in batch.statuses[:ROWS_IN_A_LOG_LINE]],
-        )
 
     def _failed(self, kind: str, error: str) -> None:
         self._metrics.error(kind)
         self._facts.failed(kind, error)
 
-    def _remember(self, batch: _Batch) -> None:
+    def _remember(self, batch: Batch) -> None:
         """What must come again and why, and what need not."""
         causes = {row: batch.reason for row, entries in batch.rows.items() if batch.retry & {e.id for e in entries}}
         if len(batch.retry) > sum(len(batch.rows[row]) for row in causes):
@@ -242,54 +158,3 @@ class Delivery:
         for row, cause in causes.items():
             self._facts.retried((row,), batch.failures.get(row, cause))
         self._facts.settled(row for row in (*batch.rows, NO_ROW) if row not in causes)
-
-    def _status(
-        self,
-        batch: _Batch,
-        desired: Desired,
-        outcome: str,
-        reference: str | None = None,
-        error: str | None = None,
-    ) -> dict[str, Any]:
-        status = {
-            **_row(desired),
-            "outcome": str(outcome),
-            "deleted": desired.deleted,
-            "reference": reference,
-            "error": error,
-            "saved_at": desired.saved_at,
-            "captured_at": batch.captured_at,
-            "delivered_at": _now(),
-        }
-        if batch.spans:
-            status["traceparent"] = batch.spans.settled(desired, str(outcome), reference, error)
-        return status
-
-    def _dead_letter(self, entry: Entry, error: PermanentError, desired: Desired | None) -> dict[str, Any]:
-        row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}
-        return {
-            **row,
-            "target": self._target.name,
-            "reason": error.reason,
-            "error": str(error),
-            "position": dict(entry.position),
-            "event": _kept(entry.event),
-            "dead_lettered_at": _now(),
-        }
-
-
-def _kept(event: object) -> object:
-    """An event as far as a dead letter can have it."""
-    text = event if isinstance(event, str) else orjson.dumps(event).decode()
-    # As JSON in JSON it takes up to six times the room.
-    if len(text) * 6 <= LETTER_BYTES or len(orjson.dumps(text)) <= LETTER_BYTES:
-        return event
-    return f"{text[: LETTER_BYTES // 6]}… ({len(text)} characters; the whole of it is at the position told here)"
-
-
-def _row(desired: Desired) -> dict[str, Any]:
-    return {"row_id": desired.row_id, "name": desired.name, "generation": desired.generation}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

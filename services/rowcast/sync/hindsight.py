@@ -1,51 +1,113 @@
-"""What became of a row since an old event: asked of the table before the event is believed.
+"""What an event can't know: whether its row is still there. Asked of the table where the target can't tell either.
 
-A target that keeps its fence on the object has none for a row that is gone, and what an instance remembers of deletions
-ends with it. So an event that is older than the instance may tell of a row that was deleted before: delivered twice
-around a restart, held by a broker, or replayed from the dead letters. For those the table is read; events that are
-younger than the instance, which in quiet times are all, cost nothing.
+An object at the target stands guard for its row: its generation fends off whatever is older, by a precondition of the
+write. A row that is gone has no guard. What an instance remembers of deletions ends with it, and another instance
+remembers its own. So where nothing stands guard, the table is asked:
+
+- before an event is delivered that is older than this instance: delivered twice around a restart, held by a broker, or
+  replayed from the dead letters;
+- after something new was made of an event: another instance may have seen the row's end meanwhile. Then it is taken
+  back, before the event counts as done. Until that is known, the event comes again.
+
+Ids are never used twice, so what the table says of a row that is gone is true for ever. Updates, which in quiet times
+are nearly all there is, ask nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from rowcast.core.ports import RowKey
+from rowcast.core.errors import TransientError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
 from rowcast.core.render import Desired
-from rowcast.sync.reconcile.table import TABLE, Table
+from rowcast.runtime.logging import get_logger
+from rowcast.sync.reconcile.table import Found, Table, find
 
-ROWS_A_READ = 200
+ROWS_IN_A_LOG_LINE = 20
 
 
 class Hindsight:
-    """Knows the log's place at which this instance began, and asks the table about whatever is older."""
+    """Delivers to a target what its events say and the table does not contradict."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, target: Target, table: Table) -> None:
+        self._target = target
         self._table = table
         self._began: int | None = None
+        self._unproven: set[RowKey] = set()
+        self._log = get_logger("rowcast.delivery")
 
-    async def overtaken(self, desired: Sequence[Desired]) -> set[RowKey]:
-        """The rows of old events in `desired` (at least one) that the table has no longer, or at a higher generation.
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        """As `Target.deliver`, for at least one row.
 
-        What is newer has its own event, which has come or will come, so nothing is lost by passing over the older one.
-        Raises TransientError while the table can't be read.
+        A row that is gone, or of which a newer state is on its way, is `stale`: whatever there is of it that is not
+        newer is removed.
         """
-        began = await self._beginning(desired[0].row_id)
-        old = {(one.table, one.row_id): one for one in desired if one.lsn <= began and not one.deleted}
-        generations = await self._generations([row_id for _, row_id in old])
-        return {row for row, one in old.items() if generations.get(row[1], one.generation + 1) > one.generation}
+        results: dict[RowKey, Result] = {}
+        news = list(batch)
+        old = [one for one in batch if not one.deleted and (_row(one) in self._unproven or await self._old(one))]
+        if old:
+            results |= await self._judge(old)
+            news = [one for one in batch if _row(one) not in results]
+        if news:
+            results |= await self._target.deliver(news)
+        self._unproven.difference_update(_row(one) for one in batch if isinstance(results[_row(one)], Delivered))
+        made = [one for one in news if not one.deleted and _is_new(results[_row(one)])]
+        if made:
+            results |= await self._prove(made)
+        return results
 
-    async def _beginning(self, some_row_id: int) -> int:
+    async def _old(self, desired: Desired) -> bool:
+        """Whether a change is older than this instance, which begins with the first event that it is given."""
         if self._began is None:
-            async with self._table.snapshot((some_row_id,)) as snapshot:
-                self._began = snapshot.lsn
-        return self._began
+            self._began = (await find(self._table, [desired.row_id])).lsn
+        return desired.lsn <= self._began
 
-    async def _generations(self, row_ids: Sequence[int]) -> dict[int, int]:
-        found: dict[int, int] = {}
-        waiting = iter(row_ids)
-        while some := list(islice(waiting, ROWS_A_READ)):
-            async with self._table.snapshot(some) as snapshot:
-                found |= {row.row_id: row.generation async for row in snapshot.rows if row.table == TABLE}
-        return found
+    async def _judge(self, old: Sequence[Desired]) -> dict[RowKey, Result]:
+        """The results of those events that are not to be delivered."""
+        try:
+            found = await find(self._table, (one.row_id for one in old))
+        except TransientError as error:
+            return {_row(one): Failed(error) for one in old}
+        return await self._take_back(old, found) | {
+            _row(one): Delivered(Outcome.STALE)
+            for one in old
+            # What is newer has its own event, which has come or will come.
+            if one.row_id in found.rows and found.rows[one.row_id].generation > one.generation
+        }
+
+    async def _prove(self, made: Sequence[Desired]) -> dict[RowKey, Result]:
+        self._unproven.update(_row(one) for one in made)
+        try:
+            found = await find(self._table, (one.row_id for one in made))
+            results = await self._take_back(made, found)
+        except TransientError as error:
+            return {_row(one): Failed(error) for one in made}
+        self._unproven.difference_update(_row(one) for one in made if not isinstance(results.get(_row(one)), Failed))
+        return results
+
+    async def _take_back(self, believed: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
+        """Remove what there is of rows that are gone; the results of these, and of those that can't be told yet."""
+        results: dict[RowKey, Result] = {}
+        gone = []
+        for one in believed:
+            try:
+                if found.gone(one.row_id, one.transaction):
+                    gone.append(replace(one, manifests=(), authoritative=True, lsn=found.lsn))
+            except TransientError as error:
+                results[_row(one)] = Failed(error)
+        if gone:
+            told = [f"{one.row_id}@{one.generation}" for one in gone[:ROWS_IN_A_LOG_LINE]]
+            self._log.info("the table has these rows no more", count=len(gone), rows=told)
+            for row, result in (await self._target.deliver(gone)).items():
+                results[row] = Delivered(Outcome.STALE) if isinstance(result, Delivered) else result
+        return results
+
+
+def _is_new(result: Result) -> bool:
+    return isinstance(result, Delivered) and result.new
+
+
+def _row(desired: Desired) -> RowKey:
+    return (desired.table, desired.row_id)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Result, RowKey, Target
+from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.sync.settings import SyncSettings
 
@@ -63,6 +64,14 @@ class Starting:
     async def inventory(self) -> Sequence[Held]:
         """The target's inventory, once started."""
         return await self._ready().inventory()
+
+    async def preview(self, desired: Desired) -> Preview:
+        """What delivering a state would make, once started."""
+        return await self._ready().preview(desired)
+
+    async def live(self, row: RowKey) -> Shown | None:
+        """What the target has of a row, once started."""
+        return await self._ready().live(row)
 
     def _ready(self) -> Target:
         if self._target is None or not self._started:

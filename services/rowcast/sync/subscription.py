@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from rowcast.sync.delivery import Entry
+from rowcast.sync.batch import Entry
 from rowcast.sync.settings import SyncSettings
 
 SINGLE_ROUTE = "/events/rows"

@@ -12,6 +12,7 @@ from typing import Any
 from contract.targets.places import Seen, seen
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Result, RowKey, Target
+from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 
@@ -90,6 +91,12 @@ class _Connected:
 
     async def inventory(self) -> Sequence[Held]:
         return await self._started.inventory()
+
+    async def preview(self, desired: Desired) -> Preview:
+        return await self._started.preview(desired)
+
+    async def live(self, row: RowKey) -> Shown | None:
+        return await self._started.live(row)
 
     @property
     def _started(self) -> KubernetesTarget:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,81 +12,53 @@ from hypothesis import strategies as st
 
 from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.places import Git, Memory, Place
-from contract.targets.rows import change
 from rowcast.core.events import Change
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered
 from rowcast.core.render import render
 from rowcast_local.platform import Platform
-
-NAMES = ("a", "b", "c")
-ENVIRONMENTS = ("dev", "prod")
+from table_model import ENVIRONMENTS, NAMES, Row, Table
 
 
-@dataclass(frozen=True)
-class Row:
-    id: int
-    generation: int
-    name: str
-    environment: str
+class Statements(Table):
+    """The model, for any statements: what the database would refuse does nothing."""
 
-
-class Table:
-    """A model of `app_configs` with its unique names, and the log of its changes."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, Row] = {}
-        self.log: list[Change] = []
-        self._next_id = 1
-
-    def create(self, name: str, environment: str) -> None:
-        if not self._taken(name):
-            self._save(Row(self._next_id, 1, name, environment))
-            self._next_id += 1
+    def insert(self, name: str, environment: str) -> None:
+        if name in self.free():
+            self.create(name, environment)
 
     def update(self, which: int, name: str, environment: str) -> None:
         row = self._pick(which)
-        if row is not None and (name == row.name or not self._taken(name)):
-            self._save(replace(row, generation=row.generation + 1, name=name, environment=environment))
+        if row is not None and name in (row.name, *self.free()):
+            self.change(row.id, name=name, environment=environment)
 
-    def delete(self, which: int) -> None:
+    def remove(self, which: int) -> None:
+        """As crud does it: who deletes the row is saved before it goes."""
         row = self._pick(which)
         if row is not None:
-            self._save(replace(row, generation=row.generation + 1))
-            del self.rows[row.id]
-            self._note(replace(row, generation=row.generation + 1), deleted=True)
+            self.change(row.id)
+            self.delete(row.id)
 
     def state(self) -> dict[str, tuple[int, int, str]]:
         return {row.name: (row.id, row.generation, row.environment) for row in self.rows.values()}
-
-    def _taken(self, name: str) -> bool:
-        return any(row.name == name for row in self.rows.values())
 
     def _pick(self, which: int) -> Row | None:
         rows = list(self.rows.values())
         return rows[which % len(rows)] if rows else None
 
-    def _save(self, row: Row) -> None:
-        self.rows[row.id] = row
-        self._note(row, deleted=False)
-
-    def _note(self, row: Row, *, deleted: bool) -> None:
-        lsn = len(self.log) + 1
-        self.log.append(change(row.id, row.generation, row.name, environment=row.environment, deleted=deleted, lsn=lsn))
-
 
 names, environments, rows = st.sampled_from(NAMES), st.sampled_from(ENVIRONMENTS), st.integers(0, 2)
 statements = st.one_of(
-    st.tuples(st.just("create"), names, environments),
+    st.tuples(st.just("insert"), names, environments),
     st.tuples(st.just("update"), rows, names, environments),
-    st.tuples(st.just("delete"), rows),
+    st.tuples(st.just("remove"), rows),
 )
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[Table, list[list[Change]]]:
+def histories(draw: st.DrawFn) -> tuple[Statements, list[list[Change]]]:
     """A table's history, and its events as they arrive: each at least once, in any order and in any batches."""
-    table = Table()
+    table = Statements()
     for statement, *arguments in draw(st.lists(statements, min_size=1, max_size=14)):
         getattr(table, statement)(*arguments)
     repeated = draw(st.lists(st.sampled_from(table.log), max_size=8)) if table.log else []
@@ -117,7 +88,7 @@ def state(place: Place) -> dict[str, tuple[int, int, str]]:
 
 @given(histories())
 @settings(max_examples=1_000, deadline=None)
-def test_the_fake_ends_as_the_table_does(history: tuple[Table, list[list[Change]]]) -> None:
+def test_the_fake_ends_as_the_table_does(history: tuple[Statements, list[list[Change]]]) -> None:
     table, batches = history
     place = Memory(Path())
     asyncio.run(play(place, batches))
@@ -126,7 +97,7 @@ def test_the_fake_ends_as_the_table_does(history: tuple[Table, list[list[Change]
 
 @given(histories())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_repository_ends_as_the_table_does(history: tuple[Table, list[list[Change]]]) -> None:
+def test_a_repository_ends_as_the_table_does(history: tuple[Statements, list[list[Change]]]) -> None:
     table, batches = history
     with TemporaryDirectory() as folder:
         place = Git(Path(folder))
@@ -137,7 +108,7 @@ def test_a_repository_ends_as_the_table_does(history: tuple[Table, list[list[Cha
 
 @given(history=histories())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_namespace_ends_as_the_table_does(platform: Platform, history: tuple[Table, list[list[Change]]]) -> None:
+def test_a_namespace_ends_as_the_table_does(platform: Platform, history: tuple[Statements, list[list[Change]]]) -> None:
     table, batches = history
     place = Kubernetes(platform.env())
     asyncio.run(play(place, batches))

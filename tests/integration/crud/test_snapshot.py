@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
+from rowcast.sync.reconcile.visibility import visibility
+
 
 def lines(answer: httpx.Response) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
@@ -37,6 +39,21 @@ def test_a_snapshot_has_every_row_in_the_order_of_ids_between_its_moment_and_its
     assert rows[-1] == last
     now = sql.execute(sa.text("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")).scalar_one()
     assert 0 < moment["lsn"] <= now
+
+
+def test_a_snapshot_tells_which_transactions_it_sees(crud: httpx.Client, migrated_url: str) -> None:
+    engine = sa.create_engine(migrated_url)
+    insert = sa.text(
+        "INSERT INTO app_configs (name, repository_url, branch, environment)"
+        " VALUES ('snap-open', 'https://git.example/x.git', 'main', 'dev') RETURNING pg_current_xact_id()::text"
+    )
+    with engine.begin() as connection:
+        transaction = int(connection.execute(insert).scalar_one())
+        before = visibility(lines(crud.get("/appconfigs:snapshot"))[0]["visible"])
+    after = visibility(lines(crud.get("/appconfigs:snapshot"))[0]["visible"])
+
+    engine.dispose()
+    assert (before.sees(transaction), after.sees(transaction)) == (False, True)
 
 
 def test_a_snapshot_of_some_rows_leaves_out_those_that_are_gone(

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 Row = dict[str, Any]
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00.5Z"
@@ -126,6 +127,29 @@ def test_what_a_reconcile_tells_goes_below_a_generation_that_was_observed(
     assert seen(crud, row["id"])["observed_generation"] == 1
     report(crud, status(row["id"], 7, cause="reconcile", delivered_at=EARLY))
     assert seen(crud, row["id"])["observed_generation"] == 1
+
+
+def test_what_a_reconcile_tells_of_a_state_that_was_overtaken_changes_nothing(
+    crud: httpx.Client, new: Callable[..., Row]
+) -> None:
+    row = new("overtaken")
+    crud.patch(f"/appconfigs/{row['id']}", json={"branch": "next"})
+    report(crud, status(row["id"], 2))
+
+    report(crud, status(row["id"], 1, "unchanged", cause="reconcile", delivered_at=LATE))
+
+    assert seen(crud, row["id"])["observed_generation"] == 2
+
+
+def test_what_a_reconcile_tells_of_a_row_that_came_back_is_kept(
+    crud: httpx.Client, sql: sa.Connection, new: Callable[..., Row]
+) -> None:
+    row = new("came-back")
+    report(crud, status(row["id"], 2, "deleted", deleted=True))
+
+    report(crud, status(row["id"], 1, "created", cause="reconcile", delivered_at=LATE))
+
+    assert seen(crud, row["id"])["state"] == "synced"
 
 
 def test_a_row_that_waits_for_a_target_says_why_until_it_arrives(crud: httpx.Client, new: Callable[..., Row]) -> None:

@@ -3,7 +3,7 @@ import tarfile
 from pathlib import Path
 
 from rowcast_cluster.images import IMAGES, PAUSE, Image, write_archive
-from rowcast_local.provision.golang import CLUSTER_PARTS, NODE_PARTS, PARTS
+from rowcast_local.provision.go_parts import CLUSTER_PARTS, NODE_PARTS, PARTS
 
 IMAGE = Image(PAUSE, "pause", "pause")
 

@@ -17,6 +17,7 @@ from rowcast.core.render import Desired, render
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from unit.core.changes import row
 
+NOTHING_CAME_MEANWHILE = 1_000_000
 LSN = 1_000
 
 
@@ -157,10 +158,11 @@ def execute(start: Start, plan: ReconcilePlan) -> None:
     for difference in plan.differences:
         if difference.kind is Kind.ORPHANED:
             gone = desired(difference.row_id, difference.generation, difference.name)
-            batch.append(replace(gone, manifests=(), authoritative=True))
+            batch.append(replace(gone, manifests=(), authoritative=True, supersedes=NOTHING_CAME_MEANWHILE))
         else:
             lsn = max(LSN, difference.rival_lsn)
-            batch.append(replace(rows[difference.row_id], authoritative=True, lsn=lsn))
+            row = rows[difference.row_id]
+            batch.append(replace(row, authoritative=True, supersedes=NOTHING_CAME_MEANWHILE, lsn=lsn))
     results = asyncio.run(start.target.deliver(batch))
     assert all(isinstance(result, Delivered) for result in results.values())
 

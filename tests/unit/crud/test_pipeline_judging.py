@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from rowcast.core.connector import Status, TaskStatus
-from rowcast.crud.pipeline import judging
 from rowcast.crud.pipeline.advice import Advice, page
 from rowcast.crud.pipeline.connect import ConnectFacts
 from rowcast.crud.pipeline.database import DatabaseFacts, Rows, Waiting
-from rowcast.crud.pipeline.judging import Verdict
+from rowcast.crud.pipeline.judging import capture, delivery, table
+from rowcast.crud.pipeline.judging.verdict import Verdict
 from rowcast.crud.pipeline.stations import Station, overall
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -39,7 +39,7 @@ def slot(connect: ConnectFacts | None = None, **changed: Any) -> Verdict:
         "mark_confirmed": True,
     }
     rows = Rows(0, 0, 0, {}, {}, Waiting())
-    return judging.slot(DatabaseFacts(NOW, well | changed, rows, {}), connect)
+    return capture.slot(DatabaseFacts(NOW, well | changed, rows, {}), connect)
 
 
 def connector(lsn: int | None = 4000, state: str = "RUNNING", task: str = "RUNNING") -> ConnectFacts:
@@ -89,7 +89,7 @@ def test_without_a_connector_there_need_be_no_slot_yet() -> None:
     ],
 )
 def test_a_connector(facts: ConnectFacts, state: str, advice: Advice | None) -> None:
-    verdict = judging.connector(facts, slot_present=True)
+    verdict = capture.connector(facts, slot_present=True)
     assert (verdict.state, verdict.advice) == (state, advice)
 
 
@@ -105,7 +105,7 @@ def sync(**changed: Any) -> Verdict:
         "topic_recreated_at": None,
         "reconcile": {"period_seconds": 300.0, "drift": "correct", "current": None, "last": None},
     }
-    return judging.sync(well | changed, NOW, PATIENCE)
+    return delivery.sync(well | changed, NOW, PATIENCE)
 
 
 def reconciled(**last: Any) -> dict[str, Any]:
@@ -159,8 +159,8 @@ def test_a_sync_that_is_well_says_nothing(changed: dict[str, Any]) -> None:
 
 def test_rows_that_are_overdue_come_before_those_that_were_refused() -> None:
     waiting = {"k8s": Waiting(5, 0, ago(3)), "git": Waiting(5, 5, ago(600))}
-    late = judging.rows(Rows(9, 2, 2, waiting, {}, Waiting(1, 1, ago(99))))
-    refused = judging.rows(Rows(9, 7, 2, {"k8s": Waiting()}, {"k8s": 2}, Waiting()))
+    late = table.rows(Rows(9, 2, 2, waiting, {}, Waiting(1, 1, ago(99))))
+    refused = table.rows(Rows(9, 7, 2, {"k8s": Waiting()}, {"k8s": 2}, Waiting()))
 
     assert (late.message, late.advice) == ("overdue: 5 rows at git, 1 deletion", Advice.RECONCILE)
     assert (refused.message, refused.advice) == ("2 rows refused by a target", Advice.DEAD_LETTERS)

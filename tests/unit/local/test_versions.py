@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from rowcast_local.provision.existing import find_existing, same_minor
-from rowcast_local.provision.golang import PARTS, kubernetes_version, required_go, source_key, version_in
+from rowcast_local.provision.go_parts import PARTS, kubernetes_version
+from rowcast_local.provision.golang import required_go, source_key, version_in
 from rowcast_local.provision.wheels import locked_version
 
 

@@ -11,14 +11,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rowcast.core.events import Change, decode, read
+from rowcast.core.events import read
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Tombstones, latest
 from rowcast.core.ports import Delivered
@@ -27,47 +26,15 @@ from rowcast.core.render import Desired, render
 from rowcast.sync.reconcile.settling import Settling
 from rowcast.sync.reconcile.table import Snapshot
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
-from unit.core.changes import event, row
+from table_model import ENVIRONMENTS, Row, Table
+from unit.core.changes import row
 
-NAMES = ("a", "b", "c")
 T = TypeVar("T")
 instances = st.integers(0, 1)
 
 
-@dataclass(frozen=True)
-class Row:
-    id: int
-    generation: int
-    name: str
-    environment: str
-
-
-class Database:
-    """Rows with unique names, and the log of their changes as Debezium would tell them."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, Row] = {}
-        self.log: list[Change] = []
-        self.gone: dict[int, int] = {}
-        self.lsn = 100
-        self._next_id = 1
-
-    def free(self) -> list[str]:
-        taken = {one.name for one in self.rows.values()}
-        return [name for name in NAMES if name not in taken]
-
-    def create(self, name: str) -> None:
-        self._save(Row(self._next_id, 1, name, "dev"))
-        self._next_id += 1
-
-    def change(self, row_id: int, **fields: str) -> None:
-        one = self.rows[row_id]
-        self._save(replace(one, generation=one.generation + 1, **fields))  # type: ignore[arg-type]
-
-    def delete(self, row_id: int) -> None:
-        one = self.rows.pop(row_id)
-        self.gone[row_id] = one.generation
-        self._log("d", one)
+class Database(Table):
+    """The model, as a reconcile reads it."""
 
     @asynccontextmanager
     async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
@@ -80,17 +47,7 @@ class Database:
         yield Snapshot(self.lsn, len(found), rows())
 
     def _desired(self, one: Row) -> Desired:
-        fields = row(one.id, one.generation, one.name, environment=one.environment)
-        return render(read("app_configs", fields, self.lsn))
-
-    def _save(self, one: Row) -> None:
-        self.rows[one.id] = one
-        self._log("c" if one.generation == 1 else "u", one)
-
-    def _log(self, op: str, one: Row) -> None:
-        self.lsn += 1
-        fields = {"row_id": one.id, "generation": one.generation, "name": one.name, "environment": one.environment}
-        self.log.append(decode(event(op, self.lsn, **fields)))
+        return render(read("app_configs", row(**one.fields), self.lsn))
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -117,7 +74,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.database.create(data.draw(st.sampled_from(self.database.free())))
 
     @precondition(lambda self: self.database.rows)
-    @rule(data=st.data(), environment=st.sampled_from(("dev", "prod")))
+    @rule(data=st.data(), environment=st.sampled_from(ENVIRONMENTS))
     def update(self, data: st.DataObject, environment: str) -> None:
         self.database.change(self._some_row(data), environment=environment)
 

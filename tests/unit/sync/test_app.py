@@ -41,7 +41,11 @@ def published() -> Published:
 
 @pytest.fixture
 async def sidecar(target: MemoryTarget, published: Published) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(SyncSettings(target="k8s"), target, published, FakeTable(lsn=0))
+    table = FakeTable(lsn=0)
+    for row_id in range(1, 10):
+        table.save(row_id, 1, "any")
+    table.lsn = 0
+    app = create_app(SyncSettings(target="k8s"), target, published, table)
     async with app.router.lifespan_context(app), client(app) as http:
         while (await http.get("/readyz")).status_code != 200:
             assert (await http.get("/healthz")).status_code == 200

@@ -10,8 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError, TransientError
-from rowcast.sync.delivery import Delivery, Entry, Topics
+from rowcast.sync.batch import Entry
+from rowcast.sync.delivery import Delivery
 from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.reporting import Topics
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 

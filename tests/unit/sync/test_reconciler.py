@@ -17,6 +17,7 @@ from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BusyError, Reconciler
 from rowcast.sync.reconcile.run import Run
 from rowcast.sync.reconcile.table import Snapshot
+from rowcast.sync.reconcile.visibility import Visibility
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import row
 
@@ -32,6 +33,7 @@ class FakeTable:
     lsn: int = 1_000
     snapshots: int = 0
     broken: str | None = None
+    visible: Visibility | None = None
     before_reading: dict[int, Moment] = field(default_factory=dict)
 
     def save(self, row_id: int, generation: int, name: str, **fields: str) -> None:
@@ -51,7 +53,11 @@ class FakeTable:
             for one in found:
                 yield one
 
-        yield Snapshot(self.lsn, len(found), rows())
+        yield Snapshot(self.lsn, len(found), rows(), self.visible)
+
+    async def breaks(self) -> None:
+        """From now on it can't be read."""
+        self.broken = "crud is away"
 
     def desired(self, row_id: int) -> Desired:
         return render(read("app_configs", self.rows[row_id], self.lsn))
@@ -188,21 +194,35 @@ async def test_a_row_that_came_back_since_the_snapshot_is_not_pruned(bench: Benc
     assert (run.skipped, await bench.held()) == (1, {"a": (1, 1)})
 
 
-async def test_an_event_that_overtakes_the_delivery_is_not_undone(bench: Bench) -> None:
-    """Read at generation 1, changed and delivered by its event at 2, overwritten by us: seen, and put right."""
+async def test_an_event_that_overtakes_the_delivery_is_not_undone_even_for_a_moment(bench: Bench) -> None:
+    """Read at generation 1, then changed, and delivered by its event at 2."""
     bench.table.save(1, 1, "a")
     deliver = bench.target.deliver
+    moments = []
 
     async def overtaken(batch: Sequence[Desired]) -> Any:
         if bench.table.rows[1]["generation"] == 1:
             bench.table.save(1, 2, "b")
             await deliver([bench.table.desired(1)])
-        return await deliver(batch)
+        results = await deliver(batch)
+        moments.append(await bench.held())
+        return results
 
     bench.reconciler._settling._target = _Delivering(overtaken)  # type: ignore[assignment]
     run = await bench.run()
 
     assert run.state == "done"
+    assert moments == [{"b": (1, 2)}] * len(moments) != []
+
+
+async def test_what_a_restored_table_has_goes_below_what_was_delivered(bench: Bench) -> None:
+    """When it is about one row, too: nothing was compared before."""
+    bench.table.save(1, 3, "a")
+    await bench.run()
+    bench.table.save(1, 2, "b")
+
+    await bench.reconciler.heal([1])
+
     assert await bench.held() == {"b": (1, 2)}
 
 

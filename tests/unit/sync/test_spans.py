@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.core.events import decode
 from rowcast.runtime.tracing import Tracing
-from rowcast.sync.delivery import Delivery, Topics
+from rowcast.sync.delivery import Delivery
 from rowcast.sync.metrics import SyncMetrics
+from rowcast.sync.reporting import Topics
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 from unit.sync.test_delivery import Bench

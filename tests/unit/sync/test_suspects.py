@@ -53,3 +53,22 @@ async def test_what_somebody_else_did_is_told_and_our_own_writes_are_not(
     await asyncio.sleep(0)
 
     assert len(heard) == (1 if told and not ours else 0)
+
+
+async def test_whoever_goes_on_editing_does_not_put_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspects, "ECHO_SECONDS", 0.05)
+    heard: list[RowKey] = []
+    view = View()
+    view.observe(live(10))
+    watched = suspects.Suspects(view)
+    watched.listen(heard.append)
+
+    for version in range(11, 200):
+        edit = live(version, replace(HELD, digest=f"edit {version}"))
+        watched.see(edit, deleted=False)
+        view.observe(edit)
+        await asyncio.sleep(0.01)  # less than the wait: the next edit comes before it is over
+        if heard:
+            break
+
+    assert heard == [("app_configs", 1)]

@@ -63,14 +63,6 @@ class GoFiles:
         return MODULES / self.module
 
 
-def kubernetes_version(version: str) -> dict[str, str]:
-    """Without these a client takes the API server for version 0 and refuses it."""
-    major, minor, _ = version.split(".")
-    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return {f"{package}.{name}": value for package in packages for name, value in values.items()}
-
-
 def drop_component_check(folder: Path, go: Path, commands: Commands) -> None:
     """Lets `main.go` choose daprd's components.
 
@@ -90,61 +82,6 @@ def module_folder(go: Path, module: str, folder: Path) -> Path:
     command = (str(go), "list", "-m", "-json", module)
     listed = subprocess.run(command, cwd=folder, env={**os.environ, **GO_ENVIRONMENT}, capture_output=True, check=True)
     return Path(json.loads(listed.stdout)["Dir"])
-
-
-DAPR, KUBERNETES = "1.18.0", "1.36.3"
-DAPR_VARIABLES = {"github.com/dapr/dapr/pkg/buildinfo.version": DAPR}
-
-
-def kubernetes_part(name: str) -> GoPart:
-    """One of Kubernetes' programs."""
-    package = f"k8s.io/kubernetes/cmd/{name}"
-    return GoPart(name, KUBERNETES, package, kubernetes_version(KUBERNETES), module="kubernetes")
-
-
-def dapr_part(name: str) -> GoPart:
-    """One of the programs of Dapr's control plane: their components are none of ours."""
-    package = f"github.com/dapr/dapr/cmd/{name}"
-    return GoPart(f"dapr-{name}", DAPR, package, DAPR_VARIABLES, module="daprd", tags="stablecomponents")
-
-
-# What the local platform runs.
-PARTS = (
-    GoPart("daprd", DAPR, ".", DAPR_VARIABLES, prepare=drop_component_check),
-    kubernetes_part("kube-apiserver"),
-    GoPart("etcd", "3.6.16", "go.etcd.io/etcd/server/v3"),
-)
-# What writes, renders and judges the packages of Rowcast.
-PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
-    GoPart("helm", "4.3.1", "helm.sh/helm/v4/cmd/helm", {"helm.sh/helm/v4/internal/version.version": "v4.3.1"}),
-    GoPart("kustomize", "5.8.1", "sigs.k8s.io/kustomize/kustomize/v5"),
-    GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
-    GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),
-    # It judges alerts; the many services that Prometheus can discover, and their clients, are not asked for.
-    GoPart(
-        "promtool",
-        "3.13.0",
-        "github.com/prometheus/prometheus/cmd/promtool",
-        {"github.com/prometheus/common/version.Version": "3.13.0"},
-        tags="remove_all_sd",
-    ),
-)
-# What `./task chaos` cuts and slows links with.
-FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
-    GoPart("toxiproxy", "2.5.0", "github.com/Shopify/toxiproxy/v2/cmd/server"),
-)
-# What runs in every cluster for tests.
-CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
-    *map(dapr_part, ("operator", "injector", "sentry", "placement")),
-    GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
-    GoPart("probe", "1", "."),
-)
-# What a cluster has besides when it is made of this machine's own parts.
-NODE_PARTS: tuple[GoPart | GoFiles, ...] = (
-    *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
-    GoPart("coredns", "1.14.0", "github.com/coredns/coredns"),
-    GoPart("pause", "1", "."),
-)
 
 
 def go_step(part: GoPart | GoFiles, cache: Path, go: Path, needs: tuple[str, ...]) -> Step:

@@ -14,16 +14,8 @@ from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.commands import Commands
 from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
-from rowcast_local.provision.golang import (
-    CLUSTER_PARTS,
-    KUBERNETES,
-    NODE_PARTS,
-    PACKAGING_TOOLS,
-    PARTS,
-    GoFiles,
-    GoPart,
-    go_step,
-)
+from rowcast_local.provision.go_parts import CLUSTER_PARTS, KUBERNETES, NODE_PARTS, PACKAGING_TOOLS, PARTS
+from rowcast_local.provision.golang import GoFiles, GoPart, go_step
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rowcast_local.errors import LocalError
 from rowcast_local.paths import cache_folder
-from rowcast_local.provision.golang import FAULT_TOOLS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 

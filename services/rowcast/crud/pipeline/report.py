@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from rowcast.crud.pipeline import judging
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
 from rowcast.crud.pipeline.gathering import Gathered
-from rowcast.crud.pipeline.judging import OK, Verdict, station
+from rowcast.crud.pipeline.judging import capture, delivery, table
+from rowcast.crud.pipeline.judging.verdict import OK, Verdict, station
 from rowcast.crud.pipeline.stations import PipelineOut, Station, pipeline
 from rowcast.crud.settings import CrudSettings
 
@@ -40,9 +40,9 @@ def _database(found: Gathered) -> Iterator[Station]:
         yield from (station(name, title, _unasked("the database"), {}, now) for name, title in names)
         return
     verdicts = (
-        (judging.rows(facts.rows), _row_facts(facts)),
-        (judging.dead_letters(facts.letters, facts.now), _letter_facts(facts)),
-        (judging.slot(facts, found.connect.value), _slot_facts(facts)),
+        (table.rows(facts.rows), _row_facts(facts)),
+        (table.dead_letters(facts.letters, facts.now), _letter_facts(facts)),
+        (capture.slot(facts, found.connect.value), _slot_facts(facts)),
     )
     for (name, title), (verdict, told) in zip(names, verdicts, strict=True):
         yield station(name, title, verdict, told, now)
@@ -67,7 +67,7 @@ def _connect(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
     if facts.status is not None:
         tasks = [{"task": one.number, "state": one.state, "error": one.error} for one in facts.status.tasks]
         told |= {"state": facts.status.state, "error": facts.status.error, "tasks": tasks}
-    yield station("connector", "Debezium connector", judging.connector(facts, present), told, now)
+    yield station("connector", "Debezium connector", capture.connector(facts, present), told, now)
 
 
 def _sidecar(found: Gathered) -> Iterator[Station]:
@@ -82,9 +82,9 @@ def _syncs(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
         facts = answer.value
         if facts is not None:
             told = {name: value for name, value in facts.items() if name != "target_error"}
-            yield station(f"sync-{target}", title, judging.sync(facts, found.at, patience), told, found.at)
+            yield station(f"sync-{target}", title, delivery.sync(facts, found.at, patience), told, found.at)
             error = None if facts["not_ready"] and not facts["target_error"] else facts["target_error"]
-            yield station(f"target-{target}", place, judging.target(error), {}, found.at)
+            yield station(f"target-{target}", place, delivery.target(error), {}, found.at)
             continue
         # Without a sidecar of our own we know nothing of others.
         unknown = _unasked(f"sync-{target}")

@@ -6,6 +6,7 @@ from anyio import from_thread
 from fastapi import Depends, Header, Path, Request
 from sqlalchemy import Engine
 
+from rowcast.crud.asking import Instances
 from rowcast.crud.errors import FieldError
 from rowcast.crud.resolving import Publish
 from rowcast.crud.rules import check_user
@@ -24,6 +25,11 @@ def _engine(request: Request) -> Engine:
 def _settings(request: Request) -> CrudSettings:
     settings: CrudSettings = request.app.state.settings
     return settings
+
+
+def _instances(request: Request) -> Instances:
+    instances: Instances = request.app.state.instances
+    return instances
 
 
 def _publish(request: Request) -> Publish:
@@ -53,6 +59,7 @@ def _actor(
 
 Database = Annotated[Engine, Depends(_engine)]
 Settings = Annotated[CrudSettings, Depends(_settings)]
+Asked = Annotated[Instances, Depends(_instances)]
 Broker = Annotated[Publish, Depends(_publish)]
 Actor = Annotated[str, Depends(_actor)]
 RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]

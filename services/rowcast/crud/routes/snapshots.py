@@ -19,7 +19,7 @@ router = APIRouter(tags=["configurations"])
 NDJSON = "application/x-ndjson"
 MAX_IDS = 200
 Id = Annotated[int, Query(ge=1, le=MAX_ID)]
-_EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"rows":1}
+_EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"rows":1,"visible":"781:783:781"}
 {"id":1,"name":"checkout",…}
 {"end":true,"rows":1}
 """

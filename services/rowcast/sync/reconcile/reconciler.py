@@ -11,11 +11,11 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.delivery import Publisher
 from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
 from rowcast.sync.reconcile.table import Table
+from rowcast.sync.reporting import Publisher
 
 BATCH = 500
 YIELD_EVERY = 200

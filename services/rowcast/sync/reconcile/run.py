@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from rowcast.core.outcomes import Outcome
 from rowcast.core.reconcile import ReconcilePlan
+from rowcast.sync.moments import now
 
 SHOWN = 1000
 """Differences that an answer lists; it counts all of them."""
@@ -32,7 +32,7 @@ class Run:
     trigger: str
     dry_run: bool
     state: State = State.READING
-    started_at: str = field(default_factory=lambda: now())
+    started_at: str = field(default_factory=now)
     finished_at: str | None = None
     done: int = 0
     total: int = 0
@@ -74,9 +74,4 @@ class Run:
 
 
 def _told(difference: Any) -> dict[str, Any]:
-    return {name: value for name, value in asdict(difference).items() if name != "rival_lsn"}
-
-
-def now() -> str:
-    """RFC 3339, UTC, microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return {name: value for name, value in asdict(difference).items() if name not in {"rival_lsn", "held"}}

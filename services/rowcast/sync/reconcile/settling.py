@@ -11,13 +11,11 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired
-from rowcast.sync.reconcile.run import now
-from rowcast.sync.reconcile.table import TABLE, Table
+from rowcast.sync.moments import now
+from rowcast.sync.reconcile.table import TABLE, Found, Table, find
 
 ACTOR = "rowcast"
 CAUSE = "reconcile"
-IDS_AT_ONCE = 100
-"""Keeps the request's line well under the 4 KiB that sidecars take by default."""
 ROUNDS = 5
 """How often a row that keeps changing is followed; the events of those changes come anyway."""
 
@@ -43,11 +41,11 @@ class Settling:
 
     async def differences(self, differences: Sequence[Difference]) -> Settled:
         """Put differences right, unless the table has gone on meanwhile. Raises TransientError."""
-        current, lsn = await self._read(difference.row_id for difference in differences)
+        found = await find(self._table, (difference.row_id for difference in differences))
         settled = Settled()
         wanted = []
         for difference in differences:
-            desired = _confirmed(difference, current.get(difference.row_id), lsn)
+            desired = _confirmed(difference, found.rows.get(difference.row_id), found.lsn)
             if desired is None:
                 settled.skipped += 1
             else:
@@ -60,37 +58,30 @@ class Settling:
 
         Raises TransientError.
         """
-        current, _ = await self._read(row_ids)
+        found = await find(self._table, row_ids)
         settled = Settled()
-        await self._deliver([_authoritative(desired) for desired in current.values()], settled)
+        await self._deliver([_authoritative(desired) for desired in found.rows.values()], settled)
         return settled
 
     async def _deliver(self, wanted: Sequence[Desired], settled: Settled) -> None:
-        """An event that overtook us found the table as it is after we read it: so read it again after delivering."""
+        """An event that overtook us found the table as it is after we read it: so read it again after delivering.
+
+        What the target has of a later generation may be such an event's. Only when the table, read after that was seen,
+        still is where it was (it was restored, say) does it go below.
+        """
         for _ in range(ROUNDS):
             if not wanted:
                 return
             results = await self._target.deliver(wanted)
             for desired in wanted:
                 settled.results[desired.row_id] = (desired, results[desired.table, desired.row_id])
-            current, lsn = await self._read(desired.row_id for desired in wanted if _written(desired, results))
+            again = {desired.row_id: fence for desired in wanted if (fence := _open(desired, results)) is not None}
+            found = await find(self._table, again)
             wanted = [
                 changed
                 for desired in wanted
-                if _written(desired, results)
-                and (changed := _changed(desired, current.get(desired.row_id), lsn)) is not None
+                if desired.row_id in again and (changed := _changed(desired, found, again[desired.row_id])) is not None
             ]
-
-    async def _read(self, row_ids: Iterable[int]) -> tuple[dict[int, Desired], int]:
-        ids = sorted(set(row_ids))
-        found: dict[int, Desired] = {}
-        lsn = 0
-        for start in range(0, len(ids), IDS_AT_ONCE):
-            async with self._table.snapshot(ids[start : start + IDS_AT_ONCE]) as snapshot:
-                lsn = snapshot.lsn
-                async for desired in snapshot.rows:
-                    found[desired.row_id] = desired
-        return found, lsn
 
 
 def _confirmed(difference: Difference, current: Desired | None, lsn: int) -> Desired | None:
@@ -99,21 +90,24 @@ def _confirmed(difference: Difference, current: Desired | None, lsn: int) -> Des
         return _deletion(difference, lsn) if current is None else None
     if current is None or current.generation != difference.generation:
         return None
-    return _authoritative(current, difference.rival_lsn)
+    return _authoritative(current, difference.held, difference.rival_lsn)
 
 
-def _changed(delivered: Desired, current: Desired | None, lsn: int) -> Desired | None:
-    """What the table says now, if that is not what was delivered."""
+def _changed(delivered: Desired, found: Found, fence: int) -> Desired | None:
+    """What the table says now, if that is not what was delivered, or was fended off by what had been there before."""
+    current = found.rows.get(delivered.row_id)
+    fended = fence > delivered.supersedes
     if current is None:
-        return None if delivered.deleted else replace(delivered, manifests=(), lsn=lsn)
-    if not delivered.deleted and current.generation == delivered.generation:
+        gone = replace(delivered, manifests=(), lsn=found.lsn, supersedes=max(fence, delivered.supersedes))
+        return None if delivered.deleted and not fended else gone
+    if not delivered.deleted and current.generation == delivered.generation and not fended:
         return None
-    return _authoritative(current)
+    return _authoritative(current, fence)
 
 
-def _authoritative(desired: Desired, rival_lsn: int = 0) -> Desired:
+def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) -> Desired:
     """A rival's LSN was in the inventory before the row was read: beyond the row's, it is of another timeline."""
-    return replace(desired, authoritative=True, actor=ACTOR, lsn=max(desired.lsn, rival_lsn))
+    return replace(desired, authoritative=True, actor=ACTOR, supersedes=supersedes, lsn=max(desired.lsn, rival_lsn))
 
 
 def _deletion(difference: Difference, lsn: int) -> Desired:
@@ -127,12 +121,16 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
         actor=ACTOR,
         manifests=(),
         authoritative=True,
+        supersedes=difference.held,
     )
 
 
-def _written(desired: Desired, results: Mapping[tuple[str, int], Result]) -> bool:
+def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | None:
+    """The fence (0: none) of a row that has to be read again; None for one that is settled, or must be tried later."""
     result = results[desired.table, desired.row_id]
-    return isinstance(result, Delivered) and result.outcome is not Outcome.UNCHANGED
+    if not isinstance(result, Delivered) or result.outcome is Outcome.UNCHANGED:
+        return None
+    return result.fence
 
 
 def _status(desired: Desired, result: Result) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
@@ -14,19 +15,52 @@ from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
 from rowcast.core.render import Desired, render
 from rowcast.runtime.settings import Settings
+from rowcast.sync.reconcile.visibility import Visibility, visibility
 
 TABLE = "app_configs"
 ROUTE = "/appconfigs:snapshot"
 CRUD = "crud"
 
 
+IDS_AT_ONCE = 100
+"""Keeps the request's line well under the 4 KiB that sidecars take by default."""
+READS_AT_ONCE = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The table at one moment: its place in the log, how many rows it has, and these, to be read once."""
+    """The table at one moment: its place in the log, how many rows it has, and these, to be read once.
+
+    `visible` is None when crud doesn't tell it (before 0.2): then everything that was captured counts as seen.
+    """
 
     lsn: int
     total: int
     rows: AsyncIterator[Desired]
+    visible: Visibility | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """Some rows as the table has them. `lsn` is a place in the log at which it had them; what was asked for and is not
+    in `rows` was gone, or not there yet.
+    """
+
+    rows: dict[int, Desired] = field(default_factory=dict)
+    lsn: int = 0
+    seen: dict[int, Visibility | None] = field(default_factory=dict)
+
+    def gone(self, row_id: int, transaction: int | None) -> bool:
+        """Whether the table has the row no more. `transaction` is one that has written it.
+
+        Raises TransientError while it can't be told: what was captured is not always visible at once.
+        """
+        if row_id in self.rows:
+            return False
+        visible = self.seen[row_id]
+        if transaction is not None and visible is not None and not visible.sees(transaction):
+            raise TransientError(f"row {row_id}: the table does not show yet what was captured of it")
+        return True
 
 
 class Table(Protocol):
@@ -35,6 +69,23 @@ class Table(Protocol):
     def snapshot(self, row_ids: Sequence[int] = ()) -> AbstractAsyncContextManager[Snapshot]:
         """Every row, or of these rows those that there are, at one moment. Raises TransientError."""
         ...
+
+
+async def find(table: Table, row_ids: Iterable[int]) -> Found:
+    """Read rows by their ids, however many there are. Raises TransientError."""
+    ids = sorted(set(row_ids))
+    found = Found()
+    turn = asyncio.Semaphore(READS_AT_ONCE)
+
+    async def part(some: Sequence[int]) -> int:
+        async with turn, table.snapshot(some) as snapshot:
+            found.seen |= dict.fromkeys(some, snapshot.visible)
+            found.rows |= {desired.row_id: desired async for desired in snapshot.rows}
+            return snapshot.lsn
+
+    parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
+    found.lsn = min(await asyncio.gather(*map(part, parts)), default=0)
+    return found
 
 
 class CrudTable:
@@ -66,9 +117,17 @@ class CrudTable:
                     moment = _parsed(await anext(lines, b""))
                     if not {"lsn", "rows"} <= moment.keys():
                         raise TransientError("crud's answer is no snapshot")
-                    yield Snapshot(moment["lsn"], moment["rows"], _rows(lines, moment["lsn"], moment["rows"]))
+                    rows = _rows(lines, moment["lsn"], moment["rows"])
+                    yield Snapshot(moment["lsn"], moment["rows"], rows, _visible(moment.get("visible")))
         except httpx.HTTPError as error:
             raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
+
+
+def _visible(text: object) -> Visibility | None:
+    try:
+        return visibility(text) if isinstance(text, str) else None
+    except ValueError as error:
+        raise TransientError(f"crud's answer is no snapshot: visible {text!r}") from error
 
 
 async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int) -> AsyncIterator[Desired]:

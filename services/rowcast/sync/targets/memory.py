@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import yaml
+
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
+from rowcast.core.preview import Preview, Shown, without_lsn
 from rowcast.core.render import Desired, Manifest
 
 
@@ -72,6 +75,27 @@ class MemoryTarget:
         self._answer()
         return {(desired.table, desired.row_id): self._deliver(desired) for desired in batch}
 
+    async def preview(self, desired: Desired) -> Preview:
+        """Its manifest over what the store holds. Raises TransientError while `down`."""
+        self._answer()
+        (manifest,) = desired.manifests
+        row, place = (desired.table, desired.row_id), _place(desired, manifest)
+        there, error = self.store.objects.get(place), self.refused.get(row)
+        if there is not None and there.held is None:
+            error = PermanentError("not-owned", f"{desired.name} is not managed by rowcast; it is left alone")
+        return Preview(place, _text(manifest), self._shown(row), error if isinstance(error, PermanentError) else None)
+
+    async def live(self, row: RowKey) -> Shown | None:
+        """What the store holds of a row. Raises TransientError while `down`."""
+        self._answer()
+        return self._shown(row)
+
+    def _shown(self, row: RowKey) -> Shown | None:
+        for place, stored in self.store.objects.items():
+            if stored.held is not None and (stored.held.table, stored.held.row_id) == row:
+                return Shown(place, _text(stored.manifest), str(self.store.version))
+        return None
+
     def _answer(self) -> None:
         if self.down is not None:
             raise TransientError(self.down)
@@ -89,7 +113,7 @@ class MemoryTarget:
             return Failed(error)
         self._execute(desired, decided)
         written = bool(decided.put or decided.remove)
-        return Delivered(decided.outcome, str(self.store.version) if written else None)
+        return Delivered(decided.outcome, str(self.store.version) if written else None, decided.new, decided.fence)
 
     def _judge(self, desired: Desired) -> Plan:
         row = (desired.table, desired.row_id)
@@ -119,6 +143,11 @@ class MemoryTarget:
             self.store.tombstones.bury(desired.table, desired.row_id, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self.store.tombstones.forget(desired.table, desired.row_id)
+
+
+def _text(manifest: Manifest) -> str:
+    body = {**manifest.body, "metadata": without_lsn(manifest.body["metadata"])}
+    return yaml.safe_dump(body, sort_keys=False)
 
 
 def _place(desired: Desired, manifest: Manifest) -> str:

@@ -31,6 +31,8 @@ class Judged:
     left: tuple[str, ...] = ()
     written: bool = False
     displaced: tuple[Held, ...] = ()
+    new: bool = False
+    fence: int = 0
 
 
 @dataclass(slots=True)
@@ -96,4 +98,5 @@ def _apply(changes: Changes, index: Index, desired: Desired, decided: Plan, want
     for held in decided.remove:
         put(held.key, Place.FREE, None)
     left = tuple(held.key for held in decided.remove)
-    changes.judged.append(Judged(desired, decided.outcome, left, bool(written), decided.displaced))
+    judged = Judged(desired, decided.outcome, left, bool(written), decided.displaced, decided.new, decided.fence)
+    changes.judged.append(judged)

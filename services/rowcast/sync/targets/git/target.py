@@ -12,12 +12,14 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
+from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
 from rowcast.sync.targets.git.changes import Changes, decide, expected
 from rowcast.sync.targets.git.message import message_of, people_of
 from rowcast.sync.targets.git.mirror import Mirror
+from rowcast.sync.targets.git.previewing import preview, read_shown
 from rowcast.sync.targets.git.process import GitError
 from rowcast.sync.targets.git.settings import GitSettings
 from rowcast.sync.targets.git.stream import Commit
@@ -68,6 +70,19 @@ class GitTarget:
         async with self._turn:
             await self._branch.refresh()
             return list(self._branch.index)
+
+    async def preview(self, desired: Desired) -> Preview:
+        """The file as it would be, beside the row's file at the remote branch's tip."""
+        found = await self.live((desired.table, desired.row_id))
+        return preview(self._settings.root, desired, self._branch.index, found)
+
+    async def live(self, row: RowKey) -> Shown | None:
+        """The row's file at the remote branch's tip."""
+        async with self._turn:
+            await self._branch.refresh()
+            own, tip = self._branch.index.own(row), self._branch.tip
+        # Outside of the turn: what a commit has, it has for ever.
+        return await read_shown(self._mirror, tip, own[0].key) if own and tip else None
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver a batch in at most one commit. Raises TransientError when nothing of it was delivered."""
@@ -124,7 +139,7 @@ class GitTarget:
         results: dict[RowKey, Result] = {row: Failed(error) for row, error in changes.failed.items()}
         for one in changes.judged:
             reference = None if one.outcome is Outcome.STALE else self._branch.tip
-            results[one.desired.table, one.desired.row_id] = Delivered(one.outcome, reference)
+            results[one.desired.table, one.desired.row_id] = Delivered(one.outcome, reference, one.new, one.fence)
         return results
 
     def _maintain(self) -> None:

@@ -62,18 +62,30 @@ class Api:
 
     async def apply(self, manifest: Manifest, over: Live | None) -> Live:
         """Server-side apply over the object `over`, or where there is none; raises ConflictError when that isn't so."""
+        return live_of(manifest.type, await self._apply(manifest, over))
+
+    async def _apply(self, manifest: Manifest, over: Live | None, *options: tuple[str, str]) -> Any:
         precondition = (
             {"resourceVersion": NEVER} if over is None else {"resourceVersion": over.resource_version, "uid": over.uid}
         )
         body = {**manifest.body, "metadata": {**manifest.body["metadata"], **precondition}}
-        answer = await self._request(
+        return await self._request(
             "PATCH",
             self._path(manifest.type, manifest.name),
             body=body,
-            query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
+            query=[("fieldManager", FIELD_MANAGER), ("force", "true"), *options],
             content_type="application/apply-patch+yaml",
         )
-        return live_of(manifest.type, answer)
+
+    async def try_apply(self, manifest: Manifest, over: Live | None) -> dict[str, Any]:
+        """The object as `apply` would leave it: the API server does everything but keep it. Raises as `apply` does."""
+        answer: dict[str, Any] = await self._apply(manifest, over, ("dryRun", "All"))
+        return answer
+
+    async def read(self, resource: ResourceType, name: str) -> dict[str, Any] | None:
+        """One object, whole, or None."""
+        answer: dict[str, Any] | None = await self._request("GET", self._path(resource, name), missing_ok=True)
+        return answer
 
     async def delete(self, live: Live) -> None:
         """Delete exactly this version of this object; one that is gone is no error."""
@@ -84,7 +96,7 @@ class Api:
 
     async def get(self, resource: ResourceType, name: str) -> Live | None:
         """One object, or None."""
-        answer = await self._request("GET", self._path(resource, name), missing_ok=True)
+        answer = await self.read(resource, name)
         return live_of(resource, answer) if answer else None
 
     async def list_all(self, resource: ResourceType) -> tuple[list[Live], str]:

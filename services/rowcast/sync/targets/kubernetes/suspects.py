@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from rowcast.core.ports import DriftListener, RowKey
 from rowcast.sync.targets.kubernetes.objects import Live, View
@@ -11,13 +12,22 @@ ECHO_SECONDS = 0.5
 """How long the answer to a write of ours may come after its watch event; also gathers what a hand does in a row."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """`first` is the version with which the suspicion began: whoever goes on editing does not put it off."""
+
+    row: RowKey
+    first: int
+    last: int
+
+
 class Suspects:
     """Objects that changed without our doing, told to the listener once our own writes had time to explain them."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self._listener: DriftListener | None = None
-        self._open: dict[str, tuple[RowKey, int]] = {}
+        self._open: dict[str, _Suspect] = {}
 
     def listen(self, listener: DriftListener) -> None:
         """Whom to tell."""
@@ -28,13 +38,15 @@ class Suspects:
         row = None if self._listener is None else self._suspicious(live, deleted)
         if row is None:
             return
-        self._open[live.key] = (row, live.version)
-        asyncio.get_running_loop().call_later(ECHO_SECONDS, self._tell, live.key, live.version)
+        known = self._open.get(live.key)
+        if known is None:
+            asyncio.get_running_loop().call_later(ECHO_SECONDS, self._tell, live.key, live.version)
+        self._open[live.key] = _Suspect(row, known.first if known else live.version, live.version)
 
     def explain(self, key: str, version: int | None = None) -> None:
         """A write of ours has made what is at `key`; a deletion has no version."""
         suspect = self._open.get(key)
-        if suspect is not None and (version is None or suspect[1] <= version):
+        if suspect is not None and (version is None or suspect.last <= version):
             del self._open[key]
 
     def _suspicious(self, live: Live, deleted: bool) -> RowKey | None:
@@ -51,9 +63,9 @@ class Suspects:
             return None
         return (held.table, held.row_id)
 
-    def _tell(self, key: str, version: int) -> None:
+    def _tell(self, key: str, first: int) -> None:
         suspect = self._open.get(key)
-        if suspect is None or suspect[1] != version or self._listener is None:
+        if suspect is None or suspect.first != first or self._listener is None:
             return
         del self._open[key]
-        self._listener(suspect[0])
+        self._listener(suspect.row)

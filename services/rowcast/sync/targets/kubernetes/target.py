@@ -13,6 +13,7 @@ from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
+from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError
@@ -20,6 +21,7 @@ from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
 from rowcast.sync.targets.kubernetes.permission import permitted
+from rowcast.sync.targets.kubernetes.previewing import preview, shown
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
 CONFLICTS = 10
@@ -86,6 +88,14 @@ class KubernetesTarget:
             self._view.refresh(resource, objects, int(version))
             found += [live.held for live in objects if live.held is not None]
         return found
+
+    async def preview(self, desired: Desired) -> Preview:
+        """By a dry run of the very apply that would be made. The view, the fence and the locks have no part in it."""
+        return await preview(self._api, desired, self._view.own((desired.table, desired.row_id)))
+
+    async def live(self, row: RowKey) -> Shown | None:
+        """The row's object as the API server has it."""
+        return await shown(self._api, self._view.own(row))
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver rows in parallel. Once one finds the API server down, those not begun fail with it at once."""
@@ -154,7 +164,7 @@ class KubernetesTarget:
             self._tombstones.bury(desired.table, desired.row_id, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.table, desired.row_id)
-        return Delivered(decided.outcome, reference)
+        return Delivered(decided.outcome, reference, decided.new, decided.fence)
 
     async def _remove(self, held: Held) -> None:
         live = self._view.at(held.key)

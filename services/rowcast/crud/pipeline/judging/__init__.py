@@ -1,0 +1,1 @@
+"""From facts to stations, in words. Pure: whoever gathers passes the time."""

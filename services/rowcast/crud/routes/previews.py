@@ -1,0 +1,34 @@
+"""What the targets say of a configuration: what it would become, and what there is of it."""
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+
+from rowcast.crud import prospect, usecases
+from rowcast.crud.answers import responses
+from rowcast.crud.routes.dependencies import Actor, Asked, Database, RowId
+from rowcast.crud.schemas import AppConfigOut
+from rowcast.crud.target_schemas import LiveOut, PreviewIn, PreviewOut, TargetLive, TargetPreview
+
+router = APIRouter(tags=["configurations"])
+
+
+@router.post("/appconfigs:preview", operation_id="previewAppConfig", responses=responses(404, 409))
+async def preview(wanted: PreviewIn, database: Database, instances: Asked, actor: Actor) -> PreviewOut:
+    """What saving would make at each target, and whether it would take it. Nothing is changed anywhere.
+
+    Within about eight seconds; a target that can't be asked says so in `unavailable`.
+    """
+    config = wanted.config.model_dump()
+    made = await run_in_threadpool(prospect.prospect, database, actor, wanted.id, config)
+    row = AppConfigOut.model_validate(dict(made)).model_dump(mode="json")
+    answers = await instances.ask_all("POST", "/preview", {"row": row})
+    targets = [TargetPreview.model_validate(answer) for answer in answers]
+    return PreviewOut(generation=row["generation"], targets=targets)
+
+
+@router.get("/appconfigs/{id}/live", operation_id="getLiveAppConfig", responses=responses(404))
+async def live(id: RowId, database: Database, instances: Asked) -> LiveOut:  # noqa: A002
+    """What each target has of a configuration now, also of one that is deleted, asked of the targets themselves."""
+    await run_in_threadpool(usecases.row_status, database, id)
+    answers = await instances.ask_all("GET", f"/live?row_id={id}")
+    return LiveOut(targets=[TargetLive.model_validate(answer) for answer in answers])

@@ -1,0 +1,94 @@
+"""`POST /preview` says what a row would become at this target, `GET /live` what is there of it. Neither changes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Query
+from pydantic import BaseModel, ConfigDict
+
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.events import read
+from rowcast.core.ports import Target
+from rowcast.core.render import Desired, render
+from rowcast.runtime.problems import ProblemError
+
+TABLE = "app_configs"
+ANSWER_SECONDS = 6.0
+"""Less than whoever asks will wait."""
+T = TypeVar("T")
+
+
+class PreviewIn(BaseModel):
+    """A row as it would be, with all of its columns."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    row: dict[str, Any]
+
+
+def add_routes(app: FastAPI, target: Target) -> None:
+    """Add both routes."""
+    patience = Patience(ANSWER_SECONDS)
+
+    @app.post("/preview")
+    async def preview(wanted: PreviewIn) -> dict[str, Any]:
+        nothing = dict.fromkeys(("manifest", "live", "diff", "change", "place", "error"))
+        try:
+            found = await patience.wait(target.preview(_desired(wanted.row)))
+        except RowcastError as error:
+            return {"target": target.name, **nothing, "unavailable": str(error)}
+        refusal = found.error
+        return {
+            "target": target.name,
+            "manifest": found.manifest,
+            "live": found.live.text if found.live else None,
+            "diff": found.diff,
+            "change": found.change,
+            "place": found.place,
+            "error": {"reason": refusal.reason, "message": str(refusal)} if refusal else None,
+            "unavailable": None,
+        }
+
+    @app.get("/live")
+    async def live(row_id: Annotated[int, Query(ge=1)]) -> dict[str, Any]:
+        answer: dict[str, Any] = {"target": target.name, "place": None, "live": None, "reference": None}
+        try:
+            found = await patience.wait(target.live((TABLE, row_id)))
+        except RowcastError as error:
+            return {**answer, "unavailable": str(error)}
+        if found is not None:
+            answer |= {"place": found.place, "live": found.text, "reference": found.reference}
+        return {**answer, "unavailable": None}
+
+
+class Patience:
+    """Waits so long and no longer. A question that takes longer goes on unheard: a target is not cut off midway."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._asked: set[asyncio.Task[Any]] = set()
+
+    async def wait(self, question: Coroutine[Any, Any, T]) -> T:
+        """Its answer. Raises what it raises, and TransientError when it takes too long."""
+        task = asyncio.create_task(question)
+        self._asked.add(task)
+        task.add_done_callback(self._forget)
+        done, _ = await asyncio.wait({task}, timeout=self._seconds)
+        if not done:
+            raise TransientError(f"no answer within {self._seconds:g} s")
+        return task.result()
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._asked.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be there any more to look at it
+
+
+def _desired(row: dict[str, Any]) -> Desired:
+    try:
+        return render(read(TABLE, row, lsn=0))
+    except PermanentError as error:
+        raise ProblemError(422, str(error), [{"field": "row", "rule": error.reason, "message": str(error)}]) from error

@@ -1,0 +1,34 @@
+"""What a delivery would make of a row's file, and the file as it is in a commit. Nothing is written."""
+
+from __future__ import annotations
+
+import re
+
+from rowcast.core.errors import PermanentError
+from rowcast.core.preview import Preview, Shown, unplaced
+from rowcast.core.render import LSN, Desired
+from rowcast.sync.targets.git.emit import to_yaml
+from rowcast.sync.targets.git.files import NOT_OWNED, path_of
+from rowcast.sync.targets.git.index import Index, Place
+from rowcast.sync.targets.git.tree import Repository
+
+_LSN_LINE = re.compile(rf"^ +['\"]?{re.escape(LSN)}['\"]?:.*\n", re.MULTILINE)
+
+
+def preview(root: str, desired: Desired, index: Index, live: Shown | None) -> Preview:
+    """The row's one file as it would be; `live` is the row's file as it is."""
+    (manifest,) = unplaced(desired).manifests
+    text = to_yaml(manifest.body).decode()
+    try:
+        path = path_of(root, desired, manifest)
+    except PermanentError as error:
+        return Preview("", text, live, error)
+    foreign = index.at(path) is Place.FOREIGN
+    refusal = PermanentError(NOT_OWNED, f"{path} is not managed by rowcast; it is left alone") if foreign else None
+    return Preview(path, text, live, refusal)
+
+
+async def read_shown(repository: Repository, commit: str, path: str) -> Shown:
+    """A file in a commit, without its place in the log. Raises GitError."""
+    content = await repository.read("cat-file", "blob", f"{commit}:{path}")
+    return Shown(path, _LSN_LINE.sub("", content.decode(errors="replace")), commit)
