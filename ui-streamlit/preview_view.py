@@ -17,7 +17,6 @@ CHANGES: Final[dict[Change, tuple[str, Literal["green", "blue", "gray"]]]] = {
     "update": ("changes it", "blue"),
     "none": ("changes nothing", "gray"),
 }
-HEIGHT: Final = 340
 DIFFERENCE, MANIFEST = "Difference", "Manifest"
 
 
@@ -103,8 +102,8 @@ def _target(key: str, target: TargetPreview) -> None:
     if target.refusal:
         st.error(f"**It would refuse this.** {view_model.plain(target.refusal)}", icon=":material/block:")
     if kind == MANIFEST:
-        st.code(target.manifest, language="yaml", height=HEIGHT)
+        st.code(target.manifest, language="yaml")
     elif target.diff:
-        st.code(target.diff, language="diff", height=HEIGHT)
+        st.code(target.diff, language="diff")
     else:
         st.caption("There is no difference: it is so already.")
