@@ -18,10 +18,13 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.routes import (
+    activity,
     appconfigs,
     batches,
     deadletters,
     details,
+    exports,
+    imports,
     lists,
     pipeline,
     previews,
@@ -39,6 +42,22 @@ _DESCRIPTION = """The API that owns Rowcast's table of application configuration
 
 Every error is a problem (RFC 9457), whose `errors` name field and rule. A row's `ETag` is its generation, which rises
 with every change; send it as `If-Match` to change only what you saw. `x-rowcast-user` says who makes a change."""
+
+
+ROUTES = (
+    lists,
+    snapshots,
+    batches,
+    imports,
+    exports,
+    previews,
+    details,
+    appconfigs,
+    activity,
+    deadletters,
+    pipeline,
+    reconciles,
+)
 
 
 class Publisher(Protocol):
@@ -67,7 +86,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     equipment = equip(app, settings, SERVICE)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
-    for module in (lists, snapshots, batches, previews, details, appconfigs, deadletters, pipeline, reconciles):
+    for module in ROUTES:
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
     app.state.tracing = equipment.tracing

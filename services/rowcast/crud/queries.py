@@ -72,6 +72,11 @@ def list_page(connection: Connection, wanted: ListFilter, sort: str, after: Curs
     return Page(rows, _cursor(sort, rows[-1]) if more else None, total)
 
 
+def whole_list(wanted: ListFilter, sort: str) -> Select[Any]:
+    """All rows of a list in the order `sort`, as in `list_page`."""
+    return _ordered(select(wanted.source).where(*_conditions(wanted)), sort, wanted.source)
+
+
 def history_page(connection: Connection, row_id: int, before: Cursor | None, limit: int) -> Page:
     """A row's history, newest first. `total` isn't counted (0)."""
     query = select(history).where(history.c.row_id == row_id).order_by(history.c.id.desc())

@@ -28,14 +28,20 @@ def test_sync_may_read_the_table_and_nothing_else() -> None:
             assert policy["operations"] == [{"name": "/appconfigs:snapshot", "httpVerb": ["GET"], "action": "allow"}]
 
 
-def test_only_crud_calls_the_others_and_only_to_ask_how_they_are() -> None:
+def test_only_crud_calls_the_others_and_only_what_the_dashboard_asks_it() -> None:
     manifests = render()
     closed = one(manifests, "Configuration", "rowcast-closed")["spec"]["accessControl"]
 
     assert closed["defaultAction"] == "deny"
     (policy,) = closed["policies"]
     assert (policy["appId"], policy["defaultAction"]) == ("crud", "deny")
-    assert policy["operations"] == [{"name": "/facts", "httpVerb": ["GET"], "action": "allow"}]
+    assert {one["name"]: one["httpVerb"] for one in policy["operations"]} == {
+        "/facts": ["GET"],
+        "/preview": ["POST"],
+        "/live": ["GET"],
+        "/reconcile": ["GET", "POST"],
+    }
+    assert {one["action"] for one in policy["operations"]} == {"allow"}
     used = {app: pod(manifests, app).annotations["dapr.io/config"] for app in (*APPS, "check")}
     assert used == {"crud": "rowcast", **dict.fromkeys(("sync-k8s", "sync-git", "ui", "check"), "rowcast-closed")}
 

@@ -1,0 +1,96 @@
+"""Many configurations from a file."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+
+from rowcast.crud import importing
+from rowcast.crud.answers import responses
+from rowcast.crud.importing import Given, Line
+from rowcast.crud.repository import CONTENT
+from rowcast.crud.routes.dependencies import Actor, Database
+from rowcast.crud.schemas import MAX_BATCH, AppConfigIn, ProblemItem, Strict
+from rowcast.runtime.problems import ProblemResponse, validation_errors
+
+router = APIRouter(tags=["configurations"])
+
+
+class ImportIn(Strict):
+    """Rows as `GET /appconfigs:export` gives them; columns that aren't a person's to set are ignored."""
+
+    rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
+    dry_run: bool = False
+    partial: bool = Field(default=False, description="leave out what is refused, instead of refusing all")
+
+
+class ImportLine(BaseModel):
+    """What becomes of the row at `index`; `fields` has before and after of what differs."""
+
+    index: int
+    name: str
+    action: importing.Action
+    row_id: int | None = None
+    fields: dict[str, tuple[str | None, str]] = {}
+    errors: list[ProblemItem] = []
+
+
+class ImportOut(BaseModel):
+    """What an import did, or would do."""
+
+    created: int
+    changed: int
+    unchanged: int
+    refused: int
+    lines: list[ImportLine]
+
+
+@router.post("/appconfigs:import", operation_id="importAppConfigs", response_model=ImportOut, responses=responses(409))
+def import_rows(wanted: ImportIn, database: Database, actor: Actor) -> ImportOut | JSONResponse:
+    """Creates or changes up to 1,000 rows, which it knows by their names, in one transaction; deletes none.
+
+    A field that a row leaves out stays as it is. If some are refused, 422 has the same report and nothing is changed.
+    """
+    given = [_given(row) for row in wanted.rows]
+    if wanted.dry_run:
+        return _report(importing.judge(database, given))
+    try:
+        return _report(importing.execute(database, actor, given, wanted.partial))
+    except importing.ImportRefusedError as error:
+        return _problem(str(error), _report(error.lines))
+
+
+def _given(row: Mapping[str, Any]) -> Given:
+    fields = {name: row[name] for name in CONTENT if name in row}
+    name = fields.get("name")
+    try:
+        whole = AppConfigIn.model_validate(fields).model_dump()
+    except ValidationError as error:
+        return Given(
+            name if isinstance(name, str) else "", errors=validation_errors(RequestValidationError(error.errors()))
+        )
+    return Given(whole["name"], fields, whole)
+
+
+def _report(lines: Sequence[Line]) -> ImportOut:
+    count = Counter(line.action for line in lines)
+    return ImportOut(
+        created=count["create"],
+        changed=count["change"],
+        unchanged=count["none"],
+        refused=count["refuse"],
+        lines=[ImportLine.model_validate(asdict(line)) for line in lines],
+    )
+
+
+def _problem(detail: str, report: ImportOut) -> ProblemResponse:
+    errors = [
+        {"index": line.index, **error.model_dump(exclude={"index"})} for line in report.lines for error in line.errors
+    ]
+    body = {"type": "about:blank", "title": "Unprocessable Content", "status": 422, "detail": detail, "errors": errors}
+    return ProblemResponse({**body, **report.model_dump()}, status_code=422)

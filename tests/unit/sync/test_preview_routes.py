@@ -1,0 +1,94 @@
+"""`POST /preview` and `GET /live` of an instance: what the target says, and why it can't be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from rowcast.core.errors import PermanentError, TransientError
+from rowcast.sync.app import create_app
+from rowcast.sync.preview_routes import Patience
+from rowcast.sync.settings import SyncSettings
+from rowcast.sync.targets.memory import MemoryTarget
+from unit.sync.test_app import Published
+from unit.sync.test_reconciler import FakeTable
+
+pytestmark = pytest.mark.anyio
+ROW = {
+    "id": 1,
+    "name": "a",
+    "repository_url": "https://git.example/a.git",
+    "branch": "main",
+    "environment": "dev",
+    "generation": 1,
+    "created_at": "2026-01-02T03:04:05Z",
+    "updated_at": "2026-01-02T03:04:05Z",
+    "updated_by": "ann",
+}
+
+
+@pytest.fixture
+def target() -> MemoryTarget:
+    return MemoryTarget()
+
+
+@pytest.fixture
+async def http(target: MemoryTarget) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(SyncSettings(target="k8s", reconcile_seconds=0), target, Published(), FakeTable())
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://sync") as http:
+        while (await http.get("/readyz")).status_code != 200:
+            pass
+        yield http
+
+
+async def test_a_preview_shows_the_manifest_and_writes_nothing(http: httpx.AsyncClient, target: MemoryTarget) -> None:
+    told = (await http.post("/preview", json={"row": ROW})).json()
+
+    assert (told["target"], told["change"], told["live"], told["error"]) == ("k8s", "create", None, None)
+    assert "+  branch: main" in told["diff"]
+    assert target.store.objects == {}
+
+
+async def test_what_the_target_would_refuse_is_told_in_its_own_words(
+    http: httpx.AsyncClient, target: MemoryTarget
+) -> None:
+    target.refused["app_configs", 1] = PermanentError("denied", "the quota is full")
+
+    told = (await http.post("/preview", json={"row": ROW})).json()
+
+    assert told["error"] == {"reason": "denied", "message": "the quota is full"}
+
+
+async def test_a_target_that_is_down_is_unavailable_and_no_error(http: httpx.AsyncClient, target: MemoryTarget) -> None:
+    target.down = "gone fishing"
+
+    preview, live = await http.post("/preview", json={"row": ROW}), await http.get("/live", params={"row_id": 1})
+
+    assert (preview.status_code, preview.json()["unavailable"]) == (200, "gone fishing")
+    assert (live.status_code, live.json()["unavailable"]) == (200, "gone fishing")
+
+
+async def test_a_row_that_cannot_be_read_names_the_field(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/preview", json={"row": {**ROW, "branch": 7}})
+
+    assert answer.status_code == 422
+    assert "branch" in answer.json()["detail"]
+
+
+async def test_a_question_that_takes_too_long_is_not_cut_off() -> None:
+    ended = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def slow() -> None:
+        await go_on.wait()
+        ended.set()
+
+    with pytest.raises(TransientError, match="no answer within"):
+        await Patience(0).wait(slow())
+
+    go_on.set()
+    await ended.wait()
