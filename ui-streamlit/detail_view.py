@@ -104,7 +104,9 @@ def _edit(client: Client, row: AppConfig, can_edit: bool) -> None:  # a fragment
         return
     with st.container(horizontal=True):
         wanted = st.button("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
-        preview_view.button(key, client, row.id, form.draft, form)
+        asked = preview_view.button(key)
+    if asked:
+        preview_view.ask(key, client, row.id, form.draft, form)
     if wanted and form.accepted():
         _save(client, row, form)
     preview_view.draw(key, form.draft)

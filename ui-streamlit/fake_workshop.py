@@ -175,18 +175,24 @@ class FakeWorkshop:
     ) -> tuple[ImportLine, ...]:
         """Create or change rows by their names."""
         self._reach()
-        lines = tuple(self._line(index, Draft(**row)) for index, row in enumerate(rows))
+        drafts = [self._draft(row) for row in rows]
+        lines = tuple(self._line(index, draft) for index, draft in enumerate(drafts))
         refused = [error for line in lines for error in line.errors]
         if dry_run:
             return lines
         if refused and not partial:
             raise RefusedError(422, "Unprocessable Content", "some rows are refused", tuple(refused))
-        for line, row in zip(lines, rows, strict=True):
+        for line, draft in zip(lines, drafts, strict=True):
             if line.action == "create":
-                self.create(Draft(**row))
+                self.create(draft)
             elif line.action == "change" and line.row_id:
-                self.update(line.row_id, Draft(**row), self._rows_and_targets().rows[line.row_id].generation)
+                self.update(line.row_id, draft, self._rows_and_targets().rows[line.row_id].generation)
         return lines
+
+    def _draft(self, given: Mapping[str, str]) -> Draft:
+        named = [row for row in self._rows_and_targets().rows.values() if row.name == given.get("name")]
+        branch = named[0].branch if named else "main"
+        return Draft(**{"name": "", "repository_url": "", "environment": "", "branch": branch, **given})
 
     def _line(self, index: int, draft: Draft) -> ImportLine:
         errors = rules.field_errors(draft)

@@ -103,7 +103,9 @@ def create(client: Client) -> None:
     form = fields("create", EMPTY, live=True)
     with st.container(horizontal=True):
         wanted = st.button("Create", type="primary", key="create:save")
-        preview_view.button("create", client, None, form.draft, form)
+        asked = preview_view.button("create")
+    if asked:
+        preview_view.ask("create", client, None, form.draft, form)
     if wanted and form.accepted():
         with answered("create", NOT_DONE):
             try:

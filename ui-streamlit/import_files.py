@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
-from bulk_models import Format
+from bulk_models import MOST, Format
 from view_model import FIELDS
 
 ENDINGS: Final[Mapping[str, Format]] = {"csv": "csv", "tsv": "csv", "yaml": "yaml", "yml": "yaml", "json": "json"}
-DEFAULT_BRANCH: Final = "main"
 # More than a browser's table and a person's eyes hold.
 MOST_ROWS: Final = 20_000
 
@@ -55,7 +54,8 @@ def decoded(content: bytes) -> str:
 def read(text: str, kind: Format) -> ReadFile:
     """Return the rows of a file, with only the fields that a person may write; raise UnreadableError.
 
-    A branch that is left out is `main`; columns that are not a row's are passed over, as in an export.
+    What is empty is left out, so that crud says what is missing, and a known row keeps its branch. Columns that are
+    not a row's are passed over, as in an export.
     """
     found = _csv(text) if kind == "csv" else _objects(_yaml(text) if kind == "yaml" else _json(text))
     rows, places = [], []
@@ -66,7 +66,20 @@ def read(text: str, kind: Format) -> ReadFile:
         raise UnreadableError("There is no row in it.")
     if len(rows) > MOST_ROWS:
         raise UnreadableError(f"It has {len(rows):,} rows; at most {MOST_ROWS:,} go at once. Split it.")
+    if len(rows) > MOST:
+        _refuse_repeated(rows, places)
     return ReadFile(tuple(rows), tuple(places))
+
+
+def _refuse_repeated(rows: Sequence[Mapping[str, str]], places: Sequence[str]) -> None:
+    # In one part crud sees it; of two parts, each would look right.
+    first: dict[str, str] = {}
+    for row, place in zip(rows, places, strict=True):
+        name = row.get("name", "")
+        if name in first:
+            raise UnreadableError(f"At {place}, the name {name} is there again: it is at {first[name]} already.")
+        if name:
+            first[name] = place
 
 
 def _row(place: str, record: Mapping[str, Any]) -> Mapping[str, str]:
@@ -75,8 +88,8 @@ def _row(place: str, record: Mapping[str, Any]) -> Mapping[str, str]:
         value = record.get(field)
         if isinstance(value, (dict, list)):
             raise UnreadableError(f"At {place}, {field} is not a text.")
-        row[field] = ("" if value is None else str(value)).strip()
-    row["branch"] = row["branch"] or DEFAULT_BRANCH
+        if text := ("" if value is None else str(value)).strip():
+            row[field] = text
     return row
 
 

@@ -14,7 +14,7 @@ import importing
 import view_model
 from bulk_models import MOST, Action, Bulk, ImportLine, ImportReport
 from failures import answered, one_line, to_list
-from models import RefusedError
+from models import RefusedError, UnavailableError
 
 ROOM: Final = "import"
 DONE: Final = "imported"
@@ -113,12 +113,14 @@ def _all(
     """Send the rows at `positions` in parts, and return the lines of all of them."""
     lines: list[ImportLine] = []
     bar = st.progress(0.0, f"{doing} …")
-    for part in importing.chunks(len(positions), MOST):
-        there = positions[part.start : part.stop]
-        found = client.import_rows([rows[position] for position in there], dry_run=dry_run, partial=partial)
-        lines += importing.placed(found, there)
-        bar.progress(len(lines) / len(positions), f"{doing}: {len(lines):,} of {len(positions):,}")
-    bar.empty()
+    try:
+        for part in importing.chunks(len(positions), MOST):
+            there = positions[part.start : part.stop]
+            found = client.import_rows([rows[position] for position in there], dry_run=dry_run, partial=partial)
+            lines += importing.placed(found, there)
+            bar.progress(len(lines) / len(positions), f"{doing}: {len(lines):,} of {len(positions):,}")
+    finally:
+        bar.empty()
     return ImportReport(tuple(lines))
 
 
@@ -181,10 +183,11 @@ def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str],
     changing = [line.index for line in report.lines if line.action in ("create", "change")]
     try:
         done = _all(client, rows, changing, "Importing", dry_run=False, partial=bool(refused))
-    except RefusedError as refusal:
-        # Somebody was faster: what would happen is to be looked at again.
+    except (RefusedError, UnavailableError) as failure:
+        # Of a long import a part may be done, or somebody was faster: what would happen is to be looked at again.
         st.session_state.pop("import_preview", None)
-        one_line(view_model.complaint(refusal), "importing", "Look again")
+        said = view_model.complaint(failure) if isinstance(failure, RefusedError) else str(failure)
+        one_line(said, "importing", "Look again")
         return
     st.session_state[DONE] = (done, places)
     st.rerun()

@@ -10,7 +10,7 @@ from models import TargetStatus
 from preview_models import Live, Previews
 from timeline import commit_link
 
-HEIGHT = 380
+SKELETON_PIXELS = 900
 
 
 def draw(client: Previews, row_id: int, commit_url: str) -> None:
@@ -20,7 +20,7 @@ def draw(client: Previews, row_id: int, commit_url: str) -> None:
         # The rerun that follows the click asks once more.
         st.button("Ask again", icon=":material/refresh:", key="live:again")
     with answered("live"):
-        with st.skeleton(height=HEIGHT):
+        with st.skeleton(height=SKELETON_PIXELS):
             everywhere = client.live(row_id)
         for found in everywhere:
             _target(found, commit_url)
@@ -39,7 +39,7 @@ def _target(found: Live, commit_url: str) -> None:
         elif found.text is None:
             st.caption("There is nothing of it yet.")
         else:
-            st.code(found.text, language="yaml", height=HEIGHT)
+            st.code(found.text, language="yaml")
 
 
 def _reference(found: Live, commit_url: str) -> str:

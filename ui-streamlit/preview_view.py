@@ -17,7 +17,6 @@ CHANGES: Final[dict[Change, tuple[str, Literal["green", "blue", "gray"]]]] = {
     "update": ("changes it", "blue"),
     "none": ("changes nothing", "gray"),
 }
-HEIGHT: Final = 340
 DIFFERENCE, MANIFEST = "Difference", "Manifest"
 
 
@@ -33,11 +32,15 @@ class Shown(Protocol):
         ...
 
 
-def button(key: str, client: Previews, row_id: int | None, draft: Draft, form: Shown) -> None:
-    """Draw the button, and when it is clicked, ask; what comes is kept for `draw`."""
-    if not st.button("Preview", icon=":material/preview:", key=f"{key}:preview") or not form.accepted():
-        return
-    _keep(key, draft, lambda: client.preview(row_id, draft), form)
+def button(key: str) -> bool:
+    """Draw the button, and tell whether it was clicked: then `ask`."""
+    return st.button("Preview", icon=":material/preview:", key=f"{key}:preview")
+
+
+def ask(key: str, client: Previews, row_id: int | None, draft: Draft, form: Shown) -> None:
+    """Ask what saving `draft` would do, unless the rules refuse it; what comes is kept for `draw`."""
+    if form.accepted():
+        _keep(key, draft, lambda: client.preview(row_id, draft), form)
 
 
 def _keep(key: str, draft: Draft, ask: Callable[[], Preview], form: Shown) -> None:
@@ -99,8 +102,8 @@ def _target(key: str, target: TargetPreview) -> None:
     if target.refusal:
         st.error(f"**It would refuse this.** {view_model.plain(target.refusal)}", icon=":material/block:")
     if kind == MANIFEST:
-        st.code(target.manifest, language="yaml", height=HEIGHT)
+        st.code(target.manifest, language="yaml")
     elif target.diff:
-        st.code(target.diff, language="diff", height=HEIGHT)
+        st.code(target.diff, language="diff")
     else:
         st.caption("There is no difference: it is so already.")

@@ -14,8 +14,8 @@ from choosing import TABLE
 from models import AppConfig
 
 ROW_HEIGHT = 36
-CHIP_WIDTH = 100
-WIDTHS = {"Name": 160, "Environment": 105, "Repository": 250, "Branch": 125, "Changed": 100, "By": 100}
+CHIP_WIDTH = 95
+WIDTHS = {"Name": 150, "Environment": 105, "Repository": 230, "Branch": 120, "Changed": 95, "By": 95}
 
 
 def _arrow(table: view_model.Table) -> pyarrow.Table:

@@ -39,15 +39,22 @@ def test_the_same_row_is_read_however_it_is_written(kind: Format, text: str) -> 
     assert import_files.read(text, kind).rows == (ROW,)
 
 
-def test_a_branch_that_is_left_out_is_main() -> None:
-    assert import_files.read("name,repository_url,environment\na,b,c\n", "csv").rows[0]["branch"] == "main"
-    assert import_files.read('[{"name": "a"}]', "json").rows[0]["branch"] == "main"
+def test_what_is_empty_is_left_out_so_that_a_known_row_keeps_it() -> None:
+    assert import_files.read("name,repository_url,environment,branch\na,b,c,\n", "csv").rows[0].keys() == ROW.keys() - {
+        "branch"
+    }
+    assert import_files.read('[{"name": "a", "branch": null}]', "json").rows == ({"name": "a"},)
+
+
+def test_a_name_that_is_there_twice_is_found_in_a_file_that_goes_in_parts() -> None:
+    rows = [{**ROW, "name": f"app-{number}"} for number in range(1_001)]
+    with pytest.raises(UnreadableError, match="At entry 1002, the name app-7 is there again: it is at entry 8"):
+        import_files.read(json.dumps([*rows, rows[7]]), "json")
 
 
 def test_in_yaml_everything_is_text() -> None:
     assert import_files.read("- {name: on, branch: 1.10, environment: 0x1}", "yaml").rows[0] == {
         "name": "on",
-        "repository_url": "",
         "branch": "1.10",
         "environment": "0x1",
     }
@@ -75,7 +82,7 @@ def test_a_row_is_named_by_its_place_in_the_file() -> None:
         ("json", '[{"name": ["a"]}]', "entry 1, name"),
         ("yaml", "a: [", "line 1"),
         ("yaml", "just text", "no list"),
-        ("json", json.dumps([ROW] * (import_files.MOST_ROWS + 1)), "Split it"),
+        ("json", json.dumps([{}] * (import_files.MOST_ROWS + 1)), "Split it"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(kind: Format, text: str, said: str) -> None:
@@ -113,7 +120,7 @@ def test_csv_that_a_program_wrote_is_read_as_it_was_meant(rows: list[dict[str, s
     meant = [{name: value.strip() for name, value in row.items()} for row in rows if any(row.values())]
     if meant:
         read = import_files.read(out.getvalue(), "csv").rows
-        assert list(read) == [{**row, "branch": row["branch"] or "main"} for row in meant]
+        assert list(read) == [{name: value for name, value in row.items() if value} for row in meant]
 
 
 CREATE = ImportLine(0, "a", "create", None, {name: (None, value) for name, value in ROW.items()})
