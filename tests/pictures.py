@@ -22,7 +22,7 @@ def wanted() -> bool:
     return bool(os.environ.get(FOLDER))
 
 
-def take(page: Page, name: str, title: str, *, dark: bool = False) -> None:
+def take(page: Page, name: str, title: str, *, dark: bool = False, height: int = 0) -> None:
     """Write what the page shows, once it has settled, as `name`.svg; nothing where no pictures are wanted."""
     if not wanted():
         return
@@ -31,6 +31,9 @@ def take(page: Page, name: str, title: str, *, dark: bool = False) -> None:
     page.wait_for_function(
         f"{screenshot.SETTLED} && getComputedStyle(document.querySelector('.stApp')).colorScheme === '{scheme}'"
     )
+    size = page.viewport_size
+    assert size is not None
+    page.set_viewport_size({"width": size["width"], "height": height or size["height"]})
     page.mouse.move(0, 0)
     session = page.context.new_cdp_session(page)
     data = b""
@@ -39,8 +42,7 @@ def take(page: Page, name: str, title: str, *, dark: bool = False) -> None:
         data = base64.b64decode(found["data"])
         if len(data) * 1.37 < LIMIT_BYTES:  # base64 and its line ends
             break
-    size = page.viewport_size
-    assert size is not None
-    shot = screenshot.Shot(page.url, width=size["width"], height=size["height"])
+    shot = screenshot.Shot(page.url, width=size["width"], height=height or size["height"])
     Path(os.environ[FOLDER], f"{name}.svg").write_text(screenshot.svg(data, shot, title))
     page.emulate_media(color_scheme="light")
+    page.set_viewport_size(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -140,7 +141,8 @@ def troubles(pipeline: Pipeline) -> tuple[Trouble, ...]:
     wrong = [station for station in pipeline.stations if station.configured and station.state != "ok"]
     wrong.sort(key=lambda station: order.index(station.state))
     return tuple(
-        Trouble(_title(one), one.state, one.message or WORDS[one.state], one.action or "", one.page) for one in wrong
+        Trouble(_title(one), one.state, readable(one.message or WORDS[one.state]), one.action or "", one.page)
+        for one in wrong
     )
 
 
@@ -193,6 +195,18 @@ def per_second(value: float | None, unit: str = "") -> str:
     if unit == "B":
         return f"{size(value)}/s"
     return f"{value:.0f}/s" if value >= 10 or value == 0 else f"{value:.1f}/s"
+
+
+def readable(message: str) -> str:
+    """Return a message without the JSON in which a sidecar wraps it: of that, the cause alone."""
+    said, found, wrapped = message.partition('{"errorCode"')
+    if not found:
+        return message
+    try:
+        cause = str(json.loads(found + wrapped).get("message") or "")
+    except ValueError:
+        return message
+    return f"{said.rstrip(': 0123456789')}: {cause.rsplit(': ', 1)[-1]}"
 
 
 def told(facts: Mapping[str, Any]) -> str:

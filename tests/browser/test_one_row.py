@@ -36,34 +36,34 @@ def row_of(world: World, name: str) -> dict[str, object]:
 
 def test_a_new_row_turns_green(ada: Dashboard, world: World) -> None:
     ada.click("New configuration")
-    fill(ada, "b-new")
+    fill(ada, "checkout")
     ada.click("Create")
-    ada.titled("b-new")
+    ada.titled("checkout")
     green(ada)
     pictures.take(ada.page, "configuration", "One configuration: its fields, and its way to each target")
     ada.click("Configurations")
-    expect(ada.row("b-new")).to_contain_text("synced")
-    assert row_of(world, "b-new")["updated_by"] == "ada"
-    assert "b-new" in world.cluster()
+    expect(ada.row("checkout")).to_contain_text("synced")
+    assert row_of(world, "checkout")["updated_by"] == "ada"
+    assert "checkout" in world.cluster()
 
 
 def test_what_breaks_a_rule_is_said_at_its_field_and_then_saved_right(ada: Dashboard, world: World) -> None:
-    row = world.create("b-edited")
+    row = world.create("invoices")
     ada.open(id=row["id"])
     ada.be("ada")
     ada.field("Branch").press_sequentially("..")
     ada.sees("Git refuses this as a branch name.")
     ada.click("Save")
-    assert row_of(world, "b-edited")["generation"] == 1
+    assert row_of(world, "invoices")["generation"] == 1
     ada.write("Branch", "next")
     ada.click("Save")
     ada.sees("generation 2")
     green(ada)
-    assert row_of(world, "b-edited")["branch"] == "next"
+    assert row_of(world, "invoices")["branch"] == "next"
 
 
 def test_a_preview_shows_what_saving_would_change_before_it_is_saved(ada: Dashboard, world: World) -> None:
-    row = world.create("b-previewed")
+    row = world.create("catalog")
     world.settled()
     ada.open(id=row["id"])
     ada.write("Branch", "release-2")
@@ -72,20 +72,20 @@ def test_a_preview_shows_what_saving_would_change_before_it_is_saved(ada: Dashbo
     diff = ada.page.get_by_test_id("stCode").filter(visible=True).first
     expect(diff).to_contain_text("-  branch: main")
     expect(diff).to_contain_text("+  branch: release-2")
-    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved")
-    assert row_of(world, "b-previewed")["generation"] == 1
+    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1250)
+    assert row_of(world, "catalog")["generation"] == 1
     ada.click("Save")
     ada.sees("generation 2")
     green(ada)
 
 
 def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, world: World) -> None:
-    row = world.create("b-contested")
+    row = world.create("payments")
     ada, grace = windows("ada"), windows("grace")
     for window, person in ((ada, "ada"), (grace, "grace")):
         window.open(id=row["id"])
         window.be(person)
-        window.titled("b-contested")
+        window.titled("payments")
     ada.write("Branch", "hers")
     ada.click("Save")
     ada.sees("generation 2")
@@ -96,38 +96,54 @@ def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, w
     grace.click("Save mine over it")
     grace.sees("generation 3")
     green(grace)
-    found = row_of(world, "b-contested")
+    found = row_of(world, "payments")
     assert (found["branch"], found["updated_by"]) == ("theirs", "grace")
     ada.sees("saved generation 3 meanwhile")
 
 
 def test_a_renamed_row_is_found_by_its_new_name_only(ada: Dashboard, world: World) -> None:
-    row = world.create("b-old-name", repository_url="https://git.example.com/shop/renamed.git")
+    row = world.create("cart", repository_url="https://git.example.com/shop/renamed.git")
     world.settled()
     ada.open(id=row["id"])
-    ada.write("Name", "b-fresh-name")
+    ada.write("Name", "basket")
     ada.click("Save")
-    ada.titled("b-fresh-name")
+    ada.titled("basket")
     green(ada)
     ada.click("Configurations")
-    ada.field("Search").fill("b-old-name")
+    ada.field("Search").fill("cart")
     ada.sees("No configuration matches.")
-    ada.field("Search").fill("b-fresh")
-    expect(ada.row("b-fresh-name")).to_contain_text("synced")
+    ada.field("Search").fill("basket")
+    expect(ada.row("basket")).to_contain_text("synced")
     world.settled()
-    assert {"b-old-name", "b-fresh-name"} & world.cluster().keys() == {"b-fresh-name"}
+    assert {"cart", "basket"} & world.cluster().keys() == {"basket"}
 
 
 def test_a_row_is_deleted_by_typing_its_name(ada: Dashboard, world: World) -> None:
-    row = world.create("b-unwanted")
+    row = world.create("unwanted")
     world.settled()
     ada.open(id=row["id"])
     ada.click("Delete")
-    ada.field("Type the name to confirm").fill("b-unwante")
+    ada.field("Type the name to confirm").fill("unwante")
     expect(ada.button("Delete it")).to_be_disabled()
-    ada.field("Type the name to confirm").fill("b-unwanted")
+    ada.field("Type the name to confirm").fill("unwanted")
     ada.click("Delete it")
     ada.titled("Configurations")
-    expect(ada.row("b-unwanted")).to_have_count(0)
+    expect(ada.row("unwanted")).to_have_count(0)
     world.settled()
-    assert "b-unwanted" not in world.cluster()
+    assert "unwanted" not in world.cluster()
+
+
+def test_a_row_is_created_by_the_keyboard_alone(ada: Dashboard, world: World) -> None:
+    keyboard = ada.page.keyboard
+    ada.page.locator("h1").click()
+    keyboard.press("n")
+    expect(ada.field("Name")).to_be_visible()
+    ada.field("Name").focus()
+    for value in config("loyalty").values():
+        keyboard.press("ControlOrMeta+a")
+        keyboard.type(value)
+        keyboard.press("Tab")
+    expect(ada.button("Create")).to_be_focused()
+    keyboard.press("Enter")
+    ada.titled("loyalty")
+    green(ada)

@@ -52,13 +52,13 @@ def foreign(world: World, *names: str) -> Iterator[None]:
 
 
 def test_a_delivery_that_fails_becomes_visible_and_is_replayed(ada: Dashboard, world: World) -> None:
-    names = ("b-occupied-cart", "b-occupied-shop")
+    names = ("gift-cards", "wish-lists")
     with foreign(world, *names):
         for name in names:
             world.create(name)
         expect(ada.page.get_by_test_id("stSidebar").get_by_role("link", name="Dead letters 2")).to_be_visible()
         ada.go("Dead letters")
-        letter = ada.page.get_by_text("b-occupied-cart at Kubernetes: not-owned")
+        letter = ada.page.get_by_text("gift-cards at Kubernetes: not-owned")
         letter.click()
         ada.sees("is not managed by rowcast")
         pictures.take(ada.page, "dead-letters", "Dead letters: what could not be delivered, and why")
@@ -73,7 +73,7 @@ def test_a_delivery_that_fails_becomes_visible_and_is_replayed(ada: Dashboard, w
 def test_a_sync_that_is_down_is_seen_with_what_waits_and_seen_to_come_back(
     ada: Dashboard, platform: Platform, world: World
 ) -> None:
-    world.create("b-before-the-night")
+    world.create("orders")
     ada.go("Pipeline")
     ada.sees("Everything on the way is well.")
     platform.stop_part("sync-git")
@@ -81,7 +81,7 @@ def test_a_sync_that_is_down_is_seen_with_what_waits_and_seen_to_come_back(
         expect(ada.station("sync-git")).to_contain_text("down")
         ada.sees("The way is interrupted.")
         ada.sees("sync-git or its sidecar doesn't answer")
-        world.create("b-in-the-night")
+        world.create("returns")
         expect(ada.figure("target-git", "waiting")).to_have_text("1")
         pictures.take(ada.page, "pipeline-down", "The pipeline while a sync is down: what is wrong and what to do")
     finally:
@@ -94,7 +94,7 @@ def test_a_sync_that_is_down_is_seen_with_what_waits_and_seen_to_come_back(
 
 
 def test_a_reconcile_is_planned_seen_and_run(ada: Dashboard, world: World) -> None:
-    for name in ("b-kept", "b-edited-there", "b-removed-there"):
+    for name in ("search", "recommendations", "reviews"):
         world.create(name)
     world.settled()
     by_hand(world)
@@ -103,11 +103,11 @@ def test_a_reconcile_is_planned_seen_and_run(ada: Dashboard, world: World) -> No
     ada.page.get_by_role("radio", name="Git").or_(ada.page.get_by_role("button", name="Git", exact=True)).first.click()
     ada.click("Dry run")
     ada.sees("Plan")
-    expect(ada.row("b-edited-there")).to_contain_text("correct")
-    expect(ada.row("b-removed-there")).to_contain_text("create")
-    expect(ada.row("b-nobodys")).to_contain_text("prune")
+    expect(ada.row("recommendations")).to_contain_text("correct")
+    expect(ada.row("reviews")).to_contain_text("create")
+    expect(ada.row("old-shop")).to_contain_text("prune")
     pictures.take(ada.page, "reconcile", "Reconcile: the plan, before anything is done")
-    assert "b-nobodys" in world.repository()
+    assert "old-shop" in world.repository()
 
     ada.click("Run it")
     ada.sees("create 1, correct 1, prune 1")
@@ -122,12 +122,12 @@ def by_hand(world: World) -> None:
     """Edit one file in the repository, remove another, and copy a third for a row that never was."""
     with world.clone() as folder:
         place = folder / "environments" / "dev" / "appconfigs"
-        edited = place / "b-edited-there.yaml"
+        edited = place / "recommendations.yaml"
         edited.write_text(edited.read_text().replace("branch: main", "branch: hotfix"))
-        kept = (place / "b-kept.yaml").read_text()
+        kept = (place / "search.yaml").read_text()
         found = re.search(r'rowcast.dev/row-id: "?(\d+)', kept)
         assert found is not None
-        (place / "b-nobodys.yaml").write_text(kept.replace("b-kept", "b-nobodys").replace(found[1], "999999"))
-        (place / "b-removed-there.yaml").unlink()
+        (place / "old-shop.yaml").write_text(kept.replace("search", "old-shop").replace(found[1], "999999"))
+        (place / "reviews.yaml").unlink()
         for command in (["add", "--all"], [*AS_SOMEBODY, "commit", "--quiet", "-m", "By hand"], ["push", "--quiet"]):
             subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True, timeout=60)

@@ -18,15 +18,15 @@ Windows = Callable[..., Dashboard]
 
 
 def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, platform: Platform, world: World) -> None:
-    row = world.create("b-looked-at")
+    row = world.create("stock")
     with another(platform, {"ROWCAST_ROLE": "viewer", "ROWCAST_EDITORS": "ada"}) as url:
         viewer = windows(url=url).open()
         viewer.be("grace")
         viewer.sees("Read only")
-        expect(viewer.row("b-looked-at")).to_contain_text("synced")
+        expect(viewer.row("stock")).to_contain_text("synced")
         expect(viewer.button("New configuration")).to_have_count(0)
         viewer.open(id=row["id"])
-        viewer.titled("b-looked-at")
+        viewer.titled("stock")
         expect(viewer.button("Save")).to_have_count(0)
         expect(viewer.button("Delete")).to_have_count(0)
         viewer.go("Reconcile")
@@ -38,7 +38,7 @@ def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, pla
 def test_a_login_by_an_oidc_provider_names_the_person(
     windows: Windows, platform: Platform, world: World, tmp_path: Path
 ) -> None:
-    row = world.create("b-signed")
+    row = world.create("prices")
     with oidc_provider_mock.run_server_in_thread() as provider:
         users = f"http://127.0.0.1:{provider.server_port}/users"
         claims = {"email": "ada@example.com", "name": "Ada Lovelace"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -72,6 +73,15 @@ def test_what_is_wrong_is_told_worst_first_and_with_what_to_do() -> None:
         ("Git repository", "refused", "", None),
         ("Dead letters", "2 open", "replay them", "a.md"),
     ]
+
+
+def test_what_a_sidecar_wraps_in_json_is_told_by_its_cause() -> None:
+    wrapped = json.dumps({"errorCode": "ERR_DIRECT_INVOKE", "message": "failed to invoke: dial: connection refused"})
+    said = "sync-git or its sidecar doesn't answer"
+    compact = wrapped.replace('": "', '":"').replace('", "', '","')
+    assert pipeline_view.readable(f"{said}: 500: {compact}") == f"{said}: connection refused"
+    assert pipeline_view.readable(f"{said}: no answer within 2 s") == f"{said}: no answer within 2 s"
+    assert pipeline_view.readable('odd {"errorCode" and no more') == 'odd {"errorCode" and no more'
 
 
 def test_a_rate_is_that_of_the_last_seconds_not_of_all_that_is_kept() -> None:
