@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import yaml
 
+from processes import running
 from rowcast_local.parts.dapr import Sidecar
 from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
-from world import wait_until
 
 PORTS = ("http", "grpc", "internal", "metrics")
 
@@ -60,16 +59,9 @@ def own_sidecar(
     program = sidecar.program()
     command = [part for part in program.command if not part.startswith("--resources-path=")]
     command.append(f"--resources-path={components}")
-    environment = {**os.environ, **program.environment}
-    log = folder / f"{app_id}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        wait_until(sidecar.ready, log.read_text)
+    alone = replace(program, command=tuple(command))
+    with running(alone, sidecar.ready, folder / f"{app_id}.log"):
         yield sidecar
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _pubsub(broker: str) -> dict[str, object]:

@@ -94,6 +94,15 @@ class World:
         """Wait until table, cluster and repository hold the same, and show the difference if they never do."""
         wait_until(lambda: self.table() == self.cluster() == self.repository(), lambda: self.difference())
 
+    @contextmanager
+    def cleared(self, prefix: str) -> Iterator[None]:
+        """Settled before and after; the rows whose names begin with `prefix` go in the end."""
+        self.settled()
+        yield
+        with self.sql() as cursor:
+            cursor.execute("DELETE FROM app_configs WHERE name LIKE %s", (f"{prefix}%",))
+        self.settled()
+
     def difference(self) -> str:
         """What the three do not agree on."""
         table, cluster, repository = self.table(), self.cluster(), self.repository()

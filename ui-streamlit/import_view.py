@@ -157,10 +157,10 @@ def _table(report: ImportReport, places: Sequence[str], only: Action | None) -> 
         hide_index=True,
         height="content" if len(table.names) <= 10 else HEIGHT,
         column_config={
-            "Where": TextColumn("Where", width=80),
-            "Name": TextColumn("Name", width=180),
-            "What": MultiselectColumn("What", width=100, options=words, color=colours),
-            "Details": TextColumn("Details", width="large"),
+            "Where": TextColumn("Where", width=90),
+            "Name": TextColumn("Name", width=150),
+            "What": MultiselectColumn("What", width=90, options=words, color=colours),
+            "Details": TextColumn("Details", width=660),
         },
         alt="What becomes of each row of the import",
     )

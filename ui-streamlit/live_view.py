@@ -35,7 +35,7 @@ def _target(found: Live, commit_url: str) -> None:
             if found.reference:
                 st.markdown(_reference(found, commit_url), width="content")
         if found.unavailable:
-            st.warning(view_model.plain(view_model.sentence(found.unavailable)), icon=":material/cloud_off:")
+            st.warning(view_model.plain(view_model.brief(found.unavailable)), icon=":material/cloud_off:")
         elif found.text is None:
             st.caption("There is nothing of it yet.")
         else:

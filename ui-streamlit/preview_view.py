@@ -85,7 +85,7 @@ def _label(target: TargetPreview) -> str:
 
 def _target(key: str, target: TargetPreview) -> None:
     if target.unavailable:
-        st.warning(view_model.plain(view_model.sentence(target.unavailable)), icon=":material/cloud_off:")
+        st.warning(view_model.plain(view_model.brief(target.unavailable)), icon=":material/cloud_off:")
         return
     words, colour = CHANGES[target.change]
     with st.container(horizontal=True, vertical_alignment="center"):

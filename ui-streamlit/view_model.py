@@ -195,6 +195,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
+def brief(text: str) -> str:
+    """Return a server's words as one sentence, without the answer in JSON that one server quotes of another."""
+    return re.sub(r"[:\s]*(\d{3}:)?\s*\{.*", "", text.strip(), flags=re.DOTALL).rstrip(".") + "."
+
+
 def complaint(refusal: RefusedError) -> str:
     """Return what says why crud refused, with what no field of the form can show."""
     said = refusal.detail or refusal.title

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 
+from processes import running as process_running
 from rowcast_local.ports import HOST
+from rowcast_local.program import Program
 from rowcast_local.provision.tools import tool
-from world import wait_until
 
 
 def binary() -> Path:
@@ -64,16 +64,8 @@ class Links:
 @contextmanager
 def running(binary: Path, port: int, links: Mapping[str, tuple[int, int]], log: Path) -> Iterator[Links]:
     """A toxiproxy whose interface is at `port`; `links` gives each proxy's own port and that behind it."""
-    with log.open("wb") as output:
-        command = [str(binary), "-host", HOST, "-port", str(port)]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    made = Links(f"http://{HOST}:{port}")
-    try:
-        wait_until(made.answers, log.read_text)
+    program = Program("toxiproxy", (str(binary), "-host", HOST, "-port", str(port)), {}, log.parent)
+    with closing(Links(f"http://{HOST}:{port}")) as made, process_running(program, made.answers, log):
         for name, (own, upstream) in links.items():
             made.add(name, own, upstream)
         yield made
-    finally:
-        made.close()
-        process.terminate()
-        process.wait()

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from processes import running
 from rowcast_local.credentials import Credentials
 from rowcast_local.parts.etcd import Etcd
 from rowcast_local.parts.kube_apiserver import KubeApiServer
 from rowcast_local.paths import cache_folder
 from rowcast_local.ports import free_ports
-from rowcast_local.program import Program
 from rowcast_local.provision.go_parts import DAPR
 from rowcast_local.provision.golang import GoFiles
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide, provide_built
 
-START_SECONDS = 60
 CRDS = (
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
     GoFiles("argocd-crds", "3.2.0", "github.com/argoproj/argo-cd/v3", "manifests/crds", module="crds"),
@@ -97,27 +94,11 @@ def judge(folder: Path) -> Iterator[Judge]:
     with ExitStack() as stack:
         for part in (etcd, server):
             part.prepare()
-            stack.enter_context(_running(part.program(), part.ready))
+            program = replace(part.program(), stop_signal="KILL")  # nothing of it is kept
+            stack.enter_context(running(program, part.ready, program.directory / "log"))
         made = Judge(toolbox.kubectl, server.admin_kubeconfig)
         for crds in crd_folders():
             files = [f"--filename={file}" for file in sorted(crds.glob("*.yaml")) if file.name != "kustomization.yaml"]
             made.must("apply", "--server-side", *files)
         made.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         yield made
-
-
-@contextmanager
-def _running(program: Program, ready: Callable[[], bool]) -> Iterator[None]:
-    environment = {**os.environ, **program.environment}
-    with (program.directory / "log").open("w") as log:
-        process = subprocess.Popen(program.command, env=environment, cwd=program.directory, stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not ready():
-                assert process.poll() is None, (program.directory / "log").read_text()[-2000:]
-                assert time.monotonic() < deadline, f"{program.name} is not ready after {START_SECONDS} s"
-                time.sleep(0.1)
-            yield
-        finally:
-            process.kill()
-            process.wait()

@@ -44,11 +44,8 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(autouse=True)
 def tidy(world: World) -> Iterator[None]:
     """Rows of these tests are named `bad-…`, and go in the end; so do the letters."""
-    world.settled()
-    yield
-    with world.sql() as cursor:
-        cursor.execute("DELETE FROM app_configs WHERE name LIKE 'bad-%'")
-    world.settled()
+    with world.cleared("bad-"):
+        yield
     with world.api() as api:
         while found := [letter["id"] for letter in done(api.get("/deadletters"))["items"]]:
             done(api.post("/deadletters:discard", json={"ids": found, "reason": "a test has ended"}))

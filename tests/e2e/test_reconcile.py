@@ -21,11 +21,8 @@ TARGETS = ("k8s", "git")
 @pytest.fixture(autouse=True)
 def clean(world: World) -> Iterator[None]:
     """Rows of these tests are named `rec-…`, and go in the end."""
-    world.settled()
-    yield
-    with world.sql() as cursor:
-        cursor.execute("DELETE FROM app_configs WHERE name LIKE 'rec-%'")
-    world.settled()
+    with world.cleared("rec-"):
+        yield
 
 
 def sync(world: World, target: str) -> httpx.Client:

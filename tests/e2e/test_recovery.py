@@ -31,11 +31,8 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(autouse=True)
 def clean(world: World) -> Iterator[None]:
     """Rows of these tests are named `lost-…`, and go in the end."""
-    world.settled()
-    yield
-    with world.sql() as cursor:
-        cursor.execute("DELETE FROM app_configs WHERE name LIKE 'lost-%'")
-    world.settled()
+    with world.cleared("lost-"):
+        yield
 
 
 def follow(platform: Platform, world: World, page: str) -> str:

@@ -102,28 +102,24 @@ class ControlPlane:
         return self.program("kube-apiserver", options, (ETCD_PORT,))
 
     def _controllers(self) -> Program:
-        name = "kube-controller-manager"
-        config = self.authority.kubeconfig(name, self.url, f"system:{name}")
-        options: dict[str, object] = {
-            "kubeconfig": config,
-            "authentication-kubeconfig": config,
-            "authorization-kubeconfig": config,
+        options = {
             "root-ca-file": self.authority.certificate,
             "service-account-private-key-file": self.authority.key("service-accounts"),
             "use-service-account-credentials": "true",
-            "bind-address": "127.0.0.1",
-            "leader-elect": "false",
         }
-        return self.program(name, options, (API_PORT,))
+        return self._client("kube-controller-manager", options)
 
     def _scheduler(self) -> Program:
-        name = "kube-scheduler"
+        return self._client("kube-scheduler", {})
+
+    def _client(self, name: str, options: Mapping[str, object]) -> Program:
+        """One that knows the API server by a kubeconfig of its own, and lets it judge who may ask itself."""
         config = self.authority.kubeconfig(name, self.url, f"system:{name}")
-        options: dict[str, object] = {
+        common: dict[str, object] = {
             "kubeconfig": config,
             "authentication-kubeconfig": config,
             "authorization-kubeconfig": config,
             "bind-address": "127.0.0.1",
             "leader-elect": "false",
         }
-        return self.program(name, options, (API_PORT,))
+        return self.program(name, {**common, **options}, (API_PORT,))

@@ -15,6 +15,10 @@ from chaos.verdict import wait
 from rowcast_local.assembly import CONNECTOR
 
 PATH = f"/connectors/{CONNECTOR}"
+CONFIRMED = "SELECT confirmed_flush_lsn::text FROM pg_replication_slots"
+"""Rises with every beat of the connector's heart."""
+GIVES_UP_SECONDS = 240
+"""Twice as long as Debezium tries to begin."""
 
 
 def ask(arena: Arena, method: str, path: str, body: object = None, seconds: float = 30) -> Any:
@@ -56,7 +60,8 @@ def paused(arena: Arena, _chance: random.Random) -> Iterator[None]:
 def rewound(arena: Arena, chance: random.Random) -> Iterator[None]:
     """The offset is set back by up to 100 KB of WAL while the connector is stopped; then as for lost offsets.
 
-    The slot doesn't reach back there, so the connector takes a snapshot and goes on from the present.
+    The slot doesn't reach back there, so the connector takes a snapshot and goes on from the present. Or, where it is
+    only a little, gives up after a while, and a person does what `GET /pipeline` advises.
     """
     ask(arena, "PUT", "/stop")
     try:
@@ -70,6 +75,26 @@ def rewound(arena: Arena, chance: random.Random) -> Iterator[None]:
         yield
     finally:
         ask(arena, "PUT", "/resume")
+    arena.repairs.append(read_again_if_refused)
+
+
+def read_again_if_refused(arena: Arena) -> None:
+    """`rowcast connector resnapshot`, if the connector doesn't go on by itself. Raises AssertionError on neither."""
+    ((confirmed,),) = arena.table.ask(CONFIRMED)
+    states: list[str] = []
+
+    def went_on_or_gave_up() -> list[str]:
+        ((now,),) = arena.table.ask(CONFIRMED)
+        tasks = [task["state"] for task in ask(arena, "GET", "/status")["tasks"]]
+        states.append("going on" if now != confirmed else ", ".join(tasks))
+        return [] if states[-1] in {"going on", "FAILED"} else states[-1:]
+
+    assert not (why := wait(went_on_or_gave_up, GIVES_UP_SECONDS)), why
+    if states[-1] == "FAILED":
+        ask(arena, "PUT", "/stop")
+        ask(arena, "DELETE", "/offsets")
+        ask(arena, "PUT", "/resume")
+        arena.notes.append("the connector refused the offset, and was told to snapshot again")
 
 
 @contextmanager

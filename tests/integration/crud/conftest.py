@@ -1,13 +1,10 @@
 """crud on a PostgreSQL of its own: these tests make roles and outages, which a shared server must not have."""
 
-import os
-import pwd
 import shutil
-import signal
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from processes import running
 from rowcast.crud.migrations.migrate import migrate
 from rowcast_local.accounts import reachable_folder, service_account
 from rowcast_local.credentials import Credentials
@@ -47,24 +45,11 @@ def postgres_server(postgres_binaries: Path) -> Iterator[str]:
     server = Postgres(postgres_binaries, folder / "postgres" / "data", next(free_ports()), credentials, user)
     server.prepare()
     program = server.program()
-    group = pwd.getpwnam(user).pw_gid if user else None
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*program.command, "-c", "fsync=off"],
-            env={**os.environ, **program.environment},
-            cwd=program.directory,
-            stderr=log,
-            stdout=log,
-            user=user,
-            group=group,
-        )
+    quick = replace(program, command=(*program.command, "-c", "fsync=off"))
     try:
-        while not server.ready():
-            assert process.poll() is None, (folder / "log").read_text()
-        yield f"postgresql+psycopg2://postgres:{credentials.postgres_superuser}@127.0.0.1:{server.port}"
+        with running(quick, server.ready, folder / "log"):
+            yield f"postgresql+psycopg2://postgres:{credentials.postgres_superuser}@127.0.0.1:{server.port}"
     finally:
-        process.send_signal(signal.SIGINT)  # its fast shutdown, which waits for no client
-        process.wait()
         shutil.rmtree(folder)
 
 

@@ -42,10 +42,10 @@ def slot(connect: ConnectFacts | None = None, **changed: Any) -> Verdict:
     return capture.slot(DatabaseFacts(NOW, well | changed, rows, {}), connect)
 
 
-def connector(lsn: int | None = 4000, state: str = "RUNNING", task: str = "RUNNING") -> ConnectFacts:
-    return ConnectFacts(
-        "4.3.0", Status(state, [TaskStatus(0, task, "no disk" if task == "FAILED" else None)]), True, lsn
-    )
+def connector(
+    lsn: int | None = 4000, state: str = "RUNNING", task: str = "RUNNING", trace: str = "no disk"
+) -> ConnectFacts:
+    return ConnectFacts("4.3.0", Status(state, [TaskStatus(0, task, trace if task == "FAILED" else None)]), True, lsn)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,7 @@ def test_without_a_connector_there_need_be_no_slot_yet() -> None:
         (connector(), "ok", None),
         (ConnectFacts("4.3.0", None, False, None), "down", Advice.CONNECTOR_MISSING),
         (connector(task="FAILED"), "down", Advice.CONNECTOR_FAILED),
+        (connector(task="FAILED", trace=f"{capture.REFUSED} '0/1C' on"), "down", Advice.LOST_OFFSETS),
         (connector(state="PAUSED", task="PAUSED"), "down", Advice.CONNECTOR_FAILED),
         (connector(task="RESTARTING"), "degraded", Advice.CONNECTOR_FAILED),
         (connector(lsn=None), "degraded", Advice.LOST_OFFSETS),

@@ -21,6 +21,15 @@ def live(version: int, held: Held | None = HELD) -> Live:
     return Live(AppConfigRenderer.resource, "a", "uid", str(version), held)
 
 
+def watching() -> tuple[View, suspects.Suspects, list[RowKey]]:
+    """What is known, who watches it, and whom he has told of."""
+    view = View()
+    view.observe(live(10))
+    watched, heard = suspects.Suspects(view), list[RowKey]()
+    watched.listen(heard.append)
+    return view, watched, heard
+
+
 @pytest.mark.parametrize(
     ("event", "deleted", "told"),
     [
@@ -40,11 +49,7 @@ async def test_what_somebody_else_did_is_told_and_our_own_writes_are_not(
     monkeypatch: pytest.MonkeyPatch, event: Live, deleted: bool, told: bool, ours: bool
 ) -> None:
     monkeypatch.setattr(suspects, "ECHO_SECONDS", 0)
-    heard: list[RowKey] = []
-    view = View()
-    view.observe(live(10))
-    watched = suspects.Suspects(view)
-    watched.listen(heard.append)
+    _, watched, heard = watching()
 
     watched.see(event, deleted)
     if ours:  # the answer to our own write comes after its event
@@ -57,11 +62,7 @@ async def test_what_somebody_else_did_is_told_and_our_own_writes_are_not(
 
 async def test_whoever_goes_on_editing_does_not_put_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suspects, "ECHO_SECONDS", 0.05)
-    heard: list[RowKey] = []
-    view = View()
-    view.observe(live(10))
-    watched = suspects.Suspects(view)
-    watched.listen(heard.append)
+    view, watched, heard = watching()
 
     for version in range(11, 200):
         edit = live(version, replace(HELD, digest=f"edit {version}"))

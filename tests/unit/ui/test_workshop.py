@@ -254,7 +254,7 @@ def test_a_preview_says_what_the_api_server_would_say(table: FakeTable) -> None:
 def test_a_target_that_cannot_be_asked_is_said_so_beside_the_others(table: FakeTable) -> None:
     table.workshop.unavailable["git"] = "sync-git does not answer"
     at = click(write(opened(table, id="1"), "Branch", "next"), "Preview")
-    assert [warning.value for warning in at.warning] == [plain("Sync-git does not answer.")]
+    assert [warning.value for warning in at.warning] == [plain("sync-git does not answer.")]
     assert at.code
 
 

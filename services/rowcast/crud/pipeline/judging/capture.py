@@ -16,6 +16,8 @@ SILENT = timedelta(seconds=30)
 """Six beats."""
 RETAINED_BYTES = 512 * 1024 * 1024
 """Log that the database keeps for the slot; servers that limit it are often set to 1 GiB."""
+REFUSED = "Cannot seek to the last known offset"
+"""Debezium's words (3.x) for an offset between the slot's restart_lsn and what the slot has confirmed."""
 
 
 def slot(facts: DatabaseFacts, connect: ConnectFacts | None) -> Verdict:
@@ -93,6 +95,13 @@ def connector(facts: ConnectFacts, slot_present: bool | None) -> Verdict:
             "Connect has no connector of this name: nothing captures changes",
             "rowcast connector apply",
             Advice.CONNECTOR_MISSING,
+        )
+    if status.failed and REFUSED in str(status):
+        return Verdict(
+            "down",
+            f"the offset lies before what the slot has confirmed, and Debezium does not go back there: {status}",
+            "rowcast connector resnapshot, then reconcile each target",
+            Advice.LOST_OFFSETS,
         )
     if status.failed:
         return Verdict(
