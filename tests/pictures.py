@@ -35,6 +35,7 @@ def take(page: Page, name: str, title: str, *, dark: bool = False, height: int =
     assert size is not None
     page.set_viewport_size({"width": size["width"], "height": height or size["height"]})
     page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
     session = page.context.new_cdp_session(page)
     data = b""
     for quality in QUALITIES:

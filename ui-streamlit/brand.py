@@ -47,7 +47,7 @@ STYLE: Final = (
 [class*="st-key-choose-"]:not(.st-key-choose-all) { padding-top: .55rem; }
 /* A row's name is a link to it; the sign of its page says nothing more. */
 [class*="st-key-change-"] [data-testid="stPageLink"] [data-testid="stIconMaterial"] { display: none; }
-[class*="st-key-change-"] [data-testid="stPageLink"] a { padding: 0 .15rem; }
+[class*="st-key-change-"] [data-testid="stPageLink"] a { padding: 0 .15rem; gap: 0; }
 [class*="st-key-change-"] [data-testid="stPageLink"] p { font-weight: 600; font-size: 1rem; }
 [class*="st-key-change-"] [data-testid="stPageLink"] p { text-decoration: underline; }
 /* The grid's own toolbar offers a download and a search of one page only: both would mislead. */

@@ -63,5 +63,6 @@ def test_a_thousand_rows_are_imported_after_a_look_at_what_that_will_do(
 
 def metric(window: Dashboard, label: str) -> Locator:
     """The figure under a label."""
-    box = window.page.get_by_test_id("stMetric").filter(has_text=label)
+    exact = window.page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    box = window.page.get_by_test_id("stMetric").filter(has=exact)
     return box.get_by_test_id("stMetricValue")

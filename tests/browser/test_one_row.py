@@ -40,7 +40,6 @@ def test_a_new_row_turns_green(ada: Dashboard, world: World) -> None:
     ada.click("Create")
     ada.titled("checkout")
     green(ada)
-    pictures.take(ada.page, "configuration", "One configuration: its fields, and its way to each target")
     ada.click("Configurations")
     expect(ada.row("checkout")).to_contain_text("synced")
     assert row_of(world, "checkout")["updated_by"] == "ada"

@@ -15,6 +15,7 @@ from app import Client
 from fake_client import FakeClient, FakeTable
 from fake_operations import NOW, told
 from identity import Roles
+from models import Letter
 from reconcile_models import Difference, Run, TargetRuns
 from view_model import plain
 
@@ -240,7 +241,11 @@ def test_a_sync_that_is_down_is_said_for_its_target_alone(table: FakeTable) -> N
 
 def test_a_viewer_is_offered_no_change(table: FakeTable) -> None:
     viewers = Roles(default="viewer")
+    table.refuse(Letter(1, "open", "k8s", "not-owned", "it is theirs", 7, "shop", 3, {}, None, 1, NOW))
     table.operations.runs["k8s"] = TargetRuns("k8s", last=DRY)
     assert labels(opened(table, "Reconcile", viewers)) == set()
-    assert "Read only" in words(opened(table, "Dead letters", viewers))
+    letters = opened(table, "Dead letters", viewers)
+    assert labels(letters) == {"Previous", "Next"}
+    assert not letters.checkbox
+    assert "Read only" in words(letters)
     assert "You see everything and change nothing." in words(opened(table, "Settings", viewers))
