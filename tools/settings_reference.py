@@ -23,9 +23,25 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
 )
 
 
+DASHBOARD = """
+## dashboard
+
+| variable | default | |
+|---|---|---|
+| `ROWCAST_ROLE` | `editor` | what those are whom no list names: `editor` or `viewer`; another word: all `viewer` |
+| `ROWCAST_EDITORS` | none | who may change things: e-mail addresses, names, `group:NAME` of the login |
+| `ROWCAST_VIEWERS` | none | who may only look, likewise; who is in both lists may only look |
+| `ROWCAST_GROUPS_CLAIM` | `groups` | the login's claim that has the groups |
+| `ROWCAST_USER` | `anonymous` | the name that people begin with where no login is configured |
+| `ROWCAST_COMMIT_URL` | none | address of a commit, with `{commit}` where its hash goes |
+| `ROWCAST_DOCS_URL` | this repository's | where the links to the documentation lead |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | none | where the traces of what people save go |
+"""
+
+
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(_section(title, settings) for title, settings in SECTIONS)
+    return HEAD + "".join(_section(title, settings) for title, settings in SECTIONS) + DASHBOARD
 
 
 def _section(title: str, settings: type[Settings]) -> str:

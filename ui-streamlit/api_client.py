@@ -8,7 +8,10 @@ from typing import Any, Final
 
 import httpx
 
+from activity_calls import ActivityCalls
+from bulk_calls import BulkCalls
 from decoding import app_config, letter_page, page, problem, row_status
+from history_calls import HistoryCalls
 from models import (
     AppConfig,
     Configurations,
@@ -24,6 +27,9 @@ from models import (
     RowStatus,
     UnavailableError,
 )
+from pipeline_calls import PipelineCalls
+from preview_calls import PreviewCalls
+from reconcile_calls import ReconcileCalls
 from tracing import Saves, Untraced
 
 CRUD: Final = "crud"
@@ -33,6 +39,8 @@ SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
 CRUD_DOWN: Final = "The crud service is not available."
 SIDECAR_REFUSES: Final = "The Dapr sidecar refuses the dashboard's API token."
 NOT_JSON: Final = "The answer is not JSON: is something else listening on the sidecar's port?"
+# Calls that change nothing although they are no GET.
+ASKING: Final = frozenset({"/appconfigs:preview"})
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -46,13 +54,20 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT, trust_env=False)
 
 
-class CrudClient(Configurations, DeadLetters):
-    """The rows and the dead letters as crud keeps them, on behalf of `person` (see rules.is_person)."""
+class CrudClient(
+    PreviewCalls, HistoryCalls, BulkCalls, PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, DeadLetters
+):
+    """What crud keeps and does, on behalf of `person` (see rules.is_person)."""
 
     def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
+        self._read_only = False
         self._http = http
         self._person = person
         self._saves = saves or Untraced()
+
+    def forbid_changes(self) -> None:
+        """From now on refuse, with 403, whatever would change something."""
+        self._read_only = True
 
     def list(self, query: Query) -> Page:
         """Return one page of the rows that match."""
@@ -117,8 +132,16 @@ class CrudClient(Configurations, DeadLetters):
     ) -> Any:
         if method == "GET":
             return self._exchange(method, path, params, body, generation, {})
+        if self._read_only and path not in ASKING:
+            raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
         with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
             return self._exchange(method, path, params, body, generation, trace)
+
+    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+        answer = self._answer("GET", path, params, None, {})
+        if not answer.is_success:
+            _content(answer)
+        return answer.content
 
     def _exchange(
         self,
@@ -129,19 +152,27 @@ class CrudClient(Configurations, DeadLetters):
         generation: int | None,
         trace: Mapping[str, str],
     ) -> Any:
+        expected = {} if generation is None else {"if-match": f'"{generation}"'}
+        return _content(self._answer(method, path, params, body, {**trace, **expected}))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        more: Mapping[str, str],
+    ) -> httpx.Response:
         headers = httpx.Headers({"x-rowcast-user": self._person}, encoding="utf-8")
-        headers.update(trace)
-        if generation is not None:
-            headers["if-match"] = f'"{generation}"'
+        headers.update(more)
         try:
-            answer = self._http.request(method, path, params=params, json=body, headers=headers)
+            return self._http.request(method, path, params=params, json=body, headers=headers)
         except httpx.ConnectError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
         except httpx.TimeoutException as error:
             raise UnavailableError(CRUD_SLOW) from error
         except httpx.HTTPError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
-        return _content(answer)
 
 
 def _content(answer: httpx.Response) -> Any:

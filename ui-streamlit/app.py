@@ -1,4 +1,4 @@
-"""The dashboard: what Streamlit runs. It wires the page to crud through the sidecar, and holds nothing else."""
+"""The dashboard: what Streamlit runs. It wires the pages to crud through the sidecar, and holds nothing else."""
 
 from __future__ import annotations
 
@@ -9,31 +9,52 @@ from typing import Protocol
 
 import httpx
 import streamlit as st
+from streamlit.navigation.page import Page
 
 import api_client
 import brand
 import detail_view
+import identity
 import list_view
-import rules
+import navigation
+import signing_in
 import tracing
 import view_model
+from activity_models import Activities
+from bulk_models import Bulk
+from history_models import Histories
+from identity import Roles, Who
 from models import Configurations, DeadLetters
-from pages import dead_letters
+from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
+from pages import activity, dead_letters, pipeline, reconcile, settings
+from pipeline_models import Pipelines
+from preview_models import Previews
+from reconcile_models import Reconciles
+from watch import Watch
 
-ANONYMOUS = "anonymous"
-CONFIGURATIONS, DEAD_LETTERS = "Configurations", "Dead letters"
-ICONS = {CONFIGURATIONS: ":material/table_rows:", DEAD_LETTERS: ":material/mark_email_unread:"}
 SIDEBAR_PIXELS = 250
+# Who asks when nobody does.
+WATCHING = "dashboard"
 
 
-class Client(Configurations, DeadLetters, Protocol):
+class Client(Configurations, Previews, Histories, Bulk, DeadLetters, Activities, Pipelines, Reconciles, Protocol):
     """All that the pages need."""
 
+    def forbid_changes(self) -> None:
+        """From now on refuse whatever would change something."""
+        ...
 
-def page(connect: Callable[[str], Client], default_person: str = ANONYMOUS, opened: str = CONFIGURATIONS) -> None:
+
+def page(
+    connect: Callable[[str], Client],
+    default_person: str = identity.ANONYMOUS,
+    opened: str = CONFIGURATIONS,
+    roles: Roles | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Show the dashboard, for a client that `connect` makes of the person's name; `opened` is its page without a path.
 
-    The first page shows the room that the link names.
+    The first page shows the room that the link names. Without a `watch`, the session has one of its own.
     """
     st.set_page_config(
         page_title=brand.NAME,
@@ -43,44 +64,45 @@ def page(connect: Callable[[str], Client], default_person: str = ANONYMOUS, open
         menu_items={"About": "Rowcast, Apache-2.0"},
     )
     st.html(brand.STYLE)
+    roles = roles or Roles()
     with st.sidebar:
         st.html(brand.BRAND)
         links = st.container(gap="small")
-        client = connect(_person(default_person))
-    rooms = {CONFIGURATIONS: _configurations, DEAD_LETTERS: dead_letters.show}
-    pages = [
-        st.Page(
-            functools.partial(show, client),
-            title=title,
-            icon=ICONS[title],
-            url_path=title.lower().replace(" ", "-"),
-            default=title == opened,
-        )
-        for title, show in rooms.items()
-    ]
+        who = signing_in.who(default_person, roles)
+    if who is None:
+        navigation.closed(signing_in.ask_to_log_in)
+        return
+    client = connect(who.person)
+    if not who.can_edit:
+        client.forbid_changes()
+    watch = watch or st.session_state.setdefault("watch", Watch(client.pipeline))
+    rooms = _rooms(client, who, roles, watch, opened)
     # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
-    current = st.navigation(pages, position="hidden")
+    current = st.navigation(list(rooms.values()), position="hidden")
     with links:
-        for room in pages:
-            st.page_link(room)
+        navigation.links(rooms, watch)
     current.run()
 
 
-def _configurations(client: Client) -> None:
+def _rooms(client: Client, who: Who, roles: Roles, watch: Watch, opened: str) -> dict[str, Page]:
+    rooms = {CONFIGURATIONS: navigation.room(CONFIGURATIONS, functools.partial(_configurations, client, who), opened)}
+    shows: dict[str, Callable[[], None]] = {
+        ACTIVITY: functools.partial(activity.show, client, rooms[CONFIGURATIONS]),
+        PIPELINE: functools.partial(pipeline.show, watch),
+        DEAD_LETTERS: functools.partial(dead_letters.show, client, can_edit=who.can_edit),
+        RECONCILE: functools.partial(reconcile.show, client, can_edit=who.can_edit),
+        SETTINGS: functools.partial(settings.show, watch, who, roles),
+    }
+    return rooms | {title: navigation.room(title, show, opened) for title, show in shows.items()}
+
+
+def _configurations(client: Client, who: Who) -> None:
     row_id = view_model.row_id(st.query_params.get("id"))
     if row_id is None:
         st.session_state.pop("base", None)
-        list_view.show(client)
+        list_view.show(client, can_edit=who.can_edit)
     else:
-        detail_view.show(client, row_id)
-
-
-def _person(default: str) -> str:
-    name = (st.text_input("You are", default, key="person", help="Named in the history and as author.") or "").strip()
-    if not name or rules.is_person(name):
-        return name or ANONYMOUS
-    st.caption(f":red[Printable characters only, at most 200. Until then you are {ANONYMOUS}.]")
-    return ANONYMOUS
+        detail_view.show(client, row_id, can_edit=who.can_edit)
 
 
 @st.cache_resource
@@ -93,9 +115,16 @@ def _saves() -> tracing.Saves:
     return tracing.saves(os.environ)
 
 
+@st.cache_resource
+def _watch() -> Watch:
+    watch = Watch(api_client.CrudClient(_sidecar(), WATCHING).pipeline)
+    watch.start()
+    return watch
+
+
 def _connect(person: str) -> Client:
     return api_client.CrudClient(_sidecar(), person, _saves())
 
 
 if __name__ == "__main__":
-    page(_connect, os.environ.get("ROWCAST_USER", ANONYMOUS))
+    page(_connect, os.environ.get("ROWCAST_USER", identity.ANONYMOUS), roles=identity.roles(os.environ), watch=_watch())

@@ -37,6 +37,19 @@ STYLE: Final = (
 .rowcast-brand span { font-size: .8rem; opacity: .7; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 [data-testid="stHeader"] { background: transparent; }
+/* A heading begins where its page or its box begins, whatever it stands in. */
+[data-testid="stHeading"] :is(h1, h2, h3) { padding-top: 0; }
+[data-testid="stSidebar"] [data-testid="stPageLink"] .stMarkdownBadge {
+  font-size: .72rem; line-height: 1.3; padding: 0 .35rem; border-radius: 1rem; margin-left: .25rem;
+  vertical-align: middle;
+}
+[data-testid="stSidebar"] .st-key-person { margin-top: 1rem; }
+[class*="st-key-choose-"]:not(.st-key-choose-all) { padding-top: .55rem; }
+/* A row's name is a link to it; the sign of its page says nothing more. */
+[class*="st-key-change-"] [data-testid="stPageLink"] [data-testid="stIconMaterial"] { display: none; }
+[class*="st-key-change-"] [data-testid="stPageLink"] a { padding: 0 .15rem; gap: 0; }
+[class*="st-key-change-"] [data-testid="stPageLink"] p { font-weight: 600; font-size: 1rem; }
+[class*="st-key-change-"] [data-testid="stPageLink"] p { text-decoration: underline; }
 /* The grid's own toolbar offers a download and a search of one page only: both would mislead. */
 [data-testid="stElementToolbar"] { display: none; }
 </style>

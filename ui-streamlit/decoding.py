@@ -113,7 +113,9 @@ def problem(kind: type[RefusedError], status: int, content: Any) -> RefusedError
     """Return the refusal that an RFC 9457 problem describes; anything else becomes one without details."""
     known: Mapping[str, Any] = content if isinstance(content, dict) else {}
     errors = tuple(
-        FieldError(str(error.get("field", "")), str(error.get("rule", "")), str(error.get("message", "")))
+        FieldError(
+            str(error.get("field", "")), str(error.get("rule", "")), str(error.get("message", "")), error.get("index")
+        )
         for error in known.get("errors") or ()
         if isinstance(error, dict)
     )

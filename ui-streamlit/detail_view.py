@@ -1,36 +1,54 @@
-"""One configuration: its fields, what became of it at each target, and a way out of a conflict."""
+"""One configuration: its fields, its way to each target, what is there, its past, and a way out of a conflict."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from typing import Protocol
 
 import streamlit as st
 
+import conflict_view
 import forms
+import gone_view
+import history_view
+import live_view
+import preview_view
+import timeline
+import timeline_view
 import view_model
 from failures import answered, to_list
-from models import AppConfig, Configurations, ConflictError, Draft, RefusedError, TargetStatus
+from history_models import Histories
+from models import AppConfig, Configurations, ConflictError, Draft, MissingError, RefusedError, RowStatus
+from preview_models import Previews
 
 REFRESH_SECONDS = 2.0
+EDIT, LIVE, HISTORY = "Fields", "Live", "History"
 
 
-def show(client: Configurations, row_id: int) -> None:
-    """Draw the room of the one configuration `row_id`."""
+class Client(Configurations, Previews, Histories, Protocol):
+    """What the room needs."""
+
+
+def show(client: Client, row_id: int, *, can_edit: bool = True) -> None:
+    """Draw the room of the one configuration `row_id`; whoever may not edit is offered no change."""
     st.button("Configurations", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
     with answered("row"):
-        row = _base(client, row_id)
-        _heading(row)
+        try:
+            row = _base(client, row_id)
+        except MissingError as missing:
+            gone_view.draw(client, row_id, missing, can_edit=can_edit)
+            return
+        _heading(row, can_edit=can_edit)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            _conflict(client, row)
-            _edit(client, row)
+            _tabs(client, row, can_edit=can_edit)
         with right:
             _delivery(client, row)
-        if st.session_state.get(forms.DIALOG) == "delete":
-            forms.delete(client, row)
+        _dialogs(client, row, can_edit=can_edit)
 
 
-def _base(client: Configurations, row_id: int) -> AppConfig:
+def _base(client: Client, row_id: int) -> AppConfig:
     """Return the row as it was when the person opened it: what they edit must not change under their hands."""
     base: AppConfig | None = st.session_state.get("base")
     if base is None or base.id != row_id:
@@ -46,23 +64,55 @@ def _start_from(row: AppConfig | None) -> None:
     st.rerun()
 
 
-def _heading(row: AppConfig) -> None:
+def _heading(row: AppConfig, *, can_edit: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(row.name, anchor=False, width="content")
-        if st.button("Delete", icon=":material/delete:"):
+        if can_edit and st.button("Delete", icon=":material/delete:"):
             st.session_state[forms.DIALOG] = "delete"
     changed = view_model.ago(row.updated_at, datetime.now(UTC))
     st.caption(f"Row {row.id}, generation {row.generation}, changed {changed} by {view_model.plain(row.updated_by)}")
 
 
-def _edit(client: Configurations, row: AppConfig) -> None:
+def _dialogs(client: Client, row: AppConfig, *, can_edit: bool) -> None:
+    wanted = st.session_state.get(forms.DIALOG) if can_edit else None
+    if wanted == "delete":
+        forms.delete(client, row)
+    elif wanted == history_view.RESTORE:
+        history_view.restore(client, row.id, row)
+
+
+def _tabs(client: Client, row: AppConfig, *, can_edit: bool) -> None:
+    # What a tab shows is asked for when it is open: a live resource is a question to every target.
+    fields, live, past = st.tabs([EDIT, LIVE, HISTORY], key="detail_tab", on_change="rerun")
+    with fields:
+        if not _conflict(client, row):
+            _edit(client, row, can_edit)
+    if live.open:
+        with live:
+            live_view.draw(client, row.id, os.environ.get(timeline.COMMIT_URL, ""))
+    if past.open:
+        with past:
+            history_view.draw(client, row.id, row.draft, can_edit=can_edit)
+
+
+@st.fragment
+def _edit(client: Client, row: AppConfig, can_edit: bool) -> None:  # a fragment keeps its arguments
     # A new generation is a new form: its fields must show what was saved, not what was typed before.
     key = f"edit:{row.id}:{row.generation}"
-    with st.form(key):
-        form = forms.fields(key, row.draft)
-        wanted = st.form_submit_button("Save", type="primary")
-    if not wanted or not forms.accepted(form):
+    form = forms.fields(key, row.draft, live=True, disabled=not can_edit)
+    if not can_edit:
         return
+    with st.container(horizontal=True):
+        wanted = st.button("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
+        asked = preview_view.button(key)
+    if asked:
+        preview_view.ask(key, client, row.id, form.draft, form)
+    if wanted and form.accepted():
+        _save(client, row, form)
+    preview_view.draw(key, form.draft)
+
+
+def _save(client: Client, row: AppConfig, form: forms.Form) -> None:
     if form.draft == row.draft:
         st.info("Nothing is different, so nothing was saved.")
         return
@@ -73,40 +123,30 @@ def _edit(client: Configurations, row: AppConfig) -> None:
             st.session_state["conflict"] = (form.draft, client.get(row.id))
             st.rerun()
         except RefusedError as refusal:
-            forms.refused(form, refusal)
+            form.refuse(refusal)
             return
         st.toast(f"Generation {saved.generation} is saved.", icon=":material/check:")
         _start_from(saved)
 
 
-def _conflict(client: Configurations, row: AppConfig) -> None:
+def _conflict(client: Client, row: AppConfig) -> bool:
+    """Tell whether there is a choice to be made before anything else is edited."""
     found: tuple[Draft, AppConfig] | None = st.session_state.get("conflict")
     if found is None or found[1].id != row.id:
-        return
+        return False
     mine, theirs = found
-    when = view_model.ago(theirs.updated_at, datetime.now(UTC))
-    who = view_model.plain(theirs.updated_by)
-    with st.container(border=True):
-        st.warning(f"{who} saved generation {theirs.generation} {when}, after you opened this.")
-        differences = view_model.differences(mine, theirs.draft)
-        lines = [
-            f"| {label} | {view_model.plain(ours)} | {view_model.plain(other)} |" for label, ours, other in differences
-        ]
-        if lines:
-            st.markdown("\n".join([f"| | Yours | Saved by {who} |", "|---|---|---|", *lines]))
-        else:
-            st.markdown("It says the same as yours.")
-        with st.container(horizontal=True):
-            if st.button("Save mine over it", type="primary", disabled=not lines):
-                _overwrite(client, mine, theirs)
-            if st.button("Take what was saved"):
-                _start_from(theirs)
+    wanted = conflict_view.ask(row.draft, mine, theirs)
+    if wanted == theirs.draft:
+        _start_from(theirs)
+    elif wanted is not None:
+        _overwrite(client, wanted, mine, theirs)
+    return True
 
 
-def _overwrite(client: Configurations, mine: Draft, theirs: AppConfig) -> None:
+def _overwrite(client: Client, wanted: Draft, mine: Draft, theirs: AppConfig) -> None:
     with answered("overwrite", forms.NOT_DONE):
         try:
-            _start_from(client.update(theirs.id, mine, theirs.generation))
+            _start_from(client.update(theirs.id, wanted, theirs.generation))
         except ConflictError:
             # Somebody was faster once more: show that one.
             st.session_state["conflict"] = (mine, client.get(theirs.id))
@@ -114,15 +154,12 @@ def _overwrite(client: Configurations, mine: Draft, theirs: AppConfig) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _delivery(client: Configurations, row: AppConfig) -> None:
-    with st.container(border=True):
+def _delivery(client: Client, row: AppConfig) -> None:
+    with st.container(border=True, key="delivery"):
         st.subheader("Delivery", anchor=False)
         with answered("delivery"):
             status = client.status(row.id)
-            for target in view_model.in_order(status.targets):
-                _target(target, status.generation)
-            if not status.targets:
-                st.caption("No target has reported yet.")
+            _way(status, row)
             if status.generation is None:
                 st.warning("Somebody deleted this configuration.")
             elif status.generation > row.generation and "conflict" not in st.session_state:
@@ -131,12 +168,11 @@ def _delivery(client: Configurations, row: AppConfig) -> None:
                     _start_from(None)
 
 
-def _target(target: TargetStatus, generation: int | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{view_model.target_label(target.target)}**", width="content")
-        word = view_model.shown(target)
-        st.badge(word, color=view_model.COLOURS[word])
-    details = [view_model.progress(target, generation), view_model.reference(target), view_model.way(target)]
-    st.caption("  \n".join(view_model.plain(detail) for detail in details if detail))
-    if target.error:
-        st.error(view_model.plain(target.error))
+def _way(status: RowStatus, row: AppConfig) -> None:
+    st.html(timeline_view.STYLE)
+    # When a newer generation was saved, this page does not know before it is delivered.
+    saved_at = row.updated_at if status.generation == row.generation else None
+    for track in timeline.tracks(status, saved_at, datetime.now(UTC), os.environ.get(timeline.COMMIT_URL, "")):
+        timeline_view.draw(track)
+    if not status.targets:
+        st.caption("No target has reported yet.")

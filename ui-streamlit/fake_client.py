@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 
+from fake_operations import FakeOperations, Operations
+from fake_workshop import FakeWorkshop, Workshop
 from models import (
     AppConfig,
     Configurations,
@@ -38,6 +40,8 @@ class FakeTable:
     now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     down: str | None = None
     letters: dict[int, Letter] = field(default_factory=dict)
+    operations: Operations = field(default_factory=Operations)
+    workshop: Workshop = field(default_factory=Workshop)
 
     def refuse(self, letter: Letter) -> None:
         """Keep a dead letter, as crud would."""
@@ -50,7 +54,7 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(Configurations, DeadLetters):
+class FakeClient(FakeWorkshop, FakeOperations, Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable."""
 
     def __init__(self, rows: FakeTable, person: str = "anonymous") -> None:
@@ -60,12 +64,10 @@ class FakeClient(Configurations, DeadLetters):
     def list(self, query: Query) -> Page:
         """Return one page of the rows that match."""
         self._reach()
-        found = [row for row in self._table.rows.values() if _matches(row, query)]
-        key = query.sort.removeprefix("-")
-        found.sort(key=lambda row: (getattr(row, key), row.id), reverse=query.sort.startswith("-"))
+        found = self._matching(query)
         start = int(query.cursor or 0)
         end = start + query.limit
-        return Page(tuple(found[start:end]), str(end) if end < len(found) else None, len(found))
+        return Page(found[start:end], str(end) if end < len(found) else None, len(found))
 
     def get(self, row_id: int) -> AppConfig:
         """Return one row, or raise MissingError."""
@@ -93,12 +95,14 @@ class FakeClient(Configurations, DeadLetters):
             **vars(draft),
         )
         self._table.rows[row.id] = row
+        self._note("created", row, None, draft)
         return row
 
     def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
         """Save `draft` if the row still has `generation`, else raise ConflictError."""
         row = self._current(row_id, generation)
         self._refuse_taken_name(draft, row_id)
+        before = row.draft
         row = replace(
             row,
             generation=row.generation + 1,
@@ -108,12 +112,14 @@ class FakeClient(Configurations, DeadLetters):
             **vars(draft),
         )
         self._table.rows[row_id] = row
+        self._note("updated", row, before, draft)
         return row
 
     def delete(self, row_id: int, generation: int) -> None:
         """Delete the row if it still has `generation`, else raise ConflictError."""
-        self._current(row_id, generation)
+        row = self._current(row_id, generation)
         del self._table.rows[row_id]
+        self._note("deleted", row, row.draft, None)
 
     def letters(self, query: LetterQuery) -> LetterPage:
         """Return one page of the dead letters that match."""
@@ -155,6 +161,18 @@ class FakeClient(Configurations, DeadLetters):
                 resolved_by=self._person,
                 resolution_reason=reason,
             )
+
+    def _operations(self) -> Operations:
+        return self._table.operations
+
+    def _rows_and_targets(self) -> FakeTable:
+        return self._table
+
+    def _matching(self, query: Query) -> tuple[AppConfig, ...]:
+        found = [row for row in self._table.rows.values() if _matches(row, query)]
+        key = query.sort.removeprefix("-")
+        found.sort(key=lambda row: (getattr(row, key), row.id), reverse=query.sort.startswith("-"))
+        return tuple(found)
 
     def _reach(self) -> None:
         if self._table.down:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+import preview_view
 import rules
 import view_model
 from failures import answered
 from models import AppConfig, Configurations, Draft, FieldError, RefusedError
+from preview_models import Previews
 
 EMPTY = Draft(name="", repository_url="", branch="main", environment="")
 HINTS: Mapping[str, str] = {
@@ -20,9 +23,20 @@ HINTS: Mapping[str, str] = {
     "branch": "main",
     "environment": "staging",
 }
+# Below each field from the start, so that nothing moves when an error takes its place.
+HELP: Mapping[str, str] = {
+    "name": "Unique; becomes the resource's name. a-z, 0-9 and -, at most 63.",
+    "repository_url": "The application's Git repository, without a password.",
+    "branch": "The branch to deploy from.",
+    "environment": "Where it is deployed. a-z, 0-9 and -, at most 63.",
+}
 DIALOG = "dialog"
 # Running the page again does not repeat a change: the person decides on that, by the form's own button.
 NOT_DONE = "Close"
+
+
+class Client(Configurations, Previews, Protocol):
+    """What the dialogs need."""
 
 
 @dataclass(frozen=True)
@@ -32,37 +46,50 @@ class Form:
     draft: Draft
     slots: Mapping[str, DeltaGenerator]
 
+    def refuse(self, refusal: RefusedError) -> None:
+        """Show crud's own refusal: at its fields, and in a line if none is to blame."""
+        self.show(refusal.errors)
+        if not view_model.by_field(refusal.errors):
+            st.error(view_model.plain(view_model.complaint(refusal)))
+
+    def accepted(self) -> bool:
+        """Show what the rules refuse, and tell whether that is nothing."""
+        errors = rules.field_errors(self.draft)
+        self.show(errors)
+        return not errors
+
     def show(self, errors: Iterable[FieldError]) -> None:
         """Put each error under its field."""
         for field, message in view_model.by_field(errors).items():
-            self.slots[field].caption(f":red[:material/error: {view_model.plain(message)}]")
+            self.slots[field].markdown(f":small[:red[:material/error: {view_model.plain(message)}]]")
 
 
-def fields(key: str, draft: Draft) -> Form:
-    """Draw the four fields, filled from `draft`; `key` tells this form's fields from any other's."""
+def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False) -> Form:
+    """Draw the four fields, filled from `draft`; `key` tells this form's fields from any other's.
+
+    `live` fields are told while the person types, and what the rules refuse in one that was touched is shown at once.
+    """
     values: dict[str, str] = {}
     slots: dict[str, DeltaGenerator] = {}
     for field, label in view_model.FIELDS.items():
-        value = st.text_input(
-            label, getattr(draft, field), key=f"{key}:{field}", placeholder=HINTS[field], autocomplete="off"
-        )
+        with st.container(gap="xxsmall"):
+            value = st.text_input(
+                label,
+                getattr(draft, field),
+                key=f"{key}:{field}",
+                placeholder=HINTS[field],
+                autocomplete="off",
+                live=live,
+                disabled=disabled,
+            )
+            slots[field] = st.empty()
         values[field] = value or ""
-        slots[field] = st.empty()
-    return Form(rules.trimmed(Draft(**values)), slots)
-
-
-def accepted(form: Form) -> bool:
-    """Show what the rules refuse, and tell whether that is nothing."""
-    errors = rules.field_errors(form.draft)
-    form.show(errors)
-    return not errors
-
-
-def refused(form: Form, refusal: RefusedError) -> None:
-    """Show crud's own refusal: at its fields, and in a line if none is to blame."""
-    form.show(refusal.errors)
-    if not view_model.by_field(refusal.errors):
-        st.error(view_model.plain(view_model.complaint(refusal)))
+        slots[field].caption(HELP[field])
+    form = Form(rules.trimmed(Draft(**values)), slots)
+    if live:
+        touched = {field for field, value in values.items() if value != getattr(draft, field)}
+        form.show(error for error in rules.field_errors(form.draft) if error.field in touched)
+    return form
 
 
 def close() -> None:
@@ -70,23 +97,26 @@ def close() -> None:
     st.session_state.pop(DIALOG, None)
 
 
-@st.dialog("New configuration", on_dismiss=close)
-def create(client: Configurations) -> None:
-    """Ask for the four fields, create the row and go to it."""
-    with st.form("create", border=False):
-        form = fields("create", EMPTY)
-        wanted = st.form_submit_button("Create", type="primary", width="stretch")
-    if not wanted or not accepted(form):
-        return
-    with answered("create", NOT_DONE):
-        try:
-            row = client.create(form.draft)
-        except RefusedError as refusal:
-            refused(form, refusal)
-            return
-        close()
-        st.query_params["id"] = str(row.id)
-        st.rerun()
+@st.dialog("New configuration", width="medium", on_dismiss=close)
+def create(client: Client) -> None:
+    """Ask for the four fields, show what would come of them, create the row and go to it."""
+    form = fields("create", EMPTY, live=True)
+    with st.container(horizontal=True):
+        wanted = st.button("Create", type="primary", key="create:save")
+        asked = preview_view.button("create")
+    if asked:
+        preview_view.ask("create", client, None, form.draft, form)
+    if wanted and form.accepted():
+        with answered("create", NOT_DONE):
+            try:
+                row = client.create(form.draft)
+            except RefusedError as refusal:
+                form.refuse(refusal)
+            else:
+                close()
+                st.query_params["id"] = str(row.id)
+                st.rerun()
+    preview_view.draw("create", form.draft)
 
 
 @st.dialog("Delete configuration", on_dismiss=close)

@@ -1,30 +1,58 @@
-"""All configurations: search, filter, sort, page through them, open one."""
+"""All configurations: search, filter, sort, page through them, open one, change many, take them out and in."""
 
 from __future__ import annotations
 
-import streamlit as st
+from typing import Protocol
 
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+import bulk_view
+import choosing
+import export_view
 import forms
+import import_view
 import table_view
 import view_model
+from bulk_models import Bulk
 from failures import answered, one_line
 from models import Configurations, Page, Query, UnavailableError
 from pager import pager
+from preview_models import Previews
 
 REFRESH_SECONDS = 2.0
 PAGE_SIZE = 20
 
 
-def show(client: Configurations) -> None:
-    """Draw the room of all configurations."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.title("Configurations", anchor=False, width="content")
+class Client(Configurations, Bulk, Previews, Protocol):
+    """What the room needs."""
+
+
+def show(client: Client, *, can_edit: bool = True) -> None:
+    """Draw the room of all configurations; whoever may not edit is offered no change."""
+    if can_edit and import_view.wanted():
+        import_view.show(client)
+        return
+    head = st.container(horizontal=True, vertical_alignment="center")
+    query = _filters()
+    _heading(head, client, query, can_edit=can_edit)
+    _rows(client, query, can_edit)
+    wanted = st.session_state.get(forms.DIALOG) or ""
+    if can_edit and wanted == "create":
+        forms.create(client)
+    elif can_edit and wanted.startswith("bulk:"):
+        bulk_view.dialog(client, wanted)
+
+
+def _heading(head: DeltaGenerator, client: Client, query: Query, *, can_edit: bool) -> None:
+    with head:
+        st.title("Configurations", anchor=False, width="stretch")
+        export_view.draw(client, query)
+        if not can_edit:
+            return
+        st.button("Import", icon=":material/upload:", on_click=import_view.open_room)
         if st.button("New configuration", type="primary", icon=":material/add:", shortcut="n"):
             st.session_state[forms.DIALOG] = "create"
-    query = _filters()
-    _rows(client, query)
-    if st.session_state.get(forms.DIALOG) == "create":
-        forms.create(client)
 
 
 def _first_page() -> None:
@@ -48,6 +76,7 @@ def _filters() -> Query:
         placeholder="Search name, repository, branch",
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     chosen = environment.selectbox(
         "Only this environment",
@@ -58,6 +87,7 @@ def _filters() -> Query:
         accept_new_options=True,
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     state = states.selectbox(
         "Only in this state",
@@ -67,6 +97,7 @@ def _filters() -> Query:
         placeholder="All states",
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     sort = order.selectbox(
         "Sort",
@@ -75,6 +106,7 @@ def _filters() -> Query:
         format_func=lambda option: view_model.SORTS[option],
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     return Query(
         search=(text or "").strip(),
@@ -86,7 +118,7 @@ def _filters() -> Query:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _rows(client: Configurations, query: Query) -> None:
+def _rows(client: Client, query: Query, can_edit: bool) -> None:  # a fragment keeps its arguments
     cursors: list[str] = st.session_state.setdefault("cursors", [])
     query = Query(**{**vars(query), "cursor": cursors[-1] if cursors else None})
     with answered("list"):
@@ -94,13 +126,19 @@ def _rows(client: Configurations, query: Query) -> None:
         if page is None:
             return
         if page.items:
-            chosen = table_view.draw(page)
+            rows = choosing.shown(query, page.items)
+            # What is deleted already can't be changed.
+            tickable = can_edit and query.state != "deleting"
+            if tickable:
+                bulk_view.bar(client, query, page, rows)
+            chosen = table_view.draw(rows, tickable=tickable)
             if chosen is not None:
                 st.query_params["id"] = str(chosen)
                 st.rerun()
             pager(page, cursors, PAGE_SIZE)
         else:
-            _empty(filtered=bool(query.search or query.environment or query.state), cursors=cursors)
+            filtered = bool(query.search or query.environment or query.state)
+            _empty(filtered=filtered, cursors=cursors, can_edit=can_edit)
 
 
 def _page(client: Configurations, query: Query) -> Page | None:
@@ -126,7 +164,7 @@ def _page(client: Configurations, query: Query) -> Page | None:
     return page
 
 
-def _empty(*, filtered: bool, cursors: list[str]) -> None:
+def _empty(*, filtered: bool, cursors: list[str], can_edit: bool) -> None:
     if cursors:
         # The rows of this page are gone since; the first page is where the others are.
         cursors.clear()
@@ -138,6 +176,6 @@ def _empty(*, filtered: bool, cursors: list[str]) -> None:
                 st.rerun()
         else:
             st.markdown("There is no configuration yet. What you create here arrives at every target.", width="content")
-            if st.button("Create the first one", type="primary"):
+            if can_edit and st.button("Create the first one", type="primary"):
                 st.session_state[forms.DIALOG] = "create"
                 st.rerun()

@@ -134,11 +134,15 @@ class LetterPage:
 
 @dataclass(frozen=True)
 class FieldError:
-    """One refused field: `rule` is a stable word such as `dns-1123-label`, `message` is for people."""
+    """One refused field: `rule` is a stable word such as `dns-1123-label`, `message` is for people.
+
+    Among many, `index` says whose field it is.
+    """
 
     field: str
     rule: str
     message: str
+    index: int | None = None
 
 
 class UnavailableError(Exception):

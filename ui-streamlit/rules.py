@@ -41,7 +41,8 @@ def _fits(field: str, value: str) -> str | None:
     return None if LABEL.fullmatch(value) else "dns-1123-label"
 
 
-def _error(field: str, value: str) -> FieldError | None:
+def field_error(field: str, value: str) -> FieldError | None:
+    """Return what the API would refuse in one field's value, or None."""
     if len(value) > LENGTHS[field]:
         return FieldError(field, "max-length", f"At most {LENGTHS[field]} characters.")
     rule = _fits(field, value) if value else "required"
@@ -55,7 +56,7 @@ def trimmed(draft: Draft) -> Draft:
 
 def field_errors(draft: Draft) -> tuple[FieldError, ...]:
     """Return what the API would refuse in `draft`: at most one error a field, in the order of the form."""
-    errors = (_error(field, value) for field, value in vars(draft).items())
+    errors = (field_error(field, value) for field, value in vars(draft).items())
     return tuple(error for error in errors if error)
 
 

@@ -1,7 +1,8 @@
-"""The table of one page: chips for states, and a row opened by choosing any of its cells."""
+"""The table of one page: chips for states, a row opened by choosing any of its cells, several ticked at its edge."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pyarrow  # type: ignore[import-untyped]  # it ships no types
@@ -9,11 +10,12 @@ import streamlit as st
 from streamlit.column_config import MultiselectColumn, TextColumn
 
 import view_model
-from models import Page
+from choosing import TABLE
+from models import AppConfig
 
 ROW_HEIGHT = 36
-CHIP_WIDTH = 100
-WIDTHS = {"Name": 160, "Environment": 105, "Repository": 250, "Branch": 125, "Changed": 100, "By": 100}
+CHIP_WIDTH = 95
+WIDTHS = {"Name": 150, "Environment": 105, "Repository": 230, "Branch": 120, "Changed": 95, "By": 95}
 
 
 def _arrow(table: view_model.Table) -> pyarrow.Table:
@@ -28,23 +30,23 @@ def _arrow(table: view_model.Table) -> pyarrow.Table:
     return pyarrow.table({**columns, **chips})
 
 
-def draw(page: Page) -> int | None:
-    """Draw the page's rows and return the id of the one that the person chose, if they did."""
-    table = view_model.table(page.items, datetime.now(UTC))
+def draw(rows: Sequence[AppConfig], *, tickable: bool) -> int | None:
+    """Draw `rows` and return the id of the one whose cell the person chose, if they did."""
+    table = view_model.table(rows, datetime.now(UTC))
     columns = {label: TextColumn(label, width=width) for label, width in WIDTHS.items()}
     states, colours = tuple(view_model.COLOURS), tuple(view_model.COLOURS.values())
     chips = {label: MultiselectColumn(label, width=CHIP_WIDTH, options=states, color=colours) for label in table.states}
     state = st.dataframe(
         _arrow(table),
-        key="table",
+        key=TABLE,
         hide_index=True,
         column_order=("Name", "Environment", *table.states, "Repository", "Branch", "Changed", "By"),
         column_config={**columns, **chips},
         row_height=ROW_HEIGHT,
         height="content",
         on_select="rerun",
-        selection_mode="single-cell",
-        alt="Configurations: choose a cell to open its row",
+        selection_mode=("multi-row", "single-cell") if tickable else ("single-cell",),
+        alt="Configurations: choose a cell to open its row" + (", tick rows to change several" if tickable else ""),
     )
     cells = state["selection"]["cells"]
     return table.ids[cells[0][0]] if cells and cells[0][0] < len(table.ids) else None

@@ -102,6 +102,11 @@ def plain(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
+def plain_lines(lines: Iterable[str]) -> str:
+    """Return a Markdown list of texts, each shown as it is; what they begin with (`- `) is the list's."""
+    return "\n" + "\n".join(f"- {plain(line.removeprefix('- '))}" for line in lines)
+
+
 def short_url(url: str) -> str:
     """Return a repository's URL without what all of them share, so that the part that differs is seen."""
     return url.removeprefix("https://").removesuffix(".git")
@@ -188,6 +193,11 @@ def by_field(errors: Iterable[FieldError]) -> Mapping[str, str]:
 def sentence(text: str) -> str:
     """Return `text` as a sentence: crud's messages are clauses, as an API's are."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def brief(text: str) -> str:
+    """Return a server's words as one sentence, without the answer in JSON that one server quotes of another."""
+    return re.sub(r"[:\s]*(\d{3}:)?\s*\{.*", "", text.strip(), flags=re.DOTALL).rstrip(".") + "."
 
 
 def complaint(refusal: RefusedError) -> str:

@@ -6,6 +6,8 @@ import platform as machine
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -19,8 +21,9 @@ from rowcast_local.platform import Platform
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def run(
+    context: typer.Context,
     changes: Annotated[int, typer.Option(help="Changes of the latency run.")] = 600,
     per_second: Annotated[float, typer.Option(help="Their rate.")] = 10,
     rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
@@ -30,32 +33,54 @@ def run(
     batch_wait_ms: Annotated[int, typer.Option(help="How long the sidecar gathers a bulk, in ms.")] = 10,
 ) -> None:
     """Measure a platform of its own, started in a temporary folder on free ports."""
+    if context.invoked_subcommand:
+        return
     subscribe = {
         "ROWCAST_SUBSCRIPTION": subscription,
         "ROWCAST_BATCH_SIZE": str(batch_size),
         "ROWCAST_BATCH_WAIT_MS": str(batch_wait_ms),
-        "ROWCAST_RECONCILE_SECONDS": "0",  # a periodic run would fall into the measurement
     }
-    settings = {"sync-k8s": subscribe, "sync-git": subscribe}
-    checkout = Path(__file__).parents[2]
+    with _platform(subscribe) as platform:
+        print(f"subscription: {subscription}, at most {batch_size} events, gathered for {batch_wait_ms} ms\n")
+        way = Way(platform)
+        if changes:
+            _print_latency(way.latency(changes, per_second), per_second)
+        if rounds:
+            way.prepare_limits(rows)
+            _print_drains([drain for number in range(rounds) for drain in way.backlog(rows, generation=number + 2)])
+
+
+@app.command()
+def dashboard(
+    rows: Annotated[int, typer.Option(help="Rows in the table.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often each is tried.")] = 10,
+) -> None:
+    """Measure what a person waits for, in a real browser."""
+    from bench.browser import measure
+
+    with _platform({}) as platform:
+        print("\nthe dashboard, as Chromium sees it")
+        for waits in measure(platform, rows, rounds):
+            print(waits.line())
+
+
+@contextmanager
+def _platform(settings: Mapping[str, str]) -> Iterator[Platform]:
+    """A running platform; `settings` are both syncs'."""
+    both = {**settings, "ROWCAST_RECONCILE_SECONDS": "0"}  # a periodic run would fall into the measurement
     print(
         f"on {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"{machine.system()} {machine.release()}, Python {machine.python_version()}, every part on this machine"
     )
-    print(f"subscription: {subscription}, at most {batch_size} events, gathered for {batch_wait_ms} ms\n")
     # Ended from outside, it still has to end its platform.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
-        platform = Platform(Path(folder), checkout=checkout, free_ports=True, settings=settings)
+        settled = {"sync-k8s": both, "sync-git": both}
+        platform = Platform(Path(folder), checkout=Path(__file__).parents[2], free_ports=True, settings=settled)
         try:
             platform.start()
             platform.wait_ready()
-            way = Way(platform)
-            if changes:
-                _print_latency(way.latency(changes, per_second), per_second)
-            if rounds:
-                way.prepare_limits(rows)
-                _print_drains([drain for number in range(rounds) for drain in way.backlog(rows, generation=number + 2)])
+            yield platform
         finally:
             platform.destroy()
 

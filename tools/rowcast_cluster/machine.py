@@ -2,16 +2,17 @@
 
 import os
 import platform
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from rowcast_cluster.errors import ClusterError
+from rowcast_local.provision import debian
+from rowcast_local.provision.debian import search_path
 from rowcast_local.provision.progress import Progress
 
+__all__ = ["PACKAGES", "PLUGINS", "check_machine", "missing", "provide_packages", "search_path"]
+
 PLUGINS = Path("/usr/lib/cni")
-ADMINISTRATION = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What is looked for, and the package that has it.
 PACKAGES: Mapping[str, str] = {
     "containerd": "containerd",
@@ -26,11 +27,6 @@ PACKAGES: Mapping[str, str] = {
 }
 
 
-def search_path() -> str:
-    """$PATH with the administrator's folders, which sudo and cron may leave out."""
-    return os.pathsep.join([os.environ.get("PATH", os.defpath), ADMINISTRATION])
-
-
 def check_machine() -> None:
     """Raises ClusterError unless this is Linux and we are root."""
     if platform.system() != "Linux":
@@ -41,26 +37,12 @@ def check_machine() -> None:
 
 def provide_packages(progress: Progress, packages: Mapping[str, str] = PACKAGES) -> None:
     """Installs the Debian packages that are missing. Raises ClusterError with the command if that can't be."""
-    wanted = missing(packages)
-    if not wanted:
-        return
-    if shutil.which("apt-get") is None:
-        raise ClusterError(f"missing here: {', '.join(wanted)} (these are Debian's names); install them and try again")
-    name = f"apt-get install {' '.join(wanted)}"
-    progress.start(name)
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *wanted]
-    if not (_apt(command) or (_apt(["apt-get", "update"]) and _apt(command))) or missing(packages):
-        progress.fail(name)
-        raise ClusterError(f"missing here: {', '.join(missing(packages))}; `{name}` did not bring them: run it by hand")
-    progress.finish(name)
+    try:
+        debian.provide(progress, packages)
+    except debian.PackageError as error:
+        raise ClusterError(str(error)) from error
 
 
 def missing(packages: Mapping[str, str] = PACKAGES) -> list[str]:
     """The packages that have something that this machine hasn't."""
-    found = {package for program, package in packages.items() if shutil.which(program, path=search_path()) is None}
-    return sorted(found)
-
-
-def _apt(command: list[str]) -> bool:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    return debian.missing(packages)

@@ -19,6 +19,7 @@ from rowcast_local.demonstration import follow
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
+from rowcast_local.provision.browser import provide_browser
 from rowcast_local.provision.go_parts import FAULT_TOOLS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
@@ -63,7 +64,7 @@ def up(
 @app.command()
 def get(
     tools: Annotated[
-        bool, typer.Option("--tools", help="Also what makes, renders and judges the packages, and breaks links.")
+        bool, typer.Option("--tools", help="Also what makes and judges the packages, breaks links, and a browser.")
     ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
@@ -76,6 +77,8 @@ def get(
             console.print(f"  {choice}")
         for name in provide_built((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else (), cache_folder(), progress):
             console.print(f"  {name}")
+        if tools:
+            console.print(f"  {provide_browser(progress)}")
 
 
 @app.command(name="tool")

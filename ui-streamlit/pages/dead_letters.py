@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -16,16 +17,17 @@ REFRESH_SECONDS = 5.0
 PAGE_SIZE = 20
 # The dialogs, each with what its button says.
 REPLAY, DISCARD = "Replay", "Discard"
+ICONS = {REPLAY: ":material/replay:", DISCARD: ":material/delete_sweep:"}
 NOT_DONE = "Close"
 
 
-def show(client: DeadLetters) -> None:
+def show(client: DeadLetters, *, can_edit: bool = True) -> None:
     """Draw the page of dead letters."""
     st.title("Dead letters", anchor=False)
     query = _filters()
-    _list(client, query)
+    _list(client, query, can_edit)
     wanted: tuple[str, tuple[int, ...]] | None = st.session_state.get("resolving")
-    if wanted is not None:
+    if wanted is not None and can_edit:
         _confirm(client, *wanted)
 
 
@@ -42,6 +44,7 @@ def _filters() -> LetterQuery:
         format_func=lambda option: view_model.LETTER_STATES[option],
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     target = targets.selectbox(
         "Only this target",
@@ -52,23 +55,25 @@ def _filters() -> LetterQuery:
         format_func=view_model.target_label,
         label_visibility="collapsed",
         on_change=_first_page,
+        persist_state="session",
     )
     return LetterQuery(state=state or "open", target=target or "", limit=PAGE_SIZE)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _list(client: DeadLetters, query: LetterQuery) -> None:
+def _list(client: DeadLetters, query: LetterQuery, can_edit: bool) -> None:
     cursors: list[str] = st.session_state.setdefault("letter_cursors", [])
     with answered("letters"):
         page = client.letters(LetterQuery(**{**vars(query), "cursor": cursors[-1] if cursors else None}))
         if not page.items:
             _empty(query, cursors)
             return
-        if query.state == "open":
-            _all(page)
+        choosing = can_edit and query.state == "open"
+        if choosing:
+            _bulk(page)
         now = datetime.now(UTC)
         for letter in page.items:
-            _letter(letter, now)
+            _line(letter, now, choosing)
         pager(page, cursors, PAGE_SIZE)
 
 
@@ -79,32 +84,56 @@ def _empty(query: LetterQuery, cursors: list[str]) -> None:
         st.rerun()
     with st.container(border=True, horizontal_alignment="center"):
         if query == LetterQuery(limit=PAGE_SIZE):
-            st.markdown("No dead letter is open: all that could be read was delivered, or is on its way.")
+            text = "No dead letter is open: all that could be read was delivered, or is on its way."
         else:
-            st.markdown("No dead letter matches.")
+            text = "No dead letter matches."
+        st.markdown(text, width="content")
 
 
-def _all(page: LetterPage) -> None:
-    ids = tuple(letter.id for letter in page.items)
-    with st.container(horizontal=True, horizontal_alignment="right"):
+def _chosen(page: LetterPage) -> tuple[int, ...]:
+    """Return those in sight that are ticked."""
+    return tuple(letter.id for letter in page.items if st.session_state.get(f"choose:{letter.id}"))
+
+
+def _choose_all(ids: Sequence[int]) -> None:
+    for letter_id in ids:
+        st.session_state[f"choose:{letter_id}"] = st.session_state["choose:all"]
+
+
+def _bulk(page: LetterPage) -> None:
+    ids, chosen = tuple(letter.id for letter in page.items), _chosen(page)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.checkbox("Choose all in sight", key="choose:all", on_change=_choose_all, args=(ids,), width="stretch")
         for action in (REPLAY, DISCARD):
-            if st.button(f"{action} these {len(ids)}", key=f"{action}:all"):
-                _ask(action, ids)
+            wanted = chosen or ids
+            words = f"{action} the {len(chosen)} chosen" if chosen else f"{action} these {len(ids)}"
+            if st.button(words, key=f"{action}:all", icon=ICONS[action]):
+                _ask(action, wanted)
 
 
-def _letter(letter: Letter, now: datetime) -> None:
+def _line(letter: Letter, now: datetime, choosing: bool) -> None:
+    title = view_model.letter_title(letter, now)
+    if not choosing:
+        _letter(letter, title, now, choosing)
+        return
+    with st.container(horizontal=True, vertical_alignment="top"):
+        st.checkbox(f"Choose {title}", key=f"choose:{letter.id}", label_visibility="collapsed", width="content")
+        _letter(letter, title, now, choosing)
+
+
+def _letter(letter: Letter, title: str, now: datetime, choosing: bool) -> None:
     # With a key of its own, it stays open while its title counts the minutes.
-    with st.expander(view_model.plain(view_model.letter_title(letter, now)), key=f"letter:{letter.id}"):
+    with st.expander(view_model.plain(title), key=f"letter:{letter.id}"):
         st.error(view_model.plain(letter.error))
         st.caption(view_model.plain(view_model.letter_facts(letter)))
         if letter.resolved_at is not None:
             st.info(view_model.plain(view_model.resolution(letter, now)))
         # As text: the page's own JSON view would take a number or a string for code.
         st.code(json.dumps(letter.event, indent=2, ensure_ascii=False), language="json", height=260)
-        if letter.state == "open":
+        if choosing:
             with st.container(horizontal=True):
                 for action in (REPLAY, DISCARD):
-                    if st.button(action, key=f"{action}:{letter.id}"):
+                    if st.button(action, key=f"{action}:{letter.id}", icon=ICONS[action]):
                         _ask(action, (letter.id,))
 
 

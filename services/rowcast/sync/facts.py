@@ -56,7 +56,7 @@ class Facts:
     topic_recreated_at: datetime | None = None
     _number: int = 0
     _retries: dict[RowKey, _Retry] = field(default_factory=dict)
-    _partitions: dict[str, _Partition] = field(default_factory=dict)
+    _partitions: dict[tuple[str | None, str], _Partition] = field(default_factory=dict)
 
     def began(self, events: int) -> int:
         """A batch has come; the number is for `ended`."""
@@ -78,7 +78,8 @@ class Facts:
             "saved_at": change.saved_at,
             "captured_at": now.isoformat(timespec="microseconds"),
         }
-        offset, partition = position.get("__offset", ""), position.get("__partition", "0")
+        # Replays come by a topic of their own, whose places say nothing of the other's.
+        offset, partition = position.get("__offset", ""), (position.get("__topic"), position.get("__partition", "0"))
         if not offset.isdigit():
             return
         seen = self._partitions.setdefault(partition, _Partition(int(offset), change.lsn))

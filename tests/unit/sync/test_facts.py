@@ -111,6 +111,13 @@ def test_partitions_have_places_of_their_own_and_some_brokers_have_none(facts: F
     assert facts.topic_recreated_at is None
 
 
+def test_a_replay_comes_by_a_topic_whose_places_are_its_own(facts: Facts) -> None:
+    facts.received(change(1000), {**at(40), "__topic": "changes"})
+    facts.received(change(2000), {**at(0), "__topic": "replays"})
+
+    assert facts.topic_recreated_at is None
+
+
 @pytest.mark.anyio
 async def test_a_check_is_made_once_for_all_who_watch() -> None:
     made, time = [], 0.0

@@ -289,3 +289,109 @@ def test_letters_are_replayed_and_discarded_by_their_ids(sidecar: Sidecar, clien
         ("POST", "/deadletters:replay", {"ids": [3], "reason": "it is gone"}),
         ("POST", "/deadletters:discard", {"ids": [4], "reason": "a test"}),
     ]
+
+
+def test_a_preview_asks_about_the_row_and_says_what_each_target_would_do(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    k8s = {
+        "target": "k8s",
+        "manifest": "a: 1",
+        "live": None,
+        "diff": "+a: 1",
+        "change": "create",
+        "place": "appconfigs/a",
+    }
+    refused = {**k8s, "error": {"reason": "Invalid", "message": "denied"}, "unavailable": None}
+    away = {"target": "git", "unavailable": "sync-git does not answer"}
+    sidecar.answers(200, {"generation": 8, "targets": [refused, away]})
+    preview = client.preview(42, DRAFT)
+    assert sidecar.asked[0][:2] == ("POST", "/appconfigs:preview")
+    assert sidecar.asked[0][3] == {"id": 42, "config": vars(DRAFT)}
+    assert preview.generation == 8
+    assert (preview.targets[0].change, preview.targets[0].refusal) == ("create", "denied")
+    assert preview.targets[1].unavailable == "sync-git does not answer"
+
+
+def test_what_is_live_has_its_place_and_reference(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    there = {"target": "git", "place": "a.yaml", "live": "a: 1", "reference": "0123", "unavailable": None}
+    sidecar.answers(200, {"targets": [there, {**there, "target": "k8s", "live": None, "reference": None}]})
+    git, k8s = client.live(42)
+    assert sidecar.asked[0][:2] == ("GET", "/appconfigs/42/live")
+    assert (git.place, git.text, git.reference) == ("a.yaml", "a: 1", "0123")
+    assert (k8s.text, k8s.reference, k8s.unavailable) == (None, None, "")
+
+
+def test_the_history_goes_on_at_its_cursor(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    created = {
+        "change": "created",
+        "generation": 1,
+        "changed_at": "2026-01-02T05:04:05+02:00",
+        "changed_by": "ada",
+        "before": None,
+        "after": ROW,
+    }
+    sidecar.answers(200, {"items": [created], "next_cursor": "more"})
+    page = client.history(42, "there", 7)
+    assert sidecar.asked[0][1] == "/appconfigs/42/history?limit=7&cursor=there"
+    assert page.next_cursor == "more"
+    assert (page.items[0].before, page.items[0].after) == (None, DRAFT)
+    assert page.items[0].changed_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_many_rows_are_changed_in_one_batch_at_the_generations_that_were_seen(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(200, ROW)
+    row = client.get(42)
+    sidecar.answers(200, {"items": [None]})
+    client.delete_all([row])
+    client.change_all([row], {"branch": "next"})
+    assert [asked[1] for asked in sidecar.asked[1:]] == ["/appconfigs:batch"] * 2
+    assert sidecar.asked[1][3] == {"items": [{"action": "delete", "id": 42, "generation": 7}]}
+    assert sidecar.asked[2][3] == {
+        "items": [{"action": "update", "id": 42, "generation": 7, "config": {"branch": "next"}}]
+    }
+
+
+def test_a_refused_batch_names_the_rows_to_blame(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    error = {"index": 3, "field": "generation", "rule": "generation", "message": "is 8 now, not 7"}
+    sidecar.answers(412, {"title": "Precondition Failed", "status": 412, "errors": [error]})
+    with pytest.raises(RefusedError) as refusal:
+        client.delete_all([])
+    assert refusal.value.errors[0].index == 3
+
+
+def test_an_import_gives_a_line_for_each_row(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    change = {"index": 0, "name": "a", "action": "change", "row_id": 42, "fields": {"branch": ["main", "next"]}}
+    refuse = {"index": 1, "name": "B", "action": "refuse", "errors": [{"field": "name", "message": "use a-z"}]}
+    sidecar.answers(200, {"created": 0, "changed": 1, "unchanged": 0, "refused": 1, "lines": [change, refuse]})
+    first, second = client.import_rows([vars(DRAFT)], dry_run=True)
+    assert sidecar.asked[0][3] == {"rows": [vars(DRAFT)], "dry_run": True}
+    assert (first.action, first.row_id, first.fields) == ("change", 42, {"branch": ("main", "next")})
+    assert second.errors == (FieldError("name", "", "use a-z"),)
+    client.import_rows([vars(DRAFT)], dry_run=False, partial=True)
+    assert sidecar.asked[1][3] == {"rows": [vars(DRAFT)], "dry_run": False, "partial": True}
+
+
+def test_an_export_is_the_file_as_it_came_of_all_that_matches(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.body = b"name\r\na\r\n"
+    query = Query(search="a b", environment="prod", state="failed", sort="name", cursor="here")
+    assert client.export(query, "csv") == b"name\r\na\r\n"
+    assert sidecar.asked[0][1] == "/appconfigs:export?format=csv&sort=name&search=a+b&environment=prod&state=failed"
+
+
+def test_an_export_that_is_refused_is_no_file(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(503, {"title": "Service Unavailable", "status": 503, "detail": "the database is away"})
+    with pytest.raises(UnavailableError, match="database"):
+        client.export(Query(), "json")
+
+
+def test_a_preview_is_no_change_that_whoever_may_only_look_is_refused(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    client.forbid_changes()
+    sidecar.answers(200, {"generation": 8, "targets": []})
+    client.preview(None, DRAFT)
+    with pytest.raises(RefusedError):
+        client.import_rows([], dry_run=False)

@@ -37,7 +37,7 @@ def _script() -> None:
 
     import app
 
-    app.page(st.session_state["connect"], "maria", app.DEAD_LETTERS)
+    app.page(st.session_state["connect"], "maria", "Dead letters")
 
 
 def opened(table: FakeTable) -> AppTest:

@@ -120,7 +120,7 @@ def test_choosing_a_cell_opens_its_row(table: FakeTable) -> None:
 def test_a_link_opens_its_row_and_shows_each_target(table: FakeTable) -> None:
     at = opened(table, id="2")
     assert at.title[0].value == "beta"
-    assert any("resource version 4711" in caption.value for caption in at.caption)
+    assert any("resource version 4711" in html.proto.body for html in at.get("html"))
 
 
 def test_a_link_to_a_row_that_is_gone_says_so_and_leads_back(table: FakeTable) -> None:
@@ -149,7 +149,7 @@ def test_create_refuses_a_bad_name_at_its_field_and_sends_nothing(table: FakeTab
     type_into(at, "Repository URL", "https://git.example/a.git")
     type_into(at, "Environment", "prod")
     click(at, "Create")
-    assert any("begin and end" in caption.value for caption in at.caption)
+    assert any("begin and end" in text.value for text in at.markdown)
     assert len(table.rows) == 3
 
 
@@ -159,7 +159,7 @@ def test_create_shows_what_only_crud_can_refuse_at_its_field(table: FakeTable) -
     type_into(at, "Repository URL", "https://git.example/a.git")
     type_into(at, "Environment", "prod")
     click(at, "Create")
-    assert any(plain("The name alpha is taken.") in caption.value for caption in at.caption)
+    assert any(plain("The name alpha is taken.") in text.value for text in at.markdown)
 
 
 def test_create_saves_as_the_person_and_opens_the_row(table: FakeTable) -> None:
@@ -207,7 +207,8 @@ def conflicting(table: FakeTable) -> AppTest:
 def test_a_conflict_says_who_saved_and_shows_both(table: FakeTable) -> None:
     at = conflicting(table)
     assert any(warning.value.startswith("jonas saved generation 2") for warning in at.warning)
-    assert any("| Branch | mine | theirs |" in text.value for text in at.markdown)
+    branch = next(radio for radio in at.radio if radio.label.startswith("Branch"))
+    assert branch.options == ["mine", "theirs"]
     assert table.rows[1].branch == "theirs"
 
 

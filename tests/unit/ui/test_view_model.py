@@ -211,3 +211,18 @@ def test_a_resolution_says_who_when_and_why() -> None:
     assert view_model.resolution(done, now) == "Discarded by ada just now: a test"
     replayed = replace(done, state="replayed", resolution_reason=None)
     assert view_model.resolution(replayed, now) == "Replayed by ada just now"
+
+
+@pytest.mark.parametrize(
+    ("said", "brief"),
+    [
+        (
+            'sync-git can\'t be asked: 500: {"errorCode": "ERR_DIRECT_INVOKE",\n"message": "…"}',
+            "sync-git can't be asked.",
+        ),
+        ("sync-git can't be asked now.", "sync-git can't be asked now."),
+        ("it is away", "it is away."),
+    ],
+)
+def test_of_what_a_server_says_no_quoted_answer_is_shown(said: str, brief: str) -> None:
+    assert view_model.brief(said) == brief

@@ -1,0 +1,107 @@
+"""What a person waits for, as a real browser sees it: the first table, and a badge turning green."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+import httpx
+import psycopg2
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bench.way import PATIENCE
+from dashboard import VIEW, Dashboard, launch
+from rowcast_local.platform import Platform
+
+TABLE = "canvas tbody tr"
+"""The lines of the table, as a screen reader has them; they are there once the table is drawn."""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Seconds, one for each try."""
+
+    what: str
+    seconds: list[float]
+
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"  {self.what:<58} n={len(self.seconds):<3} "
+            f"p50 {median(self.seconds):.2f} s, min {min(self.seconds):.2f} s, max {max(self.seconds):.2f} s"
+        )
+
+
+def measure(platform: Platform, rows: int, rounds: int) -> list[Waits]:
+    """Measure with `rows` rows in the table, all delivered before."""
+    env = platform.env()
+    with psycopg2.connect(env["ROWCAST_DATABASE_URL"]) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO app_configs (name, repository_url, branch, environment) "
+            "SELECT 'bench-' || n, 'https://git.example.com/shop/bench.git', 'main', 'env-' || n %% 5 "
+            "FROM generate_series(1, %s) AS n",
+            (rows,),
+        )
+    _delivered(env["ROWCAST_CRUD_URL"], rows)
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        try:
+            return [
+                Waits(f"address entered to first table, {rows:,} rows, cold browser", _opening(browser, env, rounds)),
+                Waits(f"Save pressed to both badges green, {rows:,} rows", _saving(browser, env, rounds)),
+            ]
+        finally:
+            browser.close()
+
+
+def _delivered(crud: str, rows: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        answer = httpx.get(f"{crud}/appconfigs", params={"state": "synced", "limit": 1}, timeout=60, trust_env=False)
+        if answer.is_success and answer.json()["total"] >= rows:
+            return
+        time.sleep(1)
+    raise TimeoutError(f"{rows} rows have not arrived everywhere")
+
+
+def _opening(browser: Browser, env: dict[str, str], rounds: int) -> list[float]:
+    found = []
+    for number in range(rounds + 1):
+        with _page(browser) as page:
+            started = time.perf_counter()
+            page.goto(env["ROWCAST_UI_URL"], wait_until="commit")
+            page.locator(TABLE).first.wait_for(state="attached")
+            found.append(time.perf_counter() - started)
+        if number == 0:
+            found.clear()  # the server's own first page: what it imports then, it has from then on
+    return found
+
+
+def _saving(browser: Browser, env: dict[str, str], rounds: int) -> list[float]:
+    found = []
+    with _page(browser) as page:
+        dashboard = Dashboard(page, env["ROWCAST_UI_URL"]).open(id=1)
+        green = page.locator(".st-key-delivery").get_by_text("synced", exact=True)
+        for number in range(rounds):
+            expect(green).to_have_count(2)
+            dashboard.write("Branch", f"measured-{number}")
+            button = dashboard.button("Save")
+            expect(button).to_be_enabled()
+            started = time.perf_counter()
+            button.click()
+            page.get_by_text(f"generation {number + 2},").first.wait_for()
+            expect(green).to_have_count(2)
+            found.append(time.perf_counter() - started)
+    return found
+
+
+@contextmanager
+def _page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=VIEW)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()

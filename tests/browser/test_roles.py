@@ -1,0 +1,74 @@
+"""Who may look, who may change, and a login by a real OIDC provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import oidc_provider_mock
+from playwright.sync_api import expect
+
+from dashboard import Dashboard, another
+from rowcast_local.platform import Platform
+from rowcast_local.ports import free_ports
+from world import World
+
+Windows = Callable[..., Dashboard]
+
+
+def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, platform: Platform, world: World) -> None:
+    row = world.create("stock")
+    with another(platform, {"ROWCAST_ROLE": "viewer", "ROWCAST_EDITORS": "ada"}) as url:
+        viewer = windows(url=url).open()
+        viewer.be("grace")
+        viewer.sees("Read only")
+        expect(viewer.row("stock")).to_contain_text("synced")
+        expect(viewer.button("New configuration")).to_have_count(0)
+        viewer.open(id=row["id"])
+        viewer.titled("stock")
+        expect(viewer.button("Save")).to_have_count(0)
+        expect(viewer.button("Delete")).to_have_count(0)
+        viewer.go("Reconcile")
+        expect(viewer.button("Dry run")).to_have_count(0)
+        viewer.be("ada")
+        expect(viewer.button("Dry run")).to_be_visible()
+
+
+def test_a_login_by_an_oidc_provider_names_the_person(
+    windows: Windows, platform: Platform, world: World, tmp_path: Path
+) -> None:
+    row = world.create("prices")
+    with oidc_provider_mock.run_server_in_thread() as provider:
+        users = f"http://127.0.0.1:{provider.server_port}/users"
+        claims = {"email": "ada@example.com", "name": "Ada Lovelace"}
+        httpx.put(f"{users}/ada", json=claims, trust_env=False).raise_for_status()
+        port = next(free_ports())
+        secrets = tmp_path / "secrets.toml"
+        secrets.write_text(
+            "[auth]\n"
+            f'redirect_uri = "http://127.0.0.1:{port}/oauth2callback"\n'
+            f'cookie_secret = "{"s" * 40}"\n'
+            'client_id = "rowcast"\n'
+            'client_secret = "a-secret"\n'
+            f'server_metadata_url = "http://127.0.0.1:{provider.server_port}/.well-known/openid-configuration"\n'
+        )
+        settings = {"ROWCAST_ROLE": "viewer", "ROWCAST_EDITORS": "ada@example.com"}
+        with another(platform, settings, f"--secrets.files={secrets}", port=port) as url:
+            window = windows(url=url)
+            window.page.goto(url)
+            window.click("Log in")
+            window.page.locator("input[name=sub]").fill("ada")
+            window.page.get_by_role("button", name="Authorize").click()
+            window.titled("Configurations")
+            window.sees("Ada Lovelace")
+            window.open(id=row["id"])
+            window.write("Branch", "signed")
+            window.click("Save")
+            window.sees("generation 2")
+            window.click("Log out")
+            window.click("End session")
+            expect(window.button("Log in")).to_be_visible()
+    world.settled()
+    with world.api() as api:
+        assert api.get(f"/appconfigs/{row['id']}").json()["updated_by"] == "ada@example.com"

@@ -1,0 +1,180 @@
+"""What the page of the pipeline makes of the stations' facts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pipeline_picture
+import pipeline_view
+from fake_operations import NOW, healthy, told
+from models import UnavailableError
+from pipeline_models import Pipeline
+from pipeline_view import Box, Line
+from watch import KEPT, Sample, Watch
+
+EVENT = {"saved_at": "2026-01-02T03:04:00Z", "captured_at": "2026-01-02T03:04:00.034Z"}
+
+
+def samples(name: str, *figures: float, seconds: float = 3) -> list[Sample]:
+    return [Sample(NOW + timedelta(seconds=seconds * n), {name: value}) for n, value in enumerate(figures)]
+
+
+def box(pipeline: Pipeline, name: str, history: list[Sample] | None = None) -> Box:
+    station = pipeline.station(name)
+    assert station is not None
+    return pipeline_view.box(station, pipeline, history or [])
+
+
+def test_the_way_goes_from_the_table_to_every_target() -> None:
+    stages = pipeline_view.stages(healthy(), [])
+    assert [[one.name for one in stage.boxes] for stage in stages] == [
+        ["database", "rows"],
+        ["slot"],
+        ["connect", "connector"],
+        ["sync-k8s", "sync-git"],
+        ["target-k8s", "target-git"],
+    ]
+    assert [one.name for one in pipeline_view.beside(healthy(), [])] == ["sidecar", "dead-letters"]
+
+
+def test_a_sync_shows_its_rate_the_last_changes_lag_and_what_it_is_at() -> None:
+    facts = {"events": 160, "last_event": EVENT, "in_flight": {"events": 3}, "retrying": {"rows": 2}}
+    found = box(told(healthy(), "sync-k8s", facts=facts), "sync-k8s", samples("sync-k8s.events", 100, 130, 160))
+    assert found.figures == (("rate", "10/s"), ("last lag", "34 ms"), ("in delivery", "3"), ("tried again", "2"))
+    assert found.line is not None
+    assert found.line.words == "events over the last minutes: now 10/s, at most 10/s"
+
+
+def test_a_target_shows_how_many_rows_wait_for_it_and_for_how_long() -> None:
+    facts = {"targets": {"git": {"pending": 1200, "oldest_pending_seconds": 61.2}}}
+    assert box(told(healthy(), "rows", facts=facts), "target-git").figures == (
+        ("waiting", "1,200"),
+        ("oldest", "1 min"),
+    )
+
+
+def test_a_part_that_nobody_watches_is_not_called_well() -> None:
+    assert box(told(healthy(), "connect", state="ok", configured=False), "connect").word == "not known"
+
+
+def test_what_told_nothing_shows_no_figures() -> None:
+    pipeline = told(healthy(), "sync-git", state="down", message="sync-git doesn't answer")
+    assert [found.figures for found in (box(pipeline, one.name) for one in pipeline.stations)] == [()] * 11
+
+
+def test_what_is_wrong_is_told_worst_first_and_with_what_to_do() -> None:
+    pipeline = told(healthy(), "dead-letters", state="degraded", message="2 open", action="replay them", page="a.md")
+    pipeline = told(pipeline, "target-git", state="down", message="refused")
+    pipeline = told(pipeline, "connect", state="unknown", configured=False)
+    assert [(one.title, one.message, one.action, one.page) for one in pipeline_view.troubles(pipeline)] == [
+        ("Git repository", "refused", "", None),
+        ("Dead letters", "2 open", "replay them", "a.md"),
+    ]
+
+
+def test_what_a_sidecar_wraps_in_json_is_told_by_its_cause() -> None:
+    wrapped = json.dumps({"errorCode": "ERR_DIRECT_INVOKE", "message": "failed to invoke: dial: connection refused"})
+    said = "sync-git or its sidecar doesn't answer"
+    compact = wrapped.replace('": "', '":"').replace('", "', '","')
+    assert pipeline_view.readable(f"{said}: 500: {compact}") == f"{said}: connection refused"
+    assert pipeline_view.readable(f"{said}: no answer within 2 s") == f"{said}: no answer within 2 s"
+    assert pipeline_view.readable('odd {"errorCode" and no more') == 'odd {"errorCode" and no more'
+
+
+def test_a_rate_is_that_of_the_last_seconds_not_of_all_that_is_kept() -> None:
+    assert pipeline_view.rate("a.events", samples("a.events", 0, 3000, 3003, 3006, 3009)) == 1
+    assert pipeline_view.rate("a.events", samples("a.events", 7)) is None
+
+
+def test_a_counter_that_begins_anew_is_no_negative_rate() -> None:
+    assert pipeline_view.rates("a.events", samples("a.events", 50, 80, 2)) == (10, 0)
+    assert pipeline_view.rate("a.events", samples("a.events", 80, 2)) == 0
+
+
+def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
+    pipeline = told(healthy(), "slot", facts={"present": True, "lag_bytes": 2048, "retained_bytes": 0}, state="down")
+    html = pipeline_picture.picture(
+        pipeline_view.stages(pipeline, samples("slot.lag_bytes", 1, 2)), pipeline_view.beside(pipeline, [])
+    )
+    assert "✕ down" in html
+    assert html.count("✓ well") == 10
+    assert 'alt="lag of the slot over the last minutes: now 2 B, at most 2 B"' in html
+    assert 'aria-label="The way of a change"' in html
+
+
+def test_a_name_from_outside_is_text_in_the_picture() -> None:
+    pipeline = told(healthy(), "target-git", title="<script>alert(1)</script>")
+    html = pipeline_picture.picture(pipeline_view.stages(pipeline, []), ())
+    assert "&lt;script&gt;" in html
+    tags: list[str] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: tags.append(tag)  # type: ignore[method-assign]
+    parser.feed(html)
+    assert "script" not in tags
+
+
+def test_a_line_reaches_the_top_only_when_it_means_much() -> None:
+    low = pipeline_picture.sparkline(Line((0, 1), "", top=20))
+    high = pipeline_picture.sparkline(Line((0, 20), "", top=20))
+    assert (f",{pipeline_picture.HEIGHT - 3 - (pipeline_picture.HEIGHT - 7) / 20:.1f}" in low, ",4.0" in high) == (
+        True,
+        True,
+    )
+    assert "nan" not in pipeline_picture.sparkline(Line((0, 0), ""))
+
+
+def test_a_watch_keeps_the_last_looks_and_forgets_the_first() -> None:
+    moments = iter(range(1000))
+    watch = Watch(lambda: replace(healthy(), checked_at=NOW + timedelta(seconds=next(moments))))
+    for _ in range(KEPT + 5):
+        watch.look()
+    kept = watch.seen().samples
+    assert len(kept) == KEPT
+    assert kept[-1].at - kept[0].at == timedelta(seconds=KEPT - 1)
+
+
+def test_a_watch_whose_service_is_down_says_so_and_keeps_what_it_saw() -> None:
+    down = False
+
+    def ask() -> Pipeline:
+        if down:
+            raise UnavailableError("The crud service is not available.")
+        return healthy()
+
+    watch = Watch(ask)
+    watch.look()
+    down = True
+    seen = watch.look()
+    assert (seen.trouble, seen.pipeline) == ("The crud service is not available.", healthy())
+    down = False
+    assert watch.look().trouble is None
+
+
+def test_a_started_watch_looks_by_itself_and_makes_nobody_wait() -> None:
+    import threading
+
+    looked = threading.Event()
+
+    def ask() -> Pipeline:
+        looked.set()
+        return healthy()
+
+    watch = Watch(ask)
+    watch.start()
+    assert looked.wait(10)
+    watch.stop()
+
+
+def test_sizes_and_rates_are_said_as_people_say_them() -> None:
+    assert [pipeline_view.size(n) for n in (0, 1023, 2048, 5 * 2**20, 3 * 2**30)] == [
+        "0 B",
+        "1023 B",
+        "2 KiB",
+        "5 MiB",
+        "3.0 GiB",
+    ]
+    assert [pipeline_view.per_second(n) for n in (None, 0, 0.25, 12.4)] == ["", "0/s", "0.2/s", "12/s"]
+    assert pipeline_view.per_second(2048, "B") == "2 KiB/s"

@@ -1,0 +1,124 @@
+"""The frame around the rooms: who one is, the way to each room, and what waits there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import Client
+from fake_client import FakeClient, FakeTable
+from fake_operations import told
+from identity import Roles
+
+SECONDS = 60
+AUTH = {
+    "redirect_uri": "http://127.0.0.1:1/oauth2callback",
+    "cookie_secret": "s" * 40,
+    "client_id": "rowcast",
+    "client_secret": "secret",
+    "server_metadata_url": "http://127.0.0.1:1/.well-known/openid-configuration",
+}
+
+
+def _script() -> None:
+    import streamlit as st
+
+    import app
+
+    app.page(st.session_state["connect"], "maria", st.session_state["room"], st.session_state["roles"])
+
+
+def opened(
+    table: FakeTable,
+    room: str = "Settings",
+    *,
+    auth: Mapping[str, Any] | None = None,
+    user: Mapping[str, Any] | None = None,
+    roles: Roles | None = None,
+) -> AppTest:
+    connect: Callable[[str], Client] = lambda person: FakeClient(table, person)  # noqa: E731
+    at = AppTest.from_function(_script, default_timeout=SECONDS)
+    if auth is not None:
+        at.secrets["auth"] = auth
+    at.user = dict(user or {})
+    for key, value in (("connect", connect), ("room", room), ("roles", roles)):
+        at.session_state[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def links(at: AppTest) -> list[str]:
+    return [link.proto.label for link in at.get("page_link")]
+
+
+def labels(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def test_there_is_a_way_to_every_room() -> None:
+    assert links(opened(FakeTable())) == [
+        "Configurations",
+        "Activity",
+        "Pipeline",
+        "Dead letters",
+        "Reconcile",
+        "Settings",
+    ]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(3, "3"), (1200, "99+")])
+def test_open_dead_letters_are_counted_beside_their_room(count: int, shown: str) -> None:
+    table = FakeTable()
+    table.operations.pipeline = told(table.operations.pipeline, "dead-letters", facts={"open": count})
+    assert f"Dead letters :red-badge[{shown}]" in links(opened(table))
+
+
+def test_a_way_that_is_interrupted_is_said_in_every_room() -> None:
+    table = FakeTable()
+    table.operations.pipeline = told(table.operations.pipeline, "slot", state="down")
+    assert "Pipeline :red-badge[down]" in links(opened(table))
+
+
+def test_a_service_that_is_down_takes_no_room_away() -> None:
+    table = FakeTable(down="The crud service is not available.")
+    assert len(links(opened(table))) == 6
+
+
+def test_where_a_login_is_configured_nobody_sees_anything_before_it() -> None:
+    at = opened(FakeTable(), "Configurations", auth=AUTH)
+    assert labels(at) == ["Log in"]
+    assert links(at) == []
+    assert not at.text_input
+
+
+def test_each_provider_has_a_way_to_log_in() -> None:
+    shared = {name: AUTH[name] for name in ("redirect_uri", "cookie_secret")}
+    at = opened(FakeTable(), auth={**shared, "okta": {"client_id": "a"}, "google": {"client_id": "b"}})
+    assert labels(at) == ["Log in with Okta", "Log in with Google"]
+
+
+def test_whoever_logged_in_is_named_as_the_login_says_and_can_log_out() -> None:
+    user = {"is_logged_in": True, "email": "ada@example.com", "name": "Ada Lovelace"}
+    at = opened(FakeTable(), auth=AUTH, user=user)
+    said = " ".join(one.value for one in (*at.markdown, *at.caption))
+    assert "Ada Lovelace" in said
+    assert "Your login says so." in said
+    assert "Log out" in labels(at)
+    assert not at.text_input
+
+
+def test_a_group_of_the_login_decides_what_is_offered() -> None:
+    roles = Roles(default="viewer", editors=frozenset({"group:platform"}))
+    user = {"is_logged_in": True, "email": "ada@example.com", "groups": ["platform"]}
+    assert "Dry run" in labels(opened(FakeTable(), "Reconcile", auth=AUTH, user=user, roles=roles))
+    user = {**user, "groups": ["sales"]}
+    assert "Dry run" not in labels(opened(FakeTable(), "Reconcile", auth=AUTH, user=user, roles=roles))
+
+
+def test_a_setting_that_cannot_be_read_is_said_where_one_looks_for_it() -> None:
+    at = opened(FakeTable(), roles=Roles(complaint="ROWCAST_ROLE is 'admin'"))
+    assert ["ROWCAST" in error.value for error in at.error] == [True]

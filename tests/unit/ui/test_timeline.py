@@ -1,0 +1,97 @@
+"""A change's way is told from what crud knows of it and the time of looking."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import timeline
+import timeline_view
+from models import RowStatus, TargetStatus
+
+SAVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+NOW = SAVED + timedelta(seconds=90)
+SHA = "0123456789abcdef0123456789abcdef01234567"
+TIMES = {
+    "saved": SAVED,
+    "captured": SAVED + timedelta(milliseconds=18),
+    "delivered": SAVED + timedelta(milliseconds=43),
+}
+GIT = TargetStatus("git", "synced", 3, "configured", SHA, None, SAVED, TIMES)
+COMMITS = "https://git.example/commit/{commit}"
+
+
+def track(target: TargetStatus, generation: int | None = 3, commit_url: str = "") -> timeline.Track:
+    return timeline.tracks(RowStatus(1, generation, (target,)), SAVED, NOW, commit_url)[0]
+
+
+def moods(target: TargetStatus, generation: int | None = 3) -> list[str]:
+    return [step.mood for step in track(target, generation).steps]
+
+
+def test_a_delivered_change_has_each_station_with_its_lag() -> None:
+    steps = track(GIT).steps
+    assert [step.lag for step in steps] == ["", "+18 ms", "+43 ms"]
+    assert {step.mood for step in steps} == {"done"}
+    assert steps[-1].title == "Committed and pushed"
+    assert steps[-1].note == "configured · commit 0123456789"
+
+
+def test_what_gitops_applied_is_one_more_station() -> None:
+    applied = replace(GIT, times={**TIMES, "applied": SAVED + timedelta(seconds=4)})
+    assert (track(applied).steps[-1].title, track(applied).steps[-1].lag) == ("Applied by GitOps", "+4.0 s")
+
+
+def test_a_change_that_is_not_reported_yet_does_not_borrow_the_times_of_the_one_before() -> None:
+    steps = track(replace(GIT, state="pending", observed_generation=2)).steps
+    assert [step.mood for step in steps] == ["done", "waiting", "next"]
+    assert (steps[1].lag, steps[1].note) == ("for 1 min", "there is generation 2")
+    assert steps[1].at is None
+
+
+def test_a_target_that_says_why_it_cannot_deliver_has_captured_it() -> None:
+    assert moods(replace(GIT, state="pending", observed_generation=2, error="refused")) == ["done", "done", "late"]
+
+
+def test_one_that_waits_for_too_long_is_late() -> None:
+    assert moods(TargetStatus("k8s", "pending", overdue=True)) == ["done", "late", "next"]
+
+
+def test_a_dead_letter_ends_the_way() -> None:
+    assert moods(replace(GIT, state="failed", outcome="dead-lettered")) == ["done", "done", "failed"]
+
+
+def test_a_deleted_row_is_removed() -> None:
+    steps = track(replace(GIT, observed_generation=4, outcome="deleted"), generation=None).steps
+    assert [step.title for step in steps] == ["Deleted", "Captured from the database", "Removed by a commit"]
+
+
+def test_without_the_time_of_the_save_nothing_waits_since_then() -> None:
+    status = RowStatus(1, 4, (GIT,))
+    assert timeline.tracks(replace(status, targets=(replace(GIT, state="pending"),)), None, NOW)[0].steps[1].lag == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "template", "link"),
+    [
+        (GIT, COMMITS, f"https://git.example/commit/{SHA}"),
+        (GIT, "", ""),
+        (GIT, "https://git.example/commits", ""),
+        (GIT, "javascript:alert('{commit}')", ""),
+        (replace(GIT, reference=None), COMMITS, ""),
+        (TargetStatus("k8s", "synced", 3, "configured", "4711"), COMMITS, ""),
+    ],
+)
+def test_a_commit_has_a_link_where_it_is_known_how_one_looks(target: TargetStatus, template: str, link: str) -> None:
+    assert timeline.commit_link(target, template) == link
+
+
+def test_what_others_wrote_is_text_in_the_picture() -> None:
+    html = timeline_view.html(track(replace(GIT, outcome='<img src=x onerror="alert(1)">')))
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_each_station_says_in_words_what_its_dot_says_by_colour() -> None:
+    html = timeline_view.html(track(replace(GIT, state="pending", observed_generation=2, error="refused")))
+    assert [word in html for word in ("(done)", "(waiting, late)", "(failed)")] == [True, True, False]

@@ -1,0 +1,88 @@
+"""Versions of one row, put beside each other and together."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import choosing
+import merging
+import past
+from history_models import Version
+from models import AppConfig, Draft
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+BASE = Draft("a", "https://git.example/a.git", "main", "prod")
+NEXT = replace(BASE, branch="next")
+CANARY = replace(BASE, environment="canary")
+DRAFTS = st.builds(Draft, *[st.sampled_from(("a", "b", "c"))] * 4)
+
+
+def updated(before: Draft | None, after: Draft | None) -> Version:
+    return Version("updated", 2, NOW, "ada", before, after)
+
+
+def test_a_difference_has_every_field_and_marks_those_that_differ() -> None:
+    assert past.lines(BASE, NEXT).splitlines() == [
+        "  name: a",
+        "  repository_url: https://git.example/a.git",
+        "- branch: main",
+        "+ branch: next",
+        "  environment: prod",
+    ]
+
+
+def test_a_creation_is_all_new_and_a_deletion_all_gone() -> None:
+    assert {line[0] for line in past.lines(None, BASE).splitlines()} == {"+"}
+    assert {line[0] for line in past.lines(BASE, None).splitlines()} == {"-"}
+
+
+def test_a_version_says_which_fields_it_changed() -> None:
+    assert past.changed(updated(BASE, replace(NEXT, environment="dev"))) == "changed branch, environment"
+    assert past.changed(Version("created", 1, NOW, "ada", None, BASE)) == "created it"
+
+
+def test_what_the_row_says_already_is_not_restored() -> None:
+    assert past.restorable(updated(BASE, NEXT), NEXT) is None
+    assert past.restorable(updated(BASE, NEXT), BASE) == NEXT
+
+
+def test_a_deletion_is_restored_to_what_was_deleted() -> None:
+    assert past.restorable(Version("deleted", 3, NOW, "ada", NEXT, None), None) == NEXT
+
+
+def test_of_two_changes_of_different_fields_both_are_suggested() -> None:
+    sides = merging.suggestion(BASE, NEXT, CANARY)
+    assert sides == {"branch": "mine", "environment": "theirs"}
+    assert merging.merged(NEXT, CANARY, sides) == replace(NEXT, environment="canary")
+
+
+def test_of_two_changes_of_one_field_mine_is_suggested() -> None:
+    assert merging.suggestion(BASE, NEXT, replace(BASE, branch="theirs")) == {"branch": "mine"}
+
+
+@given(DRAFTS, DRAFTS, DRAFTS)
+def test_the_suggestion_loses_no_change_but_where_both_changed_one_field(
+    base: Draft, mine: Draft, theirs: Draft
+) -> None:
+    merged = merging.merged(mine, theirs, merging.suggestion(base, mine, theirs))
+    for field in vars(base):
+        old, ours, other = (getattr(draft, field) for draft in (base, mine, theirs))
+        assert getattr(merged, field) == (other if ours == old else ours)
+
+
+@given(DRAFTS, DRAFTS)
+def test_a_whole_side_is_that_side(mine: Draft, theirs: Draft) -> None:
+    differing = merging.differing(mine, theirs)
+    assert merging.merged(mine, theirs, dict.fromkeys(differing, merging.MINE)) == mine
+    assert merging.merged(mine, theirs, dict.fromkeys(differing, merging.THEIRS)) == theirs
+
+
+def row(row_id: int, generation: int = 1) -> AppConfig:
+    return AppConfig(row_id, f"app-{row_id}", "https://git.example/a.git", "main", "prod", generation, NOW, NOW, "ada")
+
+
+def test_ticked_rows_keep_their_places_and_show_what_is_new_of_them() -> None:
+    still = choosing.still((row(1), row(2), row(3)), (row(9), row(3, 2), row(1)))
+    assert [(one.id, one.generation) for one in still] == [(1, 1), (2, 1), (3, 2)]

@@ -1,0 +1,29 @@
+"""What the pages' calls of crud stand on: one way to send, which api_client.CrudClient has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Sending:
+    """Sends on behalf of one person. Every call may raise UnavailableError or RefusedError."""
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        generation: int | None = None,
+    ) -> Any:
+        raise NotImplementedError
+
+    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+        raise NotImplementedError
+
+
+def given(**params: object) -> dict[str, str]:
+    """Return those parameters that say something, as the query has them."""
+    return {name: str(value) for name, value in params.items() if value not in (None, "")}
