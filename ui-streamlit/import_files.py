@@ -15,6 +15,7 @@ from bulk_models import MOST, Format
 from view_model import FIELDS
 
 ENDINGS: Final[Mapping[str, Format]] = {"csv": "csv", "tsv": "csv", "yaml": "yaml", "yml": "yaml", "json": "json"}
+MARKED: Final = tuple(f"'{first}" for first in "=+-@\t\r'")
 # More than a browser's table and a person's eyes hold.
 MOST_ROWS: Final = 20_000
 
@@ -107,9 +108,14 @@ def _csv(text: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
             if None in record:
                 raise UnreadableError(f"At {place} there are more values than columns.")
             if any(record.values()):
-                yield place, record
+                yield place, {name: _unmarked(value) for name, value in record.items()}
     except csv.Error as error:
         raise UnreadableError(f"It is not CSV at line {reader.reader.line_num}: {error}.") from error
+
+
+def _unmarked(value: str | None) -> str | None:
+    # An export puts it before what a spreadsheet would take for a formula.
+    return value[1:] if value is not None and value.startswith(MARKED) else value
 
 
 def _json(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ MEDIA_TYPES: Mapping[Format, str] = {"json": "application/json", "yaml": "applic
 COLUMNS = ("name", "repository_url", "branch", "environment", "id", "generation", "updated_at", "updated_by")
 ROWS_AT_ONCE = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MARKED = tuple(f"'{first}" for first in (*_FORMULA, "'"))
 
 
 class Export:
@@ -43,7 +44,7 @@ class Export:
     def written(self, kind: Format) -> Iterator[bytes]:
         """The file. Raises TransientError when it breaks off."""
         with translated(), self._transaction:
-            yield from _WRITERS[kind](self._rows())
+            yield from written(kind, self._rows())
 
     def _rows(self) -> Iterator[Sequence[dict[str, Any]]]:
         yield [_row(row) for row in self._first]
@@ -51,11 +52,16 @@ class Export:
             yield [_row(row) for row in part]
 
 
+def written(kind: Format, parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
+    """Rows of COLUMNS as a file."""
+    return _WRITERS[kind](parts)
+
+
 def _row(row: RowMapping) -> dict[str, Any]:
     return {**{name: row[name] for name in COLUMNS}, "updated_at": row["updated_at"].isoformat()}
 
 
-def _json(parts: Iterator[Sequence[dict[str, Any]]]) -> Iterator[bytes]:
+def _json(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
     before = b"[\n"
     for part in parts:
         for row in part:
@@ -64,7 +70,7 @@ def _json(parts: Iterator[Sequence[dict[str, Any]]]) -> Iterator[bytes]:
     yield b"[]\n" if before == b"[\n" else b"\n]\n"
 
 
-def _yaml(parts: Iterator[Sequence[dict[str, Any]]]) -> Iterator[bytes]:
+def _yaml(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
     empty = True
     for part in parts:
         if part:
@@ -74,11 +80,10 @@ def _yaml(parts: Iterator[Sequence[dict[str, Any]]]) -> Iterator[bytes]:
         yield b"[]\n"
 
 
-def _csv(parts: Iterator[Sequence[dict[str, Any]]]) -> Iterator[bytes]:
+def _csv(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
     yield _lines([dict(zip(COLUMNS, COLUMNS, strict=True))])
     for part in parts:
-        # A person's name is nobody's formula; the other texts begin as their rules say, and are imported again.
-        yield _lines([{**row, "updated_by": _plain(row["updated_by"])} for row in part])
+        yield _lines([{name: _plain(value) for name, value in row.items()} for row in part])
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -87,8 +92,16 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _plain(value: object) -> object:
+    """A text that a spreadsheet would run as a formula gets a `'` in front, and so does one that would look like it.
+
+    Who reads it again takes a `'` away that stands before one of these characters, or before another `'`.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA + _MARKED) else value
 
 
-_WRITERS = {"json": _json, "yaml": _yaml, "csv": _csv}
+_WRITERS: Mapping[Format, Callable[[Iterator[Sequence[Mapping[str, Any]]]], Iterator[bytes]]] = {
+    "json": _json,
+    "yaml": _yaml,
+    "csv": _csv,
+}
