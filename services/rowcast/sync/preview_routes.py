@@ -18,6 +18,8 @@ from rowcast.runtime.problems import ProblemError
 TABLE = "app_configs"
 ANSWER_SECONDS = 6.0
 """Less than whoever asks will wait."""
+QUESTIONS = 8
+"""Open at once: a target that hangs must not gather them, and what it delivers waits behind them."""
 T = TypeVar("T")
 
 
@@ -72,7 +74,10 @@ class Patience:
         self._asked: set[asyncio.Task[Any]] = set()
 
     async def wait(self, question: Coroutine[Any, Any, T]) -> T:
-        """Its answer. Raises what it raises, and TransientError when it takes too long."""
+        """Its answer. Raises what it raises, and TransientError when it takes too long, or too many wait already."""
+        if len(self._asked) >= QUESTIONS:
+            question.close()
+            raise TransientError("the target is slow, and too many questions wait for it; ask again in a moment")
         task = asyncio.create_task(question)
         self._asked.add(task)
         task.add_done_callback(self._forget)

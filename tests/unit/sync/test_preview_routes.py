@@ -10,7 +10,7 @@ import pytest
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.sync.app import create_app
-from rowcast.sync.preview_routes import Patience
+from rowcast.sync.preview_routes import QUESTIONS, Patience
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.sync.test_app import Published
@@ -92,3 +92,16 @@ async def test_a_question_that_takes_too_long_is_not_cut_off() -> None:
 
     go_on.set()
     await ended.wait()
+
+
+async def test_questions_do_not_gather_before_a_target_that_hangs() -> None:
+    patience = Patience(0)
+    go_on = asyncio.Event()
+    for _ in range(QUESTIONS):
+        with pytest.raises(TransientError, match="no answer within"):
+            await patience.wait(go_on.wait())
+
+    with pytest.raises(TransientError, match="ask again in a moment"):
+        await patience.wait(go_on.wait())
+
+    go_on.set()
