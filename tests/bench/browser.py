@@ -69,7 +69,7 @@ def _delivered(crud: str, rows: int) -> None:
 
 
 def _opening(browser: Browser, env: dict[str, str], rounds: int) -> list[float]:
-    """Each time by a browser that was never here before; the server's own first page, with what it imports, is left out."""
+    # The first page of all is left out: the server imports for it what it has from then on.
     found = []
     for _ in range(rounds + 1):
         with _page(browser) as page:
