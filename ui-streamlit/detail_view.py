@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import streamlit as st
 
 import conflict_view
 import forms
+import gone_view
 import history_view
 import live_view
 import preview_view
@@ -17,13 +18,12 @@ import timeline
 import timeline_view
 import view_model
 from failures import answered, to_list
-from history_models import Histories, HistoryPage
+from history_models import Histories
 from models import AppConfig, Configurations, ConflictError, Draft, MissingError, RefusedError, RowStatus
 from preview_models import Previews
 
 REFRESH_SECONDS = 2.0
 EDIT, LIVE, HISTORY = "Fields", "Live", "History"
-COMMIT_URL: Final = "ROWCAST_COMMIT_URL"
 
 
 class Client(Configurations, Previews, Histories, Protocol):
@@ -37,7 +37,7 @@ def show(client: Client, row_id: int, *, can_edit: bool = True) -> None:
         try:
             row = _base(client, row_id)
         except MissingError as missing:
-            _gone(client, row_id, missing, can_edit=can_edit)
+            gone_view.draw(client, row_id, missing, can_edit=can_edit)
             return
         _heading(row, can_edit=can_edit)
         left, right = st.columns([3, 2], gap="medium")
@@ -89,7 +89,7 @@ def _tabs(client: Client, row: AppConfig, *, can_edit: bool) -> None:
             _edit(client, row, can_edit)
     if live.open:
         with live:
-            live_view.draw(client, row.id, os.environ.get(COMMIT_URL, ""))
+            live_view.draw(client, row.id, os.environ.get(timeline.COMMIT_URL, ""))
     if past.open:
         with past:
             history_view.draw(client, row.id, row.draft, can_edit=can_edit)
@@ -172,44 +172,7 @@ def _way(status: RowStatus, row: AppConfig) -> None:
     st.html(timeline_view.STYLE)
     # When a newer generation was saved, this page does not know before it is delivered.
     saved_at = row.updated_at if status.generation == row.generation else None
-    for track in timeline.tracks(status, saved_at, datetime.now(UTC), os.environ.get(COMMIT_URL, "")):
+    for track in timeline.tracks(status, saved_at, datetime.now(UTC), os.environ.get(timeline.COMMIT_URL, "")):
         timeline_view.draw(track)
     if not status.targets:
         st.caption("No target has reported yet.")
-
-
-def _gone(client: Client, row_id: int, missing: MissingError, *, can_edit: bool) -> None:
-    """Draw what stays of a deleted row: its past, and the way back. Raises `missing` if it never was."""
-    try:
-        found = client.history(row_id, limit=1)
-    except MissingError:
-        raise missing from None
-    name = _last_name(found)
-    st.title(name, anchor=False)
-    last = found.items[0]
-    when = view_model.ago(last.changed_at, datetime.now(UTC))
-    st.warning(f"{view_model.plain(last.changed_by)} deleted this configuration {when}. Its history stays.")
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        history_view.draw(client, row_id, None, can_edit=can_edit)
-    with right:
-        _removal(client, row_id, last.changed_at)
-    if can_edit and st.session_state.get(forms.DIALOG) == history_view.RESTORE:
-        history_view.restore(client, row_id, None)
-
-
-def _last_name(found: HistoryPage) -> str:
-    last = found.items[0]
-    said = last.after or last.before
-    return said.name if said else "Configuration"
-
-
-@st.fragment(run_every=REFRESH_SECONDS)
-def _removal(client: Client, row_id: int, deleted_at: datetime) -> None:
-    with st.container(border=True, key="delivery"):
-        st.subheader("Removal", anchor=False)
-        with answered("removal"):
-            status = client.status(row_id)
-            st.html(timeline_view.STYLE)
-            for track in timeline.tracks(status, deleted_at, datetime.now(UTC), os.environ.get(COMMIT_URL, "")):
-                timeline_view.draw(track)

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import pyarrow  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
-from streamlit.column_config import MultiselectColumn, TextColumn
 
 import import_files
+import import_report
 import importing
 import view_model
-from bulk_models import MOST, Action, Bulk, ImportLine, ImportReport
+from bulk_models import MOST, Bulk, ImportLine, ImportReport
 from failures import answered, one_line, to_list
 from models import RefusedError, UnavailableError
 
 ROOM: Final = "import"
 DONE: Final = "imported"
-HEIGHT: Final = 420
 UPLOAD_MEGABYTES: Final = 20
 EXAMPLE: Final = """name,repository_url,branch,environment
 checkout,https://git.example/shop/checkout.git,main,staging"""
-METRICS: Final[Mapping[Action, str]] = {"create": "Create", "change": "Change", "none": "Unchanged", "refuse": "Refuse"}
 
 
 def wanted() -> bool:
@@ -63,7 +60,7 @@ def show(client: Bulk) -> None:
         return
     with answered("import"):
         report = _preview(client, found.rows)
-        _report(report, found.places)
+        import_report.draw(report, found.places)
         _run(client, found.rows, found.places, report)
 
 
@@ -124,48 +121,6 @@ def _all(
     return ImportReport(tuple(lines))
 
 
-def _report(report: ImportReport, places: Sequence[str]) -> None:
-    for column, (action, label) in zip(st.columns(len(METRICS)), METRICS.items(), strict=True):
-        column.metric(label, f"{report.count(action):,}", border=True)
-    refused = report.count("refuse")
-    only = st.segmented_control(
-        "Show",
-        tuple(METRICS),
-        key="import_only",
-        default="refuse" if refused else None,
-        format_func=lambda action: METRICS[action],
-        label_visibility="collapsed",
-    )
-    _table(report, places, only)
-
-
-def _table(report: ImportReport, places: Sequence[str], only: Action | None) -> None:
-    table = importing.table(report.lines, places, only)
-    if not table.names:
-        st.caption("No line is of this kind.")
-        return
-    words, colours = tuple(importing.WORDS.values()), tuple(importing.COLOURS.values())
-    columns = {
-        "Where": pyarrow.array(table.places, pyarrow.string()),
-        "Name": pyarrow.array(table.names, pyarrow.string()),
-        "What": pyarrow.array([[word] for word in table.words], pyarrow.list_(pyarrow.string())),
-        "Details": pyarrow.array(table.details, pyarrow.string()),
-    }
-    st.dataframe(
-        pyarrow.table(columns),
-        key="import_lines",
-        hide_index=True,
-        height="content" if len(table.names) <= 10 else HEIGHT,
-        column_config={
-            "Where": TextColumn("Where", width=90),
-            "Name": TextColumn("Name", width=150),
-            "What": MultiselectColumn("What", width=90, options=words, color=colours),
-            "Details": TextColumn("Details", width=660),
-        },
-        alt="What becomes of each row of the import",
-    )
-
-
 def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str], report: ImportReport) -> None:
     refused = report.count("refuse")
     count = report.count("create") + report.count("change")
@@ -196,7 +151,7 @@ def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str],
 def _result(done: ImportReport, places: Sequence[str]) -> None:
     st.success(importing.summary(done), icon=":material/check_circle:")
     if done.count("refuse"):
-        _table(done, places, "refuse")
+        import_report.table(done, places, "refuse")
     with st.container(horizontal=True):
         st.button("Show all configurations", type="primary", on_click=to_list, key="import_to_list")
         st.button("Import another file", on_click=open_room)

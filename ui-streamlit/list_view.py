@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import bulk_view
 import choosing
+import export_view
 import forms
 import import_view
 import table_view
 import view_model
-from bulk_models import Bulk, Format
+from bulk_models import Bulk
 from failures import answered, one_line
 from models import Configurations, Page, Query, UnavailableError
 from pager import pager
@@ -23,11 +22,6 @@ from preview_models import Previews
 
 REFRESH_SECONDS = 2.0
 PAGE_SIZE = 20
-FORMATS: Final[dict[Format, tuple[str, str]]] = {
-    "csv": ("CSV", "text/csv"),
-    "yaml": ("YAML", "application/yaml"),
-    "json": ("JSON", "application/json"),
-}
 
 
 class Client(Configurations, Bulk, Previews, Protocol):
@@ -53,30 +47,12 @@ def show(client: Client, *, can_edit: bool = True) -> None:
 def _heading(head: DeltaGenerator, client: Client, query: Query, *, can_edit: bool) -> None:
     with head:
         st.title("Configurations", anchor=False, width="stretch")
-        _export(client, query)
+        export_view.draw(client, query)
         if not can_edit:
             return
         st.button("Import", icon=":material/upload:", on_click=import_view.open_room)
         if st.button("New configuration", type="primary", icon=":material/add:", shortcut="n"):
             st.session_state[forms.DIALOG] = "create"
-
-
-def _export(client: Client, query: Query) -> None:
-    with st.popover("Export", icon=":material/download:"):
-        filtered = query.search or query.environment or query.state
-        st.caption("All rows that match the filters, as a file." if filtered else "All rows, as a file.")
-        for kind, (label, mime) in FORMATS.items():
-            st.download_button(
-                label,
-                # Fetched when it is clicked, not with every page.
-                data=functools.partial(client.export, query, kind),
-                file_name=f"appconfigs-{datetime.now(UTC):%Y-%m-%d}.{kind}",
-                mime=mime,
-                on_click="ignore",
-                key=f"export:{kind}",
-                icon=":material/draft:",
-                width="stretch",
-            )
 
 
 def _first_page() -> None:

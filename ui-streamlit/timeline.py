@@ -11,6 +11,8 @@ from models import RowStatus, TargetStatus
 
 Mood = Literal["done", "waiting", "late", "failed", "next"]
 
+COMMIT_URL: Final = "ROWCAST_COMMIT_URL"
+"""The setting that says where a commit is looked at."""
 CAPTURED: Final = "Captured from the database"
 DELIVERED: Final = {"k8s": "Applied to the Kubernetes API", "git": "Committed and pushed"}
 REMOVED: Final = {"k8s": "Removed from the Kubernetes API", "git": "Removed by a commit"}
