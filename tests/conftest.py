@@ -15,7 +15,7 @@ from world import World
 
 SHARED = ("tests/integration/crud/", "tests/cluster/")
 """Folders whose tests share servers."""
-LONGEST = ("tests/e2e/", "tests/chaos/", "tests/packaging/", "tests/integration/")
+LONGEST = ("tests/browser/", "tests/e2e/", "tests/chaos/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
 

@@ -95,16 +95,14 @@ def _saving(browser: Browser, env: dict[str, str], rounds: int) -> list[float]:
     found = []
     with _page(browser) as page:
         dashboard = Dashboard(page, env["ROWCAST_UI_URL"]).open(id=1)
-        green = page.locator(".st-key-delivery").get_by_text("synced", exact=True)
         for number in range(rounds):
-            expect(green).to_have_count(2)
+            dashboard.green(number + 1)
             dashboard.write("Branch", f"measured-{number}")
             button = dashboard.button("Save")
             expect(button).to_be_enabled()
             started = time.perf_counter()
             button.click()
-            page.get_by_text(f"generation {number + 2},").first.wait_for()
-            expect(green).to_have_count(2)
+            dashboard.green(number + 2)
             found.append(time.perf_counter() - started)
     return found
 
