@@ -60,13 +60,14 @@ def test_a_preview_shows_what_saving_would_change_before_it_is_saved(ada: Dashbo
     row = world.create("catalog")
     world.settled()
     ada.open(id=row["id"])
+    ada.be("ada")
     ada.write("Branch", "release-2")
     ada.click("Preview")
     ada.sees("Nothing is saved yet.")
     diff = ada.page.get_by_test_id("stCode").filter(visible=True).first
     expect(diff).to_contain_text("-  branch: main")
     expect(diff).to_contain_text("+  branch: release-2")
-    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1250)
+    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1320)
     assert row_of(world, "catalog")["generation"] == 1
     ada.click("Save")
     ada.sees("generation 2")
