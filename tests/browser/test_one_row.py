@@ -67,7 +67,7 @@ def test_a_preview_shows_what_saving_would_change_before_it_is_saved(ada: Dashbo
     diff = ada.page.get_by_test_id("stCode").filter(visible=True).first
     expect(diff).to_contain_text("-  branch: main")
     expect(diff).to_contain_text("+  branch: release-2")
-    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1320)
+    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1500)
     assert row_of(world, "catalog")["generation"] == 1
     ada.click("Save")
     ada.sees("generation 2")
