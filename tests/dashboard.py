@@ -103,6 +103,13 @@ class Dashboard:
         """Wait until the page has this title."""
         expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
 
+    def green(self, generation: int) -> None:
+        """Wait until every target is seen to have this generation of the row that is open."""
+        delivery = self.page.locator(".st-key-delivery")
+        # First that it is told about this generation: a moment ago the badges were those of the one before.
+        expect(delivery.get_by_text(re.compile(rf"· generation {generation}$"))).to_have_count(2)
+        expect(delivery.get_by_text("synced", exact=True)).to_have_count(2)
+
     def station(self, name: str) -> Locator:
         """A box in the picture of the pipeline."""
         return self.page.locator(f'[data-station="{name}"]')

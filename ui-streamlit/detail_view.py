@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -19,10 +20,13 @@ import timeline_view
 import view_model
 from failures import answered, to_list
 from history_models import Histories
-from models import AppConfig, Configurations, ConflictError, Draft, MissingError, RefusedError, RowStatus
+from models import AppConfig, Configurations, ConflictError, Draft, MissingError, RefusedError, RowStatus, TargetStatus
 from preview_models import Previews
 
 REFRESH_SECONDS = 2.0
+# Somebody waits for it, and most changes arrive within half a second.
+ARRIVING_SECONDS = 0.5
+ARRIVING = "arriving"
 EDIT, LIVE, HISTORY = "Fields", "Live", "History"
 
 
@@ -44,7 +48,8 @@ def show(client: Client, row_id: int, *, can_edit: bool = True) -> None:
         with left:
             _tabs(client, row, can_edit=can_edit)
         with right:
-            _delivery(client, row)
+            pace = ARRIVING_SECONDS if st.session_state.get(ARRIVING) else REFRESH_SECONDS
+            st.fragment(_delivery, run_every=pace)(client, row)
         _dialogs(client, row, can_edit=can_edit)
 
 
@@ -55,13 +60,20 @@ def _base(client: Client, row_id: int) -> AppConfig:
         base = client.get(row_id)
         st.session_state.pop("conflict", None)
         st.session_state["base"] = base
+        st.session_state[ARRIVING] = _arriving(base.sync)
     return base
 
 
 def _start_from(row: AppConfig | None) -> None:
     st.session_state.pop("conflict", None)
     st.session_state["base"] = row
+    st.session_state[ARRIVING] = True
     st.rerun()
+
+
+def _arriving(targets: Iterable[TargetStatus]) -> bool:
+    """Tell whether a change is on its way that should be there in a moment."""
+    return any(target.state == "pending" and not target.overdue for target in targets)
 
 
 def _heading(row: AppConfig, *, can_edit: bool) -> None:
@@ -153,7 +165,6 @@ def _overwrite(client: Client, wanted: Draft, mine: Draft, theirs: AppConfig) ->
             st.rerun()
 
 
-@st.fragment(run_every=REFRESH_SECONDS)
 def _delivery(client: Client, row: AppConfig) -> None:
     with st.container(border=True, key="delivery"):
         st.subheader("Delivery", anchor=False)
@@ -166,6 +177,10 @@ def _delivery(client: Client, row: AppConfig) -> None:
                 st.info(f"Somebody saved generation {status.generation} meanwhile.")
                 if st.button("Show it"):
                     _start_from(None)
+            if _arriving(status.targets) != st.session_state.get(ARRIVING):
+                # After all is drawn: the page's pace is set by its next run.
+                st.session_state[ARRIVING] = _arriving(status.targets)
+                st.rerun()
 
 
 def _way(status: RowStatus, row: AppConfig) -> None:

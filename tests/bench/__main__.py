@@ -59,9 +59,11 @@ def dashboard(
     from bench.browser import measure
 
     with _platform({}) as platform:
-        print("\nthe dashboard, as Chromium sees it")
+        print(f"\nthe dashboard with {rows:,} rows, as Chromium sees it")
         for waits in measure(platform, rows, rounds):
             print(waits.line())
+        load = ", ".join(f"{value:.1f}" for value in psutil.getloadavg())
+        print(f"  load of the machine meanwhile (1, 5, 15 min): {load}")
 
 
 @contextmanager

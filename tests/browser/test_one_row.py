@@ -22,11 +22,6 @@ def fill(window: Dashboard, name: str, **more: str) -> None:
     window.write("Environment", row["environment"])
 
 
-def green(window: Dashboard) -> None:
-    """Wait until every target has the row that the window shows."""
-    expect(window.page.locator(".st-key-delivery").get_by_text("synced", exact=True)).to_have_count(2)
-
-
 def row_of(world: World, name: str) -> dict[str, object]:
     """The row of that name."""
     with world.api() as api:
@@ -39,7 +34,7 @@ def test_a_new_row_turns_green(ada: Dashboard, world: World) -> None:
     fill(ada, "checkout")
     ada.click("Create")
     ada.titled("checkout")
-    green(ada)
+    ada.green(1)
     ada.click("Configurations")
     expect(ada.row("checkout")).to_contain_text("synced")
     assert row_of(world, "checkout")["updated_by"] == "ada"
@@ -57,7 +52,7 @@ def test_what_breaks_a_rule_is_said_at_its_field_and_then_saved_right(ada: Dashb
     ada.write("Branch", "next")
     ada.click("Save")
     ada.sees("generation 2")
-    green(ada)
+    ada.green(2)
     assert row_of(world, "invoices")["branch"] == "next"
 
 
@@ -65,17 +60,18 @@ def test_a_preview_shows_what_saving_would_change_before_it_is_saved(ada: Dashbo
     row = world.create("catalog")
     world.settled()
     ada.open(id=row["id"])
+    ada.be("ada")
     ada.write("Branch", "release-2")
     ada.click("Preview")
     ada.sees("Nothing is saved yet.")
     diff = ada.page.get_by_test_id("stCode").filter(visible=True).first
     expect(diff).to_contain_text("-  branch: main")
     expect(diff).to_contain_text("+  branch: release-2")
-    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1250)
+    pictures.take(ada.page, "preview", "Preview: the difference to what is live, before it is saved", height=1500)
     assert row_of(world, "catalog")["generation"] == 1
     ada.click("Save")
     ada.sees("generation 2")
-    green(ada)
+    ada.green(2)
 
 
 def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, world: World) -> None:
@@ -94,7 +90,7 @@ def test_two_who_edit_the_same_row_see_each_other_and_choose(windows: Windows, w
     pictures.take(grace.page, "conflict", "A conflict: both versions, and the choice")
     grace.click("Save mine over it")
     grace.sees("generation 3")
-    green(grace)
+    grace.green(3)
     found = row_of(world, "payments")
     assert (found["branch"], found["updated_by"]) == ("theirs", "grace")
     ada.sees("saved generation 3 meanwhile")
@@ -107,7 +103,7 @@ def test_a_renamed_row_is_found_by_its_new_name_only(ada: Dashboard, world: Worl
     ada.write("Name", "basket")
     ada.click("Save")
     ada.titled("basket")
-    green(ada)
+    ada.green(2)
     ada.click("Configurations")
     ada.field("Search").fill("cart")
     ada.sees("No configuration matches.")
@@ -145,4 +141,4 @@ def test_a_row_is_created_by_the_keyboard_alone(ada: Dashboard, world: World) ->
     expect(ada.button("Create")).to_be_focused()
     keyboard.press("Enter")
     ada.titled("loyalty")
-    green(ada)
+    ada.green(1)
