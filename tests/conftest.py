@@ -19,6 +19,7 @@ LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Several workers (`-n`) never start the same servers twice: whatever shares a fixture stays together."""
     for item in items:
