@@ -7,33 +7,45 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from rowcast_local.platform import Platform
 from world import World
 
-SHARED = ("tests/browser/", "tests/integration/crud/", "tests/cluster/")
-"""Folders whose tests share servers."""
+ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/", "tests/integration/kubernetes/", "tests/integration/way/")
+"""Folders whose tests share the platform, but for files that start what they need themselves."""
+OF_THEIR_OWN = ("tests/e2e/test_docs.py", "tests/e2e/test_traces.py")
+SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/cluster/")
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class Grouped(LoadScopeScheduling):  # type: ignore[misc]
+    """Several workers (`-n`) never start the same servers twice: whatever shares them stays together.
+
+    (`--dist loadgroup` would do, but its marks have no effect with pytest 9.2 and pytest-xdist 3.8.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if path.startswith(ON_THE_PLATFORM) and path not in OF_THEIR_OWN:
+            return "platform"
+        return next((shared for shared in SHARED if path.startswith(shared)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
+    """Take the place of whatever `--dist` names."""
+    return Grouped(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several workers (`-n`) never start the same servers twice: whatever shares a fixture stays together."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """The longest first, where there are several workers."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: _begins(item.nodeid))
-
-
-def _group(item: pytest.Item) -> str:
-    path = item.nodeid.partition("::")[0]
-    if shared := next((folder for folder in SHARED if path.startswith(folder)), None):
-        return shared
-    on_platform = "platform" in getattr(item, "fixturenames", ()) or path.startswith("tests/contract/")
-    return "platform" if on_platform else path
 
 
 def _begins(nodeid: str) -> int:
