@@ -69,10 +69,12 @@ def trace(collector: Collector, row_id: int, generation: int) -> list[Span]:
         return collector.of(found.pop()) if len(found) == 1 else []
 
     def complete() -> bool:
-        names = [span.name for span in its()]
-        return names.count("record status") >= 2 and any(name.startswith("save:") for name in names)
+        spans = its()
+        # Of each target, not two in all: what is delivered again is recorded again.
+        recorded = {told(span, "target") for span in spans if span.name == "record status"}
+        return recorded == {"git", "k8s"} and any(span.name.startswith("save:") for span in spans)
 
-    wait_until(complete, lambda: str([(span.service, span.name) for span in its()]))
+    wait_until(complete, lambda: str([(span.service, span.name, span.attributes) for span in its()]))
     wait_until(lambda: orphans(its()) == [], lambda: str(orphans(its())))
     return its()
 
