@@ -8,6 +8,8 @@ from pathlib import Path
 from rowcast_local.accounts import reachable_folder, service_account
 from rowcast_local.credentials import Credentials
 from rowcast_local.part import Part, nothing
+from rowcast_local.parts import argocd
+from rowcast_local.parts.argocd import ArgoCD
 from rowcast_local.parts.connect import Connect
 from rowcast_local.parts.dapr import Sidecar
 from rowcast_local.parts.etcd import Etcd
@@ -15,6 +17,7 @@ from rowcast_local.parts.git_repository import GitRepository
 from rowcast_local.parts.kafka import Kafka
 from rowcast_local.parts.kube_apiserver import KubeApiServer
 from rowcast_local.parts.postgres import DATABASE, Postgres
+from rowcast_local.parts.redis import Redis
 from rowcast_local.paths import CHECKOUT, State
 from rowcast_local.ports import HOST
 from rowcast_local.probes import answers, connector_runs
@@ -22,6 +25,7 @@ from rowcast_local.program import Program
 from rowcast_local.provision.toolbox import Toolbox
 
 NAMESPACE = "rowcast"
+GITOPS_NAMESPACE = "rowcast-gitops"
 CONNECTOR = "rowcast"
 APPS = ("crud", "sync-k8s", "sync-git", "ui")
 OWN_SERVICES = (*APPS, *(f"{app}-dapr" for app in APPS), "connector")
@@ -39,6 +43,7 @@ class Blueprint:
     credentials: Credentials
     checkout: Path = CHECKOUT
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gitops: str = ""
 
     @property
     def postgres(self) -> Postgres:
@@ -95,6 +100,31 @@ class Blueprint:
         """What sync-git commits to."""
         return GitRepository(self.state.data / "git" / "configurations.git")
 
+    @property
+    def redis(self) -> Redis:
+        """Argo CD's cache."""
+        return Redis(self.toolbox.extras["redis"], self.state.data / "redis", self.ports["redis"], self.credentials)
+
+    @property
+    def argocd(self) -> ArgoCD:
+        """What makes commits real, if it is asked for."""
+        ports = {
+            "repo-server": self.ports["argocd-repo-server"],
+            "repo-server-metrics": self.ports["argocd-repo-server-metrics"],
+            "controller-metrics": self.ports["argocd-application-controller"],
+        }
+        return ArgoCD(
+            binary=self.toolbox.extras["argocd"],
+            crds=self.toolbox.extras["argocd-crds"],
+            folder=self.state.data / "argocd",
+            ports=ports,
+            server=self.kube_apiserver,
+            redis=self.redis,
+            repository=self.git_repository,
+            credentials=self.credentials,
+            destination=GITOPS_NAMESPACE,
+        )
+
     def sidecar(self, app: str) -> Sidecar:
         """The daprd of `app`; the dashboard's gets no app port, since nobody calls a dashboard."""
         kinds = ("http", "grpc", "internal", "metrics")
@@ -115,7 +145,23 @@ class Blueprint:
 
     def parts(self) -> list[Part]:
         """Every part, each kind of thing before what needs it (for reading only: all start at once)."""
-        return [*self._real_parts(), *self._apps(), self._connector(), *map(self._sidecar_part, APPS)]
+        ours = [*self._apps(), self._connector(), *map(self._sidecar_part, APPS)]
+        return [*self._real_parts(), *(self._argocd_parts() if self.gitops else ()), *ours]
+
+    def _argocd_parts(self) -> list[Part]:
+        redis, engine = self.redis, self.argocd
+        controller, needs = engine.controller(), ("kube-apiserver", "redis", "argocd-repo-server")
+        return [
+            Part(redis.program(), redis.ready, redis.prepare, redis.port),
+            Part(
+                engine.repo_server(),
+                engine.repo_server_ready,
+                engine.prepare,
+                engine.ports["repo-server"],
+                ("kube-apiserver", "redis"),
+            ),
+            Part(controller, engine.controller_ready, port=engine.ports["controller-metrics"], needs=needs),
+        ]
 
     def _real_parts(self) -> list[Part]:
         postgres, kafka, connect = self.postgres, self.kafka, self.connect
@@ -146,6 +192,12 @@ class Blueprint:
             "ROWCAST_GIT_BRANCH": repository.branch,
             "ROWCAST_GIT_CACHE": str(self.state.data / "git" / "mirror"),
         }
+        if self.gitops:
+            git |= {
+                "ROWCAST_GITOPS_ENGINE": self.gitops,
+                "ROWCAST_GITOPS_APPLICATION": f"{argocd.NAMESPACE}/{argocd.APPLICATION}",
+                "KUBECONFIG": str(self.kube_apiserver.gitops_kubeconfig),
+            }
         return [
             self._service("crud", ("crud", "serve", "--migrate"), crud, ("postgres",)),
             self._service("sync-k8s", ("sync", "serve"), cluster, ("kube-apiserver",)),

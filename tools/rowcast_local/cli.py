@@ -34,16 +34,28 @@ def main() -> None:
     run(app)
 
 
+class Engine(StrEnum):
+    """What applies the commits to the cluster."""
+
+    NONE = "none"
+    ARGOCD = "argocd"
+
+
 @app.command()
 def up(
     parts_only: Annotated[
         bool, typer.Option("--parts-only", help="Leave our own services to `dapr run -f .`.")
     ] = False,
+    gitops: Annotated[
+        Engine | None, typer.Option("--gitops", help="Who makes the commits real; kept until another is named.")
+    ] = None,
 ) -> None:
     """Starts the whole platform, and shows one configuration become a custom resource and a commit."""
     console = Console(stderr=True, highlight=False)
     with alone(), Progress(console) as progress:
-        platform = Platform(state_folder(), progress=progress, without=OWN_SERVICES if parts_only else ())
+        engine = None if gitops is None else gitops.value.replace("none", "")
+        without = OWN_SERVICES if parts_only else ()
+        platform = Platform(state_folder(), progress=progress, without=without, gitops=engine)
         if platform.running:
             console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
             return

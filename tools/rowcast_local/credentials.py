@@ -21,6 +21,8 @@ class Credentials:
     replication: str = field(default_factory=_token, repr=False)
     kubernetes_admin: str = field(default_factory=_token, repr=False)
     kubernetes_sync: str = field(default_factory=_token, repr=False)
+    kubernetes_gitops: str = field(default_factory=_token, repr=False)
+    redis: str = field(default_factory=_token, repr=False)
 
 
 def settle_credentials(file: Path) -> Credentials:

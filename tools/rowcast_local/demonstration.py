@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import yaml
 
-from rowcast_local.assembly import NAMESPACE, Blueprint
+from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE, Blueprint
 from rowcast_local.errors import LocalError
 from rowcast_local.journey import Journey
 from rowcast_local.probes import client
@@ -48,6 +48,7 @@ def follow(blueprint: Blueprint) -> Journey:
         captured=None if captured is None else (captured - started) * 1000,
         applied=(seen["applied"] - started) * 1000,
         committed=(seen["committed"] - started) * 1000,
+        synced=(seen["synced"] - started) * 1000 if "synced" in seen else None,
     )
 
 
@@ -76,9 +77,11 @@ def _watch(blueprint: Blueprint, generation: int) -> dict[str, float]:
     seen: dict[str, float] = {}
     with client(str(server.certificate)) as cluster:
         checks: dict[str, Callable[[], int]] = {
-            "applied": lambda: _applied(cluster, blueprint),
+            "applied": lambda: _applied(cluster, blueprint, NAMESPACE),
             "committed": lambda: _committed(blueprint),
         }
+        if blueprint.gitops:
+            checks["synced"] = lambda: _applied(cluster, blueprint, GITOPS_NAMESPACE)
         while missing := checks.keys() - seen.keys():
             for name in sorted(missing):
                 if checks[name]() >= generation:
@@ -91,9 +94,9 @@ def _watch(blueprint: Blueprint, generation: int) -> dict[str, float]:
     return seen
 
 
-def _applied(cluster: httpx.Client, blueprint: Blueprint) -> int:
+def _applied(cluster: httpx.Client, blueprint: Blueprint, namespace: str) -> int:
     server = blueprint.kube_apiserver
-    url = f"{server.url}/apis/rowcast.dev/v1alpha1/namespaces/{NAMESPACE}/appconfigs/{NAME}"
+    url = f"{server.url}/apis/rowcast.dev/v1alpha1/namespaces/{namespace}/appconfigs/{NAME}"
     try:
         response = cluster.get(url, headers=server.admin_headers)
     except httpx.HTTPError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.table import Table
 
-from rowcast_local.assembly import NAMESPACE
+from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Journey:
     captured: float | None
     applied: float
     committed: float
+    synced: float | None = None
 
 
 def report(journey: Journey, dashboard: str) -> Group:
@@ -38,6 +39,8 @@ def _table(journey: Journey) -> Table:
         ("applied", journey.applied, f"the custom resource in namespace {NAMESPACE} has this generation"),
         ("committed", journey.committed, "the file at the tip of main has this generation"),
     ]
+    if journey.synced is not None:
+        stages.append(("synced", journey.synced, f"by Argo CD, the custom resource is in {GITOPS_NAMESPACE}, too"))
     for name, after, seen in stages:
         table.add_row(name, "?" if after is None else f"{after:.0f} ms", seen)
     return table

@@ -47,6 +47,11 @@ class State:
         return self.folder / "without.json"
 
     @property
+    def gitops(self) -> Path:
+        """Which engine makes its commits real."""
+        return self.folder / "gitops"
+
+    @property
     def ports(self) -> Path:
         """Which ports it has."""
         return self.folder / "ports.json"

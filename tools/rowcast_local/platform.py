@@ -13,10 +13,11 @@ from pathlib import Path
 import httpx
 
 from rowcast_local.accounts import substitute_folder
-from rowcast_local.assembly import NAMESPACE, Blueprint
+from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE, Blueprint
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
 from rowcast_local.part import Part
+from rowcast_local.parts.argocd_objects import apply_argocd_objects
 from rowcast_local.parts.cluster_objects import apply_cluster_objects
 from rowcast_local.parts.kafka import KafkaStorageError
 from rowcast_local.paths import CHECKOUT, State, cache_folder
@@ -40,7 +41,8 @@ class Platform:
     """The parts of one platform, whose files are all below `folder`.
 
     `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the
-    environment of parts, by name. Raises PlatformError, StepError or SupervisorError where something can't be had.
+    environment of parts, by name; `gitops` is the engine that makes commits real (empty: none; None: the one that it
+    was started with before). Raises PlatformError, StepError or SupervisorError where something can't be had.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Platform:
         free_ports: bool = False,
         without: Collection[str] = (),
         settings: Mapping[str, Mapping[str, str]] | None = None,
+        gitops: str | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.state = State(folder)
@@ -58,6 +61,7 @@ class Platform:
         self._free_ports = free_ports
         self._without = frozenset(without)
         self._settings = settings or {}
+        self._gitops = gitops
         self._progress = progress or Progress()
         self.supervisor = Supervisor(self.state)
 
@@ -66,10 +70,17 @@ class Platform:
         """Whether its supervisor is there; its parts may still be on their way."""
         return self.supervisor.running()
 
+    @property
+    def gitops(self) -> str:
+        """The engine that makes commits real; empty for none."""
+        if self._gitops is not None:
+            return self._gitops
+        return self.state.gitops.read_text() if self.state.gitops.exists() else ""
+
     @cached_property
     def toolbox(self) -> Toolbox:
         """The programs of all parts, got if they are missing."""
-        return provide(cache_folder(), self._progress)
+        return provide(cache_folder(), self._progress, gitops=self.gitops)
 
     @cached_property
     def blueprint(self) -> Blueprint:
@@ -79,7 +90,7 @@ class Platform:
             raise PlatformError("no platform here yet: start one with ./task up")
         credentials = settle_credentials(self.state.credentials)
         toolbox = Toolbox.from_json(self.state.toolbox.read_text())
-        return Blueprint(toolbox, self.state, ports, credentials, self._checkout, self._settings)
+        return Blueprint(toolbox, self.state, ports, credentials, self._checkout, self._settings, self.gitops)
 
     @cached_property
     def parts(self) -> dict[str, Part]:
@@ -100,6 +111,7 @@ class Platform:
         toolbox = self.toolbox
         self.state.create()
         self.state.without.write_text(json.dumps(sorted(self._without)))
+        self.state.gitops.write_text(self.gitops)
         settle_ports(self.state.ports, all_free=self._free_ports)
         write_private(self.state.toolbox, toolbox.to_json())
         self.__dict__.pop("blueprint", None)
@@ -163,6 +175,7 @@ class Platform:
             "ROWCAST_CONNECT_URL": blueprint.connect.url,
             "ROWCAST_KAFKA": blueprint.kafka.bootstrap,
             "ROWCAST_NAMESPACE": NAMESPACE,
+            **({"ROWCAST_GITOPS_NAMESPACE": GITOPS_NAMESPACE} if self.gitops else {}),
         } | self._path()
 
     def _path(self) -> dict[str, str]:
@@ -185,6 +198,8 @@ class Platform:
     def _apply_cluster_objects(self) -> bool:
         try:
             apply_cluster_objects(self.blueprint.kube_apiserver)
+            if self.gitops:
+                apply_argocd_objects(self.blueprint.argocd)
         except httpx.HTTPError:
             return False
         return True

@@ -20,8 +20,9 @@ from rowcast.sync import subscription
 from rowcast.sync.delivery import Delivery
 from rowcast.sync.facts import Facts
 from rowcast.sync.facts_route import add_route as add_facts_route
+from rowcast.sync.gitops import GitOps
 from rowcast.sync.hindsight import Hindsight
-from rowcast.sync.metrics import ReconcileMetrics, SyncMetrics, WorkMetrics
+from rowcast.sync.metrics import GitOpsMetrics, ReconcileMetrics, SyncMetrics, WorkMetrics
 from rowcast.sync.preview_routes import add_routes as add_preview_routes
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
@@ -45,7 +46,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work) for work in (_start(starting), drift.run(), after_snapshot.run())]
+        works = [_start(starting), drift.run(), after_snapshot.run(), *(engine.run() for engine in engines)]
+        tasks = [asyncio.create_task(work) for work in works]
         if settings.reconcile_seconds:
             tasks.append(asyncio.create_task(period.run()))
         yield
@@ -74,6 +76,10 @@ def create_app(
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
+    engines = []
+    if settings.gitops_engine != "none":
+        engines.append(GitOps(settings, starting, told, GitOpsMetrics(settings.target, equipment.registry)))
+        starting.listen_to_pushes(engines[0].pushed)
     hindsight = Hindsight(starting, source)
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)

@@ -54,6 +54,11 @@ class SyncSettings(Settings):
     git_cache: Path | None = Field(default=None, validate_default=True)
     """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
 
+    gitops_engine: Literal["none", "argocd", "flux"] = "none"
+    """What makes the commits real (git): it is asked to look after each push, and what it made of them is told."""
+    gitops_application: Annotated[str, Field(pattern=r"^([a-z0-9][-a-z0-9.]*/[a-z0-9][-a-z0-9.]*)?$")] = ""
+    """`namespace/name` of Argo CD's Application, or of Flux' GitRepository and Kustomization, which share a name."""
+
     environments: dict[str, dict[str, JsonValue] | None] = Field(default={}, validate_default=False)
     """Where the rows of single environments go instead, as JSON: by environment (`*`: all that are not named) what it
     has of its own of the settings `git_…` or `namespace`, `kubeconfig`, `kube_context`; `null`: not delivered by this
@@ -71,6 +76,18 @@ class SyncSettings(Settings):
             if environment != ANY and not LABEL.fullmatch(environment):
                 raise ValueError(f"{environment!r} is not a DNS-1123 label")
         return value
+
+    @model_validator(mode="after")
+    def _engine_has_an_application(self) -> Self:
+        if self.gitops_engine == "none":
+            return self
+        if self.target != "git":
+            raise ValueError("ROWCAST_GITOPS_ENGINE: only for ROWCAST_TARGET=git")
+        if not self.gitops_application:
+            raise ValueError(f"ROWCAST_GITOPS_APPLICATION: required when ROWCAST_GITOPS_ENGINE={self.gitops_engine}")
+        if len(destinations(self).by_route) > 1:
+            raise ValueError("ROWCAST_GITOPS_ENGINE: one Application follows one branch; ROWCAST_ENVIRONMENTS has more")
+        return self
 
     @model_validator(mode="after")
     def _destinations_are_places(self) -> Self:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 from rowcast.core.errors import TransientError
+from rowcast.core.gitops import Behind
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Result, RowKey, Target
 from rowcast.core.preview import Preview, Shown
@@ -14,6 +16,15 @@ from rowcast.core.render import Desired
 from rowcast.sync.destinations import destinations
 from rowcast.sync.routing import Routing
 from rowcast.sync.settings import SyncSettings
+
+
+@runtime_checkable
+class Committing(Protocol):
+    """A target that commits, and can tell what a commit lacks."""
+
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """As `GitTarget.behind`."""
+        ...
 
 
 class Starting:
@@ -24,6 +35,7 @@ class Starting:
         self._target = target
         self._started = False
         self._listener: DriftListener | None = None
+        self._on_push: Callable[[str], None] = lambda _commit: None
 
     @property
     def name(self) -> str:
@@ -42,10 +54,19 @@ class Starting:
         """Whom the target will tell of drift."""
         self._listener = listener
 
+    def listen_to_pushes(self, listener: Callable[[str], None]) -> None:
+        """Whom a Git target will tell of its commits; to be said before the start."""
+        self._on_push = listener
+
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """What a commit lacks of a Git target's tip, once started."""
+        target = self._ready()
+        return await target.behind(revision, names) if isinstance(target, Committing) else None
+
     async def start(self) -> None:
         """Make the target and read its inventory. Raises TransientError while that can't be done."""
         if self._target is None:
-            self._target = await _make(self._settings)
+            self._target = await _make(self._settings, self._on_push)
         if self._listener is not None:
             self._target.listen(self._listener)
         await self._target.start()
@@ -86,16 +107,16 @@ class Starting:
         return self._target
 
 
-async def _make(settings: SyncSettings) -> Target:
+async def _make(settings: SyncSettings, on_push: Callable[[str], None]) -> Target:
     """Make the target that the settings name: one behind which there are several, where environments have their own."""
     if not settings.environments:
-        return await _make_one(settings)
+        return await _make_one(settings, on_push)
     found = destinations(settings)
-    targets = {route: partial(_make_one, there) for route, there in found.by_route.items()}
+    targets = {route: partial(_make_one, there, on_push) for route, there in found.by_route.items()}
     return Routing(settings.target, targets, found.route_of)
 
 
-async def _make_one(settings: SyncSettings) -> Target:
+async def _make_one(settings: SyncSettings, on_push: Callable[[str], None]) -> Target:
     """The other kind of target's libraries are not even imported."""
     if settings.target == "k8s":
         from rowcast.sync.targets.kubernetes import connect
@@ -112,5 +133,6 @@ async def _make_one(settings: SyncSettings) -> Target:
             root=settings.git_root,
             cache=settings.git_cache,
             environment=os.environ,
-        )
+        ),
+        on_push=on_push,
     )

@@ -35,13 +35,18 @@ def apply_cluster_objects(server: KubeApiServer) -> None:
     """Puts them there; to repeat it changes nothing. Raises httpx.HTTPError if the server refuses or is away."""
     with client(str(server.certificate)) as http:
         for path, manifest in cluster_objects(server.namespace):
-            http.patch(
-                server.url + path,
-                params={"fieldManager": FIELD_MANAGER, "force": "true"},
-                headers={**server.admin_headers, "content-type": "application/apply-patch+yaml"},
-                content=yaml.safe_dump(manifest),
-            ).raise_for_status()
+            apply(http, server, path, manifest)
         _require_served(http, server)
+
+
+def apply(http: httpx.Client, server: KubeApiServer, path: str, manifest: Manifest) -> None:
+    """Puts one object there. Raises httpx.HTTPError if the server refuses or is away."""
+    http.patch(
+        server.url + path,
+        params={"fieldManager": FIELD_MANAGER, "force": "true"},
+        headers={**server.admin_headers, "content-type": "application/apply-patch+yaml"},
+        content=yaml.safe_dump(manifest),
+    ).raise_for_status()
 
 
 def _require_served(http: httpx.Client, server: KubeApiServer) -> None:

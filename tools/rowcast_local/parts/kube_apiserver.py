@@ -14,6 +14,7 @@ from rowcast_local.program import Program
 
 ADMIN = "rowcast-admin"
 SYNC = "rowcast-sync"
+GITOPS = "rowcast-gitops"
 SERVICE_RANGE = "10.96.0.0/16"
 
 
@@ -50,6 +51,11 @@ class KubeApiServer:
         return self.folder / "sync.kubeconfig"
 
     @property
+    def gitops_kubeconfig(self) -> Path:
+        """For sync-git, where an engine makes its commits real: may ask that engine's Application."""
+        return self.folder / "gitops.kubeconfig"
+
+    @property
     def admin_headers(self) -> dict[str, str]:
         """For requests as the administrator."""
         return {"authorization": f"Bearer {self.credentials.kubernetes_admin}"}
@@ -63,10 +69,12 @@ class KubeApiServer:
         tokens = [
             f"{given.kubernetes_admin},{ADMIN},{ADMIN},system:masters",
             f"{given.kubernetes_sync},{SYNC},{SYNC}",
+            f"{given.kubernetes_gitops},{GITOPS},{GITOPS}",
         ]
         write_private(self._file("tokens.csv"), "\n".join(tokens) + "\n")
         write_private(self.admin_kubeconfig, self._kubeconfig(ADMIN, given.kubernetes_admin))
         write_private(self.sync_kubeconfig, self._kubeconfig(SYNC, given.kubernetes_sync))
+        write_private(self.gitops_kubeconfig, self._kubeconfig(GITOPS, given.kubernetes_gitops))
 
     def program(self) -> Program:
         """The server's process; it ends if etcd isn't there within some 20 s, and then wants to be started again."""

@@ -51,6 +51,17 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
 FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("toxiproxy", "2.5.0", "github.com/Shopify/toxiproxy/v2/cmd/server"),
 )
+# What `./task up GITOPS=argocd` runs: one program, whose name says which of its parts it is.
+ARGOCD = "3.2.0"
+GITOPS_PARTS: tuple[GoPart | GoFiles, ...] = (
+    GoPart(
+        "argocd",
+        ARGOCD,
+        "github.com/argoproj/argo-cd/v3/cmd",
+        {"github.com/argoproj/argo-cd/v3/common.version": ARGOCD},
+    ),
+    GoFiles("argocd-crds", ARGOCD, "github.com/argoproj/argo-cd/v3", "manifests/crds", module="argocd"),
+)
 # What runs in every cluster for tests.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
     *map(dapr_part, ("operator", "injector", "sentry", "placement")),

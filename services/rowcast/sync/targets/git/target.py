@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from rowcast.core.gitops import Behind
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.targets.git.behind import behind
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
 from rowcast.sync.targets.git.changes import Changes, decide, expected
 from rowcast.sync.targets.git.message import message_of, people_of
@@ -30,8 +32,15 @@ class GitTarget:
 
     name = "git"
 
-    def __init__(self, settings: GitSettings, tombstones: Tombstones | None = None) -> None:
+    def __init__(
+        self,
+        settings: GitSettings,
+        tombstones: Tombstones | None = None,
+        on_push: Callable[[str], None] = lambda _commit: None,
+    ) -> None:
+        """`on_push` is told of each commit that has landed, and must return at once."""
         self._settings = settings
+        self._on_push = on_push
         self._mirror = Mirror(settings)
         self._tombstones = tombstones or Tombstones()
         self._branch = Branch(settings, self._mirror, self._tombstones)
@@ -88,6 +97,18 @@ class GitTarget:
         # Outside of the turn: what a commit has, it has for ever.
         return await read_shown(self._mirror, tip, own[0].key) if own and tip else None
 
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """What a commit lacks of the tip, and whose these resources are; None for one that the remote does not know."""
+        async with self._turn:
+            for known in (True, False):
+                if not (known and self._branch.current):
+                    await self._branch.refresh()
+                index, tip, root = self._branch.index, self._branch.tip, self._settings.root
+                found = await behind(self._mirror, index, tip, revision, names, root) if tip else None
+                if found is not None:
+                    return found
+        return None
+
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver a batch in at most one commit. Raises TransientError when nothing of it was delivered."""
         async with self._turn:
@@ -114,6 +135,7 @@ class GitTarget:
             finally:
                 if not landed:
                     index.restore(changes.before)
+            self._on_push(self._branch.tip or "")
             self._maintain()
         for one in changes.judged:
             if one.outcome is Outcome.STALE:

@@ -87,6 +87,10 @@ class Api:
         answer: dict[str, Any] | None = await self._request("GET", self._path(resource, name), missing_ok=True)
         return answer
 
+    async def merge(self, resource: ResourceType, name: str, body: object) -> None:
+        """Merge a part into an object that is not ours (RFC 7386). Raises TransientError while there is none."""
+        await self._request("PATCH", self._path(resource, name), body=body, content_type="application/merge-patch+json")
+
     async def delete(self, live: Live) -> None:
         """Delete exactly this version of this object; one that is gone is no error."""
         preconditions = {"uid": live.uid, "resourceVersion": live.resource_version}
@@ -111,12 +115,18 @@ class Api:
                 return found, answer["metadata"]["resourceVersion"]
             query = [("limit", str(PAGE)), ("continue", token)]
 
-    async def watch(self, resource: ResourceType, resource_version: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Changes since a resource version, as (ADDED | MODIFIED | DELETED, object); ends when the server ends it."""
+    async def watch(
+        self, resource: ResourceType, resource_version: str, name: str | None = None
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Changes since a resource version, as (ADDED | MODIFIED | DELETED, object); ends when the server ends it.
+
+        Of all objects, or of the one of that name.
+        """
         query = [
             ("watch", "true"),
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(WATCH_SECONDS)),
+            *([("fieldSelector", f"metadata.name={name}")] if name is not None else ()),
         ]
         limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=REQUEST_SECONDS)
         async with self._send("GET", self._path(resource), query=query, limit=limit) as response:

@@ -1,0 +1,126 @@
+"""What a GitOps engine says of the commits that it makes real, and what that means for rows. Pure.
+
+Sources: Argo CD's Application (argoproj.io/v1alpha1, `status`), Flux' Kustomization (kustomize.toolkit.fluxcd.io/v1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rowcast.core.render import RENDERERS
+
+OURS = frozenset((type_.group, type_.kind) for renderer in RENDERERS.values() for type_ in renderer.types)
+SHOWN = 1_000
+"""Rows that one message names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An engine's word. `revision` is the commit that it compares the cluster with, None before the first.
+
+    `lagging` are the names of resources that are not as that commit has them, `errors` what it says of single ones.
+    """
+
+    revision: str | None
+    sync: str
+    health: str
+    message: str | None = None
+    lagging: frozenset[str] = frozenset()
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Which rows a commit does not have as the branch's tip has them, and whose the names of resources are."""
+
+    rows: frozenset[int]
+    by_name: Mapping[str, int]
+
+
+def of_application(body: Mapping[str, Any] | None) -> Seen:
+    """Read an Argo CD Application; None is one that is not there."""
+    if body is None:
+        return Seen(None, "Unknown", "Missing", "the Application is not there")
+    status = _mapping(body.get("status"))
+    sync, health = _mapping(status.get("sync")), _mapping(status.get("health"))
+    operation = _mapping(status.get("operationState"))
+    resources = [one for one in _list(status.get("resources")) if _is_ours(one)]
+    lagging = frozenset(str(one.get("name")) for one in resources if one.get("status") != "Synced")
+    return Seen(
+        revision=_text(sync.get("revision")),
+        sync=str(sync.get("status") or "Unknown"),
+        health=str(health.get("status") or "Unknown"),
+        message=_complaint(status, operation, lagging),
+        lagging=lagging,
+        errors=dict(_refusals(operation, lagging)),
+    )
+
+
+def of_kustomization(body: Mapping[str, Any] | None) -> Seen:
+    """Read a Flux Kustomization; None is one that is not there."""
+    if body is None:
+        return Seen(None, "Unknown", "Missing", "the Kustomization is not there")
+    status = _mapping(body.get("status"))
+    ready = next((one for one in _list(status.get("conditions")) if one.get("type") == "Ready"), {})
+    applied = _text(status.get("lastAppliedRevision"))
+    well = ready.get("status") == "True"
+    return Seen(
+        revision=applied.rpartition(":")[2] if applied else None,
+        sync="Synced" if well else "OutOfSync",
+        health="Healthy" if well else "Progressing" if ready.get("status") != "False" else "Degraded",
+        message=None if well else _text(ready.get("message")),
+    )
+
+
+def progress(application: str, seen: Seen, behind: Behind | None, observed_at: str) -> dict[str, Any]:
+    """The message's `progress`. `behind` None: the commit is not known to our branch, and so all rows wait."""
+    rows = frozenset[int]() if behind is None else behind.rows
+    names = {} if behind is None else behind.by_name
+    rows |= {names[name] for name in seen.lagging if name in names}
+    errors = {str(names[name]): text for name, text in seen.errors.items() if name in names}
+    return {
+        "application": application,
+        "revision": seen.revision,
+        "sync": seen.sync,
+        "health": seen.health,
+        "message": seen.message,
+        "observed_at": observed_at,
+        "pending": sorted(rows)[:SHOWN],
+        "pending_truncated": behind is None or len(rows) > SHOWN,
+        "errors": dict(list(errors.items())[:SHOWN]),
+    }
+
+
+def _complaint(status: Mapping[str, Any], operation: Mapping[str, Any], lagging: Iterable[str]) -> str | None:
+    """Conditions tell what keeps it from comparing; a failed operation, why the cluster is not as it should be."""
+    conditions = [one for one in _list(status.get("conditions")) if str(one.get("type", "")).endswith("Error")]
+    if conditions:
+        return "; ".join(str(one.get("message")) for one in conditions)
+    failed = operation.get("phase") in ("Failed", "Error") or (operation.get("phase") == "Running" and any(lagging))
+    return _text(operation.get("message")) if failed else None
+
+
+def _refusals(operation: Mapping[str, Any], lagging: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Of resources that are as they should be by now, an operation tells what was."""
+    wanted = frozenset(lagging)
+    for one in _list(_mapping(operation.get("syncResult")).get("resources")):
+        if _is_ours(one) and one.get("status") == "SyncFailed" and one.get("name") in wanted:
+            yield str(one["name"]), str(one.get("message"))
+
+
+def _is_ours(resource: Mapping[str, Any]) -> bool:
+    return (resource.get("group"), resource.get("kind")) in OURS
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,5 @@
+"""The other end of a Git target: asks the GitOps engine to look, and reads back what came of it."""
+
+from rowcast.sync.gitops.other_end import GitOps
+
+__all__ = ["GitOps"]

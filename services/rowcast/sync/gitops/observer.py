@@ -1,0 +1,109 @@
+"""Watches what the engine makes of the commits, and tells crud. Nothing is remembered: each message says all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from typing import Protocol
+
+from tenacity import AsyncRetrying, wait_random_exponential
+
+from rowcast.core.errors import RowcastError, TransientError
+from rowcast.core.gitops import Behind, Seen, progress
+from rowcast.runtime.logging import get_logger
+from rowcast.sync.metrics import GitOpsMetrics
+from rowcast.sync.moments import now
+from rowcast.sync.reporting import Publisher
+
+AGAIN_SECONDS = 60.0
+"""How often it is told again, so that a message that was lost is made good."""
+GATHER_SECONDS = 0.1
+"""An engine writes its status several times within one sync."""
+
+
+class Commits(Protocol):
+    """The branch that the engine follows."""
+
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """What a commit lacks of the tip, and whose resources of these names are. Raises TransientError.
+
+        None for a commit that the branch does not know.
+        """
+        ...
+
+
+class Watched(Protocol):
+    """The engine."""
+
+    name: str
+
+    def watch(self) -> AsyncIterator[Seen]:
+        """What it says, now and whenever it says something else. Ends, or raises RowcastError: begin again."""
+        ...
+
+
+class Observer:
+    """Tells of the newest that the engine said, and again whenever that changes what it means for rows."""
+
+    def __init__(
+        self, engine: Watched, commits: Commits, target: str, publisher: Publisher, topic: str, metrics: GitOpsMetrics
+    ) -> None:
+        self._engine = engine
+        self._commits = commits
+        self._target = target
+        self._publisher = publisher
+        self._topic = topic
+        self._metrics = metrics
+        self._seen: Seen | None = None
+        self._news = asyncio.Event()
+        self._log = get_logger("rowcast.gitops")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._tell())
+
+    async def _watch(self) -> None:
+        while True:
+            async for attempt in AsyncRetrying(wait=wait_random_exponential(multiplier=0.2, max=10)):
+                with attempt:
+                    await self._follow()
+
+    async def _follow(self) -> None:
+        try:
+            async for seen in self._engine.watch():
+                if seen != self._seen:
+                    self._seen = seen
+                    self._news.set()
+        except RowcastError as error:
+            self._log.warning("the engine cannot be watched, trying again", engine=self._engine.name, error=str(error))
+            raise
+
+    async def _tell(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            await asyncio.sleep(GATHER_SECONDS)
+            self._news.clear()
+            if self._seen is not None and not await self._told(self._seen):
+                await asyncio.sleep(1)
+                self._news.set()
+
+    async def _told(self, seen: Seen) -> bool:
+        # Before the branch is looked at: whatever was delivered until now is in its tip.
+        observed_at = now()
+        try:
+            names = seen.lagging | seen.errors.keys()
+            behind = await self._commits.behind(seen.revision, names) if seen.revision else None
+            told = progress(self._engine.name, seen, behind, observed_at)
+            await self._publisher.publish(self._topic, {"target": self._target, "statuses": [], "progress": told})
+        except TransientError as error:
+            self._log.warning("progress not told, trying again", engine=self._engine.name, error=str(error))
+            return False
+        self._metrics.pending(len(told["pending"]))
+        self._log.debug("progress told", **told)
+        return True

@@ -1,0 +1,33 @@
+"""Which rows a commit does not have as the branch's tip has them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rowcast.core.gitops import Behind
+from rowcast.core.plan import Held
+from rowcast.sync.targets.git import tree
+from rowcast.sync.targets.git.index import Index
+from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git.tree import Repository
+
+
+async def behind(
+    repository: Repository, index: Index, tip: str, revision: str, names: Collection[str], root: str
+) -> Behind | None:
+    """Compare a commit with the tip that `index` is of; None when the mirror does not have the commit.
+
+    `names` are those of resources whose rows are asked for.
+    """
+    if revision != tip:
+        try:
+            nodes = await tree.changed(repository, tip, revision, root)
+            there = [entry async for entry in tree.entries(repository, nodes, root)]
+        except GitError:
+            return None
+    else:
+        there = []
+    rows = {entry.row_id for _, entry in there if isinstance(entry, Held)}
+    rows |= {entry.row_id for path, _ in there if isinstance(entry := index.at(path), Held)}
+    found = ((held.key.rpartition("/")[2].rpartition(".")[0], held.row_id) for held in index) if names else ()
+    return Behind(frozenset(rows), {name: row_id for name, row_id in found if name in names})
