@@ -80,13 +80,13 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "argocd",
         "Argo CD applies what is committed.",
-        {"gitops": {"engine": "argocd"}},
+        {"global": {"gitops": {"engine": "argocd"}}},
         after=("target-git", "external-git"),
     ),
     Option(
         "flux",
         "Flux applies what is committed.",
-        {"gitops": {"engine": "flux"}},
+        {"global": {"gitops": {"engine": "flux"}}},
         after=("target-git", "external-git"),
     ),
     Option(

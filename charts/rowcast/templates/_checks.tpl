@@ -25,8 +25,8 @@
 {{- include "rowcast.check.oneOf" (dict "part" "git-server" "value" "global.git.url" "own" $g.git.url "enabled" (index .Values "git-server" "enabled")) -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.git.url "") (ne $g.git.existingSecret "")) "text" "global.git.url needs global.git.existingSecret: a secret with username and password, or with ssh-privatekey and known_hosts.") -}}
 {{- end -}}
-{{- if ne .Values.gitops.engine "none" -}}
-{{- include "rowcast.check" (dict "ok" $targets.git.enabled "text" (printf "gitops.engine=%s needs global.targets.git.enabled=true: it applies what sync-git commits." .Values.gitops.engine)) -}}
-{{- include "rowcast.check" (dict "ok" (or (not $targets.k8s.enabled) (ne (include "rowcast.targetNamespace" .) (include "rowcast.gitops.namespace" .))) "text" (printf "gitops.engine=%s and the target k8s would both write to the namespace %s: set global.targets.k8s.enabled=false, or another namespace to one of them (gitops.destination.namespace, global.targets.k8s.namespace)." .Values.gitops.engine (include "rowcast.gitops.namespace" .))) -}}
+{{- if ne .Values.global.gitops.engine "none" -}}
+{{- include "rowcast.check" (dict "ok" $targets.git.enabled "text" (printf "global.gitops.engine=%s needs global.targets.git.enabled=true: it applies what sync-git commits." .Values.global.gitops.engine)) -}}
+{{- include "rowcast.check" (dict "ok" (or (not $targets.k8s.enabled) (ne (include "rowcast.targetNamespace" .) (include "rowcast.gitops.namespace" .))) "text" (printf "global.gitops.engine=%s and the target k8s would both write to the namespace %s: set global.targets.k8s.enabled=false, or another namespace to one of them (gitops.destination.namespace, global.targets.k8s.namespace)." .Values.global.gitops.engine (include "rowcast.gitops.namespace" .))) -}}
 {{- end -}}
 {{- end -}}

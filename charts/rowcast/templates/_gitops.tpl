@@ -1,6 +1,6 @@
 {{/* Where Argo CD or Flux puts the custom resources. */}}
 {{- define "rowcast.gitops.namespace" -}}
-{{- .Values.gitops.destination.namespace | default .Release.Namespace -}}
+{{- .Values.global.gitops.destination.namespace | default .Release.Namespace -}}
 {{- end -}}
 
 {{/* The repository, as somebody in another namespace reaches it. */}}

@@ -85,7 +85,7 @@ class SyncSettings(Settings):
             raise ValueError("ROWCAST_GITOPS_ENGINE: only for ROWCAST_TARGET=git")
         if not self.gitops_application:
             raise ValueError(f"ROWCAST_GITOPS_APPLICATION: required when ROWCAST_GITOPS_ENGINE={self.gitops_engine}")
-        if len(destinations(self).by_route) > 1:
+        if self.environments and len(destinations(self).by_route) > 1:
             raise ValueError("ROWCAST_GITOPS_ENGINE: one Application follows one branch; ROWCAST_ENVIRONMENTS has more")
         return self
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from charting.rendering import CHART, of_kind, one, render
+import pytest
+
+from charting.rendering import CHART, of_kind, one, pod, render
 
 CI = CHART / "ci"
 
@@ -19,6 +21,33 @@ def test_argo_cd_prunes_heals_and_bears_an_empty_repository() -> None:
     assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True, "allowEmpty": True}
     assert spec["destination"] == {"server": "https://kubernetes.default.svc", "namespace": "team-a"}
     assert spec["source"]["targetRevision"] == "main"
+
+
+@pytest.mark.parametrize(
+    ("values", "engine", "application", "namespace"),
+    [
+        ("git-argocd", "argocd", "argocd/rowcast", "argocd"),
+        ("git-flux", "flux", "$(GITOPS_NAMESPACE)/rowcast", "rowcast"),
+    ],
+)
+def test_sync_git_asks_the_engine_by_its_own_account(
+    values: str, engine: str, application: str, namespace: str
+) -> None:
+    manifests = render(values=CI / f"{values}-values.yaml")
+    sync = pod(manifests, "sync-git")
+
+    assert sync.environment["ROWCAST_GITOPS_ENGINE"] == engine
+    assert sync.environment["ROWCAST_GITOPS_APPLICATION"] == application
+    assert sync.spec["automountServiceAccountToken"] is True
+    role = one(manifests, "Role", "rowcast-sync-git")
+    assert role["metadata"]["namespace"] == namespace
+    assert one(manifests, "RoleBinding", "rowcast-sync-git")["subjects"][0]["namespace"] == "rowcast"
+
+
+def test_without_an_engine_sync_git_has_no_token() -> None:
+    sync = pod(render(), "sync-git")
+    assert sync.spec["automountServiceAccountToken"] is False
+    assert "ROWCAST_GITOPS_ENGINE" not in sync.environment
 
 
 def test_argo_cd_looks_below_the_root_though_the_root_may_be_gone() -> None:
@@ -49,7 +78,7 @@ def test_flux_prunes_and_sees_only_what_is_rowcasts() -> None:
 
 def test_flux_gets_the_url_in_the_form_that_it_knows() -> None:
     manifests = render(
-        "gitops.engine=flux",
+        "global.gitops.engine=flux",
         "global.targets.k8s.enabled=false",
         "git-server.enabled=false",
         "global.git.url=git@git.example:platform/configurations.git",

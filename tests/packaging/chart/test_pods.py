@@ -44,7 +44,8 @@ def test_every_container_is_pinned_and_bounded(values: Path) -> None:
 def test_no_pod_gets_a_token_of_the_api_but_those_that_work_with_it(values: Path) -> None:
     manifests = render(values=values)
     own_cluster = "rowcast-other-cluster" not in values.read_text()
-    allowed = {"crds", *(["sync-k8s"] if own_cluster else [])}
+    engine = "engine:" in values.read_text() and "gitops:" in values.read_text()
+    allowed = {"crds", *(["sync-k8s"] if own_cluster else []), *(["sync-git"] if engine else [])}
 
     for one in pods(manifests):
         component = one.metadata["labels"]["app.kubernetes.io/component"]

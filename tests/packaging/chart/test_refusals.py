@@ -48,12 +48,12 @@ REFUSED = {
         "global.git.url needs global.git.existingSecret",
     ),
     "GitOps without Git": (
-        ["gitops.engine=flux", "global.targets.git.enabled=false"],
-        "gitops.engine=flux needs global.targets.git.enabled=true",
+        ["global.gitops.engine=flux", "global.targets.git.enabled=false"],
+        "global.gitops.engine=flux needs global.targets.git.enabled=true",
     ),
     "two writers to one namespace": (
-        ["gitops.engine=argocd"],
-        "gitops.engine=argocd and the target k8s would both write to the namespace rowcast",
+        ["global.gitops.engine=argocd"],
+        "global.gitops.engine=argocd and the target k8s would both write to the namespace rowcast",
     ),
     "an open door without a name": (["ui.ingress.enabled=true"], "ui.ingress.enabled needs ui.ingress.host"),
 }

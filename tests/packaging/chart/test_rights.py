@@ -23,6 +23,31 @@ UPGRADE = [
     {"apiGroups": ["apiextensions.k8s.io"], "resources": [CRD], "verbs": ["create"]},
 ]
 
+ENGINES = {
+    "git-argocd-values": [
+        {
+            "apiGroups": ["argoproj.io"],
+            "resources": ["applications"],
+            "resourceNames": ["rowcast"],
+            "verbs": ["get", "list", "watch", "patch"],
+        }
+    ],
+    "git-flux-values": [
+        {
+            "apiGroups": ["source.toolkit.fluxcd.io"],
+            "resources": ["gitrepositories"],
+            "resourceNames": ["rowcast"],
+            "verbs": ["patch"],
+        },
+        {
+            "apiGroups": ["kustomize.toolkit.fluxcd.io"],
+            "resources": ["kustomizations"],
+            "resourceNames": ["rowcast"],
+            "verbs": ["get", "list", "watch"],
+        },
+    ],
+}
+
 
 def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     roles = {**of_kind(manifests, "Role"), **of_kind(manifests, "ClusterRole")}
@@ -31,7 +56,7 @@ def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
 def test_there_are_these_rights_and_no_others(values: Path) -> None:
-    known = {"rowcast-sync-k8s": SYNC, "rowcast-rowcast-crds": UPGRADE}
+    known = {"rowcast-sync-k8s": SYNC, "rowcast-rowcast-crds": UPGRADE, "rowcast-sync-git": ENGINES.get(values.stem)}
 
     for name, rules in _rules(render(values=values)).items():
         assert rules == known[name]

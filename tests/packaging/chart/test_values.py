@@ -45,7 +45,7 @@ def test_a_value_that_does_not_exist_is_an_error(setting: str) -> None:
     ("setting", "place"),
     [
         ("sync.k8s.replicas=two", "/k8s/replicas"),
-        ("gitops.engine=jenkins", "/gitops/engine"),
+        ("global.gitops.engine=jenkins", "/global/gitops/engine"),
         ("global.kafka.sasl.mechanism=GSSAPI", "/global/kafka/sasl/mechanism"),
         ("sync.reconcile.pruneLimit=2", "/reconcile/pruneLimit"),
         ("global.postgres.sslMode=maybe", "/global/postgres/sslMode"),

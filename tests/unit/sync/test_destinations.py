@@ -81,3 +81,14 @@ def test_a_wrong_one_ends_the_process_with_its_name(
     with pytest.raises(SystemExit):
         SyncSettings.load()
     assert "ROWCAST_ENVIRONMENTS: prod: name: no setting of an environment" in capsys.readouterr().err
+
+
+def test_an_engine_needs_an_application_and_follows_one_branch() -> None:
+    git: dict[str, Any] = {"target": "git", "git_url": "https://git/a", "git_cache": Path("/cache"), "gitops_engine": "argocd"}
+    assert SyncSettings(**git, gitops_application="argocd/rowcast").gitops_application
+    with pytest.raises(ValidationError, match="ROWCAST_GITOPS_APPLICATION: required"):
+        SyncSettings(**git)
+    with pytest.raises(ValidationError, match="one Application follows one branch"):
+        SyncSettings(**git, gitops_application="argocd/rowcast", environments={"prod": {"git_branch": "x"}})
+    with pytest.raises(ValidationError, match="only for ROWCAST_TARGET=git"):
+        SyncSettings(target="k8s", gitops_engine="argocd", gitops_application="argocd/rowcast")

@@ -23,7 +23,7 @@ def argocd_objects(argocd: ArgoCD) -> list[tuple[str, Manifest]]:
         *((f"/api/v1/namespaces/{name}", _object("v1", "Namespace", name)) for name in (NAMESPACE, argocd.destination)),
         *((f"{extensions}/{crd['metadata']['name']}", crd) for crd in crds),
         *((_path("configmaps", one), one) for one in _settings()),
-        *((_path("secrets", one), one) for one in (_secret("argocd-secret", {}), _cluster(argocd))),
+        *((_path("secrets", one), one) for one in (_secret("argocd-secret", {"server.secretkey": argocd.credentials.argocd}), _cluster(argocd))),
         *_rights(),
     ]
 
@@ -91,12 +91,11 @@ def _rights() -> list[tuple[str, Manifest]]:
     """As the chart has them: sync-git asks its Application for a refresh, and reads what came of it."""
     group = "rbac.authorization.k8s.io"
     rules = [
-        {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["list", "watch"]},
         {
             "apiGroups": ["argoproj.io"],
             "resources": ["applications"],
             "resourceNames": [APPLICATION],
-            "verbs": ["get", "patch"],
+            "verbs": ["get", "list", "watch", "patch"],
         },
     ]
     binding = {

@@ -4,6 +4,7 @@
 {{- $sync := $root.Values -}}
 {{- $git := $root.Values.global.git -}}
 {{- $component := printf "sync-%s" .target -}}
+{{- $engine := $root.Values.global.gitops.engine -}}
 command: [rowcast, sync, serve]
 serviceAccount: {{ include "rowcast.name" (dict "root" $root "component" $component) }}
 annotations:
@@ -38,6 +39,16 @@ env:
   - {name: ROWCAST_GIT_ROOT, value: {{ $git.root | quote }}}
   - {name: ROWCAST_GIT_CACHE, value: /var/cache/rowcast/mirror}
   - {name: HOME, value: /tmp}
+  {{- if ne $engine "none" }}
+  - {name: ROWCAST_GITOPS_ENGINE, value: {{ $engine }}}
+  {{- if eq $engine "flux" }}
+  - name: GITOPS_NAMESPACE
+    valueFrom:
+      fieldRef: {fieldPath: metadata.namespace}
+  {{- end }}
+  - name: ROWCAST_GITOPS_APPLICATION
+    value: {{ printf "%s/%s" (ternary $root.Values.global.gitops.argocd.namespace "$(GITOPS_NAMESPACE)" (eq $engine "argocd")) (include "rowcast.fullname" $root) }}
+  {{- end }}
   {{- if eq (include "sync.git.ssh" $root) "true" }}
   - name: GIT_SSH_COMMAND
     value: >-
@@ -60,6 +71,9 @@ mounts:
   - {name: kubeconfig, mountPath: /etc/rowcast/kubeconfig, readOnly: true}
 {{- end }}
 {{- else }}
+{{- if ne $engine "none" }}
+mountToken: true
+{{- end }}
 # One writer to a branch: the old pod ends before the new one begins.
 strategy: {type: Recreate}
 volumes:
@@ -114,4 +128,9 @@ mounts:
 {{- end -}}
 {{- end -}}
 {{- uniq $namespaces | toYaml -}}
+{{- end -}}
+
+{{/* Where the engine's objects are: Argo CD's are in its own namespace. */}}
+{{- define "sync.gitops.namespace" -}}
+{{- ternary .Values.global.gitops.argocd.namespace .Release.Namespace (eq .Values.global.gitops.engine "argocd") -}}
 {{- end -}}
