@@ -1,7 +1,7 @@
 """The tables, as the migrations left them. The migrations are the truth; nothing is created from here."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(schema="public")
 
@@ -63,6 +63,23 @@ sync_statuses = Table(
     Column("captured_at", _TIME),
     Column("delivered_at", _TIME, nullable=False),
     Column("recorded_at", _TIME, nullable=False),
+    Column("stage", Text),
+    Column("link", Text),
+)
+
+gitops_progress = Table(
+    "gitops_progress",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("application", Text, nullable=False),
+    Column("revision", Text),
+    Column("sync", Text, nullable=False),
+    Column("health", Text, nullable=False),
+    Column("message", Text),
+    Column("observed_at", _TIME, nullable=False),
+    Column("pending", ARRAY(BigInteger), nullable=False),
+    Column("pending_truncated", Boolean, nullable=False),
+    Column("errors", JSONB, nullable=False),
 )
 
 dead_letters = Table(

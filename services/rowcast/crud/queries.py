@@ -18,11 +18,11 @@ from sqlalchemy import (
     tuple_,
 )
 
-from rowcast.crud import states
+from rowcast.crud import gitops, states
 from rowcast.crud.cursors import Cursor
 from rowcast.crud.deletions import on_its_way
 from rowcast.crud.errors import FieldError
-from rowcast.crud.models import app_configs, deletions, history, sync_statuses
+from rowcast.crud.models import app_configs, deletions, gitops_progress, history, sync_statuses
 
 State = states.Overall | Literal["overdue", "deleting"]
 
@@ -89,12 +89,23 @@ def history_page(connection: Connection, row_id: int, before: Cursor | None, lim
 
 
 def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapping]:
-    """The sync statuses of these rows, each with its `state` and since when it would be pending; rows may be gone."""
+    """The sync statuses of these rows, each with its `state`, since when it would be pending, and its `stage`.
+
+    The rows may be gone.
+    """
     joined = sync_statuses.outerjoin(app_configs, app_configs.c.id == sync_statuses.c.row_id)
     joined = joined.outerjoin(deletions, deletions.c.id == sync_statuses.c.row_id)
+    joined = joined.outerjoin(gitops_progress, gitops_progress.c.target == sync_statuses.c.target)
     since = func.coalesce(states.pending_since(), deletions.c.deleted_at)
-    columns = (states.state().label("state"), since.label("pending_since"))
-    query = select(sync_statuses, *columns).select_from(joined)
+    its = [column for column in sync_statuses.c if column.name != "stage"]
+    columns = (
+        *its,
+        states.state().label("state"),
+        since.label("pending_since"),
+        gitops.stage().label("stage"),
+        gitops.stage_error().label("stage_error"),
+    )
+    query = select(*columns).select_from(joined)
     return connection.execute(query.where(sync_statuses.c.row_id.in_(row_ids))).mappings().all()
 
 

@@ -117,6 +117,11 @@ class TargetSync(BaseModel):
     updated_at: Time | None = None
     pending_since: Time | None = Field(default=None, description="when the oldest change was made that it hasn't got")
     overdue: bool = Field(default=False, description="pending for longer than ROWCAST_OVERDUE_SECONDS")
+    stage: Literal["proposed", "committed", "synced", "healthy", "failed"] | None = Field(
+        default=None, description="how far it has come beyond its delivery, where a GitOps engine or a review follows"
+    )
+    stage_error: str | None = Field(default=None, description="what the GitOps engine says is wrong")
+    link: str | None = Field(default=None, description="the pull request that proposes it")
 
 
 class AppConfigListed(AppConfigOut):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from rowcast.crud import deletions, sync_status
+from rowcast.crud import deletions, gitops, sync_status
 from rowcast.crud.database import changing
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX
@@ -83,6 +83,8 @@ class SyncStatusSubscriber:
             if gone:
                 deletions.lock(connection, gone)
             changed = sync_status.save(connection, report.target, report.statuses)
+            if report.progress is not None:
+                gitops.save(connection, report.target, report.progress)
             if gone:
                 deletions.settle(connection, gone, self._targets)
             return changed

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, text
 
+from rowcast.crud.gitops import Progress
 from rowcast.crud.schemas import MAX_ID
 
 STALE, RETRYING = "stale", "retrying"
@@ -28,6 +29,8 @@ class ReportedStatus(BaseModel):
     captured_at: AwareDatetime | None = None
     delivered_at: AwareDatetime
     cause: Literal["change", "reconcile"] = "change"
+    stage: Literal["proposed"] | None = None
+    link: Annotated[str, Field(pattern=r"^https?://[^\s\x00]+$", max_length=2048)] | None = None
     traceparent: str | None = Field(default=None, exclude=True)
 
     @property
@@ -42,11 +45,13 @@ class Report(BaseModel):
     target: str
     statuses: list[ReportedStatus]
     malformed: list[str]
+    progress: Progress | None = None
 
 
 class _Envelope(BaseModel):
     target: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     statuses: list[Any]
+    progress: Any = None
 
 
 def read_report(data: object) -> Report:
@@ -58,6 +63,11 @@ def read_report(data: object) -> Report:
             report.statuses.append(ReportedStatus.model_validate(raw))
         except ValidationError as error:
             report.malformed.append(f"statuses[{index}]: {summary(error)}")
+    if envelope.progress is not None:
+        try:
+            report.progress = Progress.model_validate(envelope.progress)
+        except ValidationError as error:
+            report.malformed.append(f"progress: {summary(error)}")
     return report
 
 
@@ -82,15 +92,18 @@ def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
 
 _SAVE = text("""
 INSERT INTO public.sync_statuses AS kept
-    (row_id, target, observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at)
-SELECT row_id, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at
+    (row_id, target, observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at,
+     stage, link)
+SELECT row_id, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, stage, link
 FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
     (row_id bigint, generation bigint, deleted boolean, outcome text, reference text, error text,
-     saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz)
+     saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz, stage text, link text)
 ON CONFLICT (row_id, target) DO UPDATE SET
-    (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at)
+    (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at,
+     stage, link)
     = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
-       excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at)
+       excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at,
+       excluded.stage, excluded.link)
 WHERE CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
         AND ((excluded.observed_generation, excluded.deleted) >= (kept.observed_generation, kept.deleted)
             OR NOT EXISTS (SELECT FROM public.app_configs AS present WHERE present.id = kept.row_id

@@ -79,7 +79,7 @@ def create_app(
     engines = []
     if settings.gitops_engine != "none":
         engines.append(GitOps(settings, starting, told, GitOpsMetrics(settings.target, equipment.registry)))
-        starting.listen_to_pushes(engines[0].pushed)
+        starting.listen_to_deliveries(engines[0].pushed, engines[0].delivered)
     hindsight = Hindsight(starting, source)
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)

@@ -36,6 +36,7 @@ class Starting:
         self._started = False
         self._listener: DriftListener | None = None
         self._on_push: Callable[[str], None] = lambda _commit: None
+        self._on_delivery: Callable[[], None] = lambda: None
 
     @property
     def name(self) -> str:
@@ -54,9 +55,9 @@ class Starting:
         """Whom the target will tell of drift."""
         self._listener = listener
 
-    def listen_to_pushes(self, listener: Callable[[str], None]) -> None:
-        """Whom a Git target will tell of its commits; to be said before the start."""
-        self._on_push = listener
+    def listen_to_deliveries(self, pushed: Callable[[str], None], delivered: Callable[[], None]) -> None:
+        """Whom a Git target will tell of its commits, and of whatever was delivered; to be said before the start."""
+        self._on_push, self._on_delivery = pushed, delivered
 
     async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
         """What a commit lacks of a Git target's tip, once started."""
@@ -87,7 +88,10 @@ class Starting:
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver, once started."""
-        return await self._ready().deliver(batch)
+        try:
+            return await self._ready().deliver(batch)
+        finally:
+            self._on_delivery()
 
     async def inventory(self) -> Sequence[Held]:
         """The target's inventory, once started."""

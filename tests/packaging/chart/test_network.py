@@ -132,7 +132,9 @@ def test_the_dashboard_is_reached_by_whom_the_values_name() -> None:
 
 def test_those_who_look_from_other_namespaces_get_in_where_they_are_used() -> None:
     keda = set(_ways(_policies("sync.k8s.autoscaling.engine=keda"), "ingress", "from"))
-    argo = set(_ways(_policies("global.gitops.engine=argocd", "global.gitops.destination.namespace=team-a"), "ingress", "from"))
+    argo = set(
+        _ways(_policies("global.gitops.engine=argocd", "global.gitops.destination.namespace=team-a"), "ingress", "from")
+    )
 
     assert ("kafka", "namespace keda", 9092) in keda
     assert ("git-server", "namespace argocd", 8080) in argo

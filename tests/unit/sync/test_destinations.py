@@ -84,7 +84,12 @@ def test_a_wrong_one_ends_the_process_with_its_name(
 
 
 def test_an_engine_needs_an_application_and_follows_one_branch() -> None:
-    git: dict[str, Any] = {"target": "git", "git_url": "https://git/a", "git_cache": Path("/cache"), "gitops_engine": "argocd"}
+    git: dict[str, Any] = {
+        "target": "git",
+        "git_url": "https://git/a",
+        "git_cache": Path("/cache"),
+        "gitops_engine": "argocd",
+    }
     assert SyncSettings(**git, gitops_application="argocd/rowcast").gitops_application
     with pytest.raises(ValidationError, match="ROWCAST_GITOPS_APPLICATION: required"):
         SyncSettings(**git)

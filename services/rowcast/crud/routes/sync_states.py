@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from rowcast.crud import gitops
 from rowcast.crud.settings import CrudSettings
 
 PENDING = "pending"
@@ -32,6 +33,9 @@ class Judge:
             "updated_at": status["recorded_at"],
             "pending_since": since,
             "overdue": self._overdue(since),
+            "stage": status["stage"] if status["state"] != PENDING or status["stage"] == gitops.PROPOSED else None,
+            "stage_error": status["stage_error"] if status["state"] != PENDING else None,
+            "link": status["link"],
         }
 
     def _overdue(self, since: datetime | None) -> bool:

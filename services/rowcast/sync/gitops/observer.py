@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from tenacity import AsyncRetrying, wait_random_exponential
 
@@ -17,6 +18,7 @@ from rowcast.sync.reporting import Publisher
 
 AGAIN_SECONDS = 60.0
 """How often it is told again, so that a message that was lost is made good."""
+DELIVERED_SECONDS = 1.0
 GATHER_SECONDS = 0.1
 """An engine writes its status several times within one sync."""
 
@@ -42,17 +44,30 @@ class Watched(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where progress is told."""
+
+    publisher: Publisher
+    topic: str
+    target: str
+
+    async def tell(self, told: Mapping[str, Any]) -> None:
+        """Raises TransientError when the broker does not take it."""
+        await self.publisher.publish(self.topic, {"target": self.target, "statuses": [], "progress": told})
+
+
 class Observer:
     """Tells of the newest that the engine said, and again whenever that changes what it means for rows."""
 
     def __init__(
-        self, engine: Watched, commits: Commits, target: str, publisher: Publisher, topic: str, metrics: GitOpsMetrics
+        self, engine: Watched, commits: Commits, channel: Channel, delivered: asyncio.Event, metrics: GitOpsMetrics
     ) -> None:
+        """`delivered` is set whenever something was."""
         self._engine = engine
         self._commits = commits
-        self._target = target
-        self._publisher = publisher
-        self._topic = topic
+        self._channel = channel
+        self._delivered = delivered
         self._metrics = metrics
         self._seen: Seen | None = None
         self._news = asyncio.Event()
@@ -62,6 +77,7 @@ class Observer:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
+            group.create_task(self._follow_deliveries())
             group.create_task(self._tell())
 
     async def _watch(self) -> None:
@@ -79,6 +95,14 @@ class Observer:
         except RowcastError as error:
             self._log.warning("the engine cannot be watched, trying again", engine=self._engine.name, error=str(error))
             raise
+
+    async def _follow_deliveries(self) -> None:
+        """What is delivered again, unchanged, counts as not seen by the engine until it is looked at again."""
+        while True:
+            await self._delivered.wait()
+            await asyncio.sleep(DELIVERED_SECONDS)
+            self._delivered.clear()
+            self._news.set()
 
     async def _tell(self) -> None:
         while True:
@@ -100,7 +124,7 @@ class Observer:
             names = seen.lagging | seen.errors.keys()
             behind = await self._commits.behind(seen.revision, names) if seen.revision else None
             told = progress(self._engine.name, seen, behind, observed_at)
-            await self._publisher.publish(self._topic, {"target": self._target, "statuses": [], "progress": told})
+            await self._channel.tell(told)
         except TransientError as error:
             self._log.warning("progress not told, trying again", engine=self._engine.name, error=str(error))
             return False

@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 
 from rowcast.core.errors import TransientError
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.gitops.observer import Commits, Observer
+from rowcast.sync.gitops.observer import Channel, Commits, Observer
 from rowcast.sync.metrics import GitOpsMetrics
 from rowcast.sync.reporting import Publisher
 from rowcast.sync.settings import SyncSettings
@@ -30,11 +30,16 @@ class GitOps:
         self._publisher = publisher
         self._metrics = metrics
         self._pushed = asyncio.Event()
+        self._delivered = asyncio.Event()
         self._log = get_logger("rowcast.gitops")
 
     def pushed(self, _commit: str) -> None:
         """A push has landed; returns at once."""
         self._pushed.set()
+
+    def delivered(self) -> None:
+        """Something was delivered, if only again; returns at once."""
+        self._delivered.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -53,9 +58,8 @@ class GitOps:
 
         settings = self._settings
         engine = await self._connected(Connection)
-        observer = Observer(
-            engine, self._commits, settings.target, self._publisher, settings.status_topic, self._metrics
-        )
+        channel = Channel(self._publisher, settings.status_topic, settings.target)
+        observer = Observer(engine, self._commits, channel, self._delivered, self._metrics)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(Refresher(engine, self._pushed, self._metrics).run())

@@ -1,0 +1,81 @@
+"""What a GitOps engine made of the commits: kept by target, and told of each row as its stage.
+
+Nothing is kept of single rows: the last message says which rows are behind, and all others are not.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, null, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from rowcast.crud.models import gitops_progress, sync_statuses
+
+PROPOSED, COMMITTED, SYNCED, HEALTHY, FAILED = "proposed", "committed", "synced", "healthy", "failed"
+MOST = 1_000
+_NOTHING_THERE = ("elsewhere", "dead-lettered")
+
+
+class Progress(BaseModel):
+    """As sync tells it; `errors` by row id."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    application: Annotated[str, Field(min_length=1, max_length=507)]
+    revision: str | None = None
+    sync: str
+    health: str
+    message: str | None = None
+    observed_at: AwareDatetime
+    pending: Annotated[list[int], Field(max_length=MOST)] = []
+    pending_truncated: bool = False
+    errors: Annotated[dict[int, str], Field(max_length=MOST)] = {}
+
+
+def save(connection: Connection, target: str, progress: Progress) -> bool:
+    """Keep it, unless something newer is kept; whether it was."""
+    values: dict[str, Any] = progress.model_dump() | {"target": target}
+    values["errors"] = {str(row_id): text for row_id, text in progress.errors.items()}
+    statement = insert(gitops_progress).values(values)
+    newer = statement.excluded.observed_at >= gitops_progress.c.observed_at
+    kept = statement.on_conflict_do_update(
+        index_elements=["target"],
+        set_={name: statement.excluded[name] for name in values if name != "target"},
+        where=newer,
+    )
+    return bool(connection.execute(kept).rowcount)
+
+
+def all_progress(connection: Connection) -> dict[str, Progress]:
+    """What is kept, by target."""
+    rows = connection.execute(select(gitops_progress)).mappings()
+    return {row["target"]: Progress.model_validate(dict(row)) for row in rows}
+
+
+def stage() -> ColumnElement[str | None]:
+    """How far a status' row has come beyond its delivery; null where that is all there is.
+
+    What was delivered after the engine was looked at can't be in what was seen of it.
+    """
+    status, told = sync_statuses.c, gitops_progress.c
+    behind = or_(
+        told.pending_truncated, status.row_id == func.any(told.pending), status.delivered_at > told.observed_at
+    )
+    return case(
+        (status.stage == PROPOSED, PROPOSED),
+        (told.target.is_(None) | status.outcome.in_(_NOTHING_THERE), null()),
+        (told.errors.has_key(_key()), FAILED),
+        (behind, COMMITTED),
+        (told.health == "Healthy", HEALTHY),
+        else_=SYNCED,
+    )
+
+
+def stage_error() -> ColumnElement[str | None]:
+    """What the engine says of the row, or what keeps it from going on with any."""
+    told = gitops_progress.c
+    return case((stage() == FAILED, told.errors[_key()].astext), (stage() == COMMITTED, told.message), else_=null())
+
+
+def _key() -> ColumnElement[str]:
+    return cast(sync_statuses.c.row_id, Text)
