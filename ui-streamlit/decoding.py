@@ -46,6 +46,9 @@ def target_status(target: str, content: Mapping[str, Any]) -> TargetStatus:
         updated_at=moment(content.get("updated_at")),
         times={station: time for station, time in times.items() if time is not None},
         overdue=bool(content.get("overdue")),
+        stage=content.get("stage"),
+        stage_error=content.get("stage_error"),
+        link=content.get("link"),
     )
 
 

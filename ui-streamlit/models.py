@@ -27,7 +27,8 @@ class Draft:
 class TargetStatus:
     """What became of a row at one target; `times` are saved, captured, delivered and recorded, where known.
 
-    One that is pending for longer than crud's setting is `overdue`.
+    One that is pending for longer than crud's setting is `overdue`. `stage` is how far it has come beyond its delivery,
+    where somebody follows: `proposed` (by the pull request at `link`), `committed`, `synced`, `healthy`, or `failed`.
     """
 
     target: str
@@ -39,6 +40,9 @@ class TargetStatus:
     updated_at: datetime | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
     overdue: bool = False
+    stage: str | None = None
+    stage_error: str | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True)

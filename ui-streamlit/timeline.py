@@ -15,6 +15,9 @@ COMMIT_URL: Final = "ROWCAST_COMMIT_URL"
 """The setting that says where a commit is looked at."""
 CAPTURED: Final = "Captured from the database"
 DELIVERED: Final = {"k8s": "Applied to the Kubernetes API", "git": "Committed and pushed"}
+MERGED: Final = "Merged"
+APPLIED: Final = "Applied by GitOps"
+HEALTHY: Final = "Healthy"
 NOT_HERE: Final = "Not delivered here"
 REMOVED: Final = {"k8s": "Removed from the Kubernetes API", "git": "Removed by a commit"}
 
@@ -57,7 +60,7 @@ def _track(target: TargetStatus, status: RowStatus, saved_at: datetime | None, n
     gone = status.generation is None
     first = Step("Deleted" if gone else "Saved", "done", saved, note="" if gone else f"generation {status.generation}")
     steps = _reported(target, saved, commit_url, gone=gone) if told else _waiting(target, saved, now, gone=gone)
-    return Track(target.target, view_model.shown(target), (first, *steps), target.error or "")
+    return Track(target.target, view_model.shown(target), (first, *steps), target.error or target.stage_error or "")
 
 
 def _reported(target: TargetStatus, saved: datetime | None, commit_url: str, *, gone: bool) -> tuple[Step, ...]:
@@ -70,9 +73,25 @@ def _reported(target: TargetStatus, saved: datetime | None, commit_url: str, *, 
     note = " · ".join(part for part in (target.outcome or "", view_model.reference(target)) if part)
     link = commit_link(target, commit_url)
     steps.append(Step(_delivered(target, gone=gone), "done", delivered, _lag(saved, delivered), note, link))
-    if applied := target.times.get("applied"):
-        steps.append(Step("Applied by GitOps", "done", applied, _lag(saved, applied)))
-    return tuple(steps)
+    return (*steps, *_followed(target))
+
+
+def _followed(target: TargetStatus) -> tuple[Step, ...]:
+    """What comes after the delivery, where somebody follows: a review, or a GitOps engine."""
+    match target.stage:
+        case "proposed":
+            link = target.link if (target.link or "").startswith(("https://", "http://")) else ""
+            return (Step(MERGED, "waiting", note="open the pull request" if link else "in review", link=link or ""),)
+        case "committed":
+            return (Step(APPLIED, "waiting"), Step(HEALTHY, "next"))
+        case "failed":
+            return (Step(APPLIED, "failed", note="the cluster refused it"),)
+        case "synced":
+            return (Step(APPLIED, "done"), Step(HEALTHY, "waiting"))
+        case "healthy":
+            return (Step(APPLIED, "done"), Step(HEALTHY, "done"))
+        case _:
+            return ()
 
 
 def _waiting(target: TargetStatus, saved: datetime | None, now: datetime, *, gone: bool) -> tuple[Step, ...]:

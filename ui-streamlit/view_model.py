@@ -11,7 +11,7 @@ from typing import Final, Literal
 from models import AppConfig, Draft, FieldError, Filter, Letter, LetterState, RefusedError, Sort, State, TargetStatus
 
 Colour = Literal["green", "orange", "red", "gray"]
-Shown = Literal["synced", "pending", "overdue", "failed", "elsewhere"]
+Shown = Literal["synced", "pending", "overdue", "failed", "elsewhere", "proposed", "committed", "healthy"]
 
 ELSEWHERE: Final = "elsewhere"
 """What a target reports of a row whose environment it does not deliver."""
@@ -21,6 +21,16 @@ COLOURS: Final[Mapping[Shown, Colour]] = {
     "overdue": "red",
     "failed": "red",
     "elsewhere": "gray",
+    "proposed": "orange",
+    "committed": "orange",
+    "healthy": "green",
+}
+STAGES: Final[Mapping[str, Shown]] = {
+    "proposed": "proposed",
+    "committed": "committed",
+    "synced": "synced",
+    "healthy": "healthy",
+    "failed": "failed",
 }
 FILTERS: Final[tuple[Filter, ...]] = ("synced", "pending", "overdue", "failed", "deleting")
 FIELDS: Final[Mapping[str, str]] = {
@@ -84,6 +94,8 @@ def shown(status: TargetStatus) -> Shown:
     """Return the word for a status."""
     if status.state == "synced" and status.outcome == ELSEWHERE:
         return "elsewhere"
+    if status.state == "synced" and (status.stage or "") in STAGES:
+        return STAGES[status.stage or ""]
     return "overdue" if status.overdue else status.state
 
 

@@ -5,9 +5,9 @@ Sources: Argo CD's Application (argoproj.io/v1alpha1, `status`), Flux' Kustomiza
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from rowcast.core.render import RENDERERS
 
@@ -37,6 +37,18 @@ class Behind:
 
     rows: frozenset[int]
     by_name: Mapping[str, int]
+
+
+@runtime_checkable
+class Committing(Protocol):
+    """The branch that the engine follows, as a target has it."""
+
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """What a commit lacks of the tip, and whose resources of these names are. Raises TransientError.
+
+        None for a commit that the branch does not know.
+        """
+        ...
 
 
 def of_application(body: Mapping[str, Any] | None) -> Seen:

@@ -8,11 +8,12 @@ nothing of a row and the table knows better, `Hindsight` finds out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rowcast.core.errors import TransientError
+from rowcast.core.gitops import Behind, Committing
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey, Target
@@ -135,6 +136,14 @@ class Routing:
             if found is not None:
                 return found
         return None
+
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """As the one branch has it; None where there are several, of which no single commit tells."""
+        if len(self._places) != 1:
+            return None
+        (place,) = self._places.values()
+        target = await place.ready()
+        return await target.behind(revision, names) if isinstance(target, Committing) else None
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Put rows at their places, then take them from all others."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Protocol, runtime_checkable
 
 from rowcast.core.errors import TransientError
-from rowcast.core.gitops import Behind
+from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Result, RowKey, Target
 from rowcast.core.preview import Preview, Shown
@@ -16,15 +15,6 @@ from rowcast.core.render import Desired
 from rowcast.sync.destinations import destinations
 from rowcast.sync.routing import Routing
 from rowcast.sync.settings import SyncSettings
-
-
-@runtime_checkable
-class Committing(Protocol):
-    """A target that commits, and can tell what a commit lacks."""
-
-    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
-        """As `GitTarget.behind`."""
-        ...
 
 
 class Starting:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from charting.rendering import CHART, of_kind, one, pod, render
+from rowcast_local.assembly import Blueprint
+from rowcast_local.credentials import Credentials
+from rowcast_local.jvm import ClassPath
+from rowcast_local.parts.argocd_objects import application
+from rowcast_local.paths import State
+from rowcast_local.ports import DEFAULT_PORTS
+from rowcast_local.provision.toolbox import Toolbox
 
 CI = CHART / "ci"
 
@@ -94,3 +104,22 @@ def test_api_and_git_may_go_to_two_namespaces() -> None:
 
     assert one(manifests, "Role", "rowcast-sync-k8s")["metadata"]["namespace"] == "team-a"
     assert one(manifests, "Kustomization", "rowcast")["spec"]["targetNamespace"] == "team-b"
+
+
+def test_the_local_platforms_application_is_the_charts() -> None:
+    ours = _local_application()["spec"]
+    spec = one(render(values=CI / "git-argocd-values.yaml"), "Application", "rowcast")["spec"]
+
+    assert ours["syncPolicy"] == spec["syncPolicy"]
+    assert ours["source"].keys() == spec["source"].keys()
+    assert {name: ours["source"][name] for name in ("path", "directory", "targetRevision")} == {
+        name: spec["source"][name] for name in ("path", "directory", "targetRevision")
+    }
+
+
+def _local_application() -> dict[str, Any]:
+    state = State(Path("/nowhere"))
+    paths = {name: Path("/x") for name in ("argocd", "argocd-crds", "redis")}
+    programs = {name: Path("/x") for name in ("postgres", "java", "kubectl", "etcd", "kube_apiserver", "daprd")}
+    toolbox = Toolbox(**programs, class_path=ClassPath(Path("/x"), ()), choices=(), extras=paths)
+    return application(Blueprint(toolbox, state, DEFAULT_PORTS, Credentials(), gitops="argocd").argocd)

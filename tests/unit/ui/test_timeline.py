@@ -7,6 +7,7 @@ import pytest
 
 import timeline
 import timeline_view
+import view_model
 from models import RowStatus, TargetStatus
 
 SAVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -37,9 +38,31 @@ def test_a_delivered_change_has_each_station_with_its_lag() -> None:
     assert steps[-1].note == "configured · commit 0123456789"
 
 
-def test_what_gitops_applied_is_one_more_station() -> None:
-    applied = replace(GIT, times={**TIMES, "applied": SAVED + timedelta(seconds=4)})
-    assert (track(applied).steps[-1].title, track(applied).steps[-1].lag) == ("Applied by GitOps", "+4.0 s")
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("proposed", [("Merged", "waiting")]),
+        ("committed", [("Applied by GitOps", "waiting"), ("Healthy", "next")]),
+        ("synced", [("Applied by GitOps", "done"), ("Healthy", "waiting")]),
+        ("healthy", [("Applied by GitOps", "done"), ("Healthy", "done")]),
+        ("failed", [("Applied by GitOps", "failed")]),
+        ("of a newer crud", []),
+    ],
+)
+def test_what_follows_a_commit_is_told_by_its_stage(stage: str, expected: list[tuple[str, str]]) -> None:
+    followed = track(replace(GIT, stage=stage))
+    assert [(step.title, step.mood) for step in followed.steps[3:]] == expected
+    assert followed.word == (stage if stage in view_model.STAGES else "synced")
+
+
+def test_what_the_engine_says_is_wrong_is_shown() -> None:
+    assert track(replace(GIT, stage="failed", stage_error="denied the request")).error == "denied the request"
+
+
+def test_a_proposed_change_links_to_its_pull_request_and_to_nothing_else() -> None:
+    proposed = replace(GIT, stage="proposed", link="https://git.example/pulls/1")
+    assert track(proposed).steps[-1].link == "https://git.example/pulls/1"
+    assert track(replace(proposed, link="javascript:alert(1)")).steps[-1].link == ""
 
 
 def test_a_change_that_is_not_reported_yet_does_not_borrow_the_times_of_the_one_before() -> None:

@@ -23,7 +23,10 @@ def argocd_objects(argocd: ArgoCD) -> list[tuple[str, Manifest]]:
         *((f"/api/v1/namespaces/{name}", _object("v1", "Namespace", name)) for name in (NAMESPACE, argocd.destination)),
         *((f"{extensions}/{crd['metadata']['name']}", crd) for crd in crds),
         *((_path("configmaps", one), one) for one in _settings()),
-        *((_path("secrets", one), one) for one in (_secret("argocd-secret", {"server.secretkey": argocd.credentials.argocd}), _cluster(argocd))),
+        *(
+            (_path("secrets", one), one)
+            for one in (_secret("argocd-secret", {"server.secretkey": argocd.credentials.argocd}), _cluster(argocd))
+        ),
         *_rights(),
     ]
 
@@ -59,8 +62,12 @@ def application(argocd: ArgoCD) -> Manifest:
             "destination": {"server": argocd.server.url, "namespace": argocd.destination},
             "syncPolicy": {
                 "automated": {"prune": True, "selfHeal": True, "allowEmpty": True},
-                "syncOptions": ["ServerSideApply=true", "ApplyOutOfSyncOnly=true"],
-                "retry": {"limit": -1, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
+                "syncOptions": ["ServerSideApply=true", "ApplyOutOfSyncOnly=true", "PrunePropagationPolicy=background"],
+                "retry": {
+                    "limit": -1,
+                    "refresh": True,
+                    "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"},
+                },
             },
         },
     }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tenacity import AsyncRetrying, wait_random_exponential
 
 from rowcast.core.errors import RowcastError, TransientError
-from rowcast.core.gitops import Behind, Seen, progress
+from rowcast.core.gitops import Committing, Seen, progress
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.metrics import GitOpsMetrics
 from rowcast.sync.moments import now
@@ -21,17 +21,6 @@ AGAIN_SECONDS = 60.0
 DELIVERED_SECONDS = 1.0
 GATHER_SECONDS = 0.1
 """An engine writes its status several times within one sync."""
-
-
-class Commits(Protocol):
-    """The branch that the engine follows."""
-
-    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
-        """What a commit lacks of the tip, and whose resources of these names are. Raises TransientError.
-
-        None for a commit that the branch does not know.
-        """
-        ...
 
 
 class Watched(Protocol):
@@ -61,7 +50,7 @@ class Observer:
     """Tells of the newest that the engine said, and again whenever that changes what it means for rows."""
 
     def __init__(
-        self, engine: Watched, commits: Commits, channel: Channel, delivered: asyncio.Event, metrics: GitOpsMetrics
+        self, engine: Watched, commits: Committing, channel: Channel, delivered: asyncio.Event, metrics: GitOpsMetrics
     ) -> None:
         """`delivered` is set whenever something was."""
         self._engine = engine

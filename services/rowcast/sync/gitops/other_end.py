@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from tenacity import AsyncRetrying, wait_random_exponential
 
 from rowcast.core.errors import TransientError
+from rowcast.core.gitops import Committing
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.gitops.observer import Channel, Commits, Observer
+from rowcast.sync.gitops.observer import Channel, Observer
 from rowcast.sync.metrics import GitOpsMetrics
 from rowcast.sync.reporting import Publisher
 from rowcast.sync.settings import SyncSettings
@@ -24,7 +25,9 @@ RESTART_SECONDS = 5.0
 class GitOps:
     """Delivers nothing: while it is away, commits are made all the same, and rows stay `committed`."""
 
-    def __init__(self, settings: SyncSettings, commits: Commits, publisher: Publisher, metrics: GitOpsMetrics) -> None:
+    def __init__(
+        self, settings: SyncSettings, commits: Committing, publisher: Publisher, metrics: GitOpsMetrics
+    ) -> None:
         self._settings = settings
         self._commits = commits
         self._publisher = publisher

@@ -1,0 +1,201 @@
+"""The other end of the Git target: the real Argo CD, which is asked to look, and whose word comes back to the row.
+
+A platform of its own. Rows of `prod` go by Git and Argo CD, all others straight to the Kubernetes API.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rowcast_local.platform import Platform
+from world import World, config, done, wait_until
+
+POLICY = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-forbidden-branch}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [rowcast.dev], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [appconfigs]}
+  validations:
+    - {expression: "object.spec.branch != 'forbidden'", message: the branch is not allowed here}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-forbidden-branch}
+spec: {policyName: no-forbidden-branch, validationActions: [Deny]}
+"""
+
+
+@pytest.fixture(scope="module")
+def followed() -> Iterator[Platform]:
+    split = {
+        "sync-k8s": {"ROWCAST_ENVIRONMENTS": json.dumps({"prod": None})},
+        "sync-git": {"ROWCAST_ENVIRONMENTS": json.dumps({"*": None, "prod": {}})},
+    }
+    folder = Path(tempfile.mkdtemp(prefix="rowcast-argocd-"))
+    platform = Platform(folder, free_ports=True, gitops="argocd", settings=split)
+    try:
+        platform.start()
+        platform.wait_ready()
+        yield platform
+    finally:
+        platform.destroy()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def world(followed: Platform) -> World:
+    return World(followed.env())
+
+
+def applied(world: World) -> dict[str, str]:
+    """The branches of what Argo CD has applied, by name."""
+    namespace = world.env["ROWCAST_GITOPS_NAMESPACE"]
+    items = json.loads(world.kubectl("get", "appconfigs", "--namespace", namespace, "-o", "json"))["items"]
+    return {item["metadata"]["name"]: item["spec"]["branch"] for item in items}
+
+
+def at_git(world: World, row: dict[str, Any]) -> dict[str, Any]:
+    with world.api() as api:
+        found: dict[str, Any] = done(api.get(f"/appconfigs/{row['id']}/status"))["targets"]["git"]
+    return found
+
+
+def wait_for_stage(world: World, row: dict[str, Any], stage: str) -> dict[str, Any]:
+    wait_until(lambda: at_git(world, row)["stage"] == stage, lambda: f"{at_git(world, row)} {application(world)}")
+    return at_git(world, row)
+
+
+def application(world: World) -> str:
+    return world.kubectl("get", "application", "rowcast", "--namespace", "argocd", "-o", "jsonpath={.status}")
+
+
+def change(world: World, row: dict[str, Any], **fields: str) -> None:
+    with world.api() as api:
+        done(api.patch(f"/appconfigs/{row['id']}", json=fields))
+
+
+def test_a_row_is_applied_by_argo_cd_and_told_to_be_healthy(world: World) -> None:
+    """Argo CD looks by itself once an hour: that it comes now is by our asking."""
+    row = world.create("by-argo", environment="prod", branch="one")
+    found = wait_for_stage(world, row, "healthy")
+    assert applied(world)["by-argo"] == "one"
+    assert len(found["reference"]) == 40
+
+    change(world, row, branch="two")
+    wait_until(lambda: applied(world)["by-argo"] == "two")
+    wait_for_stage(world, row, "healthy")
+
+
+def test_kubernetes_for_one_environment_and_git_for_another(world: World) -> None:
+    row = world.create("straight", environment="dev")
+    wait_until(lambda: "straight" in world.cluster())
+    wait_until(lambda: at_git(world, row)["outcome"] == "elsewhere")
+    assert at_git(world, row)["stage"] is None
+    assert "straight" not in applied(world)
+
+    change(world, row, environment="prod")
+    wait_until(lambda: "straight" in applied(world))
+    wait_until(lambda: "straight" not in world.cluster())
+
+
+def test_what_a_hand_changes_in_the_cluster_argo_cd_puts_right(world: World) -> None:
+    row = world.create("edited-by-hand", environment="prod", branch="ours")
+    wait_for_stage(world, row, "healthy")
+
+    namespace = world.env["ROWCAST_GITOPS_NAMESPACE"]
+    patch = '{"spec": {"branch": "theirs"}}'
+    world.kubectl("patch", "ac", "edited-by-hand", "--namespace", namespace, "--type=merge", f"--patch={patch}")
+
+    wait_until(lambda: applied(world)["edited-by-hand"] == "ours")
+
+
+def test_what_the_api_server_refuses_is_said_at_the_row_and_holds_up_no_other(world: World) -> None:
+    apply(world, POLICY)
+    wait_until(lambda: refused(world))
+    row = world.create("refused", environment="prod", branch="forbidden")
+
+    found = wait_for_stage(world, row, "failed")
+
+    assert "the branch is not allowed here" in found["stage_error"]
+    other = world.create("not-refused", environment="prod")
+    wait_for_stage(world, other, "healthy")
+    assert "not-refused" in applied(world)
+    change(world, row, branch="allowed")
+    wait_for_stage(world, row, "healthy")
+    assert applied(world)["refused"] == "allowed"
+
+
+def test_while_argo_cd_is_away_rows_are_committed_and_no_more(world: World, followed: Platform) -> None:
+    followed.stop_part("argocd-application-controller")
+    row = world.create("while-away", environment="prod")
+
+    wait_for_stage(world, row, "committed")
+    assert "while-away" not in applied(world)
+    followed.start_part("argocd-application-controller")
+
+    wait_for_stage(world, row, "healthy")
+    assert "while-away" in applied(world)
+
+
+def test_a_file_that_a_person_broke_keeps_the_rows_committed_with_argo_cds_words(world: World) -> None:
+    with world.clone() as folder:
+        broken = folder / "environments" / "prod" / "appconfigs" / "broken.yaml"
+        broken.write_text("apiVersion: rowcast.dev/v1alpha1\nkind: AppConfig\nmetadata: {name: broken\n")
+        push(folder, "Break it")
+    row = world.create("behind-a-broken-file", environment="prod")
+
+    wait_until(lambda: "broken.yaml" in (at_git(world, row)["stage_error"] or ""), lambda: str(at_git(world, row)))
+    assert at_git(world, row)["stage"] == "committed"
+
+    with world.clone() as folder:
+        (folder / "environments" / "prod" / "appconfigs" / "broken.yaml").unlink()
+        push(folder, "Mend it")
+    change(world, row, branch="mended")
+    wait_for_stage(world, row, "healthy")
+
+
+def test_with_the_last_row_the_last_resource_goes(world: World) -> None:
+    with world.sql() as cursor:
+        cursor.execute("DELETE FROM app_configs WHERE environment = 'prod'")
+
+    wait_until(lambda: applied(world) == {}, lambda: f"{applied(world)} {application(world)}")
+    wait_until(lambda: "prod" not in {state[4] for state in world.repository().values()})
+
+
+def apply(world: World, manifest: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(manifest)
+        file.flush()
+        world.kubectl("apply", "-f", file.name)
+
+
+def refused(world: World) -> bool:
+    """Whether the policy is enforced yet, by a dry run."""
+    spec = {"id": 9, **config("probe", branch="forbidden")}
+    probe = {"apiVersion": "rowcast.dev/v1alpha1", "kind": "AppConfig", "metadata": {"name": "probe"}, "spec": spec}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(json.dumps(probe))
+        file.flush()
+        try:
+            world.kubectl("create", "--dry-run=server", "-f", file.name)
+        except subprocess.CalledProcessError as error:
+            return "not allowed here" in error.stderr
+    return False
+
+
+def push(folder: Path, subject: str) -> None:
+    person = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    for command in (("add", "--all"), (*person, "commit", "--quiet", "-m", subject), ("push", "--quiet", "origin")):
+        subprocess.run(["git", "-C", str(folder), *command], check=True, capture_output=True, timeout=60)
