@@ -16,14 +16,14 @@ from rowcast_local.parts.etcd import Etcd
 from rowcast_local.parts.kube_apiserver import KubeApiServer
 from rowcast_local.paths import cache_folder
 from rowcast_local.ports import free_ports
-from rowcast_local.provision.go_parts import DAPR
+from rowcast_local.provision.go_parts import ARGOCD_CRDS, DAPR
 from rowcast_local.provision.golang import GoFiles
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide, provide_built
 
 CRDS = (
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
-    GoFiles("argocd-crds", "3.2.0", "github.com/argoproj/argo-cd/v3", "manifests/crds", module="crds"),
+    ARGOCD_CRDS,
     GoFiles("flux-source-crds", "1.7.0", "github.com/fluxcd/source-controller", "config/crd/bases", module="crds"),
     GoFiles(
         "flux-kustomize-crds", "1.7.3", "github.com/fluxcd/kustomize-controller", "config/crd/bases", module="crds"

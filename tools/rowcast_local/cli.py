@@ -76,7 +76,8 @@ def up(
 @app.command()
 def get(
     tools: Annotated[
-        bool, typer.Option("--tools", help="Also what makes and judges the packages, breaks links, and a browser.")
+        bool,
+        typer.Option("--tools", help="Also what makes and judges the packages, breaks links, Argo CD, and a browser."),
     ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
@@ -85,7 +86,8 @@ def get(
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
     console = Console(stderr=True, highlight=False)
     with Progress(console) as progress:
-        for choice in Platform(state_folder(), progress=progress).toolbox.choices:
+        engine = Engine.ARGOCD if tools else None
+        for choice in Platform(state_folder(), progress=progress, gitops=engine).toolbox.choices:
             console.print(f"  {choice}")
         for name in provide_built((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else (), cache_folder(), progress):
             console.print(f"  {name}")

@@ -53,6 +53,7 @@ FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
 )
 # What `./task up GITOPS=argocd` runs: one program, whose name says which of its parts it is.
 ARGOCD = "3.2.0"
+ARGOCD_CRDS = GoFiles("argocd-crds", ARGOCD, "github.com/argoproj/argo-cd/v3", "manifests/crds", module="crds")
 GITOPS_PARTS: tuple[GoPart | GoFiles, ...] = (
     GoPart(
         "argocd",
@@ -60,7 +61,7 @@ GITOPS_PARTS: tuple[GoPart | GoFiles, ...] = (
         "github.com/argoproj/argo-cd/v3/cmd",
         {"github.com/argoproj/argo-cd/v3/common.version": ARGOCD},
     ),
-    GoFiles("argocd-crds", ARGOCD, "github.com/argoproj/argo-cd/v3", "manifests/crds", module="argocd"),
+    ARGOCD_CRDS,
 )
 # What runs in every cluster for tests.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
