@@ -87,6 +87,18 @@ def _platform(settings: Mapping[str, str]) -> Iterator[Platform]:
             platform.destroy()
 
 
+@app.command()
+def argocd(changes: Annotated[int, typer.Option(help="Changes of one row, one after the other.")] = 60) -> None:
+    """Measure from a pushed commit to what the real Argo CD has applied; its own poll is set to an hour."""
+    from bench.argocd import measure
+
+    with _platform({}, gitops="argocd") as platform:
+        print("\nin seconds                             n     p50      p99      min to max")
+        for waits in measure(platform, changes):
+            print(waits.line())
+        print(f"  {_load()}")
+
+
 def _print_latency(latencies: list[Latency], per_second: float) -> None:
     print(f"latency, COMMIT sent to change visible, {per_second:g} changes/s, in ms")
     print("  target   n     lost  p50    p95    p99    max")

@@ -66,7 +66,7 @@ def application(argocd: ArgoCD) -> Manifest:
                 "retry": {
                     "limit": -1,
                     "refresh": True,
-                    "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"},
+                    "backoff": {"duration": "2s", "factor": 2, "maxDuration": "15s"},
                 },
             },
         },
