@@ -39,8 +39,8 @@ class Figures:
 
 
 HEAD = (
-    "| remote | files | rows a commit | Rowcast, rows/s | commits/s | fast-import, rows/s | of it | file by file, rows/s "
-    "| over it |\n|---|---|---|---|---|---|---|---|---|"
+    "| remote | files | rows a commit | Rowcast, rows/s | commits/s | fast-import, rows/s | of it "
+    "| file by file, rows/s | over it |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 

@@ -17,7 +17,7 @@ from rowcast.sync.targets.git import GitSettings, GitTarget
 from rowcast.sync.targets.git.emit import to_yaml
 from rowcast_local.ports import free_ports
 
-PASSWORD = "a password"  # noqa: S105 - of a server that lives as long as the measurement
+PASSWORD = "a password"
 
 
 class Rowcast:

@@ -82,7 +82,8 @@ async def _end(process: Process) -> None:
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    return next((argument for argument in arguments if not argument.startswith("-")), "")
+    """The command's name: what is neither an option nor the `name=value` of `-c`."""
+    return next((argument for argument in arguments if not argument.startswith("-") and "=" not in argument), "")
 
 
 def _first_line(output: bytes) -> str:
