@@ -62,23 +62,37 @@ def dashboard(
         print(f"\nthe dashboard with {rows:,} rows, as Chromium sees it")
         for waits in measure(platform, rows, rounds):
             print(waits.line())
-        load = ", ".join(f"{value:.1f}" for value in psutil.getloadavg())
-        print(f"  load of the machine meanwhile (1, 5, 15 min): {load}")
+        print(f"  {_load()}")
+
+
+@app.command()
+def git(
+    existing: Annotated[list[int] | None, typer.Option(help="Files there are; may be repeated.")] = None,
+    size: Annotated[list[int] | None, typer.Option(help="Rows of a batch; may be repeated.")] = None,
+    rounds: Annotated[int, typer.Option(help="How often each is measured.")] = 3,
+) -> None:
+    """Measure the writer of Git alone, beside git's own commands and the bare limit; about five minutes."""
+    from bench.git import HEAD, measure
+
+    _print_machine()
+    print(f"n = {rounds}; median (min to max)\n\n{HEAD}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
+        for figures in measure(Path(folder), existing or [0, 10_000, 100_000], size or [1, 10, 100, 1_000], rounds):
+            print(figures.line(), flush=True)
+    print(f"\n{_load()}")
 
 
 @contextmanager
-def _platform(settings: Mapping[str, str]) -> Iterator[Platform]:
+def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platform]:
     """A running platform; `settings` are both syncs'."""
     both = {**settings, "ROWCAST_RECONCILE_SECONDS": "0"}  # a periodic run would fall into the measurement
-    print(
-        f"on {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
-        f"{machine.system()} {machine.release()}, Python {machine.python_version()}, every part on this machine"
-    )
+    _print_machine()
     # Ended from outside, it still has to end its platform.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
         settled = {"sync-k8s": both, "sync-git": both}
-        platform = Platform(Path(folder), checkout=Path(__file__).parents[2], free_ports=True, settings=settled)
+        checkout = Path(__file__).parents[2]
+        platform = Platform(Path(folder), checkout=checkout, free_ports=True, settings=settled, gitops=gitops)
         try:
             platform.start()
             platform.wait_ready()
@@ -97,6 +111,18 @@ def argocd(changes: Annotated[int, typer.Option(help="Changes of one row, one af
         for waits in measure(platform, changes):
             print(waits.line())
         print(f"  {_load()}")
+
+
+def _print_machine() -> None:
+    print(
+        f"on {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
+        f"{machine.system()} {machine.release()}, Python {machine.python_version()}, every part on this machine"
+    )
+
+
+def _load() -> str:
+    load = ", ".join(f"{value:.1f}" for value in psutil.getloadavg())
+    return f"load of the machine meanwhile (1, 5, 15 min): {load}"
 
 
 def _print_latency(latencies: list[Latency], per_second: float) -> None:

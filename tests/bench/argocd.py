@@ -35,20 +35,20 @@ def measure(platform: Platform, changes: int) -> Iterator[Waits]:
     world = World(platform.env())
     applied: list[float] = []
     told: list[float] = []
-    with cluster_watch(Cluster.of(world.env["KUBECONFIG"]), world.env["ROWCAST_GITOPS_NAMESPACE"]) as watcher:
-        with world.api() as api:
-            row = done(api.post("/appconfigs", json=config("measured")))
-            for number in range(changes):
-                generation = number + 1
-                if number:
-                    done(api.patch(f"/appconfigs/{row['id']}", json={"branch": f"release-{number}"}))
-                key = (row["id"], generation)
-                wait_until(lambda key=key: key in watcher.seen)  # type: ignore[misc]
-                status = _healthy(world, row["id"], generation)
-                pushed = datetime.fromisoformat(status["times"]["delivered"]).timestamp()
-                applied.append(watcher.seen[key] - pushed)
-                told.append(time.time() - pushed)
-                time.sleep(PAUSE_SECONDS)
+    cluster, namespace = Cluster.of(world.env["KUBECONFIG"]), world.env["ROWCAST_GITOPS_NAMESPACE"]
+    with cluster_watch(cluster, namespace) as watcher, world.api() as api:
+        row = done(api.post("/appconfigs", json=config("measured")))
+        for number in range(changes):
+            generation = number + 1
+            if number:
+                done(api.patch(f"/appconfigs/{row['id']}", json={"branch": f"release-{number}"}))
+            key = (row["id"], generation)
+            wait_until(lambda key=key: key in watcher.seen)  # type: ignore[misc]
+            status = _healthy(world, row["id"], generation)
+            pushed = datetime.fromisoformat(status["times"]["delivered"]).timestamp()
+            applied.append(watcher.seen[key] - pushed)
+            told.append(time.time() - pushed)
+            time.sleep(PAUSE_SECONDS)
     yield Waits("pushed to applied by Argo CD", applied)
     yield Waits("pushed to the stage `healthy` in crud", told)
 

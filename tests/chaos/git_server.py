@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import ssl
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ USER = "rowcast"
 class GitServer:
     """Serves the repositories of a folder to whoever knows `password`."""
 
-    def __init__(self, folder: Path, port: int, password: str) -> None:
+    def __init__(self, folder: Path, port: int, password: str, certificate: ssl.SSLContext | None = None) -> None:
         self._folder = folder
         self._port = port
+        self._certificate = certificate
         self.password = password
 
     @contextmanager
@@ -30,7 +32,7 @@ class GitServer:
         """Serve in a thread."""
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        with serving(app, self._port, "the Git server"):
+        with serving(app, self._port, "the Git server", self._certificate):
             yield self
 
     async def _answer(self, request: web.Request) -> web.Response:

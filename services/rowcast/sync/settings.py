@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, JsonValue, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from rowcast.core.layout import DEFAULT_PATH, Layout
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
 from rowcast.sync.destinations import ANY, destinations
@@ -51,6 +52,23 @@ class SyncSettings(Settings):
     """The branch to commit to."""
     git_root: str = "environments"
     """The folder in the repository below which Rowcast's files are."""
+    git_path: str = DEFAULT_PATH
+    """The template of files' paths below the root, with the fields `{environment}`, `{plural}`, `{kind}`, `{name}`,
+    `{table}` and `{id}`; one part of it has `{name}` or `{id}` and no other field."""
+    git_kustomization: bool = False
+    """Whether each folder with files of Rowcast's has a `kustomization.yaml` that lists them."""
+    git_signing_key: Path | None = None
+    """A file with the private key that signs commits, without a passphrase; read anew for each commit."""
+    git_signing_format: Literal["ssh", "openpgp"] = "ssh"
+    """What kind of key that is: one of SSH, or one that `gpg --export-secret-keys` has written."""
+    git_username: str = "rowcast"
+    """The user's name at an http(s) remote; any will do for most forges' tokens."""
+    git_password_file: Path | None = None
+    """A file with the password or token for an http(s) remote; read anew at each use."""
+    git_ssh_key: Path | None = None
+    """A file with the private key for a remote by SSH; read anew at each use."""
+    git_known_hosts: Path | None = None
+    """A file with the server keys that are trusted (`ssh-keyscan`); with `git_ssh_key`, no other is."""
     git_cache: Path | None = Field(default=None, validate_default=True)
     """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
 
@@ -97,6 +115,11 @@ class SyncSettings(Settings):
             except ValueError as error:
                 raise ValueError(f"ROWCAST_ENVIRONMENTS: {error}") from None
         return self
+
+    @field_validator("git_path")
+    @classmethod
+    def _git_path_is_safe(cls, value: str) -> str:
+        return Layout(path=value).path
 
     @field_validator("git_url", "git_cache")
     @classmethod

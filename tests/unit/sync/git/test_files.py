@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from contract.targets.rows import saved
 from rowcast.core.digest import digest_of_manifest
-from rowcast.core.errors import PermanentError
 from rowcast.core.plan import Held
 from rowcast.sync.targets.git.emit import to_yaml
-from rowcast.sync.targets.git.files import path_of, read_held
+from rowcast.sync.targets.git.files import read_held
 from rowcast.sync.targets.git.plain import read_plain
 
 DESIRED = saved(42, 7, "a", lsn=1234)
@@ -62,19 +61,6 @@ def test_a_generation_that_a_hand_has_broken_counts_as_zero() -> None:
     assert held is not None
     assert (held.generation, held.lsn) == (0, 1234)
     assert held.digest != HELD.digest
-
-
-@pytest.mark.parametrize(("root", "path"), [("x/y", "x/y/dev/appconfigs/a.yaml"), ("", "dev/appconfigs/a.yaml")])
-def test_a_rows_path_is_below_the_root(root: str, path: str) -> None:
-    assert path_of(root, DESIRED, MANIFEST) == path
-
-
-@pytest.mark.parametrize("environment", ["", "..", "Dev", "a/b", "a.b", "-a", "a" * 64, "a\n"])
-def test_an_environment_that_is_no_label_has_no_path(environment: str) -> None:
-    desired = saved(1, 1, "a", environment=environment)
-    with pytest.raises(PermanentError) as refused:
-        path_of("root", desired, desired.manifests[0])
-    assert refused.value.reason == "invalid-name"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ env:
   - {name: ROWCAST_GIT_URL, value: {{ include "rowcast.git.url" $root | quote }}}
   - {name: ROWCAST_GIT_BRANCH, value: {{ $git.branch | quote }}}
   - {name: ROWCAST_GIT_ROOT, value: {{ $git.root | quote }}}
+  - {name: ROWCAST_GIT_PATH, value: {{ $git.path | quote }}}
+  {{- if $git.kustomization }}
+  - {name: ROWCAST_GIT_KUSTOMIZATION, value: "true"}
+  {{- end }}
+  {{- if $git.signing.secret }}
+  - {name: ROWCAST_GIT_SIGNING_KEY, value: /etc/rowcast/git-signing/{{ $git.signing.key }}}
+  - {name: ROWCAST_GIT_SIGNING_FORMAT, value: {{ $git.signing.format }}}
+  {{- end }}
   - {name: ROWCAST_GIT_CACHE, value: /var/cache/rowcast/mirror}
   - {name: HOME, value: /tmp}
   {{- if ne $engine "none" }}
@@ -89,6 +97,10 @@ volumes:
   - name: git-ca
     secret: {secretName: {{ . }}}
   {{- end }}
+  {{- with $git.signing.secret }}
+  - name: git-signing
+    secret: {secretName: {{ . }}, defaultMode: 0440}
+  {{- end }}
 mounts:
   - {name: cache, mountPath: /var/cache/rowcast}
   - {name: git, mountPath: /etc/rowcast/git, readOnly: true}
@@ -97,6 +109,9 @@ mounts:
   {{- end }}
   {{- if $git.caSecret.name }}
   - {name: git-ca, mountPath: /etc/rowcast/git-ca, readOnly: true}
+  {{- end }}
+  {{- if $git.signing.secret }}
+  - {name: git-signing, mountPath: /etc/rowcast/git-signing, readOnly: true}
   {{- end }}
 {{- end }}
 {{- end -}}

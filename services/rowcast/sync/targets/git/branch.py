@@ -60,7 +60,7 @@ class Branch:
         self.current = False
         name = await self._write(commit)
         try:
-            await self._mirror.push(name, expected=self.tip)
+            await self._mirror.push(name, expected=self.tip, files=len(commit.files))
         except GitError as error:
             await self._explain(name, error)
         self.tip, self.current = name, True

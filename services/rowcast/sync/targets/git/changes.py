@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError
+from rowcast.core.layout import Layout
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import RowKey
 from rowcast.core.render import Desired, Manifest
 from rowcast.sync.targets.git.emit import to_yaml
-from rowcast.sync.targets.git.files import NOT_OWNED, path_of
+from rowcast.sync.targets.git.files import NOT_OWNED
 from rowcast.sync.targets.git.index import Entry, Index, Place
+from rowcast.sync.targets.git.kustomizations import update
 
 
-def expected(root: str, desired: Desired) -> list[Held]:
+def expected(layout: Layout, desired: Desired) -> list[Held]:
     """A row's files as they will be. Raises PermanentError (`invalid-name`)."""
-    places = [(path_of(root, desired, manifest), manifest) for manifest in desired.manifests]
+    places = [(layout.place(desired, manifest), manifest) for manifest in desired.manifests]
     return [held_of(path, desired, manifest, digest_of_manifest(manifest)) for path, manifest in places]
 
 
@@ -37,15 +40,27 @@ class Judged:
 
 @dataclass(slots=True)
 class Changes:
-    """A batch's effect. `files` maps each path that changes to its new content, or None where the file goes."""
+    """A batch's effect. `files` maps each path that changes to its new content, or None where the file goes.
+
+    `foreign` are kustomizations of somebody else, which won't have our files.
+    """
 
     judged: list[Judged] = field(default_factory=list)
     failed: dict[RowKey, RowcastError] = field(default_factory=dict)
     files: dict[str, bytes | None] = field(default_factory=dict)
     before: dict[str, Entry] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
+
+    def put(self, index: Index, path: str, entry: Entry, content: bytes | None) -> None:
+        """Change a path, in the index too."""
+        self.before.setdefault(path, index.at(path))
+        self.files[path] = content
+        index.put(path, entry)
 
 
-def decide(batch: Sequence[Desired], index: Index, tombstones: Tombstones, root: str) -> Changes:
+def decide(
+    batch: Sequence[Desired], index: Index, tombstones: Tombstones, layout: Layout, kustomize: bool = False
+) -> Changes:
     """Judge rows in order, each against the tree as the rows before it leave it.
 
     `index` is left as the batch makes it; `Index.restore(changes.before)` takes that back. Rows that cannot be written
@@ -56,12 +71,14 @@ def decide(batch: Sequence[Desired], index: Index, tombstones: Tombstones, root:
     for desired in batch:
         row = (desired.table, desired.row_id)
         try:
-            decided, wanted = _judge(desired, index, _later(tombstones.get(*row), displaced.get(row)), root)
+            decided, wanted = _judge(desired, index, _later(tombstones.get(*row), displaced.get(row)), layout)
         except PermanentError as error:
             changes.failed[row] = error
             continue
         displaced |= {(other.table, other.row_id): other.generation for other in decided.displaced}
         _apply(changes, index, desired, decided, wanted)
+    folders = sorted({path.rpartition("/")[0] for path in changes.files})
+    changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
     return changes
 
 
@@ -69,15 +86,15 @@ def _later(buried: int | None, displaced: int | None) -> int | None:
     return max((one for one in (buried, displaced) if one is not None), default=None)
 
 
-def _judge(desired: Desired, index: Index, tombstone: int | None, root: str) -> tuple[Plan, dict[str, Manifest]]:
-    wanted = {path_of(root, desired, manifest): manifest for manifest in desired.manifests}
+def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout) -> tuple[Plan, dict[str, Manifest]]:
+    wanted = {layout.place(desired, manifest): manifest for manifest in desired.manifests}
     places = {path: index.at(path) for path in wanted}
     decided = plan(
         desired,
         own=index.own((desired.table, desired.row_id)),
         holders=[entry for entry in places.values() if isinstance(entry, Held)],
         tombstone=tombstone,
-        key_of=lambda desired, manifest: path_of(root, desired, manifest),
+        key_of=lambda desired, manifest: layout.place(desired, manifest),
     )
     foreign = [path for path, entry in places.items() if entry is Place.FOREIGN]
     if decided.put and foreign:
@@ -86,17 +103,12 @@ def _judge(desired: Desired, index: Index, tombstone: int | None, root: str) -> 
 
 
 def _apply(changes: Changes, index: Index, desired: Desired, decided: Plan, wanted: dict[str, Manifest]) -> None:
-    def put(path: str, entry: Entry, content: bytes | None) -> None:
-        changes.before.setdefault(path, index.at(path))
-        changes.files[path] = content
-        index.put(path, entry)
-
     written = {path: manifest for path, manifest in wanted.items() if manifest in decided.put}
     for path, manifest in written.items():
         held = held_of(path, desired, manifest, digest_of_manifest(manifest))
-        put(path, held, to_yaml(manifest.body))
+        changes.put(index, path, held, to_yaml(manifest.body))
     for held in decided.remove:
-        put(held.key, Place.FREE, None)
+        changes.put(index, held.key, Place.FREE, None)
     left = tuple(held.key for held in decided.remove)
     judged = Judged(desired, decided.outcome, left, bool(written), decided.displaced, decided.new, decided.fence)
     changes.judged.append(judged)

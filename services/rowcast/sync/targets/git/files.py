@@ -1,8 +1,7 @@
-"""Where a row's manifests go in the repository, and which files there are ours."""
+"""Which files of a repository are ours, and which rows they are of."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from sys import intern
 from typing import Any
@@ -10,29 +9,13 @@ from typing import Any
 import yaml
 
 from rowcast.core.digest import digest_of
-from rowcast.core.errors import PermanentError
 from rowcast.core.plan import Held
-from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE, Desired, Manifest
+from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE
 from rowcast.sync.targets.git.plain import read_plain
 
-INVALID_NAME = "invalid-name"
 NOT_OWNED = "not-owned"
 SIZE_LIMIT = 64 * 1024
 """Bytes. A larger file is not one of ours."""
-
-_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_DNS_LABEL = re.compile(_LABEL)
-_DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-
-
-def path_of(root: str, desired: Desired, manifest: Manifest) -> str:
-    """`<root>/<environment>/<plural>/<name>.yaml`. Raises PermanentError (`invalid-name`)."""
-    if not _DNS_LABEL.fullmatch(desired.environment):
-        raise PermanentError(INVALID_NAME, f"environment {desired.environment!r} is not a DNS-1123 label")
-    if len(manifest.name) > 253 or not _DNS_SUBDOMAIN.fullmatch(manifest.name):
-        raise PermanentError(INVALID_NAME, f"name {manifest.name!r} is not a DNS-1123 subdomain")
-    path = f"{desired.environment}/{manifest.type.plural}/{manifest.name}.yaml"
-    return f"{root}/{path}" if root else path
 
 
 def may_be_ours(path: str) -> bool:

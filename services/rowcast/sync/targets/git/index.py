@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from enum import Enum
 
 from rowcast.core.plan import Held
@@ -16,22 +17,30 @@ class Place(Enum):
     FOREIGN = "foreign"
 
 
-Entry = Held | Place
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A kustomization of ours: `digest` is of its bytes."""
+
+    digest: str
+
+
+Entry = Held | Listing | Place
 
 
 class Index:
     """The entries of one tree. Holds about half a kilobyte a file."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, Held | None] = {}
+        self._paths: dict[str, Entry] = {}
         self._rows: dict[RowKey, tuple[Held, ...]] = {}
         self._folders: dict[str, int] = {}
+        self._inside: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __iter__(self) -> Iterator[Held]:
-        return (held for held in self._paths.values() if held is not None)
+        return (entry for entry in self._paths.values() if isinstance(entry, Held))
 
     def own(self, row: RowKey) -> tuple[Held, ...]:
         """The files that carry a row's id."""
@@ -40,7 +49,7 @@ class Index:
     def at(self, path: str) -> Entry:
         """What is at a path. A folder there, or a file where a folder would have to be, is foreign."""
         if path in self._paths:
-            return self._paths[path] or Place.FOREIGN
+            return self._paths[path]
         if path in self._folders or any(folder in self._paths for folder in _folders(path)):
             return Place.FOREIGN
         return Place.FREE
@@ -50,9 +59,8 @@ class Index:
         known = path in self._paths
         self._detach(self._paths.pop(path, None))
         if entry is not Place.FREE:
-            held = entry if isinstance(entry, Held) else None
-            self._paths[path] = held
-            self._attach(held)
+            self._paths[path] = entry
+            self._attach(entry)
         if known != (entry is not Place.FREE):
             self._count(path, -1 if known else 1)
 
@@ -61,14 +69,23 @@ class Index:
         for path, entry in before.items():
             self.put(path, entry)
 
-    def _attach(self, held: Held | None) -> None:
-        if held is not None:
+    def inside(self, folder: str) -> Set[str]:
+        """The paths of our files in a folder itself; empty for the repository's own."""
+        return self._inside.get(folder, frozenset())
+
+    def _attach(self, held: Entry) -> None:
+        if isinstance(held, Held):
             row = (held.table, held.row_id)
             self._rows[row] = (*self._rows.get(row, ()), held)
+            self._inside.setdefault(held.key.rpartition("/")[0], set()).add(held.key)
 
-    def _detach(self, held: Held | None) -> None:
-        if held is None:
+    def _detach(self, held: Entry | None) -> None:
+        if not isinstance(held, Held):
             return
+        folder = held.key.rpartition("/")[0]
+        self._inside[folder].discard(held.key)
+        if not self._inside[folder]:
+            del self._inside[folder]
         row = (held.table, held.row_id)
         rest = tuple(other for other in self._rows[row] if other.key != held.key)
         if rest:

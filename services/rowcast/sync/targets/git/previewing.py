@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 
 from rowcast.core.errors import PermanentError
+from rowcast.core.layout import Layout
 from rowcast.core.preview import Preview, Shown, unplaced
 from rowcast.core.render import LSN, Desired
 from rowcast.sync.targets.git.emit import to_yaml
-from rowcast.sync.targets.git.files import NOT_OWNED, path_of
+from rowcast.sync.targets.git.files import NOT_OWNED
 from rowcast.sync.targets.git.index import Index, Place
 from rowcast.sync.targets.git.tree import Repository
 
 _LSN_LINE = re.compile(rf"^ +['\"]?{re.escape(LSN)}['\"]?:.*\n", re.MULTILINE)
 
 
-def preview(root: str, desired: Desired, index: Index, live: Shown | None) -> Preview:
+def preview(layout: Layout, desired: Desired, index: Index, live: Shown | None) -> Preview:
     """The row's one file as it would be; `live` is the row's file as it is."""
     (manifest,) = unplaced(desired).manifests
     text = to_yaml(manifest.body).decode()
     try:
-        path = path_of(root, desired, manifest)
+        path = layout.place(desired, manifest)
     except PermanentError as error:
         return Preview("", text, live, error)
     foreign = index.at(path) is Place.FOREIGN

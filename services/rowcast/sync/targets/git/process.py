@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from rowcast.core.errors import TransientError
+from rowcast.sync.targets.git.words import told
 
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(?i:(https?|no|all)_proxy)"
@@ -23,12 +24,10 @@ _FIXED = {
     "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
     "GIT_OPTIONAL_LOCKS": "0",
 }
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-_NOISE = re.compile(r"^(warning: |hint: |remote: *$|To |$)")
 
 
 class GitError(TransientError):
-    """A git command failed, or took too long. The message is git's own first line, without credentials."""
+    """A git command failed, or took too long. The message is git's own line, without credentials, and what to do."""
 
 
 def environment_for(given: Mapping[str, str], configuration: str) -> dict[str, str]:
@@ -43,7 +42,13 @@ class Git:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
 
-    async def run(self, *arguments: str, stdin: bytes | None = None, timeout: float) -> bytes:  # noqa: ASYNC109 - it ends a process group
+    async def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        timeout: float,  # noqa: ASYNC109 - it ends a process group
+        variables: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Run git to its end and return its standard output.
 
         Raises GitError when it fails or is not done after `timeout` seconds; the whole process group is gone then.
@@ -55,7 +60,7 @@ class Git:
                 stdin=DEVNULL if stdin is None else PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                env=self._environment,
+                env={**self._environment, **(variables or {})},
                 cwd="/",
                 start_new_session=True,
             )
@@ -68,7 +73,7 @@ class Git:
         finally:
             await _end(process)
         if process.returncode != 0:
-            raise GitError(f"git {_verb(arguments)}: {_first_line(err) or _first_line(out) or process.returncode}")
+            raise GitError(f"git {_verb(arguments)}: {_told(err) or _told(out) or process.returncode}")
         return out
 
 
@@ -82,10 +87,9 @@ async def _end(process: Process) -> None:
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    return next((argument for argument in arguments if not argument.startswith("-")), "")
+    """The command's name: what is neither an option nor the `name=value` of `-c`."""
+    return next((argument for argument in arguments if not argument.startswith("-") and "=" not in argument), "")
 
 
-def _first_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").splitlines()
-    meaningful = [line.strip() for line in lines if not _NOISE.match(line)]
-    return _USERINFO.sub("***@", meaningful[0]) if meaningful else ""
+def _told(output: bytes) -> str:
+    return told(output.decode(errors="replace"))

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+from rowcast.core.layout import DEFAULT_PATH, Layout
 
 _UNSAFE_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|^[-/]|[/.]$|^$")
 """What `git check-ref-format` refuses in a branch's name (git-check-ref-format(1))."""
@@ -24,6 +27,20 @@ class GitSettings:
     cache: Path
     branch: str = "main"
     root: str = "environments"
+    path: str = DEFAULT_PATH
+    """The template of files' paths below `root`: see `Layout`."""
+    kustomization: bool = False
+    """Whether each folder of ours has a `kustomization.yaml`."""
+    signing_key: Path | None = None
+    """A private key that signs commits, read anew for each: of SSH, or as `gpg --export-secret-keys` writes it."""
+    signing_format: Literal["ssh", "openpgp"] = "ssh"
+    username: str = "rowcast"
+    password_file: Path | None = None
+    """The password or token of an http(s) remote, read anew at each use."""
+    ssh_key: Path | None = None
+    """The private key for a remote by SSH."""
+    known_hosts: Path | None = None
+    """The server keys that are trusted; no other is."""
     committer_name: str = "Rowcast"
     committer_email: str = "rowcast@rowcast.dev"
     author_domain: str = "users.rowcast.invalid"
@@ -40,8 +57,14 @@ class GitSettings:
     def __post_init__(self) -> None:
         if _UNSAFE_REF.search(self.branch):
             raise ValueError(f"not a branch name: {self.branch!r}")
-        if any(part in {"", ".", "..", ".git"} for part in self.root.split("/") if self.root):
-            raise ValueError(f"not a folder inside a repository: {self.root!r}")
+        if not self.username.isprintable():
+            raise ValueError(f"not a user's name: {self.username!r}")
+        Layout(self.root, self.path)
+
+    @property
+    def layout(self) -> Layout:
+        """Where rows' files go."""
+        return Layout(self.root, self.path)
 
     @property
     def ref(self) -> str:

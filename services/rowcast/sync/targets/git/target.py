@@ -41,6 +41,8 @@ class GitTarget:
         """`on_push` is told of each commit that has landed, and must return at once."""
         self._settings = settings
         self._on_push = on_push
+        self._layout = settings.layout
+        self._told: set[str] = set()
         self._mirror = Mirror(settings)
         self._tombstones = tombstones or Tombstones()
         self._branch = Branch(settings, self._mirror, self._tombstones)
@@ -51,7 +53,7 @@ class GitTarget:
 
     def expect(self, desired: Desired) -> Sequence[Held]:
         """A row's files. Raises PermanentError (`invalid-name`)."""
-        return expected(self._settings.root, desired)
+        return expected(self._layout, desired)
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """The row's files at the tip as it was read last."""
@@ -87,7 +89,7 @@ class GitTarget:
     async def preview(self, desired: Desired) -> Preview:
         """The file as it would be, beside the row's file at the remote branch's tip."""
         found = await self.live((desired.table, desired.row_id))
-        return preview(self._settings.root, desired, self._branch.index, found)
+        return preview(self._layout, desired, self._branch.index, found)
 
     async def live(self, row: RowKey) -> Shown | None:
         """The row's file at the remote branch's tip."""
@@ -126,7 +128,8 @@ class GitTarget:
         if not self._branch.current:
             await self._branch.refresh()
         index = self._branch.index
-        changes = decide(batch, index, self._tombstones, self._settings.root)
+        changes = decide(batch, index, self._tombstones, self._layout, self._settings.kustomization)
+        self._tell_foreign(changes)
         if changes.files:
             landed = False
             try:
@@ -147,6 +150,12 @@ class GitTarget:
             elif one.desired.authoritative:
                 self._tombstones.forget(one.desired.table, one.desired.row_id)
         return self._results(changes)
+
+    def _tell_foreign(self, changes: Changes) -> None:
+        for path in changes.foreign:
+            if path not in self._told:
+                self._told.add(path)
+                self._log.warning("a kustomization that is not managed by rowcast is left alone", path=path)
 
     def _commit(self, changes: Changes) -> Commit:
         settings = self._settings

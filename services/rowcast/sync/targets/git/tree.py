@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rowcast.core.plan import Held
 from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held
 from rowcast.sync.targets.git.index import Entry, Place
+from rowcast.sync.targets.git.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
 
 _FILE_MODES = frozenset({"100644", "100755"})
 _GONE = "000000"
@@ -66,7 +66,7 @@ async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> A
             yield node.path, Place.FOREIGN
     for start in range(0, len(files), _READ_AT_ONCE):
         for path, held in await _read(repository, files[start : start + _READ_AT_ONCE]):
-            yield path, held or Place.FOREIGN
+            yield path, held
 
 
 async def messages(repository: Repository, commits: str, most: int) -> list[str]:
@@ -75,16 +75,22 @@ async def messages(repository: Repository, commits: str, most: int) -> list[str]
     return list(_records(out))[::-1]
 
 
-async def _read(repository: Repository, files: Sequence[Node]) -> list[tuple[str, Held | None]]:
-    small = await _small(repository, {node.blob for node in files})
-    contents = await _contents(repository, small)
-    return [(node.path, read_held(node.path, contents[node.blob]) if node.blob in contents else None) for node in files]
+async def _read(repository: Repository, files: Sequence[Node]) -> list[tuple[str, Entry]]:
+    limits = {node.blob: LISTING_LIMIT if may_be_listing(node.path) else SIZE_LIMIT for node in files}
+    contents = await _contents(repository, await _small(repository, limits))
+    return [(node.path, _entry(node.path, contents.get(node.blob))) for node in files]
 
 
-async def _small(repository: Repository, blobs: set[str]) -> list[str]:
-    out = await repository.read("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=_names(blobs))
+def _entry(path: str, content: bytes | None) -> Entry:
+    if content is None:
+        return Place.FOREIGN
+    return read_held(path, content) or read_listing(path, content) or Place.FOREIGN
+
+
+async def _small(repository: Repository, limits: Mapping[str, int]) -> list[str]:
+    out = await repository.read("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=_names(limits))
     sizes = (line.split(" ") for line in out.decode().splitlines())
-    return [name for name, size in sizes if int(size) <= SIZE_LIMIT]
+    return [name for name, size in sizes if int(size) <= limits[name]]
 
 
 async def _contents(repository: Repository, blobs: Sequence[str]) -> dict[str, bytes]:
@@ -103,7 +109,7 @@ async def _contents(repository: Repository, blobs: Sequence[str]) -> dict[str, b
     return contents
 
 
-def _names(blobs: Sequence[str] | set[str]) -> bytes:
+def _names(blobs: Iterable[str]) -> bytes:
     return "".join(f"{blob}\n" for blob in blobs).encode()
 
 

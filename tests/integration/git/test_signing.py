@@ -1,0 +1,147 @@
+"""Signed commits, judged by git with keys made here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from contract.targets.places import Git, commit_and_push
+from contract.targets.rows import saved
+from rowcast.core.errors import TransientError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.ports import Delivered
+from rowcast.sync.targets.git import GitTarget
+
+pytestmark = pytest.mark.anyio
+
+Log = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A private key's file, and what a verifier has of its public half."""
+
+    form: str
+    private: Path
+    verifier: tuple[str, ...]
+    environment: dict[str, str]
+
+    def verifies(self, place: Git, commit: str) -> bool:
+        command = ["git", *self.verifier, "-C", str(place.repository), "verify-commit", commit]
+        return subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0
+
+
+def ssh_key(folder: Path, name: str = "key") -> Key:
+    private = folder / name
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "rowcast", "-f", str(private)]
+    subprocess.run(command, check=True)
+    signers = folder / f"{name}-signers"
+    signers.write_text(f"rowcast@rowcast.dev {private.with_suffix('.pub').read_text()}")
+    verifier = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={signers}")
+    return Key("ssh", private, verifier, dict(os.environ))
+
+
+@pytest.fixture
+def gpg_home() -> Iterator[Path]:
+    """Not below the test's own folder: gpg's sockets have short names only."""
+    with tempfile.TemporaryDirectory(prefix="gpg-") as folder:
+        yield Path(folder)
+        subprocess.run(["gpgconf", "--kill", "all"], env={**os.environ, "GNUPGHOME": folder}, check=False)
+
+
+def gpg_key(folder: Path, home: Path) -> Key:
+    environment = {**os.environ, "GNUPGHOME": str(home)}
+    gpg = ["gpg", "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"]
+    make = [*gpg, "--quick-generate-key", "Rowcast <rowcast@rowcast.dev>", "ed25519", "sign"]
+    subprocess.run(make, env=environment, check=True, capture_output=True)
+    private = folder / "secret.asc"
+    export = [*gpg, "--armor", "--export-secret-keys"]
+    private.write_bytes(subprocess.run(export, env=environment, check=True, capture_output=True).stdout)
+    return Key("openpgp", private, (), environment)
+
+
+@pytest.fixture(params=["ssh", "openpgp"])
+def key(request: pytest.FixtureRequest, tmp_path: Path) -> Key:
+    if request.param == "ssh":
+        return ssh_key(tmp_path)
+    if shutil.which("gpg") is None:
+        pytest.skip("no gpg here")
+    return gpg_key(tmp_path, request.getfixturevalue("gpg_home"))
+
+
+def signing(place: Git, key: Key) -> GitTarget:
+    return GitTarget(place.settings(signing_key=key.private, signing_format=key.form))
+
+
+async def test_every_commit_is_signed_and_says_the_same_as_an_unsigned_one(place: Git, key: Key, log: Log) -> None:
+    target = signing(place, key)
+    await target.deliver([saved(1, 1, "a", actor="Zoë <z>\n"), saved(2, 1, "b", actor="bob@example.org")])
+    (result,) = (await target.deliver([saved(1, 2, "a")])).values()
+    await target.close()
+
+    assert result == Delivered(Outcome.CONFIGURED, log("%H")[0])
+    assert [key.verifies(place, commit) for commit in log("%H")] == [True, True]
+    assert log("%an|%ae|%cn|%ce")[-1] == "Zoë z|zo-z@users.rowcast.invalid|Rowcast|rowcast@rowcast.dev"
+    assert log("%s") == ["Update a", "Create a and b"]
+    assert log("%(trailers:key=Rowcast-Row,valueonly,separator=%x2C)") == ["1@2", "1@1,2@1"]
+    assert log("%P")[0] == log("%H")[1]
+    assert {name: one.generation for name, one in place.observe().items()} == {"a": 2, "b": 1}
+
+
+async def test_what_is_not_signed_or_not_by_the_key_is_not_verified(place: Git, key: Key, tmp_path: Path) -> None:
+    unsigned = commit_and_push(place.clone(), "Theirs")
+    assert not key.verifies(place, unsigned)
+
+    other = ssh_key(tmp_path, "other")
+    target = signing(place, other)
+    (result,) = (await target.deliver([saved(1, 1, "a")])).values()
+    await target.close()
+    assert isinstance(result, Delivered)
+    assert other.verifies(place, str(result.reference))
+    assert not key.verifies(place, str(result.reference))
+
+
+async def test_a_key_that_cannot_be_read_holds_up_the_start_and_names_itself(place: Git, key: Key) -> None:
+    content = key.private.read_bytes()
+    key.private.unlink()
+    target = signing(place, key)
+    with pytest.raises(TransientError, match=f"signing key cannot be read: .*{key.private.name}"):
+        await target.start()
+    with pytest.raises(TransientError, match="signing key"):
+        await target.deliver([saved(1, 1, "a")])
+    assert place.version() == ""
+
+    key.private.write_bytes(content)
+    key.private.chmod(0o600)
+    await target.deliver([saved(1, 1, "a")])
+    await target.close()
+    assert set(place.observe()) == {"a"}
+
+
+async def test_a_file_that_is_no_key_makes_no_commit(place: Git, key: Key) -> None:
+    key.private.write_text("nonsense")
+    target = signing(place, key)
+    with pytest.raises(TransientError, match=str(key.private)):
+        await target.deliver([saved(1, 1, "a")])
+    await target.close()
+    assert place.version() == ""
+
+
+async def test_a_key_that_is_changed_is_taken_up_without_a_restart(place: Git, tmp_path: Path, log: Log) -> None:
+    first, second = ssh_key(tmp_path), ssh_key(tmp_path, "next")
+    target = signing(place, first)
+    await target.deliver([saved(1, 1, "a")])
+    first.private.write_bytes(second.private.read_bytes())
+    first.private.with_suffix(".pub").write_bytes(second.private.with_suffix(".pub").read_bytes())
+    await target.deliver([saved(1, 2, "a")])
+    await target.close()
+    newest, oldest = log("%H")
+    assert first.verifies(place, oldest)
+    assert second.verifies(place, newest)
