@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError
@@ -63,6 +64,28 @@ def decide(batch: Sequence[Desired], index: Index, tombstones: Tombstones, root:
         displaced |= {(other.table, other.row_id): other.generation for other in decided.displaced}
         _apply(changes, index, desired, decided, wanted)
     return changes
+
+
+def bury(changes: Changes, tombstones: Tombstones) -> None:
+    """Remember the fences that go with what a batch has removed, once that has arrived."""
+    for one in changes.judged:
+        if one.outcome is Outcome.STALE:
+            continue
+        for other in one.displaced:
+            tombstones.bury(other.table, other.row_id, other.generation)
+        if one.desired.deleted:
+            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
+        elif one.desired.authoritative:
+            tombstones.forget(one.desired.table, one.desired.row_id)
+
+
+def saved_at(changes: Changes) -> int | None:
+    """When the newest of the changes was made, in seconds since 1970."""
+    newest = max((one.desired.saved_at or "" for one in changes.judged if one.written or one.left), default="")
+    try:
+        return int(datetime.fromisoformat(newest).timestamp())
+    except ValueError:
+        return None
 
 
 def _later(buried: int | None, displaced: int | None) -> int | None:
