@@ -30,6 +30,7 @@ from rowcast.sync.reconcile.table import CrudTable, Table
 from rowcast.sync.reporting import Publisher, Topics
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.starting import Starting
+from rowcast.sync.telling import Later
 
 
 def create_app(
@@ -45,7 +46,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work) for work in (_start(starting), drift.run(), after_snapshot.run())]
+        tasks = [
+            asyncio.create_task(work) for work in (_start(starting), drift.run(), after_snapshot.run(), later.run())
+        ]
         if settings.reconcile_seconds:
             tasks.append(asyncio.create_task(period.run()))
         yield
@@ -74,6 +77,8 @@ def create_app(
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
     starting.listen(drift.notice)
+    later = Later(settings.target, told, topics.status)
+    starting.tell(later.notice)
     hindsight = Hindsight(starting, source)
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
+from rowcast.sync.forges.making import repository_in
 
 
 class SyncSettings(Settings):
@@ -46,6 +47,20 @@ class SyncSettings(Settings):
     git_cache: Path | None = Field(default=None, validate_default=True)
     """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
 
+    git_mode: Literal["push", "pull-request"] = "push"
+    """Whether changes are pushed to the branch, or proposed to it by a pull request that people merge."""
+    git_forge: Literal["gitea", "github", "gitlab"] | None = Field(default=None, validate_default=True)
+    """What has the pull requests (gitea: Forgejo, too); required for the mode pull-request."""
+    git_forge_url: str | None = Field(default=None, validate_default=True, pattern=r"^https?://")
+    """The base of the forge's API, such as `https://git.example.com/api/v1` (Gitea), `https://api.github.com`,
+    `https://gitlab.com/api/v4`; required for the mode pull-request."""
+    git_forge_token_file: Path | None = Field(default=None, validate_default=True)
+    """A file with the API's token, read anew each time; required for the mode pull-request."""
+    git_proposal_branch: str | None = Field(default=None, validate_default=True)
+    """The branch of Rowcast's own that its pull request is of; `rowcast/` and the branch's name without it."""
+    git_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """How often the branch and the pull request are looked at when there is nothing to deliver, in seconds."""
+
     @property
     def topic(self) -> str:
         """The topic of change events, as Debezium names it: prefix, schema and table."""
@@ -57,3 +72,28 @@ class SyncSettings(Settings):
         if value is None and info.data.get("target") == "git":
             raise ValueError("required when ROWCAST_TARGET=git")
         return value
+
+    @field_validator("git_forge", "git_forge_url", "git_forge_token_file")
+    @classmethod
+    def _pull_requests_need_it(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and _proposes(info):
+            raise ValueError("required when ROWCAST_GIT_MODE=pull-request")
+        return value
+
+    @field_validator("git_forge_url")
+    @classmethod
+    def _forge_has_repository(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and _proposes(info) and info.data.get("git_url"):
+            repository_in(info.data["git_url"])
+        return value
+
+    @field_validator("git_proposal_branch")
+    @classmethod
+    def _proposal_is_another_branch(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value == info.data.get("git_branch"):
+            raise ValueError("it must be another branch than ROWCAST_GIT_BRANCH")
+        return value
+
+
+def _proposes(info: ValidationInfo) -> bool:
+    return info.data.get("target") == "git" and info.data.get("git_mode") == "pull-request"

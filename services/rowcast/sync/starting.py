@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held
-from rowcast.core.ports import DriftListener, Result, RowKey, Target
+from rowcast.core.ports import DriftListener, NewsListener, Result, RowKey, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.sync.settings import SyncSettings
@@ -21,6 +21,7 @@ class Starting:
         self._target = target
         self._started = False
         self._listener: DriftListener | None = None
+        self._news: NewsListener | None = None
 
     @property
     def name(self) -> str:
@@ -35,12 +36,18 @@ class Starting:
         """Whom the target will tell of drift."""
         self._listener = listener
 
+    def tell(self, listener: NewsListener) -> None:
+        """Whom the target will tell what becomes of rows after their delivery, if it is one that does."""
+        self._news = listener
+
     async def start(self) -> None:
         """Make the target and read its inventory. Raises TransientError while that can't be done."""
         if self._target is None:
             self._target = await _make(self._settings)
         if self._listener is not None:
             self._target.listen(self._listener)
+        if self._news is not None and isinstance(self._target, Telling):
+            self._target.tell(self._news)
         await self._target.start()
         self._started = True
 
@@ -85,16 +92,6 @@ async def _make(settings: SyncSettings) -> Target:
         from rowcast.sync.targets.kubernetes import connect
 
         return await connect(settings.kubeconfig, settings.namespace, settings.in_flight)
-    from rowcast.sync.targets.git import GitSettings, GitTarget
+    from rowcast.sync.targets.git.making import make_target
 
-    if settings.git_url is None or settings.git_cache is None:
-        raise AssertionError("the settings require both for the target git")
-    return GitTarget(
-        GitSettings(
-            url=settings.git_url,
-            branch=settings.git_branch,
-            root=settings.git_root,
-            cache=settings.git_cache,
-            environment=os.environ,
-        )
-    )
+    return make_target(settings, os.environ)

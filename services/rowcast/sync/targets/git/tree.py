@@ -11,7 +11,7 @@ from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held
 from rowcast.sync.targets.git.index import Entry, Place
 
 _FILE_MODES = frozenset({"100644", "100755"})
-_GONE = "000000"
+GONE = "000000"
 _READ_AT_ONCE = 2_000
 
 
@@ -58,7 +58,7 @@ async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> A
     prefix = f"{root}/" if root else ""
     files = []
     for node in nodes:
-        if node.mode == _GONE:
+        if node.mode == GONE:
             yield node.path, Place.FREE
         elif node.mode in _FILE_MODES and may_be_ours(node.path) and node.path.startswith(prefix):
             files.append(node)
