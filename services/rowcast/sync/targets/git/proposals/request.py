@@ -50,11 +50,11 @@ class ProposalRequest:
 
     async def declined(self, tip: str | None) -> bool:
         """Whether a person has said no to what is at the branch's tip: closed it, or took the branch away."""
-        if self.open or (self.known is not None and self.known.state is State.MERGED):
+        if self.known is not None and self.known.state is State.MERGED:
             return False
         if tip is None:
-            return True
-        if self.known is None or words.WITHDRAWN in self.known.body:
+            return True  # a forge closes the request of a branch that is gone, but not at once
+        if self.known is None or self.open or words.WITHDRAWN in self.known.body:
             return False
         return await self._ref_tip(self.known.ref) in (tip, None)
 
