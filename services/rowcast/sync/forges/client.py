@@ -99,7 +99,7 @@ def _said(answer: httpx.Response) -> str:
         return str(body)[:_WORDS]
     message = body.get("message") or body.get("error_description") or body.get("error") or ""
     details = body.get("errors") or ()
-    told = [message if isinstance(message, str) else str(message), *(_detail(one) for one in details)]
+    told = [*(_detail(one) for one in (message if isinstance(message, list) else [message])), *map(_detail, details)]
     return "; ".join(part for part in told if part)[:_WORDS]
 
 

@@ -34,7 +34,8 @@ class Gitea:
             page += 1
         if found is None:
             found = _of(await self._listed("closed", "recentclose", base, 1), head)
-        return await self._told(found) if found else None
+        # What a list has of a request is less: not who merged it, for one.
+        return await self.get(found["number"]) if found else None
 
     async def open(self, head: str, base: str, title: str, body: str) -> Request:
         """Open a request."""
