@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
+from rowcast.core.plan import Tombstones
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
 from rowcast.sync.targets.git.index import Index
+from rowcast.sync.targets.git.message import bury_deleted
 from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.process import GitError
 from rowcast.sync.targets.git.proposals.overlay import Overlay
@@ -30,7 +32,10 @@ class ProposalBranch:
     `written` counts commits since it was set to 0.
     """
 
-    def __init__(self, settings: GitSettings, branch: str, mirror: Mirror, base: Branch) -> None:
+    def __init__(
+        self, settings: GitSettings, branch: str, mirror: Mirror, base: Branch, tombstones: Tombstones
+    ) -> None:
+        self._tombstones = tombstones
         self._settings = settings
         self._mirror = mirror
         self._base = base
@@ -67,6 +72,7 @@ class ProposalBranch:
 
     def take(self, proposal: Proposal) -> None:
         """Go on from a proposal."""
+        bury_deleted((one.message for one in proposal.commits), self._tombstones)
         self.on, self.overlay, self._commits = proposal.on, proposal.overlay, list(proposal.commits)
 
     @property

@@ -60,11 +60,13 @@ class ProposingTarget:
         self._mirror = Mirror(settings)
         self._tombstones = Tombstones()
         self._base = Branch(settings, self._mirror, self._tombstones)
-        self._proposal = ProposalBranch(settings, branch or f"rowcast/{settings.branch}", self._mirror, self._base)
+        name = branch or f"rowcast/{settings.branch}"
+        self._proposal = ProposalBranch(settings, name, self._mirror, self._base, self._tombstones)
         self._request = ProposalRequest(forge, self._proposal.name, settings.branch, self._mirror.remote_tip)
         self._poll, self._grace, self._clock = poll, grace, clock
         self._turn = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self._listener: DriftListener | None = None
         self._news: NewsListener = lambda _news: None
         self._touched: set[RowKey] = set()
@@ -103,10 +105,12 @@ class ProposingTarget:
     async def close(self) -> None:
         """End the looking and let go of the cache folder."""
         if self._polling is not None:
+            self._closing.set()  # a cancellation alone may get lost in `asyncio.wait_for` before Python 3.12
             self._polling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._polling
             self._polling = None
+            self._closing.clear()
         async with self._turn:
             self._base.close()
             await self._request.aclose()
@@ -318,7 +322,7 @@ class ProposingTarget:
 
     async def _keep_looking(self) -> None:
         said = None
-        while True:
+        while not self._closing.is_set():
             try:
                 await self.look()
                 await self._maintain()
@@ -329,7 +333,9 @@ class ProposingTarget:
                 said = str(error)
             except Exception:
                 self._log.exception("following what is proposed failed")
-            await asyncio.sleep(self._poll)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll):
+                    await self._closing.wait()
 
     async def _maintain(self) -> None:
         if self._proposal.written >= self._settings.maintenance_every:
