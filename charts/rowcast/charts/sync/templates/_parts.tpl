@@ -34,6 +34,19 @@ env:
   - {name: ROWCAST_GIT_BRANCH, value: {{ $git.branch | quote }}}
   - {name: ROWCAST_GIT_ROOT, value: {{ $git.root | quote }}}
   - {name: ROWCAST_GIT_CACHE, value: /var/cache/rowcast/mirror}
+  {{- if eq $git.mode "pull-request" }}
+  - {name: ROWCAST_GIT_MODE, value: pull-request}
+  - {name: ROWCAST_GIT_FORGE, value: {{ $git.forge.kind }}}
+  - {name: ROWCAST_GIT_FORGE_URL, value: {{ $git.forge.url | quote }}}
+  - {name: ROWCAST_GIT_FORGE_TOKEN_FILE, value: /etc/rowcast/forge/{{ $git.forge.tokenSecret.key }}}
+  {{- with $git.forge.proposalBranch }}
+  - {name: ROWCAST_GIT_PROPOSAL_BRANCH, value: {{ . | quote }}}
+  {{- end }}
+  - {name: ROWCAST_GIT_POLL_SECONDS, value: {{ $git.forge.pollSeconds | quote }}}
+  {{- if $git.caSecret.name }}
+  - {name: SSL_CERT_FILE, value: /etc/rowcast/git-ca/{{ $git.caSecret.key }}}
+  {{- end }}
+  {{- end }}
   - {name: HOME, value: /tmp}
   {{- if eq (include "sync.git.ssh" $root) "true" }}
   - name: GIT_SSH_COMMAND
@@ -72,6 +85,10 @@ volumes:
   - name: git-ca
     secret: {secretName: {{ . }}}
   {{- end }}
+  {{- if eq $git.mode "pull-request" }}
+  - name: forge
+    secret: {secretName: {{ $git.forge.tokenSecret.name }}, defaultMode: 0440}
+  {{- end }}
 mounts:
   - {name: cache, mountPath: /var/cache/rowcast}
   - {name: git, mountPath: /etc/rowcast/git, readOnly: true}
@@ -80,6 +97,9 @@ mounts:
   {{- end }}
   {{- if $git.caSecret.name }}
   - {name: git-ca, mountPath: /etc/rowcast/git-ca, readOnly: true}
+  {{- end }}
+  {{- if eq $git.mode "pull-request" }}
+  - {name: forge, mountPath: /etc/rowcast/forge, readOnly: true}
   {{- end }}
 {{- end }}
 {{- end -}}
