@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result, RowKey
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
@@ -24,12 +24,13 @@ from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.previewing import preview, read_shown, shown
 from rowcast.sync.targets.git.proposals import words
 from rowcast.sync.targets.git.proposals.branch import ProposalBranch
-from rowcast.sync.targets.git.proposals.overlay import Overlay, Proposed
+from rowcast.sync.targets.git.proposals.looking import Looking
+from rowcast.sync.targets.git.proposals.overlay import Overlay
 from rowcast.sync.targets.git.proposals.reading import Made
 from rowcast.sync.targets.git.proposals.request import ProposalRequest
+from rowcast.sync.targets.git.proposals.telling import Telling
 from rowcast.sync.targets.git.settings import GitSettings
 
-PROPOSED = "proposed"
 GRACE_SECONDS = 5.0
 """A forge shows a merge on the branch before it says that the request is merged: until then it isn't closed."""
 
@@ -63,19 +64,16 @@ class ProposingTarget:
         name = branch or f"rowcast/{settings.branch}"
         self._proposal = ProposalBranch(settings, name, self._mirror, self._base, self._tombstones)
         self._request = ProposalRequest(forge, self._proposal.name, settings.branch, self._mirror.remote_tip)
-        self._poll, self._grace, self._clock = poll, grace, clock
+        self._grace, self._clock = grace, clock
         self._turn = asyncio.Lock()
-        self._polling: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
+        self._looking = Looking(self._look_and_maintain, poll)
+        self._telling = Telling()
         self._listener: DriftListener | None = None
-        self._news: NewsListener = lambda _news: None
         self._touched: set[RowKey] = set()
         self._base.listener = self._touched.add
-        self._told: dict[RowKey, tuple[int, str | None, str | None]] = {}
         self._recovered = False
         self._empty_since: float | None = None
         self._withdrawing = False
-        self._trouble: str | None = None
         self._log = get_logger("rowcast.target")
 
     def expect(self, desired: Desired) -> Sequence[Held]:
@@ -93,24 +91,17 @@ class ProposingTarget:
 
     def tell(self, listener: NewsListener) -> None:
         """Tell what becomes of rows after they were proposed."""
-        self._news = listener
+        self._telling.listener = listener
 
     async def start(self) -> None:
         """Lock the cache folder and read both branches; from now on they are looked at by themselves, too."""
         async with self._turn:
             await self._refresh()
-            if self._polling is None:
-                self._polling = asyncio.create_task(self._keep_looking())
+            self._looking.start()
 
     async def close(self) -> None:
         """End the looking and let go of the cache folder."""
-        if self._polling is not None:
-            self._closing.set()  # a cancellation alone may get lost in `asyncio.wait_for` before Python 3.12
-            self._polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._polling
-            self._polling = None
-            self._closing.clear()
+        await self._looking.stop()
         async with self._turn:
             self._base.close()
             await self._request.aclose()
@@ -226,11 +217,8 @@ class ProposingTarget:
 
     def _settle(self, overlay: Overlay) -> None:
         settled = overlay.settle(self._base.index)
-        for one in settled.merged:
-            self._told.pop(one.row, None)
+        self._telling.merged(settled.merged, self._base.tip)
         merged = {one.row for one in settled.merged}
-        if settled.merged:
-            self._news([_news(one, Delivered(one.outcome, self._base.tip)) for one in settled.merged])
         drifted = (self._touched | {one.row for one in settled.passed}) - merged - self._proposal.overlay.rows.keys()
         self._touched.clear()
         if self._listener is not None:
@@ -257,14 +245,15 @@ class ProposingTarget:
         request = await self._request.look()
         if request is not None and request.state is State.MERGED:
             await self._expect_base()
-        self._trouble = None
+        self._telling.trouble = None
         if not changed and await self._request.declined(self._proposal.tip):
-            self._trouble = words.declined(request, self._settings.branch, self._proposal.name)
+            self._telling.trouble = words.declined(request, self._settings.branch, self._proposal.name)
         else:
             if self._proposal.behind:
                 await self._proposal.put(overlay, None)
             await self._request.show(overlay)
-        self._tell_rows(besides)
+        self._telling.tip, self._telling.link = self._proposal.tip, self._request.link
+        self._telling.rows(overlay, besides)
 
     async def _clear_away(self) -> None:
         """Everything has arrived: the branch goes, and the request, if that still hasn't noticed."""
@@ -286,22 +275,6 @@ class ProposingTarget:
         if await self._mirror.remote_tip() != self._base.tip:
             raise LostRaceError(f"the branch {self._settings.branch} has moved")
 
-    def _tell_rows(self, besides: Set[RowKey]) -> None:
-        """Each row that is proposed, when that is news of it: others than those that are being delivered."""
-        news = []
-        for row, one in self._proposal.overlay.rows.items():
-            state = (one.generation, self._request.link, self._trouble)
-            if self._told.get(row) != state and row not in besides:
-                news.append(_news(one, self._delivered(one.outcome)))
-            self._told[row] = state
-        if news:
-            self._news(news)
-
-    def _delivered(self, outcome: Outcome, new: bool = False, fence: int = 0) -> Delivered:
-        stage = None if self._trouble else PROPOSED
-        tip = self._proposal.tip
-        return Delivered(outcome, tip, new, fence, stage=stage, link=self._request.link, trouble=self._trouble)
-
     def _results(self, changes: Changes) -> dict[RowKey, Result]:
         results: dict[RowKey, Result] = {row: Failed(error) for row, error in changes.failed.items()}
         for one in changes.judged:
@@ -309,7 +282,7 @@ class ProposingTarget:
             if one.outcome is Outcome.STALE:
                 results[row] = Delivered(one.outcome, None, one.new, one.fence)
             elif row in self._proposal.overlay.rows:
-                results[row] = self._delivered(one.outcome, one.new, one.fence)
+                results[row] = self._telling.delivered(one.outcome, one.new, one.fence)
             else:
                 results[row] = Delivered(one.outcome, self._base.tip, one.new, one.fence)
         return results
@@ -320,29 +293,8 @@ class ProposingTarget:
         made_at = saved_at(changes) or int(time.time())
         return Made(author, made_at, message_of(changes.judged, domain), changes.files)
 
-    async def _keep_looking(self) -> None:
-        said = None
-        while not self._closing.is_set():
-            try:
-                await self.look()
-                await self._maintain()
-                said = None
-            except TransientError as error:
-                if str(error) != said:
-                    self._log.warning("what is proposed can't be followed, trying again", error=str(error))
-                said = str(error)
-            except Exception:
-                self._log.exception("following what is proposed failed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
-                    await self._closing.wait()
-
-    async def _maintain(self) -> None:
+    async def _look_and_maintain(self) -> None:
+        await self.look()
         if self._proposal.written >= self._settings.maintenance_every:
             self._proposal.written = 0
             await self._mirror.maintain()
-
-
-def _news(one: Proposed, result: Delivered) -> News:
-    table, row_id = one.row
-    return News(table, row_id, one.name, one.generation, one.deleted, result, one.saved_at)
