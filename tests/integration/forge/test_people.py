@@ -162,6 +162,8 @@ async def test_the_base_merged_into_our_branch_is_no_ones_change(review: Review,
         review.push("main", "theirs", "theirs\n")
         (pull,) = repository.pulls()
         repository.ask("POST", f"/pulls/{pull['number']}/update")
+        async with review.target() as after_a_restart:
+            assert [held.row_id for held in await after_a_restart.inventory()] == [1]
 
         results = await target.deliver([saved(1, 2, "a")])
 

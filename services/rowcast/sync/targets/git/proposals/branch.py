@@ -127,12 +127,12 @@ class ProposalBranch:
             self.foreign = None
             self.take(found)
             return tip
+        if found is not None and not self.overlay.files:
+            self.take(found)
         if self._base.tip and await contents_since(self._mirror, self._base.tip, tip) == self.overlay.contents():
             self.foreign = None  # somebody has merged the base into it, say: nothing is lost with that
             self.on = None
             return tip
-        if found is not None and not self.overlay.files:
-            self.take(found)
         self.foreign = (found.foreign if found else None) or f"{tip[:10]}"
         self._log.warning("somebody else has pushed to our branch", branch=self.name, commit=self.foreign)
         return tip

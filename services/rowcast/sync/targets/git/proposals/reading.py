@@ -86,7 +86,8 @@ async def contents_since(repository: tree.Repository, base: str, tip: str) -> di
     """What differs in a tip's tree from where it left the base. Raises GitError."""
     fork = (await repository.read("merge-base", base, tip)).decode().strip()
     nodes = await tree.changed(repository, fork, tip, "")
-    return {node.path: None if node.mode == tree.GONE else await _blob(repository, node.blob) for node in nodes}
+    others = {node.path: node.mode.encode() for node in nodes if node.mode not in (*tree.FILE_MODES, tree.GONE)}
+    return {**await tree.written(repository, [node for node in nodes if node.path not in others]), **others}
 
 
 async def _log(repository: tree.Repository, *which: str) -> list[_Logged]:
@@ -98,8 +99,7 @@ async def _log(repository: tree.Repository, *which: str) -> list[_Logged]:
 
 async def _made(repository: tree.Repository, one: _Logged) -> Made:
     nodes = await tree.changed(repository, f"{one.name}^", one.name, "")
-    files = {node.path: None if node.mode == tree.GONE else await _blob(repository, node.blob) for node in nodes}
-    return Made(one.author, one.authored_at, unmarked(one.message), files)
+    return Made(one.author, one.authored_at, unmarked(one.message), await tree.written(repository, nodes))
 
 
 async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, messages: list[str]) -> Overlay:
@@ -108,11 +108,10 @@ async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, me
     entries = {path: entry async for path, entry in tree.entries(repository, nodes, root)}
     below = {path: entry async for path, entry in tree.entries(repository, before, root)}
     files: dict[str, Wanted] = {}
-    for node in nodes:
-        content = None if node.mode == tree.GONE else await _blob(repository, node.blob)
-        wanted = wanted_at(entries[node.path], below[node.path], content)
+    for path, content in (await tree.written(repository, nodes)).items():
+        wanted = wanted_at(entries[path], below[path], content)
         if wanted is not None:
-            files[node.path] = wanted
+            files[path] = wanted
     rows = rows_of(messages)
     return Overlay(files, {row: proposed for row in rows if (proposed := _proposed(row, rows, files, below))})
 
@@ -129,10 +128,6 @@ def _proposed(
     known = any(isinstance(one, Held) and (one.table, one.row_id) == row for one in below.values())
     outcome = Outcome.DELETED if deleted else Outcome.CONFIGURED if known else Outcome.CREATED
     return Proposed(row, name, generation, deleted, outcome)
-
-
-async def _blob(repository: tree.Repository, name: str) -> bytes:
-    return await repository.read("cat-file", "blob", name)
 
 
 def same_file(path: str, content: bytes | None, there: Entry) -> bool:
