@@ -20,7 +20,7 @@ from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.browser import provide_browser
-from rowcast_local.provision.go_parts import FAULT_TOOLS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.provision.tools import tool
@@ -89,7 +89,9 @@ def get(
         engine = Engine.ARGOCD if tools else None
         for choice in Platform(state_folder(), progress=progress, gitops=engine).toolbox.choices:
             console.print(f"  {choice}")
-        for name in provide_built((*PACKAGING_TOOLS, *FAULT_TOOLS) if tools else (), cache_folder(), progress):
+        for name in provide_built(
+            (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS) if tools else (), cache_folder(), progress
+        ):
             console.print(f"  {name}")
         if tools:
             console.print(f"  {provide_browser(progress)}")

@@ -24,6 +24,10 @@
 {{- if $targets.git.enabled -}}
 {{- include "rowcast.check.oneOf" (dict "part" "git-server" "value" "global.git.url" "own" $g.git.url "enabled" (index .Values "git-server" "enabled")) -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.git.url "") (ne $g.git.existingSecret "")) "text" "global.git.url needs global.git.existingSecret: a secret with username and password, or with ssh-privatekey and known_hosts.") -}}
+{{- if eq $g.git.mode "pull-request" -}}
+{{- include "rowcast.check" (dict "ok" (ne $g.git.url "") "text" "global.git.mode=pull-request needs global.git.url: the included repository has no pull requests, name yours at a forge.") -}}
+{{- include "rowcast.check" (dict "ok" (and (ne $g.git.forge.kind "") (ne $g.git.forge.url "") (ne $g.git.forge.tokenSecret.name "")) "text" "global.git.mode=pull-request needs global.git.forge.kind, global.git.forge.url and global.git.forge.tokenSecret.name: which API has the pull requests, where, and a token for it.") -}}
+{{- end -}}
 {{- end -}}
 {{- if ne .Values.global.gitops.engine "none" -}}
 {{- include "rowcast.check" (dict "ok" $targets.git.enabled "text" (printf "global.gitops.engine=%s needs global.targets.git.enabled=true: it applies what sync-git commits." .Values.global.gitops.engine)) -}}

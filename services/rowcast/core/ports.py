@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rowcast.core.errors import RowcastError
 from rowcast.core.outcomes import Outcome
@@ -25,12 +25,17 @@ class Delivered:
 
     `new`: it was put where the target had nothing of the row, so that nothing there could tell whether it is news.
     `fence`: why it was stale, the generation that the target has, or had.
+    `stage`: how far it is, where it takes more than one step: `proposed` while a pull request holds it; `link` is that
+    request's URL. `trouble`: what keeps it from going on, and what a person has to do.
     """
 
     outcome: Outcome
     reference: str | None = None
     new: bool = field(default=False, compare=False)
     fence: int = field(default=0, compare=False)
+    stage: str | None = field(default=None, compare=False)
+    link: str | None = field(default=None, compare=False)
+    trouble: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,35 @@ class Failed:
 
 
 Result = Delivered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What became of a row after its delivery: a pull request with it was merged, say.
+
+    `result` is as of its delivery, brought forward.
+    """
+
+    table: str
+    row_id: int
+    name: str
+    generation: int
+    deleted: bool
+    result: Delivered
+    saved_at: str | None = None
+
+
+NewsListener = Callable[[Sequence[News]], None]
+"""Is told what became of rows after their delivery; must return at once."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A target with news of rows that it has delivered."""
+
+    def tell(self, listener: NewsListener) -> None:
+        """Whom to tell."""
+        ...
 
 
 class Target(Protocol):

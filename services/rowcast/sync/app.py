@@ -31,6 +31,7 @@ from rowcast.sync.reconcile.table import CrudTable, Table
 from rowcast.sync.reporting import Publisher, Topics
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.starting import Starting
+from rowcast.sync.telling import Later
 
 
 def create_app(
@@ -46,7 +47,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        works = [_start(starting), drift.run(), after_snapshot.run(), *(engine.run() for engine in engines)]
+        works = [
+            _start(starting),
+            drift.run(),
+            after_snapshot.run(),
+            later.run(),
+            *(engine.run() for engine in engines),
+        ]
         tasks = [asyncio.create_task(work) for work in works]
         if settings.reconcile_seconds:
             tasks.append(asyncio.create_task(period.run()))
@@ -80,6 +87,8 @@ def create_app(
     if settings.gitops_engine != "none":
         engines.append(GitOps(settings, starting, told, GitOpsMetrics(settings.target, equipment.registry)))
         starting.listen_to_deliveries(engines[0].pushed, engines[0].delivered)
+    later = Later(settings.target, told, topics.status)
+    starting.tell(later.notice)
     hindsight = Hindsight(starting, source)
     delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
     _add_routes(app, settings, delivery)

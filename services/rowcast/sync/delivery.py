@@ -119,11 +119,11 @@ class Delivery:
         if isinstance(result, Delivered) or isinstance(result.error, PermanentError):
             self._troubles.pop((desired.table, desired.row_id), None)
         match result:
-            case Delivered(outcome, reference):
+            case Delivered(outcome, reference, stage=stage, link=link, trouble=trouble):
                 batch.outcomes[outcome] += 1
                 # The row's earlier events in this batch were overtaken before they could be delivered.
                 batch.outcomes[Outcome.STALE] += len(entries) - 1
-                self._reporting.status(batch, desired, outcome, reference=reference)
+                self._reporting.status(batch, desired, outcome, reference, trouble, stage, link)
                 self._metrics.delivered(desired, outcome)
             case Failed(PermanentError() as error):
                 self._failed("permanent", str(error))

@@ -52,6 +52,8 @@ class Reporting:
         outcome: str,
         reference: str | None = None,
         error: str | None = None,
+        stage: str | None = None,
+        link: str | None = None,
     ) -> None:
         """Tell what became of a row."""
         status = {
@@ -60,6 +62,8 @@ class Reporting:
             "deleted": desired.deleted,
             "reference": reference,
             "error": error,
+            "stage": stage,
+            "link": link,
             "saved_at": desired.saved_at,
             "captured_at": batch.captured_at,
             "delivered_at": now(),

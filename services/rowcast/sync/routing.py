@@ -16,7 +16,7 @@ from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey, Target
+from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result, RowKey, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
@@ -33,6 +33,7 @@ class _Place:
     route: str
     make: Make
     listener: DriftListener | None = None
+    news: NewsListener | None = None
     target: Target | None = None
     started: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -50,6 +51,8 @@ class _Place:
             self.target = await self.make()
             if self.listener is not None:
                 self.target.listen(self.listener)
+            if self.news is not None and isinstance(self.target, Telling):
+                self.target.tell(self.news)
         if not self.started:
             await self.target.start()
             self.started = True
@@ -97,6 +100,11 @@ class Routing:
         """Tell of drift at any of them."""
         for place in self._places.values():
             place.listener = listener
+
+    def tell(self, listener: NewsListener) -> None:
+        """Tell what becomes of rows after their delivery, where targets do."""
+        for place in self._places.values():
+            place.news = listener
 
     async def start(self) -> None:
         """Start all that can be. Raises TransientError when none can."""

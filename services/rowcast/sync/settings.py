@@ -14,6 +14,7 @@ from rowcast.core.layout import DEFAULT_PATH, Layout
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
 from rowcast.sync.destinations import ANY, destinations
+from rowcast.sync.forges.making import repository_in
 
 LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -72,6 +73,20 @@ class SyncSettings(Settings):
     git_cache: Path | None = Field(default=None, validate_default=True)
     """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
 
+    git_mode: Literal["push", "pull-request"] = "push"
+    """Whether changes are pushed to the branch, or proposed to it by a pull request that people merge."""
+    git_forge: Literal["gitea", "github", "gitlab"] | None = Field(default=None, validate_default=True)
+    """What has the pull requests (gitea: Forgejo, too); required for the mode pull-request."""
+    git_forge_url: str | None = Field(default=None, validate_default=True, pattern=r"^https?://")
+    """The base of the forge's API, such as `https://git.example.com/api/v1` (Gitea), `https://api.github.com`,
+    `https://gitlab.com/api/v4`; required for the mode pull-request."""
+    git_forge_token_file: Path | None = Field(default=None, validate_default=True)
+    """A file with the API's token, read anew each time; required for the mode pull-request."""
+    git_proposal_branch: str | None = Field(default=None, validate_default=True)
+    """The branch of Rowcast's own that its pull request is of; `rowcast/` and the branch's name without it."""
+    git_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """How often the branch and the pull request are looked at when there is nothing to deliver, in seconds."""
+
     gitops_engine: Literal["none", "argocd", "flux"] = "none"
     """What makes the commits real (git): it is asked to look after each push, and what it made of them is told."""
     gitops_application: Annotated[str, Field(pattern=r"^([a-z0-9][-a-z0-9.]*/[a-z0-9][-a-z0-9.]*)?$")] = ""
@@ -128,6 +143,34 @@ class SyncSettings(Settings):
             raise ValueError("required when ROWCAST_TARGET=git")
         return value
 
+    @field_validator("git_forge", "git_forge_url", "git_forge_token_file")
+    @classmethod
+    def _pull_requests_need_it(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and _proposes(info):
+            raise ValueError("required when ROWCAST_GIT_MODE=pull-request")
+        return value
+
+    @field_validator("git_forge_url")
+    @classmethod
+    def _forge_has_repository(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and _proposes(info) and info.data.get("git_url"):
+            repository_in(info.data["git_url"])
+        return value
+
+    @field_validator("git_mode")
+    @classmethod
+    def _proposals_have_no_kustomization(cls, value: str, info: ValidationInfo) -> str:
+        if value == "pull-request" and info.data.get("git_kustomization"):
+            raise ValueError("pull-request: not together with ROWCAST_GIT_KUSTOMIZATION")
+        return value
+
+    @field_validator("git_proposal_branch")
+    @classmethod
+    def _proposal_is_another_branch(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value == info.data.get("git_branch"):
+            raise ValueError("it must be another branch than ROWCAST_GIT_BRANCH")
+        return value
+
     @staticmethod
     def given(values: Mapping[str, Any]) -> SyncSettings:
         """Settings from these values and nothing of the environment. Raises ValidationError."""
@@ -145,3 +188,7 @@ class _Given(SyncSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+
+def _proposes(info: ValidationInfo) -> bool:
+    return info.data.get("target") == "git" and info.data.get("git_mode") == "pull-request"

@@ -9,7 +9,7 @@ from functools import partial
 from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
-from rowcast.core.ports import DriftListener, Result, RowKey, Target
+from rowcast.core.ports import DriftListener, NewsListener, Result, RowKey, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.sync.destinations import destinations
@@ -27,6 +27,7 @@ class Starting:
         self._listener: DriftListener | None = None
         self._on_push: Callable[[str], None] = lambda _commit: None
         self._on_delivery: Callable[[], None] = lambda: None
+        self._news: NewsListener | None = None
 
     @property
     def name(self) -> str:
@@ -54,12 +55,18 @@ class Starting:
         target = self._ready()
         return await target.behind(revision, names) if isinstance(target, Committing) else None
 
+    def tell(self, listener: NewsListener) -> None:
+        """Whom the target will tell what becomes of rows after their delivery, if it is one that does."""
+        self._news = listener
+
     async def start(self) -> None:
         """Make the target and read its inventory. Raises TransientError while that can't be done."""
         if self._target is None:
             self._target = await _make(self._settings, self._on_push)
         if self._listener is not None:
             self._target.listen(self._listener)
+        if self._news is not None and isinstance(self._target, Telling):
+            self._target.tell(self._news)
         await self._target.start()
         self._started = True
 
@@ -116,25 +123,6 @@ async def _make_one(settings: SyncSettings, on_push: Callable[[str], None]) -> T
         from rowcast.sync.targets.kubernetes import connect
 
         return await connect(settings.kubeconfig, settings.namespace, settings.in_flight, settings.kube_context)
-    from rowcast.sync.targets.git import GitSettings, GitTarget
+    from rowcast.sync.targets.git.making import make_target
 
-    if settings.git_url is None or settings.git_cache is None:
-        raise AssertionError("the settings require both for the target git")
-    return GitTarget(
-        GitSettings(
-            url=settings.git_url,
-            branch=settings.git_branch,
-            root=settings.git_root,
-            path=settings.git_path,
-            kustomization=settings.git_kustomization,
-            signing_key=settings.git_signing_key,
-            signing_format=settings.git_signing_format,
-            username=settings.git_username,
-            password_file=settings.git_password_file,
-            ssh_key=settings.git_ssh_key,
-            known_hosts=settings.git_known_hosts,
-            cache=settings.git_cache,
-            environment=os.environ,
-        ),
-        on_push=on_push,
-    )
+    return make_target(settings, os.environ, on_push)

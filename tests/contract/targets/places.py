@@ -15,9 +15,13 @@ import yaml
 
 from contract.targets.rows import saved
 from rowcast.core.ports import Target
+from rowcast.sync.forges.memory import MemoryForge
 from rowcast.sync.routing import Routing
 from rowcast.sync.targets.git import GitSettings, GitTarget
+from rowcast.sync.targets.git.proposals.target import ProposingTarget
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
+
+PROPOSED = "rowcast/main"
 
 
 class Seen(NamedTuple):
@@ -180,4 +184,35 @@ def commit_and_push(clone: Path, subject: str, *push: str) -> str:
     return git("-C", str(clone), "rev-parse", "HEAD").strip()
 
 
-PLACES: Mapping[str, Callable[[Path], Place]] = {"memory": Memory, "git": Git, "routes": routed_git}
+class PullRequests(Git):
+    """A repository of which nothing is ever merged: what is proposed is what the place holds."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._forge = MemoryForge()
+        (clone := self.clone()).joinpath("README").write_text("First of all.\n")
+        commit_and_push(clone, "Begin")
+
+    def target(self) -> Target:
+        return ProposingTarget(self.settings(), self._forge, poll=3600)
+
+    def clone(self) -> Path:
+        folder = super().clone()
+        if git("-C", str(folder), "branch", "--remotes", "--list", f"origin/{PROPOSED}"):
+            git("-C", str(folder), "checkout", "--quiet", PROPOSED)
+        return folder
+
+    def version(self) -> object:
+        return git("-C", str(self.repository), "for-each-ref", "refs/heads")
+
+    def planted(self, name: str) -> bool:
+        path = self.clone() / f"environments/dev/appconfigs/{name}.yaml"
+        return path.read_text() == "metadata: {name: theirs}\n"
+
+
+PLACES: Mapping[str, Callable[[Path], Place]] = {
+    "memory": Memory,
+    "git": Git,
+    "pull requests": PullRequests,
+    "routes": routed_git,
+}

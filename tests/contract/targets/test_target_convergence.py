@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.targets.kubernetes_place import Kubernetes
-from contract.targets.places import Git, Memory, Place, Routed
+from contract.targets.places import Git, Memory, Place, PullRequests, Routed
 from rowcast.core.events import Change
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered
@@ -113,6 +113,16 @@ def test_a_repository_ends_as_the_table_does(history: tuple[Statements, list[lis
         asyncio.run(play(place, batches))
         assert place.version() == "" or state(place) == table.state()
         assert place.version() != "" or table.state() == {}
+
+
+@given(histories())
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_proposal_ends_as_the_table_does(history: tuple[Statements, list[list[Change]]]) -> None:
+    table, batches = history
+    with TemporaryDirectory() as folder:
+        place = PullRequests(Path(folder))
+        asyncio.run(play(place, batches))
+        assert state(place) == table.state()
 
 
 @given(history=histories())

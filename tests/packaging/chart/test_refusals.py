@@ -47,6 +47,21 @@ REFUSED = {
         ["git-server.enabled=false", "global.git.url=https://g/x.git"],
         "global.git.url needs global.git.existingSecret",
     ),
+    "pull requests at the included repository": (
+        ["global.git.mode=pull-request"],
+        "global.git.mode=pull-request needs global.git.url",
+    ),
+    "pull requests without a token": (
+        [
+            "git-server.enabled=false",
+            "global.git.url=https://g/o/x.git",
+            "global.git.existingSecret=s",
+            "global.git.mode=pull-request",
+            "global.git.forge.kind=gitea",
+            "global.git.forge.url=https://g/api/v1",
+        ],
+        "needs global.git.forge.kind, global.git.forge.url and global.git.forge.tokenSecret.name",
+    ),
     "GitOps without Git": (
         ["global.gitops.engine=flux", "global.targets.git.enabled=false"],
         "global.gitops.engine=flux needs global.targets.git.enabled=true",

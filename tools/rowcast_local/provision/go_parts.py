@@ -63,6 +63,15 @@ GITOPS_PARTS: tuple[GoPart | GoFiles, ...] = (
     ),
     ARGOCD_CRDS,
 )
+GITEA = "1.26.0"
+# A real forge for the tests of pull requests. Without cgo it has no SQLite: it keeps its data in PostgreSQL.
+FORGE_PARTS: tuple[GoPart | GoFiles, ...] = (
+    GoPart("gitea", GITEA, "code.gitea.io/gitea", {"main.Version": GITEA}),
+    *(
+        GoFiles(f"gitea-{folder}", GITEA, "code.gitea.io/gitea", folder, module="gitea")
+        for folder in ("templates", "options")
+    ),
+)
 # What runs in every cluster for tests.
 CLUSTER_PARTS: tuple[GoPart | GoFiles, ...] = (
     *map(dapr_part, ("operator", "injector", "sentry", "placement")),

@@ -134,14 +134,17 @@ def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | 
 
 
 def _status(desired: Desired, result: Result) -> dict[str, Any]:
+    arrived = result if isinstance(result, Delivered) else None
     return {
         "row_id": desired.row_id,
         "name": desired.name,
         "generation": desired.generation,
-        "outcome": str(result.outcome if isinstance(result, Delivered) else Outcome.DEAD_LETTERED),
+        "outcome": str(arrived.outcome if arrived else Outcome.DEAD_LETTERED),
         "deleted": desired.deleted,
-        "reference": result.reference if isinstance(result, Delivered) else None,
-        "error": None if isinstance(result, Delivered) else str(result.error),
+        "reference": arrived.reference if arrived else None,
+        "error": result.trouble if isinstance(result, Delivered) else str(result.error),
+        "stage": arrived.stage if arrived else None,
+        "link": arrived.link if arrived else None,
         "saved_at": None,
         "captured_at": None,
         "delivered_at": now(),

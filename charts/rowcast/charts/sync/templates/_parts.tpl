@@ -46,6 +46,19 @@ env:
   - {name: ROWCAST_GIT_SIGNING_FORMAT, value: {{ $git.signing.format }}}
   {{- end }}
   - {name: ROWCAST_GIT_CACHE, value: /var/cache/rowcast/mirror}
+  {{- if eq $git.mode "pull-request" }}
+  - {name: ROWCAST_GIT_MODE, value: pull-request}
+  - {name: ROWCAST_GIT_FORGE, value: {{ $git.forge.kind }}}
+  - {name: ROWCAST_GIT_FORGE_URL, value: {{ $git.forge.url | quote }}}
+  - {name: ROWCAST_GIT_FORGE_TOKEN_FILE, value: /etc/rowcast/forge/{{ $git.forge.tokenSecret.key }}}
+  {{- with $git.forge.proposalBranch }}
+  - {name: ROWCAST_GIT_PROPOSAL_BRANCH, value: {{ . | quote }}}
+  {{- end }}
+  - {name: ROWCAST_GIT_POLL_SECONDS, value: {{ $git.forge.pollSeconds | quote }}}
+  {{- if $git.caSecret.name }}
+  - {name: SSL_CERT_FILE, value: /etc/rowcast/git-ca/{{ $git.caSecret.key }}}
+  {{- end }}
+  {{- end }}
   - {name: HOME, value: /tmp}
   {{- if ne $engine "none" }}
   - {name: ROWCAST_GITOPS_ENGINE, value: {{ $engine }}}
@@ -101,6 +114,10 @@ volumes:
   - name: git-signing
     secret: {secretName: {{ . }}, defaultMode: 0440}
   {{- end }}
+  {{- if eq $git.mode "pull-request" }}
+  - name: forge
+    secret: {secretName: {{ $git.forge.tokenSecret.name }}, defaultMode: 0440}
+  {{- end }}
 mounts:
   - {name: cache, mountPath: /var/cache/rowcast}
   - {name: git, mountPath: /etc/rowcast/git, readOnly: true}
@@ -112,6 +129,9 @@ mounts:
   {{- end }}
   {{- if $git.signing.secret }}
   - {name: git-signing, mountPath: /etc/rowcast/git-signing, readOnly: true}
+  {{- end }}
+  {{- if eq $git.mode "pull-request" }}
+  - {name: forge, mountPath: /etc/rowcast/forge, readOnly: true}
   {{- end }}
 {{- end }}
 {{- end -}}

@@ -48,7 +48,7 @@ class Branch:
                 await self._follow(tip)
             except GitError as error:
                 # The remote has just answered: it is our copy that is suspect.
-                await self._throw_away(error)
+                await self.throw_away(error)
                 await self._follow(tip)
         self.current = True
 
@@ -75,7 +75,7 @@ class Branch:
         try:
             return await self._mirror.write(commit)
         except GitError as error:
-            await self._throw_away(error)
+            await self.throw_away(error)
             raise LostRaceError(str(error)) from error
 
     async def _explain(self, name: str, error: GitError) -> None:
@@ -131,7 +131,8 @@ class Branch:
     def _forget(self) -> None:
         self.index, self.tip = Index(), None
 
-    async def _throw_away(self, error: GitError) -> None:
+    async def throw_away(self, error: GitError) -> None:
+        """The local copy is damaged: begin an empty one, which the next `refresh` fills."""
         self._log.warning("the local mirror is damaged, cloning again", error=str(error))
         self._forget()
         await self._mirror.rebuild()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from rowcast.core.digest import digest_of_manifest
@@ -59,12 +60,12 @@ class Changes:
 
 
 def decide(
-    batch: Sequence[Desired], index: Index, tombstones: Tombstones, layout: Layout, kustomize: bool = False
+    batch: Sequence[Desired], index: Index, tombstones: Tombstones, layout: Layout, kustomize: bool | None = False
 ) -> Changes:
     """Judge rows in order, each against the tree as the rows before it leave it.
 
     `index` is left as the batch makes it; `Index.restore(changes.before)` takes that back. Rows that cannot be written
-    are in `failed` and change nothing.
+    are in `failed` and change nothing. With `kustomize` None no kustomization is touched, not even to remove it.
     """
     changes = Changes()
     displaced: dict[RowKey, int] = {}
@@ -77,9 +78,32 @@ def decide(
             continue
         displaced |= {(other.table, other.row_id): other.generation for other in decided.displaced}
         _apply(changes, index, desired, decided, wanted)
-    folders = sorted({path.rpartition("/")[0] for path in changes.files})
-    changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
+    if kustomize is not None:
+        folders = sorted({path.rpartition("/")[0] for path in changes.files})
+        changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
     return changes
+
+
+def bury(changes: Changes, tombstones: Tombstones) -> None:
+    """Remember the fences that go with what a batch has removed, once that has arrived."""
+    for one in changes.judged:
+        if one.outcome is Outcome.STALE:
+            continue
+        for other in one.displaced:
+            tombstones.bury(other.table, other.row_id, other.generation)
+        if one.desired.deleted:
+            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
+        elif one.desired.authoritative:
+            tombstones.forget(one.desired.table, one.desired.row_id)
+
+
+def saved_at(changes: Changes) -> int | None:
+    """When the newest of the changes was made, in seconds since 1970."""
+    newest = max((one.desired.saved_at or "" for one in changes.judged if one.written or one.left), default="")
+    try:
+        return int(datetime.fromisoformat(newest).timestamp())
+    except ValueError:
+        return None
 
 
 def _later(buried: int | None, displaced: int | None) -> int | None:

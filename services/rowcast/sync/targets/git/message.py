@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Tombstones
+from rowcast.core.ports import RowKey
 from rowcast.sync.targets.git.changes import Judged
 
 NAMED_IN_SUBJECT = 3
@@ -18,6 +19,7 @@ _ROW = "Rowcast-Row"
 _TRAILER = re.compile(
     rf"(?P<key>{_TABLE}|{_ROW}): (?:(?P<row>\d+)@(?P<generation>\d+)(?P<gone> deleted| displaced)?|(?P<table>\S+))"
 )
+DISPLACED = " displaced"
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
 _UNFIT = re.compile(r"[\x00-\x20\x7f<>]+")
 
@@ -48,6 +50,19 @@ def person(actor: str, domain: str) -> str:
 
 def bury_deleted(messages: Iterable[str], tombstones: Tombstones) -> None:
     """Learn from commit messages, oldest first, which rows were deleted or displaced, and not brought back since."""
+    for row, generation, gone in _rows_in(messages):
+        if gone:
+            tombstones.bury(*row, generation)
+        else:
+            tombstones.forget(*row)
+
+
+def rows_of(messages: Iterable[str]) -> dict[RowKey, tuple[int, bool]]:
+    """The rows of commits, oldest first: at which generation each is at last, and whether it is deleted there."""
+    return {row: (generation, gone == " deleted") for row, generation, gone in _rows_in(messages) if gone != DISPLACED}
+
+
+def _rows_in(messages: Iterable[str]) -> Iterator[tuple[RowKey, int, str]]:
     for message in messages:
         table = ""
         for line in message.rstrip().rpartition("\n\n")[2].splitlines():
@@ -56,10 +71,8 @@ def bury_deleted(messages: Iterable[str], tombstones: Tombstones) -> None:
                 continue
             if match["key"] == _TABLE:
                 table = match["table"] or ""
-            elif match["gone"] and table:
-                tombstones.bury(table, int(match["row"]), int(match["generation"]))
-            elif table:
-                tombstones.forget(table, int(match["row"]))
+            elif table and match["row"]:
+                yield (table, int(match["row"])), int(match["generation"]), match["gone"] or ""
 
 
 def _subject(visible: Sequence[Judged]) -> str:

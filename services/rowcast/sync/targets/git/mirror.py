@@ -18,6 +18,7 @@ from rowcast.sync.targets.git.stream import Commit, commit_stream
 
 _REF = "refs/rowcast/tip"
 _MANY = 100
+_OTHER = "refs/rowcast/other"
 _CONFIGURATION = "[safe]\n\tdirectory = *\n"
 """Git refuses a local remote that belongs to another user; whoever named it in the settings has decided that."""
 _MIRROR_CONFIGURATION = {
@@ -74,20 +75,24 @@ class Mirror:
         except OSError as error:
             raise TransientError(f"cache folder: {error}") from error
 
-    async def remote_tip(self) -> str | None:
-        """The branch's commit, asked of the remote itself; None while there is no such branch. Raises GitError."""
-        self._prepare()
-        readable(self._settings)
-        out = await self._git.run("ls-remote", "--", self._settings.url, self._settings.ref, timeout=self._remote)
-        found = (line.split("\t") for line in out.decode().splitlines())
-        return next((commit for commit, ref in found if ref == self._settings.ref), None)
+    async def remote_tip(self, ref: str | None = None) -> str | None:
+        """The branch's commit, or another ref's, asked of the remote itself; None while there is no such ref.
 
-    async def fetch(self) -> str:
-        """Get the branch; returns its commit. Raises GitError, also when there is no such branch."""
-        spec = f"+{self._settings.ref}:{_REF}"
+        Raises GitError.
+        """
+        self._prepare()
+        ref = ref or self._settings.ref
+        out = await self._git.run("ls-remote", "--", self._settings.url, ref, timeout=self._remote)
+        found = (line.split("\t") for line in out.decode().splitlines())
+        return next((commit for commit, name in found if name == ref), None)
+
+    async def fetch(self, ref: str | None = None) -> str:
+        """Get the branch, or another ref; returns its commit. Raises GitError, also when there is no such ref."""
+        into = _OTHER if ref else _REF
+        spec = f"+{ref or self._settings.ref}:{into}"
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
         await self._local("fetch", *quiet, "--", self._settings.url, spec, timeout=self._remote)
-        return (await self.read("rev-parse", "--verify", _REF)).decode().strip()
+        return (await self.read("rev-parse", "--verify", into)).decode().strip()
 
     async def write(self, commit: Commit) -> str:
         """Make a commit in the mirror, signed where there is a key; returns its hash.
@@ -113,15 +118,18 @@ class Mirror:
             raise SigningError(f"the commit cannot be signed with {self._settings.signing_key}: {error}") from error
         return out.decode().strip()
 
-    async def push(self, commit: str, expected: str | None, files: int = 0) -> None:
+    async def push(self, commit: str | None, expected: str | None, ref: str | None = None, files: int = 0) -> None:
         """Let the branch go from `expected` (None: from not being there) to a child of it. Raises GitError.
+
+        Another `ref` may go anywhere, or with a `commit` of None away.
 
         A plain push would also pass when the branch was reset to an ancestor of `expected`, and so bring back what
         somebody has taken out; the lease lets nothing but `expected` itself be replaced.
         """
-        lease = f"--force-with-lease={self._settings.ref}:{expected or ''}"
         readable(self._settings)
-        refs = f"{commit}:{self._settings.ref}"
+        ref = ref or self._settings.ref
+        lease = f"--force-with-lease={ref}:{expected or ''}"
+        refs = f"{commit or ''}:{ref}"
         # In search of likenesses among many files a push takes twice as long, and spares a few kilobytes.
         quick = ("-c", "pack.window=0") if files > _MANY else ()
         push = (*quick, "push", "--quiet", "--no-verify", lease, "--", self._settings.url, refs)

@@ -31,5 +31,9 @@ def preview(layout: Layout, desired: Desired, index: Index, live: Shown | None) 
 
 async def read_shown(repository: Repository, commit: str, path: str) -> Shown:
     """A file in a commit, without its place in the log. Raises GitError."""
-    content = await repository.read("cat-file", "blob", f"{commit}:{path}")
+    return shown(path, await repository.read("cat-file", "blob", f"{commit}:{path}"), commit)
+
+
+def shown(path: str, content: bytes, commit: str) -> Shown:
+    """A file's content as it is in a commit, without its place in the log."""
     return Shown(path, _LSN_LINE.sub("", content.decode(errors="replace")), commit)

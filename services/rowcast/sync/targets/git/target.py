@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -18,7 +17,7 @@ from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git.behind import behind
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
-from rowcast.sync.targets.git.changes import Changes, decide, expected
+from rowcast.sync.targets.git.changes import Changes, bury, decide, expected, saved_at
 from rowcast.sync.targets.git.message import message_of, people_of
 from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.previewing import preview, read_shown
@@ -140,15 +139,7 @@ class GitTarget:
                     index.restore(changes.before)
             self._on_push(self._branch.tip or "")
             self._maintain()
-        for one in changes.judged:
-            if one.outcome is Outcome.STALE:
-                continue
-            for other in one.displaced:
-                self._tombstones.bury(other.table, other.row_id, other.generation)
-            if one.desired.deleted:
-                self._tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
-            elif one.desired.authoritative:
-                self._tombstones.forget(one.desired.table, one.desired.row_id)
+        bury(changes, self._tombstones)
         return self._results(changes)
 
     def _tell_foreign(self, changes: Changes) -> None:
@@ -163,7 +154,7 @@ class GitTarget:
         return Commit(
             parent=self._branch.tip,
             author=people_of(changes.judged, settings.author_domain)[0],
-            authored_at=_saved_at(changes) or now,
+            authored_at=saved_at(changes) or now,
             committer=f"{settings.committer_name} <{settings.committer_email}>",
             committed_at=now,
             message=message_of(changes.judged, settings.author_domain),
@@ -188,12 +179,3 @@ class GitTarget:
             await self._mirror.maintain()
         except GitError as error:
             self._log.warning("upkeep of the local mirror failed", error=str(error))
-
-
-def _saved_at(changes: Changes) -> int | None:
-    """When the newest of the changes was made, in seconds since 1970."""
-    newest = max((one.desired.saved_at or "" for one in changes.judged if one.written or one.left), default="")
-    try:
-        return int(datetime.fromisoformat(newest).timestamp())
-    except ValueError:
-        return None

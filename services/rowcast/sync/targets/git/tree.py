@@ -10,8 +10,8 @@ from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held
 from rowcast.sync.targets.git.index import Entry, Place
 from rowcast.sync.targets.git.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
 
-_FILE_MODES = frozenset({"100644", "100755"})
-_GONE = "000000"
+FILE_MODES = frozenset({"100644", "100755"})
+GONE = "000000"
 _READ_AT_ONCE = 2_000
 
 
@@ -58,9 +58,9 @@ async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> A
     prefix = f"{root}/" if root else ""
     files = []
     for node in nodes:
-        if node.mode == _GONE:
+        if node.mode == GONE:
             yield node.path, Place.FREE
-        elif node.mode in _FILE_MODES and may_be_ours(node.path) and node.path.startswith(prefix):
+        elif node.mode in FILE_MODES and may_be_ours(node.path) and node.path.startswith(prefix):
             files.append(node)
         else:
             yield node.path, Place.FOREIGN
@@ -73,6 +73,15 @@ async def messages(repository: Repository, commits: str, most: int) -> list[str]
     """The messages of a range of commits, oldest first, the newest `most` of them."""
     out = await repository.read("log", "-z", f"--max-count={most}", "--format=%B", commits)
     return list(_records(out))[::-1]
+
+
+async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, bytes | None]:
+    """The content of each path; None where it is gone."""
+    blobs = sorted({node.blob for node in nodes if node.mode != GONE})
+    found: dict[str, bytes] = {}
+    for start in range(0, len(blobs), _READ_AT_ONCE):
+        found |= await _contents(repository, blobs[start : start + _READ_AT_ONCE])
+    return {node.path: None if node.mode == GONE else found[node.blob] for node in nodes}
 
 
 async def _read(repository: Repository, files: Sequence[Node]) -> list[tuple[str, Entry]]:
