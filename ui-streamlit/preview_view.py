@@ -87,6 +87,9 @@ def _target(key: str, target: TargetPreview) -> None:
     if target.unavailable:
         st.warning(view_model.plain(view_model.brief(target.unavailable)), icon=":material/cloud_off:")
         return
+    if not target.place:
+        st.caption("This target does not deliver the environment: nothing of the row would be here.")
+        return
     words, colour = CHANGES[target.change]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words, color=colour)

@@ -15,6 +15,7 @@ COMMIT_URL: Final = "ROWCAST_COMMIT_URL"
 """The setting that says where a commit is looked at."""
 CAPTURED: Final = "Captured from the database"
 DELIVERED: Final = {"k8s": "Applied to the Kubernetes API", "git": "Committed and pushed"}
+NOT_HERE: Final = "Not delivered here"
 REMOVED: Final = {"k8s": "Removed from the Kubernetes API", "git": "Removed by a commit"}
 
 
@@ -64,6 +65,8 @@ def _reported(target: TargetStatus, saved: datetime | None, commit_url: str, *, 
     steps = [Step(CAPTURED, "done", captured, _lag(saved, captured))]
     if target.state == "failed":
         return (*steps, Step("Refused", "failed", delivered, _lag(saved, delivered), "it is a dead letter"))
+    if target.outcome == view_model.ELSEWHERE:
+        return (*steps, Step(NOT_HERE, "done", delivered, _lag(saved, delivered), "another target has its environment"))
     note = " · ".join(part for part in (target.outcome or "", view_model.reference(target)) if part)
     link = commit_link(target, commit_url)
     steps.append(Step(_delivered(target, gone=gone), "done", delivered, _lag(saved, delivered), note, link))

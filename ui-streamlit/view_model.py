@@ -10,11 +10,19 @@ from typing import Final, Literal
 
 from models import AppConfig, Draft, FieldError, Filter, Letter, LetterState, RefusedError, Sort, State, TargetStatus
 
-Colour = Literal["green", "orange", "red"]
-Shown = Literal["synced", "pending", "overdue", "failed"]
+Colour = Literal["green", "orange", "red", "gray"]
+Shown = Literal["synced", "pending", "overdue", "failed", "elsewhere"]
 
-COLOURS: Final[Mapping[Shown, Colour]] = {"synced": "green", "pending": "orange", "overdue": "red", "failed": "red"}
-FILTERS: Final[tuple[Filter, ...]] = (*COLOURS, "deleting")
+ELSEWHERE: Final = "elsewhere"
+"""What a target reports of a row whose environment it does not deliver."""
+COLOURS: Final[Mapping[Shown, Colour]] = {
+    "synced": "green",
+    "pending": "orange",
+    "overdue": "red",
+    "failed": "red",
+    "elsewhere": "gray",
+}
+FILTERS: Final[tuple[Filter, ...]] = ("synced", "pending", "overdue", "failed", "deleting")
 FIELDS: Final[Mapping[str, str]] = {
     "name": "Name",
     "repository_url": "Repository URL",
@@ -74,6 +82,8 @@ def shown_at(row: AppConfig, target: str) -> Shown:
 
 def shown(status: TargetStatus) -> Shown:
     """Return the word for a status."""
+    if status.state == "synced" and status.outcome == ELSEWHERE:
+        return "elsewhere"
     return "overdue" if status.overdue else status.state
 
 

@@ -13,6 +13,8 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     DELETED = "deleted"
     STALE = "stale"
+    ELSEWHERE = "elsewhere"
+    """The row's environment is not delivered by this target, and nothing of the row is here."""
     DEAD_LETTERED = "dead-lettered"
 
 

@@ -92,6 +92,10 @@ class Target(Protocol):
         """
         ...
 
+    def known(self, row: RowKey) -> Sequence[Held]:
+        """What the target is known to hold of a row, without asking it. Nothing before it is started."""
+        ...
+
     def listen(self, listener: DriftListener) -> None:
         """Whom to tell of drift as it is noticed; a target that notices none by itself leaves it to the inventory."""
         ...

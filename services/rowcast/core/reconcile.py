@@ -160,7 +160,7 @@ def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | 
         return "is not there" if expected else None
     current, wanted = {one.key: one for one in held}, {one.key: one for one in expected}
     if current.keys() != wanted.keys():
-        return "is at " + ", ".join(sorted(current)) + ", not at " + ", ".join(sorted(wanted))
+        return "is at " + ", ".join(sorted(current)) + (", not at " + ", ".join(sorted(wanted)) if wanted else "")
     for key, one in current.items():
         if one.generation != wanted[key].generation:
             return f"generation {one.generation} is there, the table has {wanted[key].generation}"

@@ -20,7 +20,7 @@ class ReportedStatus(BaseModel):
 
     row_id: Annotated[int, Field(ge=1, le=MAX_ID)]
     generation: Annotated[int, Field(ge=0, le=MAX_ID)]
-    outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "dead-lettered", "retrying"]
+    outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "elsewhere", "dead-lettered", "retrying"]
     deleted: bool = False
     reference: Text | None = None
     error: Text | None = None

@@ -88,8 +88,13 @@ class Settings(BaseSettings):
 
 
 def describe(settings: type[Settings], error: ValidationError) -> str:
-    """One line that names every wrong variable and the reason; never a value, which may be a secret."""
-    return "; ".join(f"{variable_name(settings, str(e['loc'][0]))}: {e['msg']}" for e in error.errors() if e["loc"])
+    """One line that names every wrong variable and the reason; never a value, which may be a secret.
+
+    What is wrong with several together names them itself.
+    """
+    return "; ".join(
+        f"{variable_name(settings, str(e['loc'][0]))}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()
+    )
 
 
 def variable_name(settings: type[Settings], field: str) -> str:

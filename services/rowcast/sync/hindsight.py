@@ -7,7 +7,8 @@ remembers its own. So where nothing stands guard, the table is asked:
 - before an event is delivered that is older than this instance: delivered twice around a restart, held by a broker, or
   replayed from the dead letters;
 - after something new was made of an event: another instance may have seen the row's end meanwhile. Then it is taken
-  back, before the event counts as done. Until that is known, the event comes again.
+  back, before the event counts as done. Until that is known, the event comes again. The same where the row has moved
+  to another environment meanwhile: its guard may stand at another place.
 
 Ids are never used twice, so what the table says of a row that is gone is true for ever. Updates, which in quiet times
 are nearly all there is, ask nothing.
@@ -81,11 +82,24 @@ class Hindsight:
         self._unproven.update(_row(one) for one in made)
         try:
             found = await find(self._table, (one.row_id for one in made))
-            results = await self._take_back(made, found)
+            results = await self._take_back(made, found) | await self._move_on(made, found)
         except TransientError as error:
             return {_row(one): Failed(error) for one in made}
         self._unproven.difference_update(_row(one) for one in made if not isinstance(results.get(_row(one)), Failed))
         return results
+
+    async def _move_on(self, made: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
+        """Deliver rows that the table has in another environment by now: it is that place which may guard them."""
+        newer = [
+            replace(found.rows[one.row_id], authoritative=True, supersedes=one.generation)
+            for one in made
+            if one.row_id in found.rows and _has_left(one, found.rows[one.row_id])
+        ]
+        results = await self._target.deliver(newer) if newer else {}
+        return {
+            row: Delivered(Outcome.STALE) if isinstance(result, Delivered) else result
+            for row, result in results.items()
+        }
 
     async def _take_back(self, believed: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
         """Remove what there is of rows that are gone; the results of these, and of those that can't be told yet."""
@@ -107,6 +121,10 @@ class Hindsight:
 
 def _is_new(result: Result) -> bool:
     return isinstance(result, Delivered) and result.new
+
+
+def _has_left(made: Desired, current: Desired) -> bool:
+    return current.generation > made.generation and current.environment != made.environment
 
 
 def _row(desired: Desired) -> RowKey:

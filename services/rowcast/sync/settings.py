@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, JsonValue, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
+from rowcast.sync.destinations import ANY, destinations
 from rowcast.sync.forges.making import repository_in
+
+LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
 class SyncSettings(Settings):
@@ -35,6 +41,8 @@ class SyncSettings(Settings):
     """The namespace of the custom resources (k8s)."""
     kubeconfig: str | None = Field(default=None, validation_alias=AliasChoices("KUBECONFIG", "kubeconfig"))
     """A kubeconfig file; without one, the pod's service account."""
+    kube_context: str | None = None
+    """The kubeconfig's context; without one, its current context (k8s)."""
     in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     """Most requests to the API server under way at once."""
 
@@ -61,10 +69,32 @@ class SyncSettings(Settings):
     git_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
     """How often the branch and the pull request are looked at when there is nothing to deliver, in seconds."""
 
+    environments: dict[str, dict[str, JsonValue] | None] = Field(default={}, validate_default=False)
+    """Where the rows of single environments go instead, as JSON: by environment (`*`: all that are not named) what it
+    has of its own of the settings `git_…` or `namespace`, `kubeconfig`, `kube_context`; `null`: not delivered by this
+    instance. Such as `{"prod": {"git_branch": "release"}, "sandbox": null}`."""
+
     @property
     def topic(self) -> str:
         """The topic of change events, as Debezium names it: prefix, schema and table."""
         return f"{self.topic_prefix}.public.app_configs"
+
+    @field_validator("environments", mode="after")
+    @classmethod
+    def _environments_are_labels(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for environment in value:
+            if environment != ANY and not LABEL.fullmatch(environment):
+                raise ValueError(f"{environment!r} is not a DNS-1123 label")
+        return value
+
+    @model_validator(mode="after")
+    def _destinations_are_places(self) -> Self:
+        if self.environments:
+            try:
+                destinations(self)
+            except ValueError as error:
+                raise ValueError(f"ROWCAST_ENVIRONMENTS: {error}") from None
+        return self
 
     @field_validator("git_url", "git_cache")
     @classmethod
@@ -93,6 +123,24 @@ class SyncSettings(Settings):
         if value is not None and value == info.data.get("git_branch"):
             raise ValueError("it must be another branch than ROWCAST_GIT_BRANCH")
         return value
+
+    @staticmethod
+    def given(values: Mapping[str, Any]) -> SyncSettings:
+        """Settings from these values and nothing of the environment. Raises ValidationError."""
+        return _Given(**values)
+
+
+class _Given(SyncSettings):
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 def _proposes(info: ValidationInfo) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, NewsListener, Result, RowKey, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.sync.destinations import destinations
+from rowcast.sync.routing import Routing
 from rowcast.sync.settings import SyncSettings
 
 
@@ -31,6 +34,10 @@ class Starting:
     def expect(self, desired: Desired) -> Sequence[Held]:
         """What the target will hold of a row, once started."""
         return self._ready().expect(desired)
+
+    def known(self, row: RowKey) -> Sequence[Held]:
+        """What the target is known to hold of a row; nothing before it is started."""
+        return self._target.known(row) if self._target is not None else ()
 
     def listen(self, listener: DriftListener) -> None:
         """Whom the target will tell of drift."""
@@ -87,11 +94,20 @@ class Starting:
 
 
 async def _make(settings: SyncSettings) -> Target:
-    """Make the target that the settings name; the other one's libraries are not even imported."""
+    """Make the target that the settings name: one behind which there are several, where environments have their own."""
+    if not settings.environments:
+        return await _make_one(settings)
+    found = destinations(settings)
+    targets = {route: partial(_make_one, there) for route, there in found.by_route.items()}
+    return Routing(settings.target, targets, found.route_of)
+
+
+async def _make_one(settings: SyncSettings) -> Target:
+    """The other kind of target's libraries are not even imported."""
     if settings.target == "k8s":
         from rowcast.sync.targets.kubernetes import connect
 
-        return await connect(settings.kubeconfig, settings.namespace, settings.in_flight)
+        return await connect(settings.kubeconfig, settings.namespace, settings.in_flight, settings.kube_context)
     from rowcast.sync.targets.git.making import make_target
 
     return make_target(settings, os.environ)

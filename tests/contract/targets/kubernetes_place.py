@@ -25,11 +25,11 @@ class Kubernetes:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._kubeconfig = env["KUBECONFIG"]
         self._env = {**os.environ, **env}
-        self._namespace = f"contract-{uuid.uuid4().hex[:10]}"
-        self._kubectl("create", "namespace", self._namespace)
+        self.namespace = f"contract-{uuid.uuid4().hex[:10]}"
+        self._kubectl("create", "namespace", self.namespace)
 
     def target(self) -> Target:
-        return _Connected(self._kubeconfig, self._namespace)
+        return _Connected(self._kubeconfig, self.namespace)
 
     def observe(self) -> dict[str, Seen]:
         found = {item["metadata"]["name"]: seen(item) for item in self._list()["items"]}
@@ -52,7 +52,7 @@ class Kubernetes:
         return answer
 
     def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        command = ["kubectl", "--namespace", self._namespace, *arguments]
+        command = ["kubectl", "--namespace", self.namespace, *arguments]
         ran = subprocess.run(command, env=self._env, input=stdin, capture_output=True, text=True, timeout=60)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
@@ -70,6 +70,9 @@ class _Connected:
 
     def expect(self, desired: Desired) -> Sequence[Held]:
         return self._started.expect(desired)
+
+    def known(self, row: RowKey) -> Sequence[Held]:
+        return self._started.known(row)
 
     def listen(self, listener: DriftListener) -> None:
         self._listener = listener

@@ -16,6 +16,7 @@ import yaml
 from contract.targets.rows import saved
 from rowcast.core.ports import Target
 from rowcast.sync.forges.memory import MemoryForge
+from rowcast.sync.routing import Routing
 from rowcast.sync.targets.git import GitSettings, GitTarget
 from rowcast.sync.targets.git.proposals.target import ProposingTarget
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
@@ -132,6 +133,45 @@ class Git:
         return git("-C", str(self.repository), "show", path) == "metadata: {name: theirs}\n"
 
 
+class Routed:
+    """Two places behind one target: `prod` has its own."""
+
+    def __init__(self, rest: Place, prod: Place) -> None:
+        self._rest = rest
+        self._prod = prod
+
+    def target(self) -> Target:
+        async def rest() -> Target:
+            return self._rest.target()
+
+        async def prod() -> Target:
+            return self._prod.target()
+
+        return Routing(
+            "routed", {"*": rest, "prod": prod}, lambda environment: "prod" if environment == "prod" else "*"
+        )
+
+    def observe(self) -> dict[str, Seen]:
+        rest, prod = self._rest.observe(), self._prod.observe()
+        assert not rest.keys() & prod.keys()
+        assert {one.spec["environment"] for one in prod.values()} <= {"prod"}
+        assert "prod" not in {one.spec["environment"] for one in rest.values()}
+        return rest | prod
+
+    def version(self) -> object:
+        return (self._rest.version(), self._prod.version())
+
+    def plant(self, name: str) -> None:
+        self._rest.plant(name)
+
+    def planted(self, name: str) -> bool:
+        return self._rest.planted(name)
+
+
+def routed_git(folder: Path) -> Place:
+    return Routed(Git(folder / "rest"), Git(folder / "prod"))
+
+
 def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
 
@@ -170,4 +210,9 @@ class PullRequests(Git):
         return path.read_text() == "metadata: {name: theirs}\n"
 
 
-PLACES: Mapping[str, Callable[[Path], Place]] = {"memory": Memory, "git": Git, "pull requests": PullRequests}
+PLACES: Mapping[str, Callable[[Path], Place]] = {
+    "memory": Memory,
+    "git": Git,
+    "routes": routed_git,
+    "pull requests": PullRequests,
+}

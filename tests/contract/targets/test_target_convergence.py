@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.targets.kubernetes_place import Kubernetes
-from contract.targets.places import Git, Memory, Place, PullRequests
+from contract.targets.places import Git, Memory, Place, PullRequests, Routed
 from rowcast.core.events import Change
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered
@@ -91,6 +91,15 @@ def state(place: Place) -> dict[str, tuple[int, int, str]]:
 def test_the_fake_ends_as_the_table_does(history: tuple[Statements, list[list[Change]]]) -> None:
     table, batches = history
     place = Memory(Path())
+    asyncio.run(play(place, batches))
+    assert state(place) == table.state()
+
+
+@given(histories())
+@settings(max_examples=1_000, deadline=None)
+def test_two_places_end_as_the_table_does(history: tuple[Statements, list[list[Change]]]) -> None:
+    table, batches = history
+    place = Routed(Memory(Path()), Memory(Path()))
     asyncio.run(play(place, batches))
     assert state(place) == table.state()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def test_rights_are_where_the_resources_go() -> None:
     assert one(manifests, "Role", "rowcast-sync-k8s")["metadata"]["namespace"] == "team-a"
     assert one(manifests, "RoleBinding", "rowcast-sync-k8s")["subjects"][0]["namespace"] == "rowcast"
     assert pod(manifests, "sync-k8s").environment["ROWCAST_NAMESPACE"] == "team-a"
+
+
+def test_an_environment_with_a_namespace_of_its_own_has_the_rights_there_too(tmp_path: Path) -> None:
+    own = {"prod": {"namespace": "team-prod"}, "far": {"namespace": "x", "kubeconfig": "/etc/far"}, "sandbox": None}
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"sync": {"k8s": {"environments": own}}}))
+    manifests = render(values=values)
+
+    roles = [
+        manifest for manifest in manifests if manifest["kind"] == "Role" and "sync" in manifest["metadata"]["name"]
+    ]
+    assert {role["metadata"]["namespace"] for role in roles} == {"rowcast", "team-prod"}
+    assert all(role["rules"] == SYNC for role in roles)
+    assert json.loads(pod(manifests, "sync-k8s").environment["ROWCAST_ENVIRONMENTS"]) == own
 
 
 def test_another_cluster_is_reached_by_a_kubeconfig_and_needs_no_rights_in_this_one() -> None:

@@ -99,6 +99,14 @@ async def test_what_is_made_of_a_row_that_another_instance_saw_end_is_taken_back
     assert bench.outcomes == [(7, "stale")]
 
 
+async def test_what_is_made_of_a_row_that_has_moved_meanwhile_goes_where_the_table_has_it(bench: Bench) -> None:
+    """Another instance has moved it, and here nothing was left to tell."""
+    bench.table.rows[7] = _row(7, generation=3, environment="prod")
+    await bench.deliver(event("c", lsn=AFTER, row_id=7, generation=2, environment="dev"))
+    assert bench.outcomes == [(7, "stale")]
+    assert [(one.key, one.generation) for one in await bench.target.inventory()] == [("prod/appconfigs/n7", 3)]
+
+
 async def test_a_late_rename_of_a_row_that_is_gone_is_taken_back(bench: Bench) -> None:
     bench.table.rows[7] = _row(7, generation=1)
     await bench.deliver(event("c", lsn=AFTER, row_id=7))
@@ -161,5 +169,5 @@ async def test_a_large_batch_of_old_events_is_asked_for_in_parts(bench: Bench) -
     assert bench.table.snapshots == 5  # where the log was, and two parts before and after
 
 
-def _row(row_id: int, generation: int) -> dict[str, Any]:
-    return row(row_id, generation, f"n{row_id}")
+def _row(row_id: int, generation: int, **fields: str) -> dict[str, Any]:
+    return row(row_id, generation, f"n{row_id}", **fields)

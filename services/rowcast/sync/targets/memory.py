@@ -51,6 +51,10 @@ class MemoryTarget:
         """Its manifests, each as it will be held."""
         return [_held(_place(desired, manifest), desired, manifest) for manifest in desired.manifests]
 
+    def known(self, row: RowKey) -> Sequence[Held]:
+        """What the store holds of a row."""
+        return [held for held in self._held() if (held.table, held.row_id) == row]
+
     def listen(self, listener: DriftListener) -> None:
         """Nobody else changes it behind our back, or the test tells."""
 
@@ -121,7 +125,7 @@ class MemoryTarget:
         found = [stored for stored in places if stored is not None]
         decided = plan(
             desired,
-            own=(held for held in self._held() if (held.table, held.row_id) == row),
+            own=self.known(row),
             holders=_ours(found),
             tombstone=self.store.tombstones.get(*row),
             key_of=_place,

@@ -17,6 +17,9 @@ env:
   - {name: ROWCAST_RECONCILE_SECONDS, value: {{ $sync.reconcile.seconds | quote }}}
   - {name: ROWCAST_RECONCILE_PRUNE_LIMIT, value: {{ $sync.reconcile.pruneLimit | quote }}}
   - {name: ROWCAST_DRIFT, value: {{ $sync.reconcile.drift }}}
+  {{- with (get $sync .target).environments }}
+  - {name: ROWCAST_ENVIRONMENTS, value: {{ toJson . | quote }}}
+  {{- end }}
   {{- if eq .target "k8s" }}
   - name: ROWCAST_NAMESPACE
     {{- with $root.Values.global.targets.k8s.namespace }}
@@ -120,4 +123,15 @@ mounts:
 {{- include "rowcast.deployment" (dict "root" .root "component" $component "values" $values "replicas" $replicas "parts" $parts) }}
 ---
 {{ include "rowcast.serviceAccount" (dict "root" .root "component" $component) }}
+{{- end -}}
+
+{{/* The namespaces of this cluster that resources go to: the target's own, and those of its environments. */}}
+{{- define "sync.namespaces" -}}
+{{- $namespaces := list (include "rowcast.targetNamespace" .) -}}
+{{- range .Values.k8s.environments -}}
+{{- if and . .namespace (not .kubeconfig) -}}
+{{- $namespaces = append $namespaces .namespace -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $namespaces | toYaml -}}
 {{- end -}}

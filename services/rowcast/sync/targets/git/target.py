@@ -43,6 +43,10 @@ class GitTarget:
         """A row's files. Raises PermanentError (`invalid-name`)."""
         return expected(self._settings.root, desired)
 
+    def known(self, row: RowKey) -> Sequence[Held]:
+        """The row's files at the tip as it was read last."""
+        return self._branch.index.own(row)
+
     def listen(self, listener: DriftListener) -> None:
         """Tell of the rows whose files a foreign commit changed, whenever the branch is fetched."""
         self._branch.listener = listener

@@ -14,8 +14,10 @@ Configure = Callable[[], Awaitable[Any]]
 """Reads the official client's configuration from where it is kept. Raises TransientError."""
 
 
-async def configuration(kubeconfig: str | None) -> Any:
+async def configuration(kubeconfig: str | None, context: str | None = None) -> Any:
     """The client's configuration, from a kubeconfig file or, without one, from the pod's service account.
+
+    `context` is one of the file's; without one, it is its current context.
 
     Raises TransientError while neither can be read: files are mounted and renewed while we run.
     """
@@ -24,7 +26,9 @@ async def configuration(kubeconfig: str | None) -> Any:
         if kubeconfig is None:
             config.load_incluster_config(client_configuration=settings)
         else:
-            await config.load_kube_config(config_file=kubeconfig, client_configuration=settings, persist_config=False)
+            await config.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=settings, persist_config=False
+            )
     except (config.ConfigException, OSError) as error:
         raise TransientError(f"no access to the API server configured: {error}") from error
     return settings

@@ -54,6 +54,10 @@ class KubernetesTarget:
             for manifest in desired.manifests
         ]
 
+    def known(self, row: RowKey) -> Sequence[Held]:
+        """The row's objects, as the watch shows them."""
+        return [live.held for live in self._view.own(row) if live.held is not None]
+
     def listen(self, listener: DriftListener) -> None:
         """Tell of what the watch shows and no write of ours explains."""
         self._suspects.listen(listener)
@@ -138,7 +142,7 @@ class KubernetesTarget:
         there = [live for key in sorted(wanted) if (live := self._view.at(key)) is not None]
         decided = plan(
             desired,
-            own=[live.held for live in self._view.own((desired.table, desired.row_id)) if live.held is not None],
+            own=self.known((desired.table, desired.row_id)),
             holders=[live.held for live in there if live.held is not None],
             tombstone=self._tombstones.get(desired.table, desired.row_id),
             key_of=_place,
@@ -235,6 +239,8 @@ class KubernetesTarget:
             self._tombstones.bury(gone.table, gone.row_id, gone.generation)
 
 
-async def connect(kubeconfig: str | None, namespace: str, in_flight: int) -> KubernetesTarget:
-    """A target for a namespace; `kubeconfig` None means the pod's own service account."""
-    return KubernetesTarget(await Api.connect(partial(configuration, kubeconfig), namespace, in_flight))
+async def connect(
+    kubeconfig: str | None, namespace: str, in_flight: int, context: str | None = None
+) -> KubernetesTarget:
+    """A target for a namespace; `kubeconfig` None means the pod's own service account, `context` the current one."""
+    return KubernetesTarget(await Api.connect(partial(configuration, kubeconfig, context), namespace, in_flight))

@@ -1,0 +1,38 @@
+"""Environments with namespaces of their own, as the settings name them, on the real API server."""
+
+from __future__ import annotations
+
+import pytest
+
+from contract.targets.kubernetes_place import Kubernetes
+from contract.targets.rows import saved
+from rowcast.core.outcomes import Outcome
+from rowcast.core.ports import Delivered
+from rowcast.sync.settings import SyncSettings
+from rowcast.sync.starting import Starting
+from rowcast_local.platform import Platform
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_row_moves_from_one_namespace_to_another(platform: Platform) -> None:
+    rest, prod = Kubernetes(platform.env()), Kubernetes(platform.env())
+    settings = SyncSettings(
+        target="k8s",
+        kubeconfig=platform.env()["KUBECONFIG"],
+        namespace=rest.namespace,
+        environments={"prod": {"namespace": prod.namespace, "kube_context": "rowcast"}},
+    )
+    target = Starting(settings)
+    await target.start()
+    try:
+        await target.deliver([saved(1, 1, "a", environment="dev"), saved(2, 1, "b", environment="prod")])
+        assert (set(rest.observe()), set(prod.observe())) == ({"a"}, {"b"})
+
+        result = (await target.deliver([saved(1, 2, "a", environment="prod")]))["app_configs", 1]
+
+        assert isinstance(result, Delivered)
+        assert result.outcome is Outcome.CONFIGURED
+        assert (set(rest.observe()), set(prod.observe())) == (set(), {"a", "b"})
+    finally:
+        await target.close()

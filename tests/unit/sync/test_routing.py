@@ -1,0 +1,212 @@
+"""Several targets behind one: where rows go, in which order, and what a target that is away holds up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import pytest
+
+from contract.targets.rows import deleted, saved
+from rowcast.core.errors import TransientError
+from rowcast.core.outcomes import Outcome
+from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
+from rowcast.core.reconcile import Comparison, Kind
+from rowcast.core.render import Desired
+from rowcast.sync.routing import Routing
+from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
+
+pytestmark = pytest.mark.anyio
+ROUTES: Mapping[str, str | None] = {"dev": "dev", "prod": "prod", "sandbox": None}
+
+
+class Watched(MemoryTarget):
+    """Tells of each delivery; can't be started while it is down."""
+
+    told: list[str] | None = None
+
+    async def start(self) -> None:
+        self._answer()
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        results = await super().deliver(batch)
+        if self.told is not None:
+            self.told += [f"{self.name} {'-' if one.deleted else '+'}{one.name}" for one in batch]
+        return results
+
+
+@pytest.fixture
+def places() -> dict[str, Watched]:
+    return {name: Watched(MemoryStore(), name) for name in ("dev", "prod")}
+
+
+@pytest.fixture
+def routing(places: dict[str, Watched]) -> Routing:
+    return fresh(places)
+
+
+def fresh(places: Mapping[str, Watched]) -> Routing:
+    def made(target: Target) -> Callable[[], Awaitable[Target]]:
+        async def make() -> Target:
+            return target
+
+        return make
+
+    return Routing("git", {name: made(target) for name, target in places.items()}, ROUTES.__getitem__)
+
+
+def held(places: Mapping[str, Watched]) -> dict[str, list[str]]:
+    return {name: [one.manifest.name for one in place.store.objects.values()] for name, place in places.items()}
+
+
+async def outcome(routing: Routing, desired: Desired) -> Outcome:
+    (result,) = (await routing.deliver([desired])).values()
+    assert isinstance(result, Delivered), result
+    return result.outcome
+
+
+async def test_each_environment_goes_its_own_way(routing: Routing, places: dict[str, Watched]) -> None:
+    await routing.start()
+    await routing.deliver([saved(1, 1, "a", environment="dev"), saved(2, 1, "b", environment="prod")])
+    assert held(places) == {"dev": ["a"], "prod": ["b"]}
+
+
+async def test_a_row_that_moves_is_created_there_before_it_is_removed_here(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    await routing.deliver([saved(1, 1, "a", environment="dev")])
+    told: list[str] = []
+    for place in places.values():
+        place.told = told
+
+    assert await outcome(routing, saved(1, 2, "a", environment="prod")) is Outcome.CONFIGURED
+
+    assert told == ["prod +a", "dev -a"]
+    assert held(places) == {"dev": [], "prod": ["a"]}
+
+
+async def test_while_the_new_place_is_away_the_old_one_keeps_the_row(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    await routing.deliver([saved(1, 1, "a", environment="dev")])
+    move = saved(1, 2, "a", environment="prod")
+    places["prod"].down = "no route to host"
+
+    (result,) = (await routing.deliver([move])).values()
+
+    assert isinstance(result, Failed)
+    assert held(places) == {"dev": ["a"], "prod": []}
+    places["prod"].down = None
+    assert await outcome(routing, move) is Outcome.CONFIGURED
+    assert held(places) == {"dev": [], "prod": ["a"]}
+
+
+async def test_while_the_old_place_is_away_the_row_waits_to_be_removed(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    await routing.deliver([saved(1, 1, "a", environment="dev")])
+    move = saved(1, 2, "a", environment="prod")
+    places["dev"].down = "no route to host"
+
+    (result,) = (await routing.deliver([move])).values()
+
+    assert isinstance(result, Failed)
+    assert "no route to host" in str(result.error)
+    places["dev"].down = None
+    assert await outcome(routing, move) is Outcome.CONFIGURED
+    assert held(places) == {"dev": [], "prod": ["a"]}
+
+
+async def test_a_place_that_is_away_holds_up_no_other(places: dict[str, Watched]) -> None:
+    places["prod"].down = "no route to host"
+    routing = fresh(places)
+    await routing.start()
+    batch = [saved(1, 1, "a", environment="dev"), saved(2, 1, "b", environment="prod")]
+
+    results = await routing.deliver(batch)
+
+    assert isinstance(results["app_configs", 2], Failed)
+    assert held(places)["dev"] == ["a"]
+    places["prod"].down = None
+    assert isinstance((await routing.deliver(batch))["app_configs", 2], Delivered)
+    assert held(places) == {"dev": ["a"], "prod": ["b"]}
+
+
+async def test_what_may_be_left_at_a_place_that_was_never_reached_waits_for_it(places: dict[str, Watched]) -> None:
+    await places["dev"].deliver([saved(1, 1, "a", environment="dev")])
+    places["dev"].down = "no route to host"
+    routing = fresh(places)
+    await routing.start()
+    move = saved(1, 2, "a", environment="prod")
+
+    assert isinstance((await routing.deliver([move]))["app_configs", 1], Failed)
+    places["dev"].down = None
+    await routing.deliver([move])
+
+    assert held(places) == {"dev": [], "prod": ["a"]}
+
+
+async def test_it_does_not_start_while_no_place_can_be_reached(places: dict[str, Watched]) -> None:
+    for place in places.values():
+        place.down = "no route to host"
+    with pytest.raises(TransientError, match="dev: no route to host"):
+        await fresh(places).start()
+
+
+async def test_an_environment_that_is_delivered_by_somebody_else_is_left_alone(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    row = saved(1, 1, "a", environment="sandbox")
+    assert await outcome(routing, row) is Outcome.ELSEWHERE
+    assert routing.expect(row) == []
+    assert held(places) == {"dev": [], "prod": []}
+
+
+async def test_a_row_that_leaves_for_somebody_elses_environment_goes_and_does_not_come_back_late(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    late = saved(1, 1, "a", environment="dev")
+    await outcome(routing, saved(1, 2, "a", environment="prod"))
+    left = saved(1, 3, "a", environment="sandbox")
+
+    assert await outcome(routing, left) is Outcome.ELSEWHERE
+    assert await outcome(routing, late) is Outcome.STALE
+    assert await outcome(routing, left) is Outcome.ELSEWHERE
+    assert held(places) == {"dev": [], "prod": []}
+
+
+async def test_a_deletion_is_remembered_wherever_the_row_might_come_late(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    late = saved(1, 1, "a", environment="dev")
+    await routing.deliver([saved(1, 2, "a", environment="prod")])
+    assert await outcome(routing, deleted(1, 3, "a", environment="prod")) is Outcome.DELETED
+    assert await outcome(routing, late) is Outcome.STALE
+    assert held(places) == {"dev": [], "prod": []}
+
+
+async def test_a_reconcile_finds_a_row_that_is_at_two_places_or_at_the_wrong_one(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    await places["dev"].deliver([saved(1, 1, "a", environment="dev")])
+    row = saved(1, 2, "a", environment="prod")
+    comparison = Comparison(await routing.inventory(), row.lsn)
+    comparison.row(row, routing.expect(row))
+
+    (difference,) = comparison.finish().differences
+
+    assert (difference.kind, difference.held) == (Kind.DIFFERENT, 1)
+    assert difference.why == "is at dev:dev/appconfigs/a, not at prod:prod/appconfigs/a"
+
+
+async def test_the_inventory_is_whole_or_none(routing: Routing, places: dict[str, Watched]) -> None:
+    await routing.start()
+    places["prod"].down = "no route to host"
+    with pytest.raises(TransientError, match="no route to host"):
+        await routing.inventory()
