@@ -16,7 +16,7 @@ from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result, RowKey, Target, Telling
+from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, RowKey, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
@@ -102,9 +102,13 @@ class Routing:
             place.listener = listener
 
     def tell(self, listener: NewsListener) -> None:
-        """Tell what becomes of rows after their delivery, where targets do."""
+        """Tell what becomes of rows later at any of them; not that one is gone from a place that it has only left."""
+
+        def told(news: Sequence[News]) -> None:
+            listener([one for one in news if not (one.deleted and self.known((one.table, one.row_id)))])
+
         for place in self._places.values():
-            place.news = listener
+            place.news = told
 
     async def start(self) -> None:
         """Start all that can be. Raises TransientError when none can."""

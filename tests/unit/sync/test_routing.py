@@ -9,7 +9,7 @@ import pytest
 from contract.targets.rows import deleted, saved
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
+from rowcast.core.ports import Delivered, Failed, News, NewsListener, Result, RowKey, Target
 from rowcast.core.reconcile import Comparison, Kind
 from rowcast.core.render import Desired
 from rowcast.sync.routing import Routing
@@ -23,6 +23,10 @@ class Watched(MemoryTarget):
     """Tells of each delivery; can't be started while it is down."""
 
     told: list[str] | None = None
+    news: NewsListener | None = None
+
+    def tell(self, listener: NewsListener) -> None:
+        self.news = listener
 
     async def start(self) -> None:
         self._answer()
@@ -210,3 +214,20 @@ async def test_the_inventory_is_whole_or_none(routing: Routing, places: dict[str
     places["prod"].down = "no route to host"
     with pytest.raises(TransientError, match="no route to host"):
         await routing.inventory()
+
+
+async def test_news_of_a_route_are_passed_on_but_not_that_a_row_has_left_it(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    told: list[News] = []
+    routing.tell(told.extend)
+    await routing.start()
+    await routing.deliver([saved(1, 2, "a", environment="dev")])
+    left = News("app_configs", 1, "a", 2, True, Delivered(Outcome.DELETED))
+    gone = News("app_configs", 2, "b", 2, True, Delivered(Outcome.DELETED))
+    listener = places["prod"].news
+    assert listener is not None
+
+    listener([left, gone])
+
+    assert told == [gone]

@@ -40,4 +40,5 @@ def make_target(settings: SyncSettings, environment: Mapping[str, str], on_push:
     if settings.git_forge is None or settings.git_forge_url is None or settings.git_forge_token_file is None:
         raise AssertionError("the settings require them for pull requests")
     forge = make_forge(settings.git_forge, settings.git_forge_url, git.url, settings.git_forge_token_file)
-    return ProposingTarget(git, forge, settings.git_proposal_branch, settings.git_poll_seconds)
+    poll = settings.git_poll_seconds
+    return ProposingTarget(git, forge, settings.git_proposal_branch, poll, on_push=on_push)

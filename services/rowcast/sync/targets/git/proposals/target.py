@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import suppress
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from rowcast.core.errors import TransientError
+from rowcast.core.gitops import Behind
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result, RowKey
@@ -17,6 +18,7 @@ from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.forges.port import Forge, State
+from rowcast.sync.targets.git.behind import behind
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
 from rowcast.sync.targets.git.changes import Changes, bury, decide, expected, saved_at
 from rowcast.sync.targets.git.message import message_of, people_of
@@ -56,7 +58,10 @@ class ProposingTarget:
         poll: float = 15.0,
         grace: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        on_push: Callable[[str], None] = lambda _commit: None,
     ) -> None:
+        """`on_push` is told of each commit that the base branch has got, by whomever; it must return at once."""
+        self._on_push = on_push
         self._settings = settings
         self._mirror = Mirror(settings)
         self._tombstones = Tombstones()
@@ -136,6 +141,13 @@ class ProposingTarget:
             return shown(path, overlay.files[path].content or b"", self._proposal.tip or tip)
         return await read_shown(self._mirror, tip, path)
 
+    async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        """As `GitTarget.behind`, of the base branch: what is only proposed is nothing that a commit could lack."""
+        async with self._turn:
+            await self._refresh()
+            index, tip, root = self._base.index, self._base.tip, self._settings.root
+            return await behind(self._mirror, index, tip, revision, names, root) if tip else None
+
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Propose a batch by at most one commit. Raises TransientError when it isn't in an open request."""
         async with self._turn:
@@ -191,7 +203,10 @@ class ProposingTarget:
             await self._clear_away()
 
     async def _refresh(self) -> None:
+        before = self._base.tip
         await self._base.refresh()
+        if self._base.tip is not None and before not in (None, self._base.tip):
+            self._on_push(self._base.tip)
         if self._base.tip is None:
             raise TransientError(f"there is no branch {self._settings.branch} to propose to: push a first commit to it")
         await self._proposal.refresh()
