@@ -81,6 +81,7 @@ class Mirror:
         Raises GitError.
         """
         self._prepare()
+        readable(self._settings)
         ref = ref or self._settings.ref
         out = await self._git.run("ls-remote", "--", self._settings.url, ref, timeout=self._remote)
         found = (line.split("\t") for line in out.decode().splitlines())
