@@ -89,9 +89,8 @@ def get(
         engine = Engine.ARGOCD if tools else None
         for choice in Platform(state_folder(), progress=progress, gitops=engine).toolbox.choices:
             console.print(f"  {choice}")
-        for name in provide_built(
-            (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS) if tools else (), cache_folder(), progress
-        ):
+        wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS) if tools else ()
+        for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
         if tools:
             console.print(f"  {provide_browser(progress)}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select
 
+from rowcast.crud.gitops import PROPOSED
 from rowcast.crud.models import app_configs, deletions, sync_statuses
 
 
@@ -27,6 +28,7 @@ def on_its_way(targets: Sequence[str]) -> ColumnElement[bool]:
         status.target.in_(targets),
         status.deleted,
         status.outcome != "dead-lettered",
+        func.coalesce(status.stage, "") != PROPOSED,
         status.error.is_(None),
     )
     back = select(app_configs.c.id).where(app_configs.c.id == deletions.c.id).exists()

@@ -99,6 +99,22 @@ def test_a_proposed_row_links_to_its_pull_request_until_it_is_merged(
     assert (stage(crud, row)[0], seen(crud, row["id"], "git")["link"]) == (None, None)
 
 
+def test_a_deletion_that_is_only_proposed_is_still_on_its_way(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("leaving")
+    crud.delete(f"/appconfigs/{row['id']}").raise_for_status()
+    gone = {"deleted": True, "delivered_at": DELIVERED}
+    report(crud, status(row["id"], 2, "deleted", **gone), target="k8s")
+    report(
+        crud,
+        status(row["id"], 2, "deleted", stage="proposed", link="https://git.example/pulls/1", **gone),
+        target="git",
+    )
+    assert crud.get(f"/appconfigs/{row['id']}/status").json()["deleting"] is True
+
+    report(crud, status(row["id"], 2, "deleted", **{**gone, "delivered_at": AFTER}), target="git")
+    assert crud.get(f"/appconfigs/{row['id']}/status").json()["deleting"] is False
+
+
 def test_progress_that_cannot_be_read_is_counted_and_the_rest_is_kept(crud: httpx.Client, row: Row) -> None:
     answer = tell(crud, observed_at="yesterday")
     assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
