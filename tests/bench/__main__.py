@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform as machine
 import signal
 import sys
@@ -13,6 +14,7 @@ from statistics import median
 from typing import Annotated
 
 import psutil
+import structlog
 import typer
 
 from bench.way import Drain, Latency, Way
@@ -74,6 +76,7 @@ def git(
     """Measure the writer of Git alone, beside git's own commands and the bare limit; about five minutes."""
     from bench.git import HEAD, measure
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     _print_machine()
     print(f"n = {rounds}; median (min to max)\n\n{HEAD}", flush=True)
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
