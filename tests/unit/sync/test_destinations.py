@@ -97,3 +97,16 @@ def test_an_engine_needs_an_application_and_follows_one_branch() -> None:
         SyncSettings(**git, gitops_application="argocd/rowcast", environments={"prod": {"git_branch": "x"}})
     with pytest.raises(ValidationError, match="only for ROWCAST_TARGET=git"):
         SyncSettings(target="k8s", gitops_engine="argocd", gitops_application="argocd/rowcast")
+
+
+def test_one_environment_can_be_under_review() -> None:
+    forge = {"git_forge": "gitea", "git_forge_url": "https://git.example/api/v1", "git_forge_token_file": "/token"}
+    prod = {"git_mode": "pull-request", "git_root": "production", **forge}
+    url = "https://git.example/team/configurations.git"
+    git: dict[str, Any] = {"target": "git", "git_url": url, "git_cache": Path("/cache")}
+
+    found = destinations(SyncSettings(**git, environments={"prod": prod}))
+
+    assert (found.by_route["prod"].git_mode, found.by_route["*"].git_mode) == ("pull-request", "push")
+    with pytest.raises(ValidationError, match="prod: git_forge: .*required when ROWCAST_GIT_MODE=pull-request"):
+        SyncSettings(**git, environments={"prod": {"git_mode": "pull-request", "git_root": "production"}})
