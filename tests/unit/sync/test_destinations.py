@@ -108,5 +108,5 @@ def test_one_environment_can_be_under_review() -> None:
     found = destinations(SyncSettings(**git, environments={"prod": prod}))
 
     assert (found.by_route["prod"].git_mode, found.by_route["*"].git_mode) == ("pull-request", "push")
-    with pytest.raises(ValidationError, match="prod: git_forge: .*required when ROWCAST_GIT_MODE=pull-request"):
+    with pytest.raises(ValidationError, match=r"prod: git_forge: .*required when ROWCAST_GIT_MODE=pull-request"):
         SyncSettings(**git, environments={"prod": {"git_mode": "pull-request", "git_root": "production"}})
