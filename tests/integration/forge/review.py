@@ -56,6 +56,13 @@ class Review:
         finally:
             await target.close()
 
+    async def until_seen(self, target: ProposingTarget, condition: Callable[[], bool]) -> None:
+        """Have a target look, as it does now and then, until the condition holds."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {SETTLE_SECONDS} s"
+            await target.look()
+
     def clone(self, branch: str) -> Path:
         """Bob's clone of a branch."""
         self._caches += 1

@@ -101,7 +101,7 @@ def test_an_engine_needs_an_application_and_follows_one_branch() -> None:
 
 def test_one_environment_can_be_under_review() -> None:
     forge = {"git_forge": "gitea", "git_forge_url": "https://git.example/api/v1", "git_forge_token_file": "/token"}
-    prod = {"git_mode": "pull-request", "git_root": "production", **forge}
+    prod: dict[str, Any] = {"git_mode": "pull-request", "git_root": "production", **forge}
     url = "https://git.example/team/configurations.git"
     git: dict[str, Any] = {"target": "git", "git_url": url, "git_cache": Path("/cache")}
 

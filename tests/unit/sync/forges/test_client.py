@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -54,15 +55,15 @@ async def test_the_error_has_the_forges_words_and_what_to_do(
 @pytest.mark.parametrize(
     ("status", "headers", "seconds"),
     [
-        (429, {"retry-after": "7"}, 7),
-        (503, {"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, 3600),
-        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(datetime.now(UTC).timestamp()) + 600)}, 600),
+        (429, lambda _now: {"retry-after": "7"}, 7),
+        (503, lambda now: {"retry-after": format_datetime(now + timedelta(hours=1), usegmt=True)}, 3600),
+        (403, lambda now: {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(now.timestamp()) + 600)}, 600),
     ],
 )
 async def test_a_pause_that_the_forge_asks_for_is_passed_on(
-    tmp_path: Path, status: int, headers: dict[str, str], seconds: float
+    tmp_path: Path, status: int, headers: Callable[[datetime], dict[str, str]], seconds: float
 ) -> None:
-    answer = httpx.Response(status, json={"message": "slow down"}, headers=headers)
+    answer = httpx.Response(status, json={"message": "slow down"}, headers=headers(datetime.now(UTC)))
     with pytest.raises(TransientError, match="it asks for a pause of") as caught:
         await client(tmp_path, answer).call("GET", "/x")
     assert caught.value.retry_after == pytest.approx(seconds, abs=120)

@@ -14,6 +14,7 @@ from rowcast.core.render import Desired
 from rowcast.sync.targets.git.changes import bury, decide
 from rowcast.sync.targets.git.index import Entry, Index, Place
 from rowcast.sync.targets.git.proposals.overlay import Overlay
+from rowcast.sync.targets.git.proposals.words import body_of, title_of
 
 LAYOUT = Layout("environments")
 NAMES = ("a", "b", "c")
@@ -83,7 +84,24 @@ def test_what_is_proposed_is_what_differs(made: list[tuple[int, str, bool, bool]
             left = set(place.overlay.files) - set(some)
             place.overlay.settle(place.base)
             assert set(place.overlay.files) == left
-            assert place.overlay.rows.keys() >= {place.overlay.files[path].row for path in left}
+            # A file that only goes may be of a row whose place was taken: it has its own event.
+            held = (place.overlay.files[path] for path in left)
+            assert place.overlay.rows.keys() >= {wanted.row for wanted in held if isinstance(wanted.entry, Held)}
+
+
+def test_a_file_that_lost_its_row_is_named_in_the_request() -> None:
+    place = Proposing()
+    place.deliver([saved(1, 1, "c")])
+    place.merge(list(place.overlay.files))
+    place.overlay.settle(place.base)
+    place.deliver([saved(2, 1, "c")])
+    place.deliver([saved(2, 2, "a")])
+    place.merge([path for path in place.overlay.files if path.endswith("/a.yaml")])
+    place.overlay.settle(place.base)
+
+    assert not place.overlay.rows
+    assert title_of(place.overlay) == "Remove what has lost its place"
+    assert "- remove `environments/dev/appconfigs/c.yaml`" in body_of(place.overlay, "main", "rowcast/main")
 
 
 def test_a_row_that_was_never_on_the_branch_leaves_nothing_behind() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 from rowcast.runtime.logging import get_logger
@@ -11,17 +12,23 @@ from rowcast.sync.targets.git.proposals.overlay import Overlay
 
 RefTip = Callable[[str], Awaitable[str | None]]
 """The commit that a ref of the remote has."""
+LATE_SECONDS = 120.0
+"""How late a forge may close requests of a branch that was deleted; a busy Gitea took more than one (seen)."""
 
 
 class ProposalRequest:
     """`known` is the request as it was seen last. Every method raises TransientError with the forge's words."""
 
-    def __init__(self, forge: Forge, head: str, base: str, ref_tip: RefTip) -> None:
+    def __init__(
+        self, forge: Forge, head: str, base: str, ref_tip: RefTip, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._forge = forge
         self._head = head
         self._base = base
         self._ref_tip = ref_tip
         self.known: Request | None = None
+        self._clock = clock
+        self._removed: tuple[int, float] | None = None
         self._log = get_logger("rowcast.target")
 
     @property
@@ -48,9 +55,22 @@ class ProposalRequest:
         request = self.known
         return request is not None and request.state is State.MERGED and await self._ref_tip(request.ref) == tip
 
+    def branch_removed(self) -> None:
+        """Rowcast has deleted the branch: what the forge closes for that, it may close late, and so too much."""
+        self._removed = (self.known.number if self.known else 0, self._clock())
+
+    def _closed_by_removal(self) -> bool:
+        """Whether it is a newer request, of the branch made anew, that was closed so soon after the deletion."""
+        if self._removed is None or self.known is None or self.known.state is not State.CLOSED:
+            return False
+        number, moment = self._removed
+        return self.known.number > number and self._clock() - moment < LATE_SECONDS
+
     async def declined(self, tip: str | None) -> bool:
         """Whether a person has said no to what is at the branch's tip: closed it, or took the branch away."""
         if self.known is not None and self.known.state is State.MERGED:
+            return False
+        if tip is not None and self._closed_by_removal():
             return False
         if tip is None:
             return True  # a forge closes the request of a branch that is gone, but not at once

@@ -68,7 +68,7 @@ class ProposingTarget:
         self._base = Branch(settings, self._mirror, self._tombstones)
         name = branch or f"rowcast/{settings.branch}"
         self._proposal = ProposalBranch(settings, name, self._mirror, self._base, self._tombstones)
-        self._request = ProposalRequest(forge, self._proposal.name, settings.branch, self._mirror.remote_tip)
+        self._request = ProposalRequest(forge, self._proposal.name, settings.branch, self._mirror.remote_tip, clock)
         self._grace, self._clock = grace, clock
         self._turn = asyncio.Lock()
         self._looking = Looking(self._look_and_maintain, poll)
@@ -282,7 +282,9 @@ class ProposingTarget:
         await self._request.withdraw()
         if self._request.known is not None and self._request.known.state is State.MERGED:
             await self._expect_base()
-        await self._proposal.delete()
+        if self._proposal.tip is not None:
+            await self._proposal.delete()
+            self._request.branch_removed()
         self._empty_since, self._withdrawing = None, False
 
     async def _expect_base(self) -> None:

@@ -20,6 +20,8 @@ def title_of(overlay: Overlay) -> str:
         words = ", ".join(f"{verb} {' and '.join(names)}" for verb, names in by_verb.items() if names)
     else:
         words = ", ".join(f"{verb} {len(names)}" for verb, names in by_verb.items() if names) + " configurations"
+    if not overlay.rows:
+        words = "remove what has lost its place"
     return words[:1].upper() + words[1:]
 
 
@@ -29,6 +31,7 @@ def body_of(overlay: Overlay, base: str, head: str) -> str:
     lines = [_line(one, overlay) for one in rows[:LISTED]]
     if len(rows) > LISTED:
         lines.append(f"- and {len(rows) - LISTED} more")
+    lines += [f"- remove `{path}`" for path in _orphans(overlay)[:LISTED]]
     return "\n".join(
         [
             f"Rowcast proposes these changes to `{base}`, as its table has them:",
@@ -70,6 +73,11 @@ def foreign(head: str, commit: str, request: Request | None) -> str:
         f"somebody else has pushed to {head} ({commit}), which Rowcast does not overwrite:"
         f" merge {where}, or take the commits off the branch, or delete it"
     )
+
+
+def _orphans(overlay: Overlay) -> list[str]:
+    """Files whose row's place another row had taken, and left again: the row's own event tells where it is now."""
+    return [path for path, wanted in overlay.files.items() if not {wanted.row, wanted.instead_of} & overlay.rows.keys()]
 
 
 def _line(one: Proposed, overlay: Overlay) -> str:
