@@ -41,8 +41,11 @@ class Review:
         self.token_file.write_text(self.repository.server.token("rowcast") + "\n")
 
     @asynccontextmanager
-    async def target(self, poll: float = 3600, grace: float = 0) -> AsyncIterator[ProposingTarget]:
-        """A started instance with an empty cache of its own, which looks by itself every `poll` seconds."""
+    async def target(self, poll: float = 3600, grace: float = 3600) -> AsyncIterator[ProposingTarget]:
+        """A started instance with an empty cache of its own, which looks by itself every `poll` seconds.
+
+        `grace` is how long, in seconds, it leaves an emptied proposal's branch alone.
+        """
         self._caches += 1
         url = self.repository.clone_url("rowcast")
         cache = self._folder / f"cache-{self._caches}"

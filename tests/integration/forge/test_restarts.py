@@ -54,7 +54,7 @@ async def test_what_is_merged_in_between_is_told(
         await first.deliver([saved(1, 2, "a"), saved(2, 1, "b")])
     review.news.clear()
     repository.merge(repository.pulls()[0]["number"], "squash", delete_branch_after_merge=branch_goes)
-    async with review.target() as second:
+    async with review.target(grace=0) as second:
         await second.look()
         assert stages(review.news) == [(1, 2, "configured", None), (2, 1, "created", None)]
         assert repository.branches() == {"main"}

@@ -33,8 +33,11 @@ from rowcast.sync.targets.git.proposals.request import ProposalRequest
 from rowcast.sync.targets.git.proposals.telling import Telling
 from rowcast.sync.targets.git.settings import GitSettings
 
-GRACE_SECONDS = 5.0
-"""A forge shows a merge on the branch before it says that the request is merged: until then it isn't closed."""
+GRACE_SECONDS = 30.0
+"""How long an emptied proposal is left alone. A forge shows a merge on the branch before it says that the request is
+merged: until then it isn't closed. And what is proposed next needs the branch again, whose deletion a busy forge heeds
+late: it would close the next request for it.
+"""
 
 
 class StoppedError(TransientError):
@@ -271,11 +274,10 @@ class ProposingTarget:
         self._telling.rows(overlay, besides)
 
     async def _clear_away(self) -> None:
-        """Everything has arrived: the branch goes, and the request, if that still hasn't noticed."""
+        """Everything has arrived: by and by the branch goes, and the request, if that still hasn't noticed."""
         moment = self._clock()
         self._empty_since = moment if self._empty_since is None else self._empty_since
-        await self._request.look()
-        if not self._request.open or moment - self._empty_since >= self._grace:
+        if moment - self._empty_since >= self._grace:
             await self._finish()
 
     async def _finish(self) -> None:
