@@ -14,7 +14,7 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names under which kustomize looks for what a folder holds; the first is the one that we write."""
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_DNS_LABEL = re.compile(_LABEL)
+DNS_LABEL = re.compile(_LABEL)
 _DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _FIELD = re.compile(r"\{(environment|plural|kind|name|table|id)\}")
 _SEGMENT = re.compile(rf"(?:[A-Za-z0-9_]|{_FIELD.pattern})(?:[A-Za-z0-9._-]|{_FIELD.pattern})*")
@@ -46,7 +46,7 @@ class Layout:
 
     def place(self, desired: Desired, manifest: Manifest) -> str:
         """A file's path in the repository. Raises PermanentError (`invalid-name`)."""
-        if not _DNS_LABEL.fullmatch(desired.environment):
+        if not DNS_LABEL.fullmatch(desired.environment):
             raise PermanentError(INVALID_NAME, f"environment {desired.environment!r} is not a DNS-1123 label")
         if len(manifest.name) > 253 or not _DNS_SUBDOMAIN.fullmatch(manifest.name):
             raise PermanentError(INVALID_NAME, f"name {manifest.name!r} is not a DNS-1123 subdomain")

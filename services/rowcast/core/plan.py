@@ -30,6 +30,11 @@ class Held:
     lsn: int
     digest: str = ""
 
+    @property
+    def row(self) -> tuple[str, int]:
+        """(table, row id)."""
+        return (self.table, self.row_id)
+
 
 def held_of(key: str, desired: Desired, manifest: Manifest, digest: str) -> Held:
     """A rendered manifest as it will be held. Its LSN is the one written in it, which `desired` may go beyond."""
@@ -83,7 +88,7 @@ def plan(
     if desired.deleted:
         return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
 
-    others = [held for held in holders if (held.table, held.row_id) != (desired.table, desired.row_id)]
+    others = [held for held in holders if held.row != desired.row]
     if any(other.lsn > desired.lsn for other in others):
         # The row has lost this name since; a later event of it says to which.
         return Plan(Outcome.STALE)

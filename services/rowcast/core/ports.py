@@ -63,6 +63,11 @@ class News:
     result: Delivered
     saved_at: str | None = None
 
+    @property
+    def row(self) -> RowKey:
+        """(table, row id)."""
+        return (self.table, self.row_id)
+
 
 NewsListener = Callable[[Sequence[News]], None]
 """Is told what became of rows after their delivery; must return at once."""

@@ -119,7 +119,7 @@ class Comparison:
         self._rows: dict[RowKey, tuple[Held, ...]] = {}
         self._places: dict[str, Held] = {}
         for held in inventory:
-            row = (held.table, held.row_id)
+            row = held.row
             self._rows[row] = (*self._rows.get(row, ()), held)
             self._places[held.key] = held
         self._plan = ReconcilePlan(in_inventory=len(self._rows))
@@ -128,7 +128,7 @@ class Comparison:
         """Compare one row of the table with what is held of it; `expected` is what should be."""
         self._plan.in_table += 1
         expected = tuple(expected)
-        held = self._rows.pop((desired.table, desired.row_id), ())
+        held = self._rows.pop(desired.row, ())
         why = _why(held, expected, self._lsn)
         if why is None:
             return
@@ -138,7 +138,7 @@ class Comparison:
     def invalid(self, desired: Desired) -> None:
         """A row that the target can't hold: it says so itself when it is delivered, and loses nothing until then."""
         self._plan.in_table += 1
-        held = self._rows.pop((desired.table, desired.row_id), ())
+        held = self._rows.pop(desired.row, ())
         self._plan.differences.append(_difference(Kind.DIFFERENT, desired, "cannot be delivered", held))
 
     def finish(self) -> ReconcilePlan:

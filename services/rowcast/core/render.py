@@ -64,6 +64,11 @@ class Desired:
     transaction: int | None = None
 
     @property
+    def row(self) -> tuple[str, int]:
+        """(table, row id)."""
+        return (self.table, self.row_id)
+
+    @property
     def deleted(self) -> bool:
         """Whether the row is gone."""
         return not self.manifests

@@ -6,7 +6,7 @@ Nothing is kept of single rows: the last message says which rows are behind, and
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, null, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from rowcast.crud.models import gitops_progress, sync_statuses
@@ -44,12 +44,6 @@ def save(connection: Connection, target: str, progress: Progress) -> bool:
         where=newer,
     )
     return bool(connection.execute(kept).rowcount)
-
-
-def all_progress(connection: Connection) -> dict[str, Progress]:
-    """What is kept, by target."""
-    rows = connection.execute(select(gitops_progress)).mappings()
-    return {row["target"]: Progress.model_validate(dict(row)) for row in rows}
 
 
 def stage() -> ColumnElement[str | None]:

@@ -112,12 +112,12 @@ class Delivery:
             results = await (self._hindsight or self._target).deliver(desired)
         except TransientError as error:
             return [(wanted, Failed(error)) for wanted in desired]
-        return [(wanted, results[wanted.table, wanted.row_id]) for wanted in desired]
+        return [(wanted, results[wanted.row]) for wanted in desired]
 
     def _settle(self, batch: Batch, desired: Desired, result: Result) -> None:
-        entries = batch.rows[desired.table, desired.row_id]
+        entries = batch.rows[desired.row]
         if isinstance(result, Delivered) or isinstance(result.error, PermanentError):
-            self._troubles.pop((desired.table, desired.row_id), None)
+            self._troubles.pop(desired.row, None)
         match result:
             case Delivered(outcome, reference, stage=stage, link=link, trouble=trouble):
                 batch.outcomes[outcome] += 1
@@ -132,13 +132,13 @@ class Delivery:
             case Failed(error):
                 self._failed("transient", str(error))
                 batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
-                batch.failures[desired.table, desired.row_id] = str(error)
+                batch.failures[desired.row] = str(error)
                 batch.retry.update(entry.id for entry in entries)
                 self._complain(batch, desired, str(error))
 
     def _complain(self, batch: Batch, desired: Desired, error: str) -> None:
         """Let the row's status say why it waits; a deletion's is told by its being pending."""
-        row, moment = (desired.table, desired.row_id), time.monotonic()
+        row, moment = desired.row, time.monotonic()
         since, told = self._troubles.get(row, (moment, None))
         if moment - since >= TROUBLE_SECONDS and (told is None or moment - told >= TROUBLE_AGAIN_SECONDS):
             told = moment

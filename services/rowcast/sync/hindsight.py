@@ -47,14 +47,14 @@ class Hindsight:
         """
         results: dict[RowKey, Result] = {}
         news = list(batch)
-        old = [one for one in batch if not one.deleted and (_row(one) in self._unproven or await self._old(one))]
+        old = [one for one in batch if not one.deleted and (one.row in self._unproven or await self._old(one))]
         if old:
             results |= await self._judge(old)
-            news = [one for one in batch if _row(one) not in results]
+            news = [one for one in batch if one.row not in results]
         if news:
             results |= await self._target.deliver(news)
-        self._unproven.difference_update(_row(one) for one in batch if isinstance(results[_row(one)], Delivered))
-        made = [one for one in news if not one.deleted and _is_new(results[_row(one)])]
+        self._unproven.difference_update(one.row for one in batch if isinstance(results[one.row], Delivered))
+        made = [one for one in news if not one.deleted and _is_new(results[one.row])]
         if made:
             results |= await self._prove(made)
         return results
@@ -70,22 +70,22 @@ class Hindsight:
         try:
             found = await find(self._table, (one.row_id for one in old))
         except TransientError as error:
-            return {_row(one): Failed(error) for one in old}
+            return {one.row: Failed(error) for one in old}
         return await self._take_back(old, found) | {
-            _row(one): Delivered(Outcome.STALE)
+            one.row: Delivered(Outcome.STALE)
             for one in old
             # What is newer has its own event, which has come or will come.
             if one.row_id in found.rows and found.rows[one.row_id].generation > one.generation
         }
 
     async def _prove(self, made: Sequence[Desired]) -> dict[RowKey, Result]:
-        self._unproven.update(_row(one) for one in made)
+        self._unproven.update(one.row for one in made)
         try:
             found = await find(self._table, (one.row_id for one in made))
             results = await self._take_back(made, found) | await self._move_on(made, found)
         except TransientError as error:
-            return {_row(one): Failed(error) for one in made}
-        self._unproven.difference_update(_row(one) for one in made if not isinstance(results.get(_row(one)), Failed))
+            return {one.row: Failed(error) for one in made}
+        self._unproven.difference_update(one.row for one in made if not isinstance(results.get(one.row), Failed))
         return results
 
     async def _move_on(self, made: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
@@ -110,7 +110,7 @@ class Hindsight:
                 if found.gone(one.row_id, one.transaction):
                     gone.append(replace(one, manifests=(), authoritative=True, lsn=found.lsn))
             except TransientError as error:
-                results[_row(one)] = Failed(error)
+                results[one.row] = Failed(error)
         if gone:
             told = [f"{one.row_id}@{one.generation}" for one in gone[:ROWS_IN_A_LOG_LINE]]
             self._log.info("the table has these rows no more", count=len(gone), rows=told)
@@ -125,7 +125,3 @@ def _is_new(result: Result) -> bool:
 
 def _has_left(made: Desired, current: Desired) -> bool:
     return current.generation > made.generation and current.environment != made.environment
-
-
-def _row(desired: Desired) -> RowKey:
-    return (desired.table, desired.row_id)

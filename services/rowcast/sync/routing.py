@@ -58,9 +58,9 @@ class _Place:
             self.started = True
         return self.target
 
-    def known(self, row: RowKey) -> list[Held]:
-        """What is known of a row, under names that no other place has."""
-        return [] if self.target is None else self.named(self.target.known(row))
+    def known(self, row: RowKey) -> Sequence[Held]:
+        """What is known of a row, under the target's own names."""
+        return () if self.target is None else self.target.known(row)
 
     def named(self, held: Iterable[Held]) -> list[Held]:
         """Places of different targets may have the same path."""
@@ -94,7 +94,7 @@ class Routing:
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """What all of them are known to hold of a row."""
-        return [held for place in self._places.values() for held in place.known(row)]
+        return [held for place in self._places.values() for held in place.named(place.known(row))]
 
     def listen(self, listener: DriftListener) -> None:
         """Tell of drift at any of them."""
@@ -105,7 +105,7 @@ class Routing:
         """Tell what becomes of rows later at any of them; not that one is gone from a place that it has only left."""
 
         def told(news: Sequence[News]) -> None:
-            listener([one for one in news if not (one.deleted and self.known((one.table, one.row_id)))])
+            listener([one for one in news if not (one.deleted and self.known(one.row))])
 
         for place in self._places.values():
             place.news = told
@@ -139,7 +139,7 @@ class Routing:
         if place is None:
             return Preview("", "", None)
         found = await (await place.ready()).preview(desired)
-        return found if found.live is not None else replace(found, live=await self.live(_row(desired)))
+        return found if found.live is not None else replace(found, live=await self.live(desired.row))
 
     async def live(self, row: RowKey) -> Shown | None:
         """What the first route that has something of the row has. Raises TransientError."""
@@ -161,18 +161,19 @@ class Routing:
         """Put rows at their places, then take them from all others."""
         results: dict[RowKey, Result] = {}
         for one in batch:
-            fence = self._fence(_row(one))
+            fence = self._fence(one.row)
             if one.generation < fence and not (one.authoritative and fence <= one.supersedes):
-                results[_row(one)] = Delivered(Outcome.STALE, fence=fence)
-        fresh = [one for one in batch if _row(one) not in results]
+                results[one.row] = Delivered(Outcome.STALE, fence=fence)
+        fresh = [one for one in batch if one.row not in results]
         results |= await self._put([one for one in fresh if not one.deleted])
         put = {row for row, result in results.items() if isinstance(result, Delivered)}
-        leaving = [one for one in fresh if one.deleted or _row(one) in put]
-        return await self._leave([one for one in leaving if not _stale(results.get(_row(one)))], results)
+        leaving = [one for one in fresh if one.deleted or one.row in put]
+        return await self._leave([one for one in leaving if not _stale(results.get(one.row))], results)
 
     def _fence(self, row: RowKey) -> int:
         gone = self._gone.get(*row) or 0
-        return max((held.generation for held in self.known(row)), default=gone)
+        held = (held for place in self._places.values() for held in place.known(row))
+        return max((one.generation for one in held), default=gone)
 
     async def _put(self, batch: Sequence[Desired]) -> dict[RowKey, Result]:
         """Deliver rows to their own places, those of different routes at once."""
@@ -182,7 +183,7 @@ class Routing:
             place = self._place(one)
             if place is None:
                 self._gone.bury(one.table, one.row_id, one.generation)
-                results[_row(one)] = Delivered(Outcome.ELSEWHERE)
+                results[one.row] = Delivered(Outcome.ELSEWHERE)
             else:
                 self._gone.forget(one.table, one.row_id)
                 parts.setdefault(place.route, []).append(one)
@@ -192,18 +193,18 @@ class Routing:
 
     async def _leave(self, rows: Sequence[Desired], results: dict[RowKey, Result]) -> dict[RowKey, Result]:
         """Take rows from where they do not belong, and deletions from everywhere; `results` is brought forward."""
-        deleted = {_row(one) for one in rows if one.deleted}
+        deleted = {one.row for one in rows if one.deleted}
 
         async def leave(place: _Place) -> Mapping[RowKey, Result]:
-            gone = [replace(one, manifests=()) for one in rows if self._leaves(place, one, results.get(_row(one)))]
+            gone = [replace(one, manifests=()) for one in rows if self._leaves(place, one, results.get(one.row))]
             return await self._at(place, gone) if gone else {}
 
         for found in await asyncio.gather(*(leave(place) for place in self._places.values())):
             for row, result in found.items():
                 results[row] = _removed(results.get(row), result) if row in deleted else _moved(results[row], result)
-        for row in map(_row, rows):
+        for one in rows:
             # What comes again is new no more, but may be at the old place still.
-            (self._doubtful.add if isinstance(results[row], Failed) else self._doubtful.discard)(row)
+            (self._doubtful.add if isinstance(results[one.row], Failed) else self._doubtful.discard)(one.row)
         return results
 
     def _leaves(self, place: _Place, one: Desired, result: Result | None) -> bool:
@@ -213,15 +214,15 @@ class Routing:
         if place is self._place(one):
             return False
         if place.started:
-            return bool(place.known(_row(one)))
+            return bool(place.known(one.row))
         first = isinstance(result, Delivered) and (result.new or result.outcome is Outcome.ELSEWHERE)
-        return first or _row(one) in self._doubtful
+        return first or one.row in self._doubtful
 
     async def _at(self, place: _Place, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         try:
             return await (await place.ready()).deliver(batch)
         except TransientError as error:
-            return {_row(one): Failed(error) for one in batch}
+            return {one.row: Failed(error) for one in batch}
 
     async def _inventory(self, place: _Place) -> Sequence[Held]:
         return place.named(await (await place.ready()).inventory())
@@ -252,10 +253,6 @@ def _removed(here: Result | None, there: Result) -> Result:
 
 def _stale(result: Result | None) -> bool:
     return isinstance(result, Delivered) and result.outcome is Outcome.STALE
-
-
-def _row(desired: Desired) -> RowKey:
-    return (desired.table, desired.row_id)
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, object]]) -> list[TransientError]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,13 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, Field, JsonValue, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from rowcast.core.layout import DEFAULT_PATH, Layout
+from rowcast.core.layout import DEFAULT_PATH, DNS_LABEL, Layout
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
 from rowcast.sync.destinations import ANY, destinations
 from rowcast.sync.forges.making import repository_in
-
-LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
 class SyncSettings(Settings):
@@ -106,29 +103,29 @@ class SyncSettings(Settings):
     @classmethod
     def _environments_are_labels(cls, value: dict[str, Any]) -> dict[str, Any]:
         for environment in value:
-            if environment != ANY and not LABEL.fullmatch(environment):
+            if environment != ANY and not DNS_LABEL.fullmatch(environment):
                 raise ValueError(f"{environment!r} is not a DNS-1123 label")
         return value
-
-    @model_validator(mode="after")
-    def _engine_has_an_application(self) -> Self:
-        if self.gitops_engine == "none":
-            return self
-        if self.target != "git":
-            raise ValueError("ROWCAST_GITOPS_ENGINE: only for ROWCAST_TARGET=git")
-        if not self.gitops_application:
-            raise ValueError(f"ROWCAST_GITOPS_APPLICATION: required when ROWCAST_GITOPS_ENGINE={self.gitops_engine}")
-        if self.environments and len(destinations(self).by_route) > 1:
-            raise ValueError("ROWCAST_GITOPS_ENGINE: one Application follows one branch; ROWCAST_ENVIRONMENTS has more")
-        return self
 
     @model_validator(mode="after")
     def _destinations_are_places(self) -> Self:
         if self.environments:
             try:
-                destinations(self)
+                several = len(destinations(self).by_route) > 1
             except ValueError as error:
                 raise ValueError(f"ROWCAST_ENVIRONMENTS: {error}") from None
+            if several and self.gitops_engine != "none":
+                raise ValueError(
+                    "ROWCAST_GITOPS_ENGINE: one Application follows one branch; ROWCAST_ENVIRONMENTS has more"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_has_an_application(self) -> Self:
+        if self.gitops_engine != "none" and self.target != "git":
+            raise ValueError("ROWCAST_GITOPS_ENGINE: only for ROWCAST_TARGET=git")
+        if self.gitops_engine != "none" and not self.gitops_application:
+            raise ValueError(f"ROWCAST_GITOPS_APPLICATION: required when ROWCAST_GITOPS_ENGINE={self.gitops_engine}")
         return self
 
     @field_validator("git_path")

@@ -38,7 +38,7 @@ class BatchSpans:
     def settled(self, desired: Desired, outcome: str, reference: str | None, error: str | None) -> str | None:
         """What became of a row. The `traceparent` for what follows from it, if its change belongs to a trace."""
         following = None
-        for change in self._changes.get((desired.table, desired.row_id), ()):
+        for change in self._changes.get(desired.row, ()):
             newest = change.order == (desired.generation, desired.deleted)
             told: dict[str, str | int | bool] = {
                 "rowcast.target": self._target,

@@ -74,7 +74,7 @@ class Settling:
                 return
             results = await self._target.deliver(wanted)
             for desired in wanted:
-                settled.results[desired.row_id] = (desired, results[desired.table, desired.row_id])
+                settled.results[desired.row_id] = (desired, results[desired.row])
             again = {desired.row_id: fence for desired in wanted if (fence := _open(desired, results)) is not None}
             found = await find(self._table, again)
             wanted = [
@@ -127,7 +127,7 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
 
 def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | None:
     """The fence (0: none) of a row that has to be read again; None for one that is settled, or must be tried later."""
-    result = results[desired.table, desired.row_id]
+    result = results[desired.row]
     if not isinstance(result, Delivered) or result.outcome is Outcome.UNCHANGED:
         return None
     return result.fence

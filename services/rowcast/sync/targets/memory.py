@@ -53,7 +53,7 @@ class MemoryTarget:
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """What the store holds of a row."""
-        return [held for held in self._held() if (held.table, held.row_id) == row]
+        return [held for held in self._held() if held.row == row]
 
     def listen(self, listener: DriftListener) -> None:
         """Nobody else changes it behind our back, or the test tells."""
@@ -77,13 +77,13 @@ class MemoryTarget:
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver rows in order. Raises TransientError while `down`."""
         self._answer()
-        return {(desired.table, desired.row_id): self._deliver(desired) for desired in batch}
+        return {desired.row: self._deliver(desired) for desired in batch}
 
     async def preview(self, desired: Desired) -> Preview:
         """Its manifest over what the store holds. Raises TransientError while `down`."""
         self._answer()
         (manifest,) = desired.manifests
-        row, place = (desired.table, desired.row_id), _place(desired, manifest)
+        row, place = desired.row, _place(desired, manifest)
         there, error = self.store.objects.get(place), self.refused.get(row)
         if there is not None and there.held is None:
             error = PermanentError("not-owned", f"{desired.name} is not managed by rowcast; it is left alone")
@@ -96,7 +96,7 @@ class MemoryTarget:
 
     def _shown(self, row: RowKey) -> Shown | None:
         for place, stored in self.store.objects.items():
-            if stored.held is not None and (stored.held.table, stored.held.row_id) == row:
+            if stored.held is not None and stored.held.row == row:
                 return Shown(place, _text(stored.manifest), str(self.store.version))
         return None
 
@@ -108,7 +108,7 @@ class MemoryTarget:
         return [stored.held for stored in self.store.objects.values() if stored.held is not None]
 
     def _deliver(self, desired: Desired) -> Result:
-        row = (desired.table, desired.row_id)
+        row = desired.row
         try:
             if row in self.refused:
                 raise self.refused[row]
@@ -120,7 +120,7 @@ class MemoryTarget:
         return Delivered(decided.outcome, str(self.store.version) if written else None, decided.new, decided.fence)
 
     def _judge(self, desired: Desired) -> Plan:
-        row = (desired.table, desired.row_id)
+        row = desired.row
         places = [self.store.objects.get(_place(desired, manifest)) for manifest in desired.manifests]
         found = [stored for stored in places if stored is not None]
         decided = plan(

@@ -121,7 +121,7 @@ class Branch:
         if self.listener is not None:
             for held in (before, after):
                 if isinstance(held, Held) and before != after:
-                    self.listener((held.table, held.row_id))
+                    self.listener(held.row)
 
     @property
     def _top(self) -> str:

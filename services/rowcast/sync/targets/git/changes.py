@@ -70,13 +70,13 @@ def decide(
     changes = Changes()
     displaced: dict[RowKey, int] = {}
     for desired in batch:
-        row = (desired.table, desired.row_id)
+        row = desired.row
         try:
             decided, wanted = _judge(desired, index, _later(tombstones.get(*row), displaced.get(row)), layout)
         except PermanentError as error:
             changes.failed[row] = error
             continue
-        displaced |= {(other.table, other.row_id): other.generation for other in decided.displaced}
+        displaced |= {other.row: other.generation for other in decided.displaced}
         _apply(changes, index, desired, decided, wanted)
     if kustomize is not None:
         folders = sorted({path.rpartition("/")[0] for path in changes.files})
@@ -115,7 +115,7 @@ def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout
     places = {path: index.at(path) for path in wanted}
     decided = plan(
         desired,
-        own=index.own((desired.table, desired.row_id)),
+        own=index.own(desired.row),
         holders=[entry for entry in places.values() if isinstance(entry, Held)],
         tombstone=tombstone,
         key_of=lambda desired, manifest: layout.place(desired, manifest),

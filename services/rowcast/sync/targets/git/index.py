@@ -75,7 +75,7 @@ class Index:
 
     def _attach(self, held: Entry) -> None:
         if isinstance(held, Held):
-            row = (held.table, held.row_id)
+            row = held.row
             self._rows[row] = (*self._rows.get(row, ()), held)
             self._inside.setdefault(held.key.rpartition("/")[0], set()).add(held.key)
 
@@ -86,7 +86,7 @@ class Index:
         self._inside[folder].discard(held.key)
         if not self._inside[folder]:
             del self._inside[folder]
-        row = (held.table, held.row_id)
+        row = held.row
         rest = tuple(other for other in self._rows[row] if other.key != held.key)
         if rest:
             self._rows[row] = rest

@@ -87,7 +87,7 @@ class GitTarget:
 
     async def preview(self, desired: Desired) -> Preview:
         """The file as it would be, beside the row's file at the remote branch's tip."""
-        found = await self.live((desired.table, desired.row_id))
+        found = await self.live(desired.row)
         return preview(self._layout, desired, self._branch.index, found)
 
     async def live(self, row: RowKey) -> Shown | None:
@@ -101,14 +101,17 @@ class GitTarget:
     async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
         """What a commit lacks of the tip, and whose these resources are; None for one that the remote does not know."""
         async with self._turn:
-            for known in (True, False):
-                if not (known and self._branch.current):
-                    await self._branch.refresh()
-                index, tip, root = self._branch.index, self._branch.tip, self._settings.root
-                found = await behind(self._mirror, index, tip, revision, names, root) if tip else None
-                if found is not None:
-                    return found
-        return None
+            found = await self._behind(revision, names) if self._branch.current else None
+            if found is None:
+                await self._branch.refresh()
+                found = await self._behind(revision, names)
+            return found
+
+    async def _behind(self, revision: str, names: Collection[str]) -> Behind | None:
+        tip = self._branch.tip
+        return (
+            await behind(self._mirror, self._branch.index, tip, revision, names, self._settings.root) if tip else None
+        )
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver a batch in at most one commit. Raises TransientError when nothing of it was delivered."""
@@ -165,7 +168,7 @@ class GitTarget:
         results: dict[RowKey, Result] = {row: Failed(error) for row, error in changes.failed.items()}
         for one in changes.judged:
             reference = None if one.outcome is Outcome.STALE else self._branch.tip
-            results[one.desired.table, one.desired.row_id] = Delivered(one.outcome, reference, one.new, one.fence)
+            results[one.desired.row] = Delivered(one.outcome, reference, one.new, one.fence)
         return results
 
     def _maintain(self) -> None:

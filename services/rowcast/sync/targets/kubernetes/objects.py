@@ -92,7 +92,7 @@ class View:
         self._drop(live.key)
         self._by_key[live.key] = live
         if live.held is not None:
-            self._by_row.setdefault((live.held.table, live.held.row_id), set()).add(live.key)
+            self._by_row.setdefault(live.held.row, set()).add(live.key)
 
     def forget(self, key: str, version: int | None = None) -> None:
         """The object at `key` is gone, as of a resource version if that is known."""
@@ -120,7 +120,7 @@ class View:
         known = self._by_key.pop(key, None)
         if known is None or known.held is None:
             return
-        row = (known.held.table, known.held.row_id)
+        row = known.held.row
         keys = self._by_row[row]
         keys.discard(key)
         if not keys:

@@ -55,13 +55,13 @@ class Suspects:
             return None
         before = known.held if known is not None else None
         if deleted or live.held is None:
-            return (before.table, before.row_id) if before is not None else None
+            return before.row if before is not None else None
         held = live.held
-        same_row = before is not None and (before.table, before.row_id) == (held.table, held.row_id)
+        same_row = before is not None and before.row == held.row
         # A newer generation is another instance's delivery; the same content is somebody's own label, or a status.
         if same_row and before is not None and (held.generation > before.generation or held == before):
             return None
-        return (held.table, held.row_id)
+        return held.row
 
     def _tell(self, key: str, first: int) -> None:
         suspect = self._open.get(key)

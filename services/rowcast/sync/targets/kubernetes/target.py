@@ -95,7 +95,7 @@ class KubernetesTarget:
 
     async def preview(self, desired: Desired) -> Preview:
         """By a dry run of the very apply that would be made. The view, the fence and the locks have no part in it."""
-        return await preview(self._api, desired, self._view.own((desired.table, desired.row_id)))
+        return await preview(self._api, desired, self._view.own(desired.row))
 
     async def live(self, row: RowKey) -> Shown | None:
         """The row's object as the API server has it."""
@@ -118,10 +118,10 @@ class KubernetesTarget:
                 return Failed(error)
 
         results = await asyncio.gather(*(one(desired) for desired in batch))
-        return {(desired.table, desired.row_id): result for desired, result in zip(batch, results, strict=True)}
+        return {desired.row: result for desired, result in zip(batch, results, strict=True)}
 
     async def _deliver(self, desired: Desired) -> Result:
-        row = (desired.table, desired.row_id)
+        row = desired.row
         wanted = {_place(desired, manifest) for manifest in desired.manifests}
         conflict: ConflictError | None = None
         for _ in range(CONFLICTS):
@@ -142,7 +142,7 @@ class KubernetesTarget:
         there = [live for key in sorted(wanted) if (live := self._view.at(key)) is not None]
         decided = plan(
             desired,
-            own=self.known((desired.table, desired.row_id)),
+            own=self.known(desired.row),
             holders=[live.held for live in there if live.held is not None],
             tombstone=self._tombstones.get(desired.table, desired.row_id),
             key_of=_place,

@@ -33,11 +33,11 @@ class Wanted:
 def wanted_at(entry: Entry, below: Entry, content: bytes | None) -> Wanted | None:
     """What is to be where the base has `below`; None where that is the same, or not ours to change."""
     held = below if isinstance(below, Held) else None
-    theirs = (held.table, held.row_id) if held is not None else None
+    theirs = held.row if held is not None else None
     if _same(entry, below):
         return None
     if isinstance(entry, Held):
-        row = (entry.table, entry.row_id)
+        row = entry.row
         return Wanted(row, entry, content, theirs if theirs != row else None)
     return Wanted(theirs, Place.FREE, None) if theirs is not None and entry is Place.FREE else None
 
@@ -80,6 +80,11 @@ class Overlay:
         finally:
             base.restore(before)
 
+    def own(self, row: RowKey, base: Index) -> list[Held]:
+        """A row's files in the proposal's tree."""
+        below = [held for held in base.own(row) if held.key not in self.files]
+        return below + [one.entry for one in self.files.values() if one.row == row and isinstance(one.entry, Held)]
+
     def contents(self) -> Mapping[str, bytes | None]:
         """What a commit on the base has to write, or to remove."""
         return {path: wanted.content for path, wanted in self.files.items()}
@@ -98,7 +103,7 @@ class Overlay:
             else:
                 after.files[path] = wanted
         for one in changes.judged:
-            desired, row = one.desired, (one.desired.table, one.desired.row_id)
+            desired, row = one.desired, one.desired.row
             if one.written or one.left:
                 outcome = _outcome(one.outcome, self.rows.get(row))
                 after.rows[row] = Proposed(
@@ -145,9 +150,9 @@ def _overruled(wanted: Wanted, there: Entry) -> bool:
     if not isinstance(there, Held):
         return False
     if isinstance(wanted.entry, Held):
-        same_row = (there.table, there.row_id) == wanted.row
+        same_row = there.row == wanted.row
         return there.generation >= wanted.entry.generation if same_row else there.lsn > wanted.entry.lsn
-    return (there.table, there.row_id) != wanted.row
+    return there.row != wanted.row
 
 
 def _arrived(one: Proposed, base: Index) -> bool:

@@ -125,7 +125,7 @@ def _proposed(
     generation, deleted = rows[row]
     held = [path for path in paths if isinstance(files[path].entry, Held)]
     name = (held or paths)[0].rpartition("/")[2].rpartition(".")[0]
-    known = any(isinstance(one, Held) and (one.table, one.row_id) == row for one in below.values())
+    known = any(isinstance(one, Held) and one.row == row for one in below.values())
     outcome = Outcome.DELETED if deleted else Outcome.CONFIGURED if known else Outcome.CREATED
     return Proposed(row, name, generation, deleted, outcome)
 

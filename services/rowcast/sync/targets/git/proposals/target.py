@@ -90,8 +90,7 @@ class ProposingTarget:
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """The row's files, as proposed or on the branch, as they were read last."""
-        with self._proposal.overlay.over(self._base.index) as index:
-            return index.own(row)
+        return self._proposal.overlay.own(row, self._base.index)
 
     def listen(self, listener: DriftListener) -> None:
         """Tell of the rows whose files somebody else changed on the base branch."""
@@ -128,7 +127,7 @@ class ProposingTarget:
 
     async def preview(self, desired: Desired) -> Preview:
         """The file as it would be, beside the row's file as it is proposed, or on the branch."""
-        found = await self.live((desired.table, desired.row_id))
+        found = await self.live(desired.row)
         with self._proposal.overlay.over(self._base.index) as index:
             return preview(self._settings.layout, desired, index, found)
 
@@ -182,7 +181,7 @@ class ProposingTarget:
             entries = {path: index.at(path) for path in changes.files}
             index.restore(changes.before)
         after = before.with_changes(changes, entries, base)
-        rows = {(desired.table, desired.row_id) for desired in batch}
+        rows = {desired.row for desired in batch}
         concerned = bool(changes.files or self._withdrawing or rows & (after.rows.keys() | before.rows.keys()))
         if concerned:
             await self._heed_others()
@@ -297,7 +296,7 @@ class ProposingTarget:
     def _results(self, changes: Changes) -> dict[RowKey, Result]:
         results: dict[RowKey, Result] = {row: Failed(error) for row, error in changes.failed.items()}
         for one in changes.judged:
-            row = (one.desired.table, one.desired.row_id)
+            row = one.desired.row
             if one.outcome is Outcome.STALE:
                 results[row] = Delivered(one.outcome, None, one.new, one.fence)
             elif row in self._proposal.overlay.rows:
