@@ -16,7 +16,7 @@ from rowcast_local.parts.etcd import Etcd
 from rowcast_local.parts.kube_apiserver import KubeApiServer
 from rowcast_local.paths import cache_folder
 from rowcast_local.ports import free_ports
-from rowcast_local.provision.go_parts import ARGOCD_CRDS, DAPR
+from rowcast_local.provision.go_parts import ARGOCD_CRDS, DAPR, FLUX_CRDS
 from rowcast_local.provision.golang import GoFiles
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide, provide_built
@@ -24,10 +24,7 @@ from rowcast_local.provision.toolbox import provide, provide_built
 CRDS = (
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
     ARGOCD_CRDS,
-    GoFiles("flux-source-crds", "1.7.0", "github.com/fluxcd/source-controller", "config/crd/bases", module="crds"),
-    GoFiles(
-        "flux-kustomize-crds", "1.7.3", "github.com/fluxcd/kustomize-controller", "config/crd/bases", module="crds"
-    ),
+    *FLUX_CRDS,
     GoFiles("keda-crds", "2.18.0", "github.com/kedacore/keda/v2", "config/crd/bases", module="crds"),
     GoFiles(
         "prometheus-operator-crds",

@@ -3,16 +3,21 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from rowcast_local.accounts import reachable_folder, service_account
 from rowcast_local.credentials import Credentials
+from rowcast_local.engine import Engine
 from rowcast_local.part import Part, nothing
-from rowcast_local.parts import argocd
-from rowcast_local.parts.argocd import ArgoCD
+from rowcast_local.parts.argocd import APPLICATION, ArgoCD
+from rowcast_local.parts.argocd import NAMESPACE as NAMESPACE_OF_ARGOCD
+from rowcast_local.parts.argocd_objects import argocd_objects
 from rowcast_local.parts.connect import Connect
 from rowcast_local.parts.dapr import Sidecar
 from rowcast_local.parts.etcd import Etcd
+from rowcast_local.parts.flux import Flux
+from rowcast_local.parts.flux_objects import flux_objects
 from rowcast_local.parts.git_repository import GitRepository
 from rowcast_local.parts.kafka import Kafka
 from rowcast_local.parts.kube_apiserver import KubeApiServer
@@ -101,27 +106,45 @@ class Blueprint:
         return GitRepository(self.state.data / "git" / "configurations.git")
 
     @property
-    def redis(self) -> Redis:
-        """Argo CD's cache."""
-        return Redis(self.toolbox.extras["redis"], self.state.data / "redis", self.ports["redis"], self.credentials)
+    def engine(self) -> Engine | None:
+        """What makes commits real, if it is asked for."""
+        match self.gitops:
+            case "argocd":
+                argocd = self.argocd
+                application = f"{NAMESPACE_OF_ARGOCD}/{APPLICATION}"
+                return Engine("Argo CD", application, argocd.parts(), partial(argocd_objects, argocd))
+            case "flux":
+                flux = self.flux
+                return Engine("Flux", f"{NAMESPACE}/{APPLICATION}", flux.parts(), partial(flux_objects, flux))
+        return None
 
     @property
     def argocd(self) -> ArgoCD:
-        """What makes commits real, if it is asked for."""
-        ports = {
-            "repo-server": self.ports["argocd-repo-server"],
-            "repo-server-metrics": self.ports["argocd-repo-server-metrics"],
-            "controller-metrics": self.ports["argocd-application-controller"],
-        }
+        """Argo CD, with the cache that it needs."""
+        redis = Redis(self.toolbox.extras["redis"], self.state.data / "redis", self.ports["redis"], self.credentials)
         return ArgoCD(
             binary=self.toolbox.extras["argocd"],
             crds=self.toolbox.extras["argocd-crds"],
             folder=self.state.data / "argocd",
-            ports=ports,
+            ports=self.ports,
             server=self.kube_apiserver,
-            redis=self.redis,
+            redis=redis,
             repository=self.git_repository,
             credentials=self.credentials,
+            destination=GITOPS_NAMESPACE,
+        )
+
+    @property
+    def flux(self) -> Flux:
+        """Flux, with the server of the repository that it needs."""
+        return Flux(
+            programs=self.toolbox.extras,
+            folder=self.state.data / "flux",
+            ports=self.ports,
+            server=self.kube_apiserver,
+            repository=self.git_repository,
+            credentials=self.credentials,
+            namespace=NAMESPACE,
             destination=GITOPS_NAMESPACE,
         )
 
@@ -146,22 +169,8 @@ class Blueprint:
     def parts(self) -> list[Part]:
         """Every part, each kind of thing before what needs it (for reading only: all start at once)."""
         ours = [*self._apps(), self._connector(), *map(self._sidecar_part, APPS)]
-        return [*self._real_parts(), *(self._argocd_parts() if self.gitops else ()), *ours]
-
-    def _argocd_parts(self) -> list[Part]:
-        redis, engine = self.redis, self.argocd
-        controller, needs = engine.controller(), ("kube-apiserver", "redis", "argocd-repo-server")
-        return [
-            Part(redis.program(), redis.ready, redis.prepare, redis.port),
-            Part(
-                engine.repo_server(),
-                engine.repo_server_ready,
-                engine.prepare,
-                engine.ports["repo-server"],
-                ("kube-apiserver", "redis"),
-            ),
-            Part(controller, engine.controller_ready, port=engine.ports["controller-metrics"], needs=needs),
-        ]
+        engine = self.engine
+        return [*self._real_parts(), *(engine.parts if engine else ()), *ours]
 
     def _real_parts(self) -> list[Part]:
         postgres, kafka, connect = self.postgres, self.kafka, self.connect
@@ -192,10 +201,10 @@ class Blueprint:
             "ROWCAST_GIT_BRANCH": repository.branch,
             "ROWCAST_GIT_CACHE": str(self.state.data / "git" / "mirror"),
         }
-        if self.gitops:
+        if engine := self.engine:
             git |= {
                 "ROWCAST_GITOPS_ENGINE": self.gitops,
-                "ROWCAST_GITOPS_APPLICATION": f"{argocd.NAMESPACE}/{argocd.APPLICATION}",
+                "ROWCAST_GITOPS_APPLICATION": engine.application,
                 "KUBECONFIG": str(self.kube_apiserver.gitops_kubeconfig),
             }
         return [

@@ -20,7 +20,7 @@ from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.browser import provide_browser
-from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.provision.tools import tool
@@ -39,6 +39,7 @@ class Engine(StrEnum):
 
     NONE = "none"
     ARGOCD = "argocd"
+    FLUX = "flux"
 
 
 @app.command()
@@ -53,7 +54,7 @@ def up(
     """Starts the whole platform, and shows one configuration become a custom resource and a commit."""
     console = Console(stderr=True, highlight=False)
     with alone(), Progress(console) as progress:
-        engine = None if gitops is None else gitops.value.replace("none", "")
+        engine = {None: None, Engine.NONE: ""}.get(gitops, gitops)
         without = OWN_SERVICES if parts_only else ()
         platform = Platform(state_folder(), progress=progress, without=without, gitops=engine)
         if platform.running:
@@ -77,7 +78,7 @@ def up(
 def get(
     tools: Annotated[
         bool,
-        typer.Option("--tools", help="Also what makes and judges the packages, breaks links, Argo CD, and a browser."),
+        typer.Option("--tools", help="Also all that the tests need."),
     ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Also the tools, and what ./task cluster:up runs.")
@@ -89,7 +90,7 @@ def get(
         engine = Engine.ARGOCD if tools else None
         for choice in Platform(state_folder(), progress=progress, gitops=engine).toolbox.choices:
             console.print(f"  {choice}")
-        wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS) if tools else ()
+        wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
         for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
         if tools:

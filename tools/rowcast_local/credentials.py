@@ -23,6 +23,7 @@ class Credentials:
     kubernetes_sync: str = field(default_factory=_token, repr=False)
     kubernetes_gitops: str = field(default_factory=_token, repr=False)
     redis: str = field(default_factory=_token, repr=False)
+    git_http: str = field(default_factory=_token, repr=False)
     argocd: str = field(default_factory=_token, repr=False)
 
 

@@ -49,6 +49,7 @@ def follow(blueprint: Blueprint) -> Journey:
         applied=(seen["applied"] - started) * 1000,
         committed=(seen["committed"] - started) * 1000,
         synced=(seen["synced"] - started) * 1000 if "synced" in seen else None,
+        engine=blueprint.engine.title if blueprint.engine else "",
     )
 
 

@@ -10,7 +10,10 @@ from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE
 
 @dataclass(frozen=True)
 class Journey:
-    """When a change was where, in milliseconds after it was sent; `captured` is None if crud doesn't tell."""
+    """When a change was where, in milliseconds after it was sent; `captured` is None if crud doesn't tell.
+
+    `synced` is None where no `engine` makes commits real.
+    """
 
     name: str
     generation: int
@@ -20,6 +23,7 @@ class Journey:
     applied: float
     committed: float
     synced: float | None = None
+    engine: str = ""
 
 
 def report(journey: Journey, dashboard: str) -> Group:
@@ -40,7 +44,8 @@ def _table(journey: Journey) -> Table:
         ("committed", journey.committed, "the file at the tip of main has this generation"),
     ]
     if journey.synced is not None:
-        stages.append(("synced", journey.synced, f"by Argo CD, the custom resource is in {GITOPS_NAMESPACE}, too"))
+        seen = f"by {journey.engine}, the custom resource is in {GITOPS_NAMESPACE}, too"
+        stages.append(("synced", journey.synced, seen))
     for name, after, seen in stages:
         table.add_row(name, "?" if after is None else f"{after:.0f} ms", seen)
     return table

@@ -17,8 +17,7 @@ from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE, Blueprint
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
 from rowcast_local.part import Part
-from rowcast_local.parts.argocd_objects import apply_argocd_objects
-from rowcast_local.parts.cluster_objects import apply_cluster_objects
+from rowcast_local.parts.cluster_objects import apply_all, apply_cluster_objects
 from rowcast_local.parts.kafka import KafkaStorageError
 from rowcast_local.paths import CHECKOUT, State, cache_folder
 from rowcast_local.ports import load_ports, settle_ports
@@ -198,8 +197,8 @@ class Platform:
     def _apply_cluster_objects(self) -> bool:
         try:
             apply_cluster_objects(self.blueprint.kube_apiserver)
-            if self.gitops:
-                apply_argocd_objects(self.blueprint.argocd)
+            if engine := self.blueprint.engine:
+                apply_all(self.blueprint.kube_apiserver, engine.objects())
         except httpx.HTTPError:
             return False
         return True

@@ -5,6 +5,7 @@ Sources: Argo CD's Application (argoproj.io/v1alpha1, `status`), Flux' Kustomiza
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from rowcast.core.render import RENDERERS
 
 OURS = frozenset((type_.group, type_.kind) for renderer in RENDERERS.values() for type_ in renderer.types)
+OUR_KINDS = frozenset(kind for _group, kind in OURS)
+_FLUX_RESOURCE = re.compile(r"(?P<kind>[A-Za-z]+)/(?:[^/\s]+/)?(?P<name>[^/\s]+)\s")
 SHOWN = 1_000
 """Rows that one message names at most."""
 
@@ -21,6 +24,7 @@ class Seen:
     """An engine's word. `revision` is the commit that it compares the cluster with, None before the first.
 
     `lagging` are the names of resources that are not as that commit has them, `errors` what it says of single ones.
+    `passing`: it is at work, and will say more.
     """
 
     revision: str | None
@@ -29,6 +33,7 @@ class Seen:
     message: str | None = None
     lagging: frozenset[str] = frozenset()
     errors: Mapping[str, str] = field(default_factory=dict)
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,16 @@ def of_kustomization(body: Mapping[str, Any] | None) -> Seen:
         return Seen(None, "Unknown", "Missing", "the Kustomization is not there")
     status = _mapping(body.get("status"))
     ready = next((one for one in _list(status.get("conditions")) if one.get("type") == "Ready"), {})
-    applied = _text(status.get("lastAppliedRevision"))
-    well = ready.get("status") == "True"
+    applied, word = _text(status.get("lastAppliedRevision")), ready.get("status")
+    message = None if word == "True" else _text(ready.get("message"))
     return Seen(
         revision=applied.rpartition(":")[2] if applied else None,
-        sync="Synced" if well else "OutOfSync",
-        health="Healthy" if well else "Progressing" if ready.get("status") != "False" else "Degraded",
-        message=None if well else _text(ready.get("message")),
+        sync="Synced" if word == "True" else "OutOfSync",
+        health={"True": "Healthy", "False": "Degraded"}.get(str(word), "Progressing"),
+        message=message,
+        # It applies all or nothing: one resource that is refused keeps all that was committed since.
+        errors=dict(_refusal(message or "")),
+        passing=word not in ("True", "False"),
     )
 
 
@@ -120,6 +128,13 @@ def _refusals(operation: Mapping[str, Any], lagging: Iterable[str]) -> Iterable[
     for one in _list(_mapping(operation.get("syncResult")).get("resources")):
         if _is_ours(one) and one.get("status") == "SyncFailed" and one.get("name") in wanted:
             yield str(one["name"]), str(one.get("message"))
+
+
+def _refusal(message: str) -> Iterable[tuple[str, str]]:
+    """Flux begins with the resource that it failed at."""
+    found = _FLUX_RESOURCE.match(message)
+    if found is not None and found["kind"] in OUR_KINDS:
+        yield found["name"], message.strip()
 
 
 def _is_ours(resource: Mapping[str, Any]) -> bool:

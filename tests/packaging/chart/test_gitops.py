@@ -12,6 +12,7 @@ from rowcast_local.assembly import Blueprint
 from rowcast_local.credentials import Credentials
 from rowcast_local.jvm import ClassPath
 from rowcast_local.parts.argocd_objects import application
+from rowcast_local.parts.flux_objects import git_repository, kustomization
 from rowcast_local.paths import State
 from rowcast_local.ports import DEFAULT_PORTS
 from rowcast_local.provision.toolbox import Toolbox
@@ -107,7 +108,7 @@ def test_api_and_git_may_go_to_two_namespaces() -> None:
 
 
 def test_the_local_platforms_application_is_the_charts() -> None:
-    ours = _local_application()["spec"]
+    ours = application(_local("argocd").argocd)["spec"]
     spec = one(render(values=CI / "git-argocd-values.yaml"), "Application", "rowcast")["spec"]
 
     assert ours["syncPolicy"] == spec["syncPolicy"]
@@ -117,9 +118,26 @@ def test_the_local_platforms_application_is_the_charts() -> None:
     }
 
 
-def _local_application() -> dict[str, Any]:
+def test_the_local_platforms_flux_objects_are_the_charts() -> None:
+    flux = _local("flux").flux
+    manifests = render(values=CI / "git-flux-values.yaml")
+    source = one(manifests, "GitRepository", "rowcast")["spec"]
+    kustomization_ = one(manifests, "Kustomization", "rowcast")["spec"]
+
+    # How often they look by themselves is what the tests must not depend on, and whose account they have.
+    own = {"interval", "retryInterval", "url", "secretRef", "serviceAccountName", "targetNamespace", "timeout"}
+    assert _but(git_repository(flux)["spec"], own) == _but(source, own)
+    assert _but(kustomization(flux)["spec"], own) == _but(kustomization_, own)
+
+
+def _but(spec: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name not in names}
+
+
+def _local(engine: str) -> Blueprint:
     state = State(Path("/nowhere"))
-    paths = {name: Path("/x") for name in ("argocd", "argocd-crds", "redis")}
+    extras = ("argocd", "argocd-crds", "redis", "source-controller", "kustomize-controller")
     programs = {name: Path("/x") for name in ("postgres", "java", "kubectl", "etcd", "kube_apiserver", "daprd")}
+    paths = {name: Path("/x") for name in extras}
     toolbox = Toolbox(**programs, class_path=ClassPath(Path("/x"), ()), choices=(), extras=paths)
-    return application(Blueprint(toolbox, state, DEFAULT_PORTS, Credentials(), gitops="argocd").argocd)
+    return Blueprint(toolbox, state, DEFAULT_PORTS, Credentials(), gitops=engine)

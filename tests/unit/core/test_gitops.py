@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,10 +86,27 @@ def test_a_kustomization_tells_the_commit_that_it_applied() -> None:
     assert of_kustomization(body) == Seen("abc", "Synced", "Healthy")
 
 
-def test_a_kustomization_that_fails_says_why() -> None:
-    ready = {"type": "Ready", "status": "False", "message": "AppConfig/a dry-run failed"}
+def test_a_kustomization_that_fails_says_why_and_at_which_row() -> None:
+    message = 'AppConfig/team/a dry-run failed (Invalid): appconfigs.rowcast.dev "a" is forbidden: no\n'
+    ready = {"type": "Ready", "status": "False", "message": message}
     body = {"status": {"lastAppliedRevision": "main@sha1:abc", "conditions": [ready]}}
-    assert of_kustomization(body) == Seen("abc", "OutOfSync", "Degraded", "AppConfig/a dry-run failed")
+    assert of_kustomization(body) == Seen("abc", "OutOfSync", "Degraded", message, errors={"a": message.strip()})
+
+
+@pytest.mark.parametrize(
+    "message", ["kustomize build failed: AppConfig/a is broken", "Deployment/team/a dry-run failed", "AppConfig/"]
+)
+def test_what_is_of_no_row_of_ours_is_said_of_all(message: str) -> None:
+    ready = {"type": "Ready", "status": "False", "message": message}
+    seen = of_kustomization({"status": {"conditions": [ready]}})
+    assert (seen.message, seen.errors) == (message, {})
+
+
+def test_a_kustomization_at_work_has_not_said_its_last_word() -> None:
+    ready = {"type": "Ready", "status": "Unknown", "reason": "Progressing"}
+    body = {"status": {"lastAppliedRevision": "main@sha1:abc", "conditions": [ready]}}
+    assert of_kustomization(body).passing
+    assert not of_kustomization(None).passing
 
 
 leaf = st.sampled_from([None, True, 7, "", "Synced", "SyncFailed", "Running", "rowcast.dev", "AppConfig"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rowcast_local.credentials import Credentials
+from rowcast_local.part import Part
 from rowcast_local.parts.git_repository import GitRepository
 from rowcast_local.parts.kube_apiserver import KubeApiServer
 from rowcast_local.parts.redis import Redis
@@ -20,7 +21,7 @@ RESYNC_SECONDS = 3600
 
 @dataclass(frozen=True)
 class ArgoCD:
-    """One program whose name says which part it is. `ports`: repo-server, repo-server-metrics, controller-metrics.
+    """One program whose name says which part it is. `ports` are those of the platform.
 
     `destination` is the namespace that the custom resources go to.
     """
@@ -35,8 +36,28 @@ class ArgoCD:
     credentials: Credentials
     destination: str
 
-    def prepare(self) -> None:
-        """Makes the folders, and the names by which the program is called."""
+    def parts(self) -> list[Part]:
+        """Its processes, and the cache that they share."""
+        redis = self.redis
+        return [
+            Part(redis.program(), redis.ready, redis.prepare, redis.port),
+            Part(
+                self._repo_server(),
+                lambda: answers(f"{self._at('argocd-repo-server-metrics')}/healthz?full=true"),
+                self._prepare,
+                self.ports["argocd-repo-server"],
+                ("kube-apiserver", "redis"),
+            ),
+            Part(
+                self._controller(),
+                lambda: answers(f"{self._at('argocd-application-controller')}/healthz"),
+                port=self.ports["argocd-application-controller"],
+                needs=("kube-apiserver", "redis", "argocd-repo-server"),
+            ),
+        ]
+
+    def _prepare(self) -> None:
+        # The name by which the program is called says which of its parts it is.
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("repo-server", "application-controller"):
             (self.folder / name).mkdir(exist_ok=True)
@@ -44,39 +65,29 @@ class ArgoCD:
             link.unlink(missing_ok=True)
             link.symlink_to(self.binary)
 
-    def repo_server(self) -> Program:
-        """The process that reads the repository and renders it."""
+    def _repo_server(self) -> Program:
         options = {
             "address": HOST,
-            "port": str(self.ports["repo-server"]),
+            "port": str(self.ports["argocd-repo-server"]),
             "metrics-address": HOST,
-            "metrics-port": str(self.ports["repo-server-metrics"]),
+            "metrics-port": str(self.ports["argocd-repo-server-metrics"]),
             "redis": self.redis.address,
             "disable-tls": "true",
         }
         return self._program("repo-server", options)
 
-    def controller(self) -> Program:
-        """The process that compares and applies."""
+    def _controller(self) -> Program:
         options = {
             "kubeconfig": str(self.server.admin_kubeconfig),
             "namespace": NAMESPACE,
-            "repo-server": f"{HOST}:{self.ports['repo-server']}",
+            "repo-server": f"{HOST}:{self.ports['argocd-repo-server']}",
             "repo-server-plaintext": "true",
-            "metrics-port": str(self.ports["controller-metrics"]),
+            "metrics-port": str(self.ports["argocd-application-controller"]),
             "redis": self.redis.address,
             "app-resync": str(RESYNC_SECONDS),
             "app-resync-jitter": "0",
         }
         return self._program("application-controller", options)
-
-    def repo_server_ready(self) -> bool:
-        """Whether it says so itself."""
-        return answers(f"http://{HOST}:{self.ports['repo-server-metrics']}/healthz?full=true")
-
-    def controller_ready(self) -> bool:
-        """Whether it says so itself."""
-        return answers(f"http://{HOST}:{self.ports['controller-metrics']}/healthz")
 
     def _program(self, name: str, options: Mapping[str, str]) -> Program:
         folder = self.folder / name
@@ -92,3 +103,6 @@ class ArgoCD:
 
     def _called(self, name: str) -> Path:
         return self.folder / f"argocd-{name}"
+
+    def _at(self, port: str) -> str:
+        return f"http://{HOST}:{self.ports[port]}"

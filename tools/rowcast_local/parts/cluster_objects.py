@@ -1,5 +1,6 @@
 """What the API server must know before a row can become a resource: namespace, CRD, and what sync may do."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,19 @@ def cluster_objects(namespace: str, crd: Path = CRD) -> list[tuple[str, Manifest
 
 def apply_cluster_objects(server: KubeApiServer) -> None:
     """Puts them there; to repeat it changes nothing. Raises httpx.HTTPError if the server refuses or is away."""
+    apply_all(server, cluster_objects(server.namespace))
     with client(str(server.certificate)) as http:
-        for path, manifest in cluster_objects(server.namespace):
-            apply(http, server, path, manifest)
         _require_served(http, server)
 
 
-def apply(http: httpx.Client, server: KubeApiServer, path: str, manifest: Manifest) -> None:
+def apply_all(server: KubeApiServer, objects: Iterable[tuple[str, Manifest]]) -> None:
+    """Puts them there; to repeat it changes nothing. Raises httpx.HTTPError if the server refuses or is away."""
+    with client(str(server.certificate)) as http:
+        for path, manifest in objects:
+            _apply(http, server, path, manifest)
+
+
+def _apply(http: httpx.Client, server: KubeApiServer, path: str, manifest: Manifest) -> None:
     """Puts one object there. Raises httpx.HTTPError if the server refuses or is away."""
     http.patch(
         server.url + path,

@@ -1,5 +1,7 @@
 """Which parts are built by Go, and of which versions."""
 
+from collections.abc import Mapping
+
 from rowcast_local.provision.golang import GoFiles, GoPart, drop_component_check
 
 DAPR, KUBERNETES = "1.18.0", "1.36.3"
@@ -51,18 +53,37 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
 FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("toxiproxy", "2.5.0", "github.com/Shopify/toxiproxy/v2/cmd/server"),
 )
-# What `./task up GITOPS=argocd` runs: one program, whose name says which of its parts it is.
+# What makes commits real, by the name that `./task up GITOPS=...` takes.
 ARGOCD = "3.2.0"
+FLUX_SOURCE, FLUX_KUSTOMIZE = "1.7.0", "1.7.3"
 ARGOCD_CRDS = GoFiles("argocd-crds", ARGOCD, "github.com/argoproj/argo-cd/v3", "manifests/crds", module="crds")
-GITOPS_PARTS: tuple[GoPart | GoFiles, ...] = (
-    GoPart(
-        "argocd",
-        ARGOCD,
-        "github.com/argoproj/argo-cd/v3/cmd",
-        {"github.com/argoproj/argo-cd/v3/common.version": ARGOCD},
+FLUX_CRDS = (
+    GoFiles("flux-source-crds", FLUX_SOURCE, "github.com/fluxcd/source-controller", "config/crd/bases", module="crds"),
+    GoFiles(
+        "flux-kustomize-crds",
+        FLUX_KUSTOMIZE,
+        "github.com/fluxcd/kustomize-controller",
+        "config/crd/bases",
+        module="crds",
     ),
-    ARGOCD_CRDS,
 )
+GITOPS_PARTS: Mapping[str, tuple[GoPart | GoFiles, ...]] = {
+    "argocd": (
+        # One program, whose name says which of its parts it is.
+        GoPart(
+            "argocd",
+            ARGOCD,
+            "github.com/argoproj/argo-cd/v3/cmd",
+            {"github.com/argoproj/argo-cd/v3/common.version": ARGOCD},
+        ),
+        ARGOCD_CRDS,
+    ),
+    "flux": (
+        GoPart("source-controller", FLUX_SOURCE, "github.com/fluxcd/source-controller"),
+        GoPart("kustomize-controller", FLUX_KUSTOMIZE, "github.com/fluxcd/kustomize-controller"),
+        *FLUX_CRDS,
+    ),
+}
 GITEA = "1.26.0"
 # A real forge for the tests of pull requests. Without cgo it has no SQLite: it keeps its data in PostgreSQL.
 FORGE_PARTS: tuple[GoPart | GoFiles, ...] = (

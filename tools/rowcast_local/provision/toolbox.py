@@ -147,7 +147,9 @@ def provide(
     built = plan.platform()
     postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
     resolver = plan.class_path()
-    extras = {**plan.built(GITOPS_PARTS), "redis": plan.redis()} if gitops else {}
+    extras = plan.built(GITOPS_PARTS[gitops]) if gitops else {}
+    if gitops == "argocd":
+        extras["redis"] = plan.redis()
     run_steps(plan.steps, cache, progress)
     return Toolbox(
         postgres=postgres,

@@ -78,7 +78,8 @@ class Observer:
     async def _follow(self) -> None:
         try:
             async for seen in self._engine.watch():
-                if seen != self._seen:
+                # What it says while it works tells nothing of rows, and would be told for a moment again and again.
+                if seen != self._seen and not (seen.passing and self._seen):
                     self._seen = seen
                     self._news.set()
         except RowcastError as error:

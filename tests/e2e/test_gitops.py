@@ -1,6 +1,6 @@
-"""The other end of the Git target: the real Argo CD, which is asked to look, and whose word comes back to the row.
+"""The other end of the Git target: the real Argo CD and the real Flux, asked to look, whose word comes back to the row.
 
-A platform of its own. Rows of `prod` go by Git and Argo CD, all others straight to the Kubernetes API.
+A platform of its own for each. Rows of `prod` go by Git and Argo CD, all others straight to the Kubernetes API.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from contract.targets.places import commit_and_push
 from rowcast_local.platform import Platform
 from world import World, config, done, wait_until
 
+CONTROLLERS = {"argocd": "argocd-application-controller", "flux": "flux-kustomize-controller"}
 POLICY = """
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -37,14 +39,14 @@ spec: {policyName: no-forbidden-branch, validationActions: [Deny]}
 """
 
 
-@pytest.fixture(scope="module")
-def followed() -> Iterator[Platform]:
+@pytest.fixture(scope="module", params=["argocd", "flux"])
+def followed(request: pytest.FixtureRequest) -> Iterator[Platform]:
     split = {
         "sync-k8s": {"ROWCAST_ENVIRONMENTS": json.dumps({"prod": None})},
         "sync-git": {"ROWCAST_ENVIRONMENTS": json.dumps({"*": None, "prod": {}})},
     }
-    folder = Path(tempfile.mkdtemp(prefix="rowcast-argocd-"))
-    platform = Platform(folder, free_ports=True, gitops="argocd", settings=split)
+    folder = Path(tempfile.mkdtemp(prefix="rowcast-gitops-"))
+    platform = Platform(folder, free_ports=True, gitops=request.param, settings=split)
     try:
         platform.start()
         platform.wait_ready()
@@ -60,7 +62,7 @@ def world(followed: Platform) -> World:
 
 
 def applied(world: World) -> dict[str, str]:
-    """The branches of what Argo CD has applied, by name."""
+    """The branches of what the engine has applied, by name."""
     namespace = world.env["ROWCAST_GITOPS_NAMESPACE"]
     items = json.loads(world.kubectl("get", "appconfigs", "--namespace", namespace, "-o", "json"))["items"]
     return {item["metadata"]["name"]: item["spec"]["branch"] for item in items}
@@ -78,7 +80,9 @@ def wait_for_stage(world: World, row: dict[str, Any], stage: str) -> dict[str, A
 
 
 def application(world: World) -> str:
-    return world.kubectl("get", "application", "rowcast", "--namespace", "argocd", "-o", "jsonpath={.status}")
+    served = world.kubectl("api-resources", "--output=name", "--cached=false").split()
+    kind = next(name for name in served if name.startswith(("applications.argoproj", "kustomizations.kustomize")))
+    return world.kubectl("get", kind, "-A", "-o", "jsonpath={.items[*].status}")
 
 
 def change(world: World, row: dict[str, Any], **fields: str) -> None:
@@ -86,15 +90,15 @@ def change(world: World, row: dict[str, Any], **fields: str) -> None:
         done(api.patch(f"/appconfigs/{row['id']}", json=fields))
 
 
-def test_a_row_is_applied_by_argo_cd_and_told_to_be_healthy(world: World) -> None:
-    """Argo CD looks by itself once an hour: that it comes now is by our asking."""
-    row = world.create("by-argo", environment="prod", branch="one")
+def test_a_row_is_applied_by_the_engine_and_told_to_be_healthy(world: World) -> None:
+    """Either looks by itself once an hour: that it comes now is by our asking."""
+    row = world.create("by-engine", environment="prod", branch="one")
     found = wait_for_stage(world, row, "healthy")
-    assert applied(world)["by-argo"] == "one"
+    assert applied(world)["by-engine"] == "one"
     assert len(found["reference"]) == 40
 
     change(world, row, branch="two")
-    wait_until(lambda: applied(world)["by-argo"] == "two")
+    wait_until(lambda: applied(world)["by-engine"] == "two")
     wait_for_stage(world, row, "healthy")
 
 
@@ -110,7 +114,7 @@ def test_kubernetes_for_one_environment_and_git_for_another(world: World) -> Non
     wait_until(lambda: "straight" not in world.cluster())
 
 
-def test_what_a_hand_changes_in_the_cluster_argo_cd_puts_right(world: World) -> None:
+def test_what_a_hand_changes_in_the_cluster_is_put_right(world: World) -> None:
     row = world.create("edited-by-hand", environment="prod", branch="ours")
     wait_for_stage(world, row, "healthy")
 
@@ -121,7 +125,8 @@ def test_what_a_hand_changes_in_the_cluster_argo_cd_puts_right(world: World) -> 
     wait_until(lambda: applied(world)["edited-by-hand"] == "ours")
 
 
-def test_what_the_api_server_refuses_is_said_at_the_row_and_holds_up_no_other(world: World) -> None:
+def test_what_the_api_server_refuses_is_said_at_the_row(world: World, followed: Platform) -> None:
+    """Argo CD applies the others meanwhile. Flux applies all or nothing: it is said at each that waits for the one."""
     apply(world, POLICY)
     wait_until(lambda: refused(world))
     row = world.create("refused", environment="prod", branch="forbidden")
@@ -130,30 +135,35 @@ def test_what_the_api_server_refuses_is_said_at_the_row_and_holds_up_no_other(wo
 
     assert "the branch is not allowed here" in found["stage_error"]
     other = world.create("not-refused", environment="prod")
-    wait_for_stage(world, other, "healthy")
-    assert "not-refused" in applied(world)
+    if followed.gitops == "argocd":
+        wait_for_stage(world, other, "healthy")
+        assert "not-refused" in applied(world)
+    else:
+        wait_until(lambda: "/refused dry-run failed" in (at_git(world, other)["stage_error"] or ""))
+        assert at_git(world, other)["stage"] == "committed"
     change(world, row, branch="allowed")
     wait_for_stage(world, row, "healthy")
+    wait_for_stage(world, other, "healthy")
     assert applied(world)["refused"] == "allowed"
 
 
-def test_while_argo_cd_is_away_rows_are_committed_and_no_more(world: World, followed: Platform) -> None:
-    followed.stop_part("argocd-application-controller")
+def test_while_the_engine_is_away_rows_are_committed_and_no_more(world: World, followed: Platform) -> None:
+    followed.stop_part(CONTROLLERS[followed.gitops])
     row = world.create("while-away", environment="prod")
 
     wait_for_stage(world, row, "committed")
     assert "while-away" not in applied(world)
-    followed.start_part("argocd-application-controller")
+    followed.start_part(CONTROLLERS[followed.gitops])
 
     wait_for_stage(world, row, "healthy")
     assert "while-away" in applied(world)
 
 
-def test_a_file_that_a_person_broke_keeps_the_rows_committed_with_argo_cds_words(world: World) -> None:
+def test_a_file_that_a_person_broke_keeps_the_rows_committed_with_the_engines_words(world: World) -> None:
     with world.clone() as folder:
         broken = folder / "environments" / "prod" / "appconfigs" / "broken.yaml"
         broken.write_text("apiVersion: rowcast.dev/v1alpha1\nkind: AppConfig\nmetadata: {name: broken\n")
-        push(folder, "Break it")
+        commit_and_push(folder, "Break it")
     row = world.create("behind-a-broken-file", environment="prod")
 
     wait_until(lambda: "broken.yaml" in (at_git(world, row)["stage_error"] or ""), lambda: str(at_git(world, row)))
@@ -161,7 +171,7 @@ def test_a_file_that_a_person_broke_keeps_the_rows_committed_with_argo_cds_words
 
     with world.clone() as folder:
         (folder / "environments" / "prod" / "appconfigs" / "broken.yaml").unlink()
-        push(folder, "Mend it")
+        commit_and_push(folder, "Mend it")
     change(world, row, branch="mended")
     wait_for_stage(world, row, "healthy")
 
@@ -193,9 +203,3 @@ def refused(world: World) -> bool:
         except subprocess.CalledProcessError as error:
             return "not allowed here" in error.stderr
     return False
-
-
-def push(folder: Path, subject: str) -> None:
-    person = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    for command in (("add", "--all"), (*person, "commit", "--quiet", "-m", subject), ("push", "--quiet", "origin")):
-        subprocess.run(["git", "-C", str(folder), *command], check=True, capture_output=True, timeout=60)
