@@ -105,15 +105,16 @@ def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platfor
 
 
 @app.command()
-def argocd(changes: Annotated[int, typer.Option(help="Changes of one row, one after the other.")] = 60) -> None:
-    """Measure from a pushed commit to what the real Argo CD has applied; its own poll is set to an hour."""
-    from bench.argocd import measure
+def gitops(changes: Annotated[int, typer.Option(help="Changes of one row, one after the other.")] = 40) -> None:
+    """Measure from a pushed commit to what Argo CD, and then Flux, have applied; their own polls are set to an hour."""
+    from bench.gitops import measure
 
-    with _platform({}, gitops="argocd") as platform:
-        print("\nin seconds                             n     p50      p99      min to max")
-        for waits in measure(platform, changes):
-            print(waits.line())
-        print(f"  {_load()}")
+    print("\nin seconds                             n     p50      p99      min to max")
+    for engine in ("argocd", "flux"):
+        with _platform({}, gitops=engine) as platform:
+            for waits in measure(platform, changes):
+                print(waits.line())
+            print(f"  {_load()}")
 
 
 def _print_machine() -> None:

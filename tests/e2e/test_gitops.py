@@ -68,10 +68,14 @@ def applied(world: World) -> dict[str, str]:
     return {item["metadata"]["name"]: item["spec"]["branch"] for item in items}
 
 
-def at_git(world: World, row: dict[str, Any]) -> dict[str, Any]:
+def at(world: World, row: dict[str, Any], target: str) -> dict[str, Any]:
     with world.api() as api:
-        found: dict[str, Any] = done(api.get(f"/appconfigs/{row['id']}/status"))["targets"]["git"]
+        found: dict[str, Any] = done(api.get(f"/appconfigs/{row['id']}/status"))["targets"][target]
     return found
+
+
+def at_git(world: World, row: dict[str, Any]) -> dict[str, Any]:
+    return at(world, row, "git")
 
 
 def wait_for_stage(world: World, row: dict[str, Any], stage: str) -> dict[str, Any]:
@@ -102,16 +106,29 @@ def test_a_row_is_applied_by_the_engine_and_told_to_be_healthy(world: World) -> 
     wait_for_stage(world, row, "healthy")
 
 
-def test_kubernetes_for_one_environment_and_git_for_another(world: World) -> None:
+def test_kubernetes_for_one_environment_and_git_for_another(world: World, followed: Platform) -> None:
+    """A row that moves stays where it is until the other target, and its engine, have it."""
     row = world.create("straight", environment="dev")
     wait_until(lambda: "straight" in world.cluster())
-    wait_until(lambda: at_git(world, row)["outcome"] == "elsewhere")
-    assert at_git(world, row)["stage"] is None
+    wait_until(lambda: at(world, row, "git")["outcome"] == "elsewhere")
+    assert at(world, row, "git")["stage"] is None
     assert "straight" not in applied(world)
+    followed.stop_part("sync-git")
 
     change(world, row, environment="prod")
-    wait_until(lambda: "straight" in applied(world))
-    wait_until(lambda: "straight" not in world.cluster())
+
+    wait_until(lambda: "stays until it has arrived there" in (at(world, row, "k8s")["error"] or ""))
+    assert "straight" in world.cluster()
+    followed.start_part("sync-git")
+
+    def moved() -> bool:
+        here, there = "straight" in world.cluster(), "straight" in applied(world)
+        assert here or there
+        return there and not here
+
+    wait_until(moved)
+    wait_until(lambda: at(world, row, "k8s")["error"] is None)
+    assert at(world, row, "k8s")["outcome"] == "elsewhere"
 
 
 def test_what_a_hand_changes_in_the_cluster_is_put_right(world: World) -> None:

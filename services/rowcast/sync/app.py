@@ -43,7 +43,7 @@ def create_app(
     """Wire one instance; a test may bring its own target, publisher and table."""
     sidecar = DaprPublisher(settings)
     crud = CrudTable(settings)
-    starting = Starting(settings, target)
+    starting = Starting(settings, target, crud)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """Several targets behind one: each environment's rows go to the target that its route names.
 
-A row that moves to another environment is put at its new place before it is taken from the old one. Its generation is
+A row that moves to another environment is put at its new place before it is taken from the old one; where another
+instance has the new place, it waits here until it has arrived there (`departures.py`). Its generation is
 the fence at all of them: what any of them has of a row fends off older states of it everywhere. Where a place has
 nothing of a row and the table knows better, `Hindsight` finds out.
 """
@@ -20,6 +21,7 @@ from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListe
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.departures import Departures, Register
 
 RouteOf = Callable[[str], str | None]
 """From an environment to the name of its route; None where its rows are delivered by somebody else, or by nobody."""
@@ -70,12 +72,17 @@ class _Place:
 class Routing:
     """The `Target` port over others. `targets` makes at least one, by the name of its route."""
 
-    def __init__(self, name: str, targets: Mapping[str, Make], route_of: RouteOf) -> None:
+    def __init__(
+        self, name: str, targets: Mapping[str, Make], route_of: RouteOf, register: Register | None = None
+    ) -> None:
+        """Without a `register` of what other targets have, rows that leave for them are taken away at once."""
         self._name = name
         self._places = {route: _Place(route, make) for route, make in targets.items()}
         self._route_of = route_of
         self._gone = Tombstones()
         self._doubtful: set[RowKey] = set()
+        ours: Callable[[str], bool] = lambda environment: route_of(environment) is not None  # noqa: E731
+        self._departures = Departures(name, register, ours, self._take) if register is not None else None
         self._log = get_logger("rowcast.target")
 
     @property
@@ -109,9 +116,13 @@ class Routing:
 
         for place in self._places.values():
             place.news = told
+        if self._departures is not None:
+            self._departures.listener = listener
 
     async def start(self) -> None:
         """Start all that can be. Raises TransientError when none can."""
+        if self._departures is not None:
+            self._departures.start()
         errors = await _all(place.ready() for place in self._places.values())
         for error in errors:
             self._log.warning("a route is not ready, its rows wait", error=str(error))
@@ -120,6 +131,8 @@ class Routing:
 
     async def close(self) -> None:
         """Close all of them."""
+        if self._departures is not None:
+            await self._departures.close()
         made = (place.target for place in self._places.values() if place.target is not None)
         await asyncio.gather(*(target.close() for target in made))
 
@@ -173,7 +186,8 @@ class Routing:
     def _fence(self, row: RowKey) -> int:
         gone = self._gone.get(*row) or 0
         held = (held for place in self._places.values() for held in place.known(row))
-        return max((one.generation for one in held), default=gone)
+        left = self._departures.generation(row) if self._departures is not None else 0
+        return max(left, max((one.generation for one in held), default=gone))
 
     async def _put(self, batch: Sequence[Desired]) -> dict[RowKey, Result]:
         """Deliver rows to their own places, those of different routes at once."""
@@ -183,17 +197,39 @@ class Routing:
             place = self._place(one)
             if place is None:
                 self._gone.bury(one.table, one.row_id, one.generation)
-                results[one.row] = Delivered(Outcome.ELSEWHERE)
+                results[one.row] = self._leave_for_others(one)
             else:
                 self._gone.forget(one.table, one.row_id)
+                self._stays(one.row)
                 parts.setdefault(place.route, []).append(one)
         for found in await asyncio.gather(*(self._at(self._places[route], part) for route, part in parts.items())):
             results |= found
         return results
 
+    def _leave_for_others(self, one: Desired) -> Delivered:
+        """A place that isn't started may have it or not: that is found out first."""
+        started = all(place.started for place in self._places.values())
+        if self._departures is None or not started or not self.known(one.row):
+            return Delivered(Outcome.ELSEWHERE)
+        return self._departures.wait(one)
+
+    def _stays(self, row: RowKey) -> None:
+        if self._departures is not None:
+            self._departures.forget(row)
+
+    async def _take(self, rows: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        """Take rows from wherever they are. A failure at one place is the row's."""
+        results: dict[RowKey, Result] = {}
+        places = self._places.values()
+        for found in await asyncio.gather(*(self._at(place, rows) for place in places)):
+            results |= {row: result for row, result in found.items() if not isinstance(results.get(row), Failed)}
+        return results
+
     async def _leave(self, rows: Sequence[Desired], results: dict[RowKey, Result]) -> dict[RowKey, Result]:
         """Take rows from where they do not belong, and deletions from everywhere; `results` is brought forward."""
         deleted = {one.row for one in rows if one.deleted}
+        for row in deleted:
+            self._stays(row)
 
         async def leave(place: _Place) -> Mapping[RowKey, Result]:
             gone = [replace(one, manifests=()) for one in rows if self._leaves(place, one, results.get(one.row))]
@@ -211,12 +247,15 @@ class Routing:
         """A deletion is told to all, so that each remembers it. Where we can't know, we ask for what is new here."""
         if one.deleted:
             return True
-        if place is self._place(one):
+        if place is self._place(one) or self._waits(one.row):
             return False
         if place.started:
             return bool(place.known(one.row))
         first = isinstance(result, Delivered) and (result.new or result.outcome is Outcome.ELSEWHERE)
         return first or one.row in self._doubtful
+
+    def _waits(self, row: RowKey) -> bool:
+        return self._departures is not None and self._departures.generation(row) > 0
 
     async def _at(self, place: _Place, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         try:

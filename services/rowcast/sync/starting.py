@@ -12,6 +12,7 @@ from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, NewsListener, Result, RowKey, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.sync.departures import Register
 from rowcast.sync.destinations import destinations
 from rowcast.sync.routing import Routing
 from rowcast.sync.settings import SyncSettings
@@ -20,8 +21,10 @@ from rowcast.sync.settings import SyncSettings
 class Starting:
     """The `Target` port in front of the configured target, which it makes at its start."""
 
-    def __init__(self, settings: SyncSettings, target: Target | None = None) -> None:
+    def __init__(self, settings: SyncSettings, target: Target | None = None, register: Register | None = None) -> None:
+        """`register` knows what other targets have."""
         self._settings = settings
+        self._register = register
         self._target = target
         self._started = False
         self._listener: DriftListener | None = None
@@ -62,7 +65,7 @@ class Starting:
     async def start(self) -> None:
         """Make the target and read its inventory. Raises TransientError while that can't be done."""
         if self._target is None:
-            self._target = await _make(self._settings, self._on_push)
+            self._target = await _make(self._settings, self._on_push, self._register)
         if self._listener is not None:
             self._target.listen(self._listener)
         if self._news is not None and isinstance(self._target, Telling):
@@ -108,13 +111,13 @@ class Starting:
         return self._target
 
 
-async def _make(settings: SyncSettings, on_push: Callable[[str], None]) -> Target:
+async def _make(settings: SyncSettings, on_push: Callable[[str], None], register: Register | None) -> Target:
     """Make the target that the settings name: one behind which there are several, where environments have their own."""
     if not settings.environments:
         return await _make_one(settings, on_push)
     found = destinations(settings)
     targets = {route: partial(_make_one, there, on_push) for route, there in found.by_route.items()}
-    return Routing(settings.target, targets, found.route_of)
+    return Routing(settings.target, targets, found.route_of, register)
 
 
 async def _make_one(settings: SyncSettings, on_push: Callable[[str], None]) -> Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -120,3 +121,15 @@ def test_progress_that_cannot_be_read_is_counted_and_the_rest_is_kept(crud: http
     assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
     assert stage(crud, row) == (None, None)
     assert "rowcast_sync_statuses_malformed_total" in crud.get("/metrics").text
+
+
+def test_a_snapshot_tells_where_rows_are_to_whoever_asks(crud: httpx.Client, row: Row) -> None:
+    tell(crud)
+
+    def told(**parameters: Any) -> Any:
+        answer = crud.get("/appconfigs:snapshot", params={"id": row["id"], **parameters})
+        return json.loads(answer.text.splitlines()[1])
+
+    git = {"generation": 1, "deleted": False, "outcome": "created", "stage": "healthy"}
+    assert told() == row
+    assert told(sync=True) == {**row, "sync": {"k8s": None, "git": git}}

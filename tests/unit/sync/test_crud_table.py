@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from rowcast.core.errors import TransientError
+from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.render import Desired
 from rowcast.sync.reconcile.table import CrudTable
 from rowcast.sync.settings import SyncSettings
@@ -94,3 +95,27 @@ async def test_a_sidecar_that_is_away_is_transient_trouble() -> None:
 
     with pytest.raises(TransientError, match="cannot read the table: refused"):
         await everything(CrudTable(SyncSettings(target="k8s"), httpx.MockTransport(refuse)))
+
+
+async def test_where_rows_are_is_what_the_targets_have_told_of_them() -> None:
+    requests: list[httpx.Request] = []
+    told = {"k8s": None, "git": {"generation": 3, "deleted": False, "outcome": "created", "stage": "synced", "new": 1}}
+    content = lines({**HEAD, "rows": 1}, {**row(1, 4, "a"), "sync": told}, {"end": True, "rows": 1})
+
+    found = await table(content, requests=requests).whereabouts([1, 2])
+
+    assert found == {1: Whereabouts("dev", 4, {"k8s": None, "git": Reported(3, False, "created", "synced")})}
+    assert str(requests[0].url).endswith("/appconfigs:snapshot?id=1&id=2&sync=true")
+
+
+@pytest.mark.parametrize("told", [7, {"git": 7}, {"git": {}}, {"git": {"generation": 3}}])
+async def test_an_answer_that_does_not_tell_where_a_row_is_is_no_answer(told: object) -> None:
+    content = lines({**HEAD, "rows": 1}, {**row(1, 4, "a"), "sync": told}, {"end": True, "rows": 1})
+    with pytest.raises(TransientError, match="does not tell where a row is"):
+        await table(content).whereabouts([1])
+
+
+async def test_a_crud_that_tells_nothing_of_targets_makes_nobody_wait() -> None:
+    content = lines({**HEAD, "rows": 1}, row(1, 4, "a"), {"end": True, "rows": 1})
+    (found,) = (await table(content).whereabouts([1])).values()
+    assert found.at == {}

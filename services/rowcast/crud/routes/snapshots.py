@@ -1,19 +1,20 @@
 """The table at one moment, for those who compare it with what there is elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import anyio
 import orjson
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from sqlalchemy import RowMapping
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from rowcast.crud.answers import responses
-from rowcast.crud.routes.dependencies import Database
+from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.schemas import MAX_ID, AppConfigOut
-from rowcast.crud.snapshot import Snapshot
+from rowcast.crud.snapshot import Reported, Snapshot
 
 router = APIRouter(tags=["configurations"])
 NDJSON = "application/x-ndjson"
@@ -33,14 +34,18 @@ _EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"row
 )
 def snapshot(
     database: Database,
+    settings: Settings,
     id: Annotated[list[Id] | None, Query(max_length=MAX_IDS, description="Only these rows.")] = None,  # noqa: A002
+    sync: Annotated[
+        bool,
+        Query(description="Each row also has `sync`: by target, what it reported last of the row; null for nothing."),
+    ] = False,
 ) -> StreamingResponse:
     """Every row in the order of ids, from one transaction.
 
     The first line is the moment, the last one marks the end: an answer without it was cut off and is not the table.
     """
-    taken = Snapshot(database, id or ())
-    return _SnapshotResponse(taken)
+    return _SnapshotResponse(Snapshot(database, id or (), settings.targets if sync else ()))
 
 
 class _SnapshotResponse(StreamingResponse):
@@ -65,5 +70,11 @@ def _lines(taken: Snapshot) -> Iterator[bytes]:
     sent = 0
     for rows in taken.rows():
         sent += len(rows)
-        yield b"".join(AppConfigOut.model_construct(**dict(row)).model_dump_json().encode() + b"\n" for row in rows)
+        yield b"".join(_line(taken, row, sync) for row, sync in rows)
     yield orjson.dumps({"end": True, "rows": sent}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _line(taken: Snapshot, row: RowMapping, sync: Mapping[str, Reported | None]) -> bytes:
+    line = AppConfigOut.model_construct(**dict(row)).model_dump_json().encode()
+    told = b',"sync":' + orjson.dumps(sync) + b"}" if taken.targets else b"}"
+    return line[:-1] + told + b"\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import orjson
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
+from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.render import Desired, render
 from rowcast.runtime.settings import Settings
 from rowcast.sync.reconcile.visibility import Visibility, visibility
@@ -105,11 +106,32 @@ class CrudTable:
         """Close the connections to the sidecar."""
         await self._client.aclose()
 
+    async def whereabouts(self, row_ids: Collection[int]) -> Mapping[int, Whereabouts]:
+        """What the targets have told of those of these rows that there are. Raises TransientError."""
+        ids = sorted(set(row_ids))
+        turn = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def part(some: Sequence[int]) -> dict[int, Whereabouts]:
+            async with turn, self._lines({"id": list(some), "sync": "true"}) as (moment, lines):
+                return {row["id"]: _whereabouts(row) async for row in _until_the_end(lines, moment["rows"])}
+
+        parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
+        found: dict[int, Whereabouts] = {}
+        for some in await asyncio.gather(*map(part, parts)):
+            found |= some
+        return found
+
     @asynccontextmanager
     async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
         """Read rows as they stream in. Raises TransientError for anything but a whole answer."""
+        async with self._lines({"id": list(row_ids)}) as (moment, lines):
+            rows = _rows(lines, moment["lsn"], moment["rows"])
+            yield Snapshot(moment["lsn"], moment["rows"], rows, _visible(moment.get("visible")))
+
+    @asynccontextmanager
+    async def _lines(self, parameters: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
         try:
-            async with self._client.stream("GET", ROUTE, params={"id": list(row_ids)}) as response:
+            async with self._client.stream("GET", ROUTE, params=parameters) as response:
                 if response.status_code != httpx.codes.OK:
                     text = (await response.aread()).decode(errors="replace")
                     raise TransientError(f"crud answered {response.status_code}: {text[:200]}")
@@ -117,8 +139,7 @@ class CrudTable:
                     moment = _parsed(await anext(lines, b""))
                     if not {"lsn", "rows"} <= moment.keys():
                         raise TransientError("crud's answer is no snapshot")
-                    rows = _rows(lines, moment["lsn"], moment["rows"])
-                    yield Snapshot(moment["lsn"], moment["rows"], rows, _visible(moment.get("visible")))
+                    yield moment, lines
         except httpx.HTTPError as error:
             raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
 
@@ -131,6 +152,15 @@ def _visible(text: object) -> Visibility | None:
 
 
 async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int) -> AsyncIterator[Desired]:
+    async for row in _until_the_end(lines, total):
+        try:
+            desired = render(read(TABLE, row, lsn))
+        except PermanentError as error:
+            raise TransientError(f"crud answered with a row that cannot be read: {error}") from error
+        yield desired
+
+
+async def _until_the_end(lines: AsyncIterator[bytes], total: int) -> AsyncIterator[dict[str, Any]]:
     seen = 0
     async for line in lines:
         row = _parsed(line)
@@ -139,12 +169,22 @@ async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int) -> AsyncItera
                 return
             break
         seen += 1
-        try:
-            desired = render(read(TABLE, row, lsn))
-        except PermanentError as error:
-            raise TransientError(f"crud answered with a row that cannot be read: {error}") from error
-        yield desired
+        yield row
     raise TransientError(f"the snapshot was cut off after {seen} of {total} rows")
+
+
+def _reported(one: Mapping[str, Any] | None) -> Reported | None:
+    return None if one is None else Reported(one["generation"], one["deleted"], one["outcome"], one["stage"])
+
+
+def _whereabouts(row: Mapping[str, Any]) -> Whereabouts:
+    """A crud of before 0.2 tells nothing of targets: then nobody is waited for."""
+    try:
+        told: Mapping[str, Mapping[str, Any] | None] = row.get("sync") or {}
+        at = {target: _reported(one) for target, one in told.items()}
+        return Whereabouts(row["environment"], row["generation"], at)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TransientError(f"crud's answer does not tell where a row is: {error}") from error
 
 
 async def _lines(response: httpx.Response) -> AsyncGenerator[bytes, None]:

@@ -1,4 +1,4 @@
-"""From a commit that has been pushed to the resource that the real Argo CD has applied, and to the row's stage."""
+"""From a commit that has been pushed to the resource that the real engine has applied, and to the row's stage."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def measure(platform: Platform, changes: int) -> Iterator[Waits]:
             applied.append(watcher.seen[key] - pushed)
             told.append(time.time() - pushed)
             time.sleep(PAUSE_SECONDS)
-    yield Waits("pushed to applied by Argo CD", applied)
-    yield Waits("pushed to the stage `healthy` in crud", told)
+    yield Waits(f"{platform.gitops}: pushed to applied", applied)
+    yield Waits(f"{platform.gitops}: pushed to `healthy` in crud", told)
 
 
 def _healthy(world: World, row_id: int, generation: int) -> dict[str, dict[str, str]]:

@@ -1,0 +1,48 @@
+"""Rows that move from one target to another: when the old one may let go. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rowcast.core.outcomes import Outcome
+
+THERE = frozenset((Outcome.CREATED, Outcome.CONFIGURED, Outcome.UNCHANGED))
+ON_ITS_WAY = frozenset(("proposed", "committed", "failed"))
+"""Stages of a Git target whose engine, or whose reviewers, have the word: nothing is in the cluster yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a target has told of a row last."""
+
+    generation: int
+    deleted: bool
+    outcome: str
+    stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A row as the table has it, and what each target has told of it: None for one that has told nothing yet."""
+
+    environment: str
+    generation: int
+    at: Mapping[str, Reported | None]
+
+
+def may_leave(found: Whereabouts, target: str, generation: int) -> bool:
+    """Whether `target` may take away a row that has left it with `generation`.
+
+    It may when another target has the row, or when all others have said that they don't deliver it. A target that has
+    not spoken yet may have it on its way; one that refuses it doesn't have it.
+    """
+    others = [reported for name, reported in found.at.items() if name != target]
+    newer = [one for one in others if one is not None and one.generation >= generation]
+    return any(_has(one) for one in newer) or (
+        len(newer) == len(others) and all(one.outcome == Outcome.ELSEWHERE for one in newer)
+    )
+
+
+def _has(one: Reported) -> bool:
+    return not one.deleted and one.outcome in THERE and one.stage not in ON_ITS_WAY

@@ -1,0 +1,41 @@
+"""When a target may let go of a row that has moved to another one."""
+
+from __future__ import annotations
+
+import pytest
+
+from rowcast.core.moves import Reported, Whereabouts, may_leave
+
+
+def at(generation: int, outcome: str = "created", *, deleted: bool = False, stage: str | None = None) -> Reported:
+    return Reported(generation, deleted, outcome, stage)
+
+
+def left(**others: Reported | None) -> bool:
+    """Whether `k8s` may let go of a row that has left it with generation 5."""
+    return may_leave(Whereabouts("prod", 6, {"k8s": at(5, "elsewhere"), **others}), "k8s", 5)
+
+
+@pytest.mark.parametrize("outcome", ["created", "configured", "unchanged"])
+@pytest.mark.parametrize("stage", [None, "synced", "healthy"])
+def test_it_may_when_another_target_has_it(outcome: str, stage: str | None) -> None:
+    assert left(git=at(5, outcome, stage=stage))
+    assert left(git=at(6, outcome, stage=stage), other=None)
+
+
+@pytest.mark.parametrize("stage", ["proposed", "committed", "failed"])
+def test_what_reviewers_or_an_engine_have_not_let_through_is_not_there(stage: str) -> None:
+    assert not left(git=at(5, stage=stage))
+
+
+@pytest.mark.parametrize(
+    "reported", [None, at(4), at(5, "dead-lettered"), at(5, deleted=True), at(4, "elsewhere"), at(5, "stale")]
+)
+def test_it_waits_while_the_other_has_not_spoken_has_an_older_state_or_refuses_it(reported: Reported | None) -> None:
+    assert not left(git=reported)
+
+
+def test_it_may_when_no_other_target_delivers_it() -> None:
+    assert left()
+    assert left(git=at(5, "elsewhere"), other=at(6, "elsewhere"))
+    assert not left(git=at(5, "elsewhere"), other=None)
