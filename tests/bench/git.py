@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.rows import batches, row
-from bench.writers import FileByFile, Rowcast, copy, environment, fast_import, seed, served
+from bench.writers import FileByFile, Rowcast, copy, environment, fast_import, fast_import_each, seed, served
 
 COUNTS = {1: 20, 10: 20, 100: 10, 1_000: 5}
 """Batches of a round, by their size, at most."""
@@ -26,22 +26,39 @@ class Figures:
     size: int
     rowcast: list[float] = field(default_factory=list)
     limit: list[float] = field(default_factory=list)
+    pushed: list[float] = field(default_factory=list)
     single: list[float] = field(default_factory=list)
 
     def line(self) -> str:
         """A row of the table."""
-        of_limit, over_single = (median(self.rowcast) / median(other) for other in (self.limit, self.single))
+        others = (self.limit, self.pushed, self.single)
+        of_limit, of_pushed, over_single = (median(self.rowcast) / median(other) for other in others)
         commits = median(self.rowcast) / self.size
-        return (
-            f"| {self.remote} | {self.existing:,} | {self.size:,} | {spread(self.rowcast)} | {commits:.1f} | "
-            f"{spread(self.limit)} | {of_limit:.0%} | {spread(self.single)} | {over_single:.0f} x |"
+        cells = (
+            self.remote,
+            f"{self.existing:,}",
+            f"{self.size:,}",
+            spread(self.rowcast),
+            f"{commits:.1f}",
+            spread(self.limit),
+            f"{of_limit:.0%}",
+            spread(self.pushed),
+            f"{of_pushed:.0%}",
+            spread(self.single),
+            f"{over_single:.0f} x",
         )
+        return _row(cells)
 
 
-HEAD = (
-    "| remote | files | rows a commit | Rowcast, rows/s | commits/s | fast-import, rows/s | of it "
-    "| file by file, rows/s | over it |\n|---|---|---|---|---|---|---|---|---|"
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+COLUMNS = (
+    *("remote", "files", "rows a commit", "Rowcast, rows/s", "commits/s"),
+    *("fast-import, rows/s", "of it", "pushed each, rows/s", "of it", "file by file, rows/s", "over it"),
 )
+HEAD = _row(COLUMNS) + "\n" + "|---" * len(COLUMNS) + "|"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -75,11 +92,13 @@ def _at(
 ) -> Iterator[Figures]:
     name, base = remote
     urls = {}
-    for writer in ("rowcast", "limit", "single"):
+    for writer in ("rowcast", "limit", "pushed", "single"):
         copy(seeds, folder / f"{name}-{writer}.git")
         urls[writer] = f"{base}/{name}-{writer}.git"
     bare = folder / f"{name}-bare.git"
     copy(seeds, bare)
+    each = folder / f"{name}-each.git"
+    copy(seeds, each)
     single = FileByFile(urls["single"], folder / f"{name}-clone", variables)
     table = {size: Figures(name, existing, size) for size in sizes}
 
@@ -98,6 +117,7 @@ def _at(
                 rows = sum(map(len, work))
                 figures.rowcast.append(rows / await target.deliver(work))
                 figures.limit.append(rows / fast_import(urls["limit"], bare, work, variables))
+                figures.pushed.append(rows / fast_import_each(urls["pushed"], each, work, variables))
                 figures.single.append(rate)
         await target.close()
 
