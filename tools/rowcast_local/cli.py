@@ -24,6 +24,7 @@ from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, GITOPS_PA
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.provision.tools import tool
+from rowcast_local.set_settings import load_settings, with_settings
 from rowcast_local.status import print_status
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -50,13 +51,22 @@ def up(
     gitops: Annotated[
         Engine | None, typer.Option("--gitops", help="Who makes the commits real; kept until another is named.")
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PART.VARIABLE=VALUE",
+            help="A setting of one part (sync-git.ROWCAST_GIT_KUSTOMIZATION=true); kept until it is set to nothing.",
+        ),
+    ] = None,
 ) -> None:
     """Starts the whole platform, and shows one configuration become a custom resource and a commit."""
     console = Console(stderr=True, highlight=False)
     with alone(), Progress(console) as progress:
         engine = {None: None, Engine.NONE: ""}.get(gitops, gitops)
         without = OWN_SERVICES if parts_only else ()
-        platform = Platform(state_folder(), progress=progress, without=without, gitops=engine)
+        settings = with_settings(load_settings(State(state_folder()).settings), given or (), OWN_SERVICES)
+        platform = Platform(state_folder(), progress=progress, without=without, gitops=engine, settings=settings)
         if platform.running:
             console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
             return

@@ -1,8 +1,9 @@
 """Shows that the way is whole: one configuration, saved through the dashboard's sidecar, followed to both targets."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,6 +25,8 @@ FIRST = {
 GENERATION = "rowcast.dev/generation"
 ARRIVE_SECONDS = 60.0
 POLL_SECONDS = 0.004
+PARTS = {"applied": "sync-k8s", "committed": "sync-git", "synced": "sync-git"}
+STAGES = frozenset((None, "proposed", "committed", "synced", "healthy"))
 
 
 class DemonstrationError(LocalError):
@@ -38,7 +41,7 @@ def follow(blueprint: Blueprint) -> Journey:
         started = time.time()
         row, created = _save(crud)
         saved = time.time()
-        seen = _watch(blueprint, row["generation"])
+        seen = _watch(blueprint, row, crud)
         captured = _captured(crud, row)
     return Journey(
         NAME,
@@ -50,6 +53,7 @@ def follow(blueprint: Blueprint) -> Journey:
         committed=(seen["committed"] - started) * 1000,
         synced=(seen["synced"] - started) * 1000 if "synced" in seen else None,
         engine=blueprint.engine.title if blueprint.engine else "",
+        told=frozenset(stage for stage, part in PARTS.items() if part in blueprint.settings),
     )
 
 
@@ -71,8 +75,12 @@ def _checked(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def _watch(blueprint: Blueprint, generation: int) -> dict[str, float]:
-    """When each target was first seen with `generation`, in Unix seconds."""
+def _watch(blueprint: Blueprint, row: dict[str, Any], crud: httpx.Client) -> dict[str, float]:
+    """When each target was first seen with the row's generation, in Unix seconds.
+
+    Where a target was given settings of its own, it may deliver elsewhere, or propose: then its status is asked.
+    """
+    generation = row["generation"]
     server = blueprint.kube_apiserver
     deadline = time.time() + ARRIVE_SECONDS
     seen: dict[str, float] = {}
@@ -83,6 +91,10 @@ def _watch(blueprint: Blueprint, generation: int) -> dict[str, float]:
         }
         if blueprint.gitops:
             checks["synced"] = lambda: _applied(cluster, blueprint, GITOPS_NAMESPACE)
+        for stage in checks:
+            if (part := PARTS[stage]) in blueprint.settings:
+                enough = STAGES - {"committed"} if stage == "synced" else STAGES
+                checks[stage] = partial(_told, crud, row["id"], part.removeprefix("sync-"), enough)
         while missing := checks.keys() - seen.keys():
             for name in sorted(missing):
                 if checks[name]() >= generation:
@@ -109,6 +121,11 @@ def _committed(blueprint: Blueprint) -> int:
     repository = blueprint.git_repository
     paths = repository.find(f"/{ENVIRONMENT}/appconfigs/{NAME}.yaml")
     return _generation(yaml.safe_load(repository.show(paths[0]))) if paths else 0
+
+
+def _told(crud: httpx.Client, row_id: int, target: str, stages: Collection[str | None]) -> int:
+    found = _checked(crud.get(f"/appconfigs/{row_id}/status")).json()["targets"][target]
+    return int(found["observed_generation"] or 0) if found["stage"] in stages else 0
 
 
 def _generation(manifest: dict[str, Any]) -> int:

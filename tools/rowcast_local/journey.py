@@ -12,7 +12,7 @@ from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE
 class Journey:
     """When a change was where, in milliseconds after it was sent; `captured` is None if crud doesn't tell.
 
-    `synced` is None where no `engine` makes commits real.
+    `synced` is None where no `engine` makes commits real. Of the stages in `told` the row's status was asked.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Journey:
     committed: float
     synced: float | None = None
     engine: str = ""
+    told: frozenset[str] = frozenset()
 
 
 def report(journey: Journey, dashboard: str) -> Group:
@@ -46,7 +47,10 @@ def _table(journey: Journey) -> Table:
     if journey.synced is not None:
         seen = f"by {journey.engine}, the custom resource is in {GITOPS_NAMESPACE}, too"
         stages.append(("synced", journey.synced, seen))
-    for name, after, seen in stages:
+    for name, after, looked in stages:
+        seen = (
+            "its status tells this generation: the target has settings of its own" if name in journey.told else looked
+        )
         table.add_row(name, "?" if after is None else f"{after:.0f} ms", seen)
     return table
 

@@ -52,6 +52,11 @@ class State:
         return self.folder / "gitops"
 
     @property
+    def settings(self) -> Path:
+        """What was set for single parts."""
+        return self.folder / "settings.json"
+
+    @property
     def ports(self) -> Path:
         """Which ports it has."""
         return self.folder / "ports.json"

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from rowcast_local.ports import load_ports, settle_ports
 from rowcast_local.program import Program
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import Toolbox, provide
+from rowcast_local.set_settings import Settings, load_settings
 from rowcast_local.supervise import Supervisor
 
 READY_SECONDS = 120.0
@@ -39,9 +40,9 @@ class PlatformError(LocalError):
 class Platform:
     """The parts of one platform, whose files are all below `folder`.
 
-    `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the
-    environment of parts, by name; `gitops` is the engine that makes commits real (empty: none; None: the one that it
-    was started with before). Raises PlatformError, StepError or SupervisorError where something can't be had.
+    `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the environment
+    of parts, by name; `gitops` is the engine that makes commits real (empty: none). None for either is what it was
+    started with before. Raises PlatformError, StepError or SupervisorError where something can't be had.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Platform:
         checkout: Path = CHECKOUT,
         free_ports: bool = False,
         without: Collection[str] = (),
-        settings: Mapping[str, Mapping[str, str]] | None = None,
+        settings: Settings | None = None,
         gitops: str | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -59,7 +60,7 @@ class Platform:
         self._checkout = checkout
         self._free_ports = free_ports
         self._without = frozenset(without)
-        self._settings = settings or {}
+        self._settings = settings
         self._gitops = gitops
         self._progress = progress or Progress()
         self.supervisor = Supervisor(self.state)
@@ -76,6 +77,13 @@ class Platform:
             return self._gitops
         return self.state.gitops.read_text() if self.state.gitops.exists() else ""
 
+    @property
+    def settings(self) -> Settings:
+        """What is added to the environment of parts."""
+        if self._settings is not None:
+            return self._settings
+        return load_settings(self.state.settings)
+
     @cached_property
     def toolbox(self) -> Toolbox:
         """The programs of all parts, got if they are missing."""
@@ -89,7 +97,7 @@ class Platform:
             raise PlatformError("no platform here yet: start one with ./task up")
         credentials = settle_credentials(self.state.credentials)
         toolbox = Toolbox.from_json(self.state.toolbox.read_text())
-        return Blueprint(toolbox, self.state, ports, credentials, self._checkout, self._settings, self.gitops)
+        return Blueprint(toolbox, self.state, ports, credentials, self._checkout, self.settings, self.gitops)
 
     @cached_property
     def parts(self) -> dict[str, Part]:
@@ -111,6 +119,7 @@ class Platform:
         self.state.create()
         self.state.without.write_text(json.dumps(sorted(self._without)))
         self.state.gitops.write_text(self.gitops)
+        write_private(self.state.settings, json.dumps(self.settings, indent=1))
         settle_ports(self.state.ports, all_free=self._free_ports)
         write_private(self.state.toolbox, toolbox.to_json())
         self.__dict__.pop("blueprint", None)
