@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import streamlit as st
 
 import forms
+import pager
 import past
 import view_model
 from failures import answered
@@ -31,7 +32,7 @@ def draw(client: Client, row_id: int, now: Draft | None, *, can_edit: bool) -> N
         for version in page.items:
             _version(row_id, version, now, can_edit=can_edit)
         if cursors or page.next_cursor:
-            _pager(cursors, page.next_cursor)
+            pager.by_age(cursors, page.next_cursor)
 
 
 def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool) -> None:
@@ -52,23 +53,6 @@ def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool
         when = view_model.ago(version.changed_at, datetime.now(UTC))
         st.caption(f"Generation {version.generation}, {when} ({version.changed_at:%Y-%m-%d %H:%M:%S} UTC)")
         st.code(past.lines(version.before, version.after), language="diff")
-
-
-def _pager(cursors: list[str], following: str | None) -> None:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.button("Newer", icon=":material/chevron_left:", disabled=not cursors, on_click=_newer, args=(cursors,))
-        st.button(
-            "Older",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=not following,
-            on_click=cursors.append,
-            args=(following,),
-        )
-
-
-def _newer(cursors: list[str]) -> None:
-    cursors.pop()
 
 
 def restore(client: Client, row_id: int, row: AppConfig | None) -> None:

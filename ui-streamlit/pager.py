@@ -32,15 +32,25 @@ def pager(page: Shown, cursors: list[str], page_size: int) -> None:
     text = view_model.shown_range(len(cursors), page_size, len(page.items), page.total)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.caption(text, width="content")
-        st.button("Previous", icon=":material/chevron_left:", disabled=not cursors, on_click=_back, args=(cursors,))
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=not page.next_cursor,
-            on_click=cursors.append,
-            args=(page.next_cursor,),
-        )
+        _turn("Previous", "Next", cursors, page.next_cursor)
+
+
+def by_age(cursors: list[str], following: str | None) -> None:
+    """Draws the line of a list that has the newest first and no number."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        _turn("Newer", "Older", cursors, following)
+
+
+def _turn(back: str, on: str, cursors: list[str], following: str | None) -> None:
+    st.button(back, icon=":material/chevron_left:", disabled=not cursors, on_click=_back, args=(cursors,))
+    st.button(
+        on,
+        icon=":material/chevron_right:",
+        icon_position="right",
+        disabled=not following,
+        on_click=cursors.append,
+        args=(following,),
+    )
 
 
 def _back(cursors: list[str]) -> None:

@@ -10,9 +10,10 @@ import streamlit as st
 
 import activity_view
 import view_model
-from activity_models import Activities, Activity, ActivityPage, ActivityQuery
+from activity_models import Activities, Activity, ActivityQuery
 from failures import answered
 from models import RefusedError, UnavailableError
+from pager import by_age
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
@@ -99,7 +100,8 @@ def _list(client: Activities, query: ActivityQuery, rows: Page) -> None:
             with st.container(border=True, gap="small"):
                 for item in items:
                     _item(item, rows, now)
-        _pager(page, cursors)
+        if cursors or page.next_cursor:
+            by_age(cursors, page.next_cursor)
 
 
 def _item(item: Activity, rows: Page, now: datetime) -> None:
@@ -115,25 +117,6 @@ def _item(item: Activity, rows: Page, now: datetime) -> None:
             st.badge(words, color=colour)
         when = view_model.ago(item.changed_at, now)
         st.caption(when, width=WHEN_PIXELS, text_alignment="right")
-
-
-def _pager(page: ActivityPage, cursors: list[str]) -> None:
-    if not cursors and not page.next_cursor:
-        return
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        st.button("Newer", icon=":material/chevron_left:", disabled=not cursors, on_click=_newer, args=(cursors,))
-        st.button(
-            "Older",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=not page.next_cursor,
-            on_click=cursors.append,
-            args=(page.next_cursor,),
-        )
-
-
-def _newer(cursors: list[str]) -> None:
-    cursors.pop()
 
 
 def _empty(query: ActivityQuery, cursors: list[str]) -> None:

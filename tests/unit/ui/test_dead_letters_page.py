@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import Client
 from fake_client import FakeClient, FakeTable
 from models import Letter
+from unit.ui.driver import DOWN, click, opened, run, write
 from view_model import plain
 
-DOWN = "The crud service is not available."
-SECONDS = 60
 LETTER = Letter(
     id=1,
     state="open",
@@ -32,37 +29,6 @@ LETTER = Letter(
 )
 
 
-def _script() -> None:
-    import streamlit as st
-
-    import app
-
-    app.page(st.session_state["connect"], "maria", "Dead letters")
-
-
-def opened(table: FakeTable) -> AppTest:
-    connect: Callable[[str], Client] = lambda person: FakeClient(table, person)  # noqa: E731
-    at = AppTest.from_function(_script, default_timeout=SECONDS)
-    at.session_state["connect"] = connect
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    at.run()
-    assert not at.exception
-    return at
-
-
-def click(at: AppTest, label: str) -> AppTest:
-    next(button for button in at.button if button.label == label).click()
-    return run(at)
-
-
-def type_into(at: AppTest, label: str, value: str) -> AppTest:
-    [field for field in at.text_input if field.label == label][-1].set_value(value)
-    return run(at)
-
-
 def titles(at: AppTest) -> list[str]:
     return [expander.label.partition("\\:")[0] for expander in at.expander]
 
@@ -76,7 +42,7 @@ def table() -> FakeTable:
 
 
 def test_a_letter_shows_its_reason_error_row_position_and_payload(table: FakeTable) -> None:
-    at = opened(table)
+    at = opened(table, "Dead letters")
     assert titles(at) == ["an event at Git", "shop at Kubernetes"]
     assert plain("not-owned, 2 times") in at.expander[1].label
     assert at.expander[1].error[0].value == plain(LETTER.error)
@@ -86,7 +52,7 @@ def test_a_letter_shows_its_reason_error_row_position_and_payload(table: FakeTab
 
 
 def test_a_target_and_a_state_narrow_the_list(table: FakeTable) -> None:
-    at = opened(table)
+    at = opened(table, "Dead letters")
     at.selectbox(key="letter_target").set_value("k8s")
     assert len(run(at).expander) == 1
     at.selectbox(key="letter_state").set_value("discarded")
@@ -94,11 +60,11 @@ def test_a_target_and_a_state_narrow_the_list(table: FakeTable) -> None:
 
 
 def test_no_letter_is_good_news() -> None:
-    assert any(text.value.startswith("No dead letter is open") for text in opened(FakeTable()).markdown)
+    assert any(text.value.startswith("No dead letter is open") for text in opened(FakeTable(), "Dead letters").markdown)
 
 
 def test_a_replay_is_confirmed_and_done_as_the_person(table: FakeTable) -> None:
-    at = opened(table)
+    at = opened(table, "Dead letters")
     next(button for button in at.button if button.key == "Replay:1").click()
     run(at)
     assert table.letters[1].state == "open"
@@ -108,11 +74,11 @@ def test_a_replay_is_confirmed_and_done_as_the_person(table: FakeTable) -> None:
 
 
 def test_a_discard_asks_why(table: FakeTable) -> None:
-    at = opened(table)
+    at = opened(table, "Dead letters")
     next(button for button in at.button if button.key == "Discard:1").click()
     run(at)
     assert next(button for button in at.button if button.label == "Discard it").disabled
-    click(type_into(at, "Reason", "a test"), "Discard it")
+    click(write(at, "Reason", "a test"), "Discard it")
     assert (table.letters[1].state, table.letters[1].resolution_reason) == ("discarded", "a test")
 
     at.selectbox(key="letter_state").set_value("discarded")
@@ -120,12 +86,12 @@ def test_a_discard_asks_why(table: FakeTable) -> None:
 
 
 def test_all_in_sight_are_replayed_at_once(table: FakeTable) -> None:
-    click(click(opened(table), "Replay these 2"), "Replay them")
+    click(click(opened(table, "Dead letters"), "Replay these 2"), "Replay them")
     assert {letter.state for letter in table.letters.values()} == {"replayed"}
 
 
 def test_a_letter_that_somebody_else_resolved_meanwhile_says_so(table: FakeTable) -> None:
-    at = opened(table)
+    at = opened(table, "Dead letters")
     next(button for button in at.button if button.key == "Replay:1").click()
     run(at)
     FakeClient(table, "jonas").discard((1,), "mine")
@@ -137,7 +103,7 @@ def test_a_letter_that_somebody_else_resolved_meanwhile_says_so(table: FakeTable
 def test_pages_go_forth_and_back(table: FakeTable) -> None:
     for number in range(3, 31):
         table.refuse(replace(LETTER, id=number))
-    at = opened(table)
+    at = opened(table, "Dead letters")
     assert "1-20 of 30" in [caption.value for caption in at.caption]
     click(at, "Next")
     assert "21-30 of 30" in [caption.value for caption in at.caption]
@@ -147,7 +113,7 @@ def test_pages_go_forth_and_back(table: FakeTable) -> None:
 
 def test_a_service_that_is_down_is_one_line_with_a_retry(table: FakeTable) -> None:
     table.down = DOWN
-    at = opened(table)
+    at = opened(table, "Dead letters")
     assert [error.value for error in at.error] == [plain(DOWN)]
     table.down = None
     assert len(click(at, "Retry").expander) == 2

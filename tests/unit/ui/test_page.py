@@ -1,52 +1,14 @@
 """The page, run by Streamlit's own AppTest on the fake that ships beside the port."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from fake_client import FakeClient, FakeTable
-from models import Configurations, Draft, TargetStatus
+from models import Draft, TargetStatus
+from unit.ui.driver import DOWN, click, fill, names, opened, run
 from view_model import plain
-
-DOWN = "The crud service is not available."
-SECONDS = 60
-
-
-def _script() -> None:
-    import streamlit as st
-
-    import app
-
-    app.page(st.session_state["connect"], "maria")
-
-
-def opened(table: FakeTable, **query: str) -> AppTest:
-    connect: Callable[[str], Configurations] = lambda person: FakeClient(table, person)  # noqa: E731
-    at = AppTest.from_function(_script, default_timeout=SECONDS)
-    at.session_state["connect"] = connect
-    at.query_params.update(query)
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    at.run()
-    assert not at.exception
-    return at
-
-
-def click(at: AppTest, label: str) -> AppTest:
-    next(button for button in at.button if button.label == label).click()
-    return run(at)
-
-
-def type_into(at: AppTest, label: str, value: str) -> None:
-    [field for field in at.text_input if field.label == label][-1].set_value(value)
-
-
-def names(at: AppTest) -> list[str]:
-    return list(at.dataframe[0].value["Name"])
 
 
 def draft(name: str, environment: str = "prod") -> Draft:
@@ -72,7 +34,7 @@ def test_the_list_shows_rows_states_and_their_number(table: FakeTable) -> None:
 
 def test_search_environment_and_sort_narrow_and_order_the_list(table: FakeTable) -> None:
     at = opened(table)
-    type_into(at, "Search", "a")
+    fill(at, "Search", "a")
     at.selectbox(key="environment").set_value("prod")
     at.selectbox(key="sort").set_value("name")
     assert names(run(at)) == ["alpha", "gamma"]
@@ -105,7 +67,7 @@ def test_a_search_starts_on_the_first_page(table: FakeTable) -> None:
     for number in range(30):
         FakeClient(table).create(draft(f"app-{number:02}"))
     at = click(opened(table), "Next")
-    type_into(at, "Search", "app-")
+    fill(at, "Search", "app-")
     assert "1-20 of 30" in [caption.value for caption in run(at).caption]
 
 
@@ -118,13 +80,13 @@ def test_choosing_a_cell_opens_its_row(table: FakeTable) -> None:
 
 
 def test_a_link_opens_its_row_and_shows_each_target(table: FakeTable) -> None:
-    at = opened(table, id="2")
+    at = opened(table, query={"id": "2"})
     assert at.title[0].value == "beta"
     assert any("resource version 4711" in html.proto.body for html in at.get("html"))
 
 
 def test_a_link_to_a_row_that_is_gone_says_so_and_leads_back(table: FakeTable) -> None:
-    at = opened(table, id="99")
+    at = opened(table, query={"id": "99"})
     assert [error.value for error in at.error] == [plain("There is no configuration 99.")]
     click(at, "Show all configurations")
     assert names(at) == ["gamma", "beta", "alpha"]
@@ -137,7 +99,7 @@ def test_nothing_yet_invites_to_create_the_first_one() -> None:
 
 def test_no_match_offers_to_clear_the_filters(table: FakeTable) -> None:
     at = opened(table)
-    type_into(at, "Search", "nothing is called so")
+    fill(at, "Search", "nothing is called so")
     run(at)
     assert "No configuration matches." in [text.value for text in at.markdown]
     assert names(click(at, "Clear the filters")) == ["gamma", "beta", "alpha"]
@@ -145,9 +107,9 @@ def test_no_match_offers_to_clear_the_filters(table: FakeTable) -> None:
 
 def test_create_refuses_a_bad_name_at_its_field_and_sends_nothing(table: FakeTable) -> None:
     at = click(opened(table), "New configuration")
-    type_into(at, "Name", "Bad Name")
-    type_into(at, "Repository URL", "https://git.example/a.git")
-    type_into(at, "Environment", "prod")
+    fill(at, "Name", "Bad Name")
+    fill(at, "Repository URL", "https://git.example/a.git")
+    fill(at, "Environment", "prod")
     click(at, "Create")
     assert any("begin and end" in text.value for text in at.markdown)
     assert len(table.rows) == 3
@@ -155,20 +117,20 @@ def test_create_refuses_a_bad_name_at_its_field_and_sends_nothing(table: FakeTab
 
 def test_create_shows_what_only_crud_can_refuse_at_its_field(table: FakeTable) -> None:
     at = click(opened(table), "New configuration")
-    type_into(at, "Name", "alpha")
-    type_into(at, "Repository URL", "https://git.example/a.git")
-    type_into(at, "Environment", "prod")
+    fill(at, "Name", "alpha")
+    fill(at, "Repository URL", "https://git.example/a.git")
+    fill(at, "Environment", "prod")
     click(at, "Create")
     assert any(plain("The name alpha is taken.") in text.value for text in at.markdown)
 
 
 def test_create_saves_as_the_person_and_opens_the_row(table: FakeTable) -> None:
     at = opened(table)
-    type_into(at, "You are", "petra")
+    fill(at, "You are", "petra")
     click(run(at), "New configuration")
-    type_into(at, "Name", "delta")
-    type_into(at, "Repository URL", "https://git.example/delta.git")
-    type_into(at, "Environment", "prod")
+    fill(at, "Name", "delta")
+    fill(at, "Repository URL", "https://git.example/delta.git")
+    fill(at, "Environment", "prod")
     click(at, "Create")
     assert at.title[0].value == "delta"
     assert table.rows[4].updated_by == "petra"
@@ -176,31 +138,31 @@ def test_create_saves_as_the_person_and_opens_the_row(table: FakeTable) -> None:
 
 
 def test_a_person_that_crud_would_refuse_stays_anonymous(table: FakeTable) -> None:
-    at = opened(table, id="1")
-    type_into(at, "You are", "a\u2028b")
-    type_into(run(at), "Branch", "dev")
+    at = opened(table, query={"id": "1"})
+    fill(at, "You are", "a\u2028b")
+    fill(run(at), "Branch", "dev")
     click(at, "Save")
     assert table.rows[1].updated_by == "anonymous"
 
 
 def test_edit_saves_a_new_generation(table: FakeTable) -> None:
-    at = opened(table, id="1")
-    type_into(at, "Branch", "dev")
+    at = opened(table, query={"id": "1"})
+    fill(at, "Branch", "dev")
     click(at, "Save")
     assert (table.rows[1].branch, table.rows[1].generation, table.rows[1].updated_by) == ("dev", 2, "maria")
     assert any("generation 2" in caption.value for caption in at.caption)
 
 
 def test_saving_without_a_difference_saves_nothing(table: FakeTable) -> None:
-    at = click(opened(table, id="1"), "Save")
+    at = click(opened(table, query={"id": "1"}), "Save")
     assert table.rows[1].generation == 1
     assert any("nothing was saved" in info.value for info in at.info)
 
 
 def conflicting(table: FakeTable) -> AppTest:
-    at = opened(table, id="1")
+    at = opened(table, query={"id": "1"})
     FakeClient(table, "jonas").update(1, replace(draft("alpha"), branch="theirs"), 1)
-    type_into(at, "Branch", "mine")
+    fill(at, "Branch", "mine")
     return click(at, "Save")
 
 
@@ -225,7 +187,7 @@ def test_a_conflict_lets_theirs_stand(table: FakeTable) -> None:
 
 
 def test_a_change_by_somebody_else_is_announced_before_saving(table: FakeTable) -> None:
-    at = opened(table, id="1")
+    at = opened(table, query={"id": "1"})
     FakeClient(table, "jonas").update(1, replace(draft("alpha"), branch="theirs"), 1)
     assert any("saved generation 2 meanwhile" in info.value for info in run(at).info)
     click(at, "Show it")
@@ -233,19 +195,19 @@ def test_a_change_by_somebody_else_is_announced_before_saving(table: FakeTable) 
 
 
 def test_delete_asks_for_the_name(table: FakeTable) -> None:
-    at = click(opened(table, id="1"), "Delete")
-    type_into(at, "Type the name to confirm", "alphx")
+    at = click(opened(table, query={"id": "1"}), "Delete")
+    fill(at, "Type the name to confirm", "alphx")
     assert next(button for button in run(at).button if button.label == "Delete it").disabled
-    type_into(at, "Type the name to confirm", "alpha")
+    fill(at, "Type the name to confirm", "alpha")
     click(run(at), "Delete it")
     assert 1 not in table.rows
     assert names(at) == ["gamma", "beta"]
 
 
 def test_a_delete_of_what_changed_meanwhile_is_refused(table: FakeTable) -> None:
-    at = click(opened(table, id="1"), "Delete")
+    at = click(opened(table, query={"id": "1"}), "Delete")
     FakeClient(table, "jonas").update(1, replace(draft("alpha"), branch="theirs"), 1)
-    type_into(at, "Type the name to confirm", "alpha")
+    fill(at, "Type the name to confirm", "alpha")
     click(run(at), "Delete it")
     assert 1 in table.rows
     assert any("generation 2" in error.value for error in at.error)
@@ -254,7 +216,7 @@ def test_a_delete_of_what_changed_meanwhile_is_refused(table: FakeTable) -> None
 @pytest.mark.parametrize("query", [{}, {"id": "1"}])
 def test_a_service_that_is_down_is_one_line_with_a_retry(table: FakeTable, query: dict[str, str]) -> None:
     table.down = DOWN
-    at = opened(table, **query)
+    at = opened(table, query=query)
     assert [error.value for error in at.error] == [plain(DOWN)]
     table.down = None
     click(at, "Retry")
@@ -262,8 +224,8 @@ def test_a_service_that_is_down_is_one_line_with_a_retry(table: FakeTable, query
 
 
 def test_a_save_that_does_not_arrive_keeps_what_was_typed(table: FakeTable) -> None:
-    at = opened(table, id="1")
-    type_into(at, "Branch", "mine")
+    at = opened(table, query={"id": "1"})
+    fill(at, "Branch", "mine")
     table.down = DOWN
     click(at, "Save")
     assert plain(DOWN) in [error.value for error in at.error]

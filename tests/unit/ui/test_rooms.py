@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from activity_models import Activity
-from app import Client
-from fake_client import FakeClient, FakeTable
+from fake_client import FakeTable
 from fake_operations import NOW, told
 from identity import Roles
 from models import Letter
 from reconcile_models import Difference, Run, TargetRuns
+from unit.ui.driver import DOWN, button, click, labels, opened, run, words
 from view_model import plain
 
-DOWN = "The crud service is not available."
-SECONDS = 60
 PLAN = (
     Difference("orphaned", 9, 1, "old", "", "the table has no such row"),
     Difference("different", 1, 2, "checkout", "prod", "was edited there", "--- live\n+++ table\n-branch: hotfix"),
     Difference("missing", 2, 1, "cart", "dev", "is not there"),
 )
 DRY = Run("request", True, "done", NOW, NOW, 3, 3, None, 3, 3, {"missing": 1, "different": 1, "orphaned": 1}, PLAN)
-
-
-def _script() -> None:
-    import streamlit as st
-
-    import app
-
-    app.page(st.session_state["connect"], "maria", st.session_state["room"], st.session_state["roles"])
-
-
-def opened(table: FakeTable, room: str, roles: Roles | None = None) -> AppTest:
-    connect: Callable[[str], Client] = lambda person: FakeClient(table, person)  # noqa: E731
-    at = AppTest.from_function(_script, default_timeout=SECONDS)
-    at.session_state["connect"] = connect
-    at.session_state["room"] = room
-    at.session_state["roles"] = roles
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    at.run()
-    assert not at.exception
-    return at
-
-
-def button(at: AppTest, label: str) -> Any:
-    return next(one for one in at.button if one.label == label)
-
-
-def click(at: AppTest, label: str) -> AppTest:
-    button(at, label).click()
-    return run(at)
-
-
-def labels(at: AppTest) -> set[str]:
-    return {one.label for one in at.button}
-
-
-def words(at: AppTest) -> str:
-    return "\n".join(one.value for one in (*at.markdown, *at.caption, *at.warning, *at.error, *at.success, *at.info))
 
 
 @pytest.fixture

@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import Client
 from fake_client import FakeClient, FakeTable
 from identity import Roles
 from models import Draft, TargetStatus, UnavailableError
+from unit.ui.driver import button, click, labels, names, opened, run, words, write
 from view_model import plain
 
-SECONDS = 60
 VIEWER = Roles("viewer")
 HEADER = "name,repository_url,branch,environment\n"
-
-
-def _script() -> None:
-    import streamlit as st
-
-    import app
-
-    app.page(st.session_state["connect"], "maria", roles=st.session_state["roles"])
-
-
-def opened(table: FakeTable, roles: Roles | None = None, **query: str) -> AppTest:
-    connect: Callable[[str], Client] = lambda person: FakeClient(table, person)  # noqa: E731
-    at = AppTest.from_function(_script, default_timeout=SECONDS)
-    at.session_state["connect"] = connect
-    at.session_state["roles"] = roles
-    at.query_params.update(query)
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    at.run()
-    assert not at.exception
-    return at
-
-
-def button(at: AppTest, label: str) -> Any:
-    return next(one for one in at.button if one.label == label)
-
-
-def labels(at: AppTest) -> set[str]:
-    return {one.label for one in at.button}
-
-
-def click(at: AppTest, label: str) -> AppTest:
-    button(at, label).click()
-    return run(at)
-
-
-def write(at: AppTest, label: str, value: str) -> AppTest:
-    [field for field in at.text_input if field.label == label][-1].set_value(value)
-    return run(at)
-
-
-def words(at: AppTest) -> str:
-    shown = (*at.markdown, *at.caption, *at.warning, *at.error, *at.success, *at.info, *at.code)
-    return "\n".join(one.value for one in shown)
 
 
 def tick(at: AppTest, *lines: int) -> AppTest:
     at.session_state["table"] = {"selection": {"rows": list(lines), "columns": [], "cells": []}}
     return run(at)
-
-
-def names(at: AppTest) -> list[str]:
-    return list(at.dataframe[0].value["Name"])
 
 
 def open_tab(at: AppTest, label: str) -> AppTest:
@@ -160,13 +109,13 @@ def test_if_somebody_was_faster_nothing_is_done_and_the_row_can_be_left_out(tabl
 
 def test_whoever_may_only_look_is_offered_no_change(table: FakeTable) -> None:
     changing = {"Branch", "Environment", "Delete", "Import", "New configuration", "Save", "Preview", "Restore"}
-    at = opened(table, VIEWER)
+    at = opened(table, roles=VIEWER)
     assert names(at) == ["gamma", "beta", "alpha"]
     assert not changing & labels(at)
-    row = open_tab(opened(table, VIEWER, id="1"), "History")
+    row = open_tab(opened(table, roles=VIEWER, query={"id": "1"}), "History")
     assert not changing & labels(row)
     assert all(field.disabled for field in row.text_input if field.label == "Branch")
-    assert "Import" not in {title.value for title in opened(table, VIEWER, **{"import": "new"}).title}
+    assert "Import" not in {title.value for title in opened(table, roles=VIEWER, query={"import": "new"}).title}
 
 
 # Import
@@ -230,14 +179,14 @@ def test_an_import_while_crud_is_down_is_one_line_with_a_retry(table: FakeTable)
 
 
 def test_a_field_is_judged_while_it_is_typed_and_others_are_left_alone(table: FakeTable) -> None:
-    at = write(opened(table, id="1"), "Branch", "not a branch")
+    at = write(opened(table, query={"id": "1"}), "Branch", "not a branch")
     assert "Git refuses this as a branch name" in plain(words(at)).replace("\\", "")
     assert table.rows[1].generation == 1
 
 
 def test_a_preview_shows_the_difference_at_each_target_and_saves_nothing(table: FakeTable) -> None:
     table.workshop.live[(1, "k8s")] = (table.rows[1], "4711")
-    at = click(write(opened(table, id="1"), "Branch", "next"), "Preview")
+    at = click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview")
     difference = at.code[0].value
     assert "-  branch: main" in difference
     assert "+  branch: next" in difference
@@ -247,25 +196,25 @@ def test_a_preview_shows_the_difference_at_each_target_and_saves_nothing(table: 
 
 def test_a_preview_says_what_the_api_server_would_say(table: FakeTable) -> None:
     table.workshop.refusals["k8s"] = ("Invalid", "spec.branch: denied by policy")
-    at = click(write(opened(table, id="1"), "Branch", "next"), "Preview")
+    at = click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview")
     assert any("denied by policy" in error.value.replace("\\", "") for error in at.error)
 
 
 def test_a_target_that_cannot_be_asked_is_said_so_beside_the_others(table: FakeTable) -> None:
     table.workshop.unavailable["git"] = "sync-git does not answer"
-    at = click(write(opened(table, id="1"), "Branch", "next"), "Preview")
+    at = click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview")
     assert [warning.value for warning in at.warning] == [plain("sync-git does not answer.")]
     assert at.code
 
 
 def test_a_preview_of_what_was_typed_before_is_not_shown_for_what_is_there_now(table: FakeTable) -> None:
-    at = write(click(write(opened(table, id="1"), "Branch", "next"), "Preview"), "Branch", "later")
+    at = write(click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview"), "Branch", "later")
     assert not at.code
     assert "preview again" in words(at)
 
 
 def test_a_preview_of_a_taken_name_is_refused_at_its_field(table: FakeTable) -> None:
-    at = click(write(opened(table, id="1"), "Name", "beta"), "Preview")
+    at = click(write(opened(table, query={"id": "1"}), "Name", "beta"), "Preview")
     assert plain("The name beta is taken.") in words(at)
 
 
@@ -279,7 +228,7 @@ def test_a_new_configuration_can_be_previewed(table: FakeTable) -> None:
 
 
 def test_a_conflict_is_settled_field_by_field(table: FakeTable) -> None:
-    at = opened(table, id="1")
+    at = opened(table, query={"id": "1"})
     FakeClient(table, "jonas").update(1, replace(draft("alpha"), environment="canary"), 1)
     click(write(at, "Branch", "mine"), "Save")
     assert [radio.value for radio in at.radio] == ["mine", "theirs"]
@@ -289,7 +238,7 @@ def test_a_conflict_is_settled_field_by_field(table: FakeTable) -> None:
 
 def test_the_history_says_who_changed_what_and_restores_it(table: FakeTable) -> None:
     FakeClient(table, "petra").update(1, replace(draft("alpha"), branch="next"), 1)
-    at = open_tab(opened(table, id="1"), "History")
+    at = open_tab(opened(table, query={"id": "1"}), "History")
     assert "**petra** changed branch" in words(at)
     assert "- branch: main\n+ branch: next" in words(at)
     click(click(at, "Restore"), "Restore it")
@@ -298,7 +247,7 @@ def test_the_history_says_who_changed_what_and_restores_it(table: FakeTable) -> 
 
 def test_a_restore_of_what_changed_meanwhile_is_refused(table: FakeTable) -> None:
     FakeClient(table, "petra").update(1, replace(draft("alpha"), branch="next"), 1)
-    at = click(open_tab(opened(table, id="1"), "History"), "Restore")
+    at = click(open_tab(opened(table, query={"id": "1"}), "History"), "Restore")
     FakeClient(table, "petra").update(1, replace(draft("alpha"), branch="later"), 2)
     click(at, "Restore it")
     assert table.rows[1].branch == "later"
@@ -307,7 +256,7 @@ def test_a_restore_of_what_changed_meanwhile_is_refused(table: FakeTable) -> Non
 
 def test_a_deleted_row_keeps_its_history_and_can_be_created_again(table: FakeTable) -> None:
     FakeClient(table, "petra").delete(1, 1)
-    at = opened(table, id="1")
+    at = opened(table, query={"id": "1"})
     assert at.title[0].value == "alpha"
     assert "petra deleted this configuration" in words(at)
     click(click(at, "Restore"), "Create it")
@@ -320,7 +269,7 @@ def test_the_live_resource_is_shown_with_its_place_and_a_link_to_the_commit(
 ) -> None:
     monkeypatch.setenv("ROWCAST_COMMIT_URL", "https://git.example/commit/{commit}")
     table.workshop.live[(1, "git")] = (table.rows[1], "a" * 40)
-    at = open_tab(opened(table, id="1"), "Live")
+    at = open_tab(opened(table, query={"id": "1"}), "Live")
     assert f"(https://git.example/commit/{'a' * 40})" in words(at)
     assert "environments/prod/appconfigs/alpha.yaml" in words(at)
     assert "There is nothing of it yet." in words(at)
@@ -332,13 +281,13 @@ def test_targets_are_asked_only_when_their_tab_is_open(table: FakeTable, monkeyp
         raise UnavailableError("The crud service took too long to answer.")
 
     monkeypatch.setattr(FakeClient, "live", down)
-    at = opened(table, id="1")
+    at = opened(table, query={"id": "1"})
     assert not at.error
     assert "too long" in open_tab(at, "Live").error[0].value
 
 
 def test_the_way_of_a_change_is_on_its_page(table: FakeTable) -> None:
     table.deliver(1, "k8s", TargetStatus("k8s", "failed", 1, "dead-lettered", None, "not ours"))
-    at = opened(table, id="1")
+    at = opened(table, query={"id": "1"})
     assert any("Refused" in html.proto.body for html in at.get("html"))
     assert "not ours" in at.error[0].value
