@@ -52,12 +52,11 @@ def stage() -> ColumnElement[str | None]:
     What was delivered after the engine was looked at can't be in what was seen of it.
     """
     status, told = sync_statuses.c, gitops_progress.c
-    behind = or_(
-        told.pending_truncated, status.row_id == func.any(told.pending), status.delivered_at > told.observed_at
-    )
+    behind = or_(told.pending_truncated, status.row_id == func.any(told.pending))
     return case(
         (status.stage == PROPOSED, PROPOSED),
         (told.target.is_(None) | status.outcome.in_(_NOTHING_THERE), null()),
+        (status.delivered_at > told.observed_at, COMMITTED),
         (told.errors.has_key(_key()), FAILED),
         (behind, COMMITTED),
         (told.health == "Healthy", HEALTHY),

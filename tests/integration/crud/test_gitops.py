@@ -70,6 +70,13 @@ def test_a_row_that_is_refused_has_the_engines_words(crud: httpx.Client, row: Ro
     assert stage(crud, row) == ("failed", "admission webhook denied it")
 
 
+def test_a_refusal_says_nothing_of_what_was_delivered_since(crud: httpx.Client, row: Row) -> None:
+    tell(crud, pending=[row["id"]], errors={str(row["id"]): "admission webhook denied it"})
+    crud.patch(f"/appconfigs/{row['id']}", json={"branch": "mended"})
+    report(crud, status(row["id"], 2, delivered_at="2026-01-01T10:01:01Z"), target="git")
+    assert stage(crud, row) == ("committed", None)
+
+
 def test_when_too_many_are_behind_to_be_named_none_is_called_synced(crud: httpx.Client, row: Row) -> None:
     tell(crud, pending=[], pending_truncated=True)
     assert stage(crud, row) == ("committed", None)
