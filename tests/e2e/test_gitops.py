@@ -86,6 +86,13 @@ def application(world: World) -> str:
     return world.kubectl("get", kind, "-A", "-o", "jsonpath={.items[*].status}")
 
 
+def engine(world: World) -> dict[str, Any]:
+    """What the pipeline tells of it."""
+    with world.api() as api:
+        (found,) = [one for one in done(api.get("/pipeline"))["stations"] if one["name"] == "engine-git"]
+    return dict(found["facts"])
+
+
 def change(world: World, row: dict[str, Any], **fields: str) -> None:
     with world.api() as api:
         done(api.patch(f"/appconfigs/{row['id']}", json=fields))
@@ -97,6 +104,8 @@ def test_a_row_is_applied_by_the_engine_and_told_to_be_healthy(world: World) -> 
     found = wait_for_stage(world, row, "healthy")
     assert applied(world)["by-engine"] == "one"
     assert len(found["reference"]) == 40
+    wait_until(lambda: engine(world)["revision"] == found["reference"], lambda: str(engine(world)))
+    assert (engine(world)["sync"], engine(world)["pending"]) == ("Synced", 0)
 
     change(world, row, branch="two")
     wait_until(lambda: applied(world)["by-engine"] == "two")
