@@ -24,6 +24,7 @@ HEADLINES: Final[Mapping[StationState, str]] = {
     "down": "The way is interrupted.",
     "unknown": "Part of the way could not be asked.",
 }
+SHORT_REVISION: Final = 10
 RATE: Final = timedelta(seconds=10)
 """What a rate is taken over."""
 
@@ -97,6 +98,8 @@ def measures(pipeline: Pipeline) -> dict[str, float]:
                 found["rows.pending"] = facts.get("pending")  # type: ignore[assignment]  # None goes below
                 for target, waiting in (facts.get("targets") or {}).items():
                     found[f"target-{target}.pending"] = waiting.get("pending")
+            case name if name.startswith("engine-"):
+                found[f"{name}.pending"] = facts.get("pending")  # type: ignore[assignment]
             case "slot":
                 found["slot.lag_bytes"] = facts.get("lag_bytes")  # type: ignore[assignment]
                 found["database.lsn"] = facts.get("lsn")  # type: ignore[assignment]
@@ -112,12 +115,14 @@ def stages(pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Stage, ...]:
     """Return the way, each stage after the one it gets its changes from."""
     boxes = {station.name: box(station, pipeline, samples) for station in pipeline.stations}
     targets = [name.removeprefix("sync-") for name in boxes if name.startswith("sync-")]
+    engines = tuple(f"engine-{target}" for target in targets)
     places = (
         ("Table", ("database", "rows")),
         ("Change log", ("slot",)),
         ("Capture", ("connect", "connector")),
         ("Delivery", tuple(f"sync-{target}" for target in targets)),
         ("Target", tuple(f"target-{target}" for target in targets)),
+        *([("Applied", engines)] if boxes.keys() & set(engines) else ()),
     )
     return tuple(Stage(title, tuple(boxes[name] for name in names if name in boxes)) for title, names in places)
 
@@ -219,6 +224,8 @@ def _title(station: Station) -> str:
     kind, _, target = station.name.partition("-")
     if kind == "sync":
         return f"Sync to {target_label(target)}"
+    if kind == "engine":
+        return f"GitOps engine of {target_label(target)}"
     return station.title
 
 
@@ -265,6 +272,8 @@ def _figures(
             return _sync(name, facts, samples)
         case name if name.startswith("target-"):
             return _target(name, pipeline, samples)
+        case name if name.startswith("engine-") and facts:
+            return _engine(name, facts, samples)
     return (), None
 
 
@@ -287,6 +296,23 @@ def _target(name: str, pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[
         ("oldest", _age(waiting.get("oldest_pending_seconds"))),
     )
     return figures, _line(values(f"{name}.pending", samples), "waiting rows", lambda x: f"{x:.0f}", 20)
+
+
+def _engine(name: str, facts: Mapping[str, Any], samples: Sequence[Sampled]) -> tuple[Any, Line | None]:
+    old, waiting = facts.get("stale"), f"{facts.get('pending') or 0:,}"
+    if facts.get("pending_truncated"):
+        waiting = f"{waiting} and more" if facts.get("pending") else "all"
+    figures = (
+        ("application", str(facts.get("application") or "")),
+        ("sync", str(facts.get("sync") or "")),
+        ("health", str(facts.get("health") or "")),
+        ("since", _ago(facts.get("since_seconds"))),
+        ("revision", str(facts.get("revision") or "")[:SHORT_REVISION]),
+        ("waiting", waiting),
+        ("refused", f"{facts['refused']:,}" if facts.get("refused") else ""),
+        ("stale, told" if old else "told", _ago(facts.get("observed_seconds"))),
+    )
+    return figures, _line(values(f"{name}.pending", samples), "rows that wait for it", lambda x: f"{x:.0f}", 20)
 
 
 def _between(start: str | None, end: str | None) -> str:

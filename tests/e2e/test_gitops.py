@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from contract.targets.places import commit_and_push
+from e2e.test_wait_and_check import rowcast
 from rowcast_local.platform import Platform
 from world import World, config, done, wait_until
 
@@ -89,6 +90,13 @@ def application(world: World) -> str:
     return world.kubectl("get", kind, "-A", "-o", "jsonpath={.items[*].status}")
 
 
+def engine(world: World) -> dict[str, Any]:
+    """What the pipeline tells of it."""
+    with world.api() as api:
+        (found,) = [one for one in done(api.get("/pipeline"))["stations"] if one["name"] == "engine-git"]
+    return dict(found["facts"])
+
+
 def change(world: World, row: dict[str, Any], **fields: str) -> None:
     with world.api() as api:
         done(api.patch(f"/appconfigs/{row['id']}", json=fields))
@@ -100,6 +108,8 @@ def test_a_row_is_applied_by_the_engine_and_told_to_be_healthy(world: World) -> 
     found = wait_for_stage(world, row, "healthy")
     assert applied(world)["by-engine"] == "one"
     assert len(found["reference"]) == 40
+    wait_until(lambda: engine(world)["revision"] == found["reference"], lambda: str(engine(world)))
+    assert (engine(world)["sync"], engine(world)["pending"]) == ("Synced", 0)
 
     change(world, row, branch="two")
     wait_until(lambda: applied(world)["by-engine"] == "two")
@@ -162,6 +172,26 @@ def test_what_the_api_server_refuses_is_said_at_the_row(world: World, followed: 
     wait_for_stage(world, row, "healthy")
     wait_for_stage(world, other, "healthy")
     assert applied(world)["refused"] == "allowed"
+
+
+def test_a_script_waits_until_the_engine_has_applied_a_row_or_refused_it(world: World) -> None:
+    apply(world, POLICY)
+    wait_until(lambda: refused(world))
+    row = world.create("waited-for", environment="prod", branch="one")
+    healthy = ("wait", "--row", str(row["id"]), "--stage", "healthy", "--timeout", "150")
+
+    ran = rowcast(world, *healthy)
+    assert (ran.returncode, applied(world)["waited-for"]) == (0, "one"), ran.stderr
+    assert ", healthy" in ran.stdout
+
+    change(world, row, branch="forbidden")
+    ran = rowcast(world, *healthy)
+    assert (ran.returncode, "the branch is not allowed here" in ran.stderr) == (1, True), ran.stdout + ran.stderr
+
+    # The engine's no to the generation before is still its last word for a while.
+    change(world, row, branch="two")
+    ran = rowcast(world, *healthy)
+    assert (ran.returncode, applied(world)["waited-for"]) == (0, "two"), ran.stderr
 
 
 def test_while_the_engine_is_away_rows_are_committed_and_no_more(world: World, followed: Platform) -> None:

@@ -20,14 +20,30 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+class Stage(StrEnum):
+    """How far a GitOps engine has brought what was delivered to its target, in its order."""
+
+    COMMITTED = "committed"
+    SYNCED = "synced"
+    HEALTHY = "healthy"
+
+
+_STAGES = tuple(Stage)
+_REFUSED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A row at a generation or newer, or deleted; at these targets, or with none named at all that crud knows."""
+    """A row at a generation or newer, or deleted; at these targets, or with none named at all that crud knows.
+
+    Where an engine follows, a row that is not deleted has to be at `stage` or a later one; None: delivered will do.
+    """
 
     row_id: int
     generation: int | None = None
     deleted: bool = False
     targets: Sequence[str] = ()
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +82,7 @@ def judge(status: Mapping[str, Any], goal: Goal) -> list[Verdict]:
         there = status["generation"] is not None
         return [_deletion(target, known[target], there) for target in targets]
     wanted = goal.generation or status["generation"]
-    return [_arrival(target, known[target], wanted) for target in targets]
+    return [_arrival(target, known[target], wanted, goal.stage) for target in targets]
 
 
 def _deletion(target: str, seen: Mapping[str, Any], there: bool) -> Verdict:
@@ -78,14 +94,35 @@ def _deletion(target: str, seen: Mapping[str, Any], there: bool) -> Verdict:
     return Verdict(target, state, "deleted" if state is State.SYNCED else "not deleted yet")
 
 
-def _arrival(target: str, seen: Mapping[str, Any], wanted: int) -> Verdict:
+def _arrival(target: str, seen: Mapping[str, Any], wanted: int, stage: Stage | None) -> Verdict:
     observed = seen.get("observed_generation")
     if observed is None or observed < wanted or seen.get("outcome") == "deleted":
         return Verdict(target, State.PENDING, f"at generation {observed or 0} of {wanted}")
+    if seen.get("outcome") == "elsewhere" and seen.get("error"):
+        return Verdict(target, State.PENDING, f"generation {observed}: {_failure(seen)}")
     if seen.get("error") or seen.get("outcome") == "dead-lettered":
         return Verdict(target, State.FAILED, f"generation {observed}: {_failure(seen)}")
     reference = f" at {seen['reference']}" if seen.get("reference") else ""
-    return Verdict(target, State.SYNCED, f"generation {observed}: {seen.get('outcome')}{reference}")
+    delivered = Verdict(target, State.SYNCED, f"generation {observed}: {seen.get('outcome')}{reference}")
+    return delivered if stage is None else _engine(delivered, seen, stage)
+
+
+def _engine(delivered: Verdict, seen: Mapping[str, Any], wanted: Stage) -> Verdict:
+    """The verdict on a row that was delivered, by what the engine behind the target made of it, if there is one."""
+    if seen.get("state") == State.PENDING:
+        # crud tells no stage then: it would be that of what the newer one is about to replace.
+        return replace(delivered, state=State.PENDING, words=f"{delivered.words}, a newer generation is on its way")
+    reached, said = seen.get("stage"), " ".join(str(seen.get("stage_error") or "").split())
+    if reached is None:
+        return delivered
+    if reached == _REFUSED:
+        words = said or "its GitOps engine could not apply it"
+        return replace(delivered, state=State.FAILED, words=f"{delivered.words}, but not applied: {words}")
+    if reached in _STAGES[_STAGES.index(wanted) :]:
+        return replace(delivered, words=f"{delivered.words}, {reached}")
+    why = said or (f"at {seen['link']}" if seen.get("link") else "")
+    words = f"{delivered.words}, {reached}, not {wanted} yet{f': {why}' if why else ''}"
+    return replace(delivered, state=State.PENDING, words=words)
 
 
 def _failure(seen: Mapping[str, Any]) -> str:

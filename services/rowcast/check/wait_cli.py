@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rowcast.check.access import Crud, access
-from rowcast.check.following import Goal, State, Verdict, follow
+from rowcast.check.following import Goal, Stage, State, Verdict, follow
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import Exit, told
 
@@ -29,16 +29,23 @@ def wait(
     ] = None,
     target: Targets = None,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 60,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(help="Where Argo CD or Flux follows a target: this one or a later; by default delivered will do."),
+    ] = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Wait until the row is gone everywhere.")] = False,
     crud_url: CrudUrl = None,
 ) -> None:
     """Wait until a row has arrived at its targets; one line for each.
 
-    Exit codes: 0 arrived, 1 failed at a target (a dead letter) or the row is gone, 2 wrong options, 3 not in time.
+    Exit codes: 0 arrived, 1 failed at a target (a dead letter, or with --stage the engine's no) or the row is gone,
+    2 wrong options, 3 not in time.
     """
     if deleted and generation is not None:
         raise typer.BadParameter("--generation and --deleted exclude each other: a deletion is always the last")
-    goal = Goal(row, generation, deleted, tuple(target or ()))
+    if deleted and stage is not None:
+        raise typer.BadParameter("--stage and --deleted exclude each other: only what is there has a stage")
+    goal = Goal(row, generation, deleted, tuple(target or ()), stage)
     with told(), Crud(access(crud_url, os.environ)) as crud:
         verdicts = follow(crud.status, goal, Deadline(timeout), each=lambda verdict: typer.echo(str(verdict)))
     raise typer.Exit(_tell_others(verdicts))

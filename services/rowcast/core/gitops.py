@@ -23,8 +23,8 @@ SHOWN = 1_000
 class Seen:
     """An engine's word. `revision` is the commit that it compares the cluster with, None before the first.
 
-    `lagging` are the names of resources that are not as that commit has them, `errors` what it says of single ones.
-    `passing`: it is at work, and will say more.
+    `lagging` are the names of resources that are not as that commit has them, `errors` what it says of single ones,
+    about the commit `attempted` (None where it does not say which). `passing`: it is at work, and will say more.
     """
 
     revision: str | None
@@ -34,6 +34,7 @@ class Seen:
     lagging: frozenset[str] = frozenset()
     errors: Mapping[str, str] = field(default_factory=dict)
     passing: bool = False
+    attempted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def of_application(body: Mapping[str, Any] | None) -> Seen:
         message=_complaint(status, operation, lagging),
         lagging=lagging,
         errors=dict(_refusals(operation, lagging)),
+        attempted=_text(_mapping(operation.get("syncResult")).get("revision")),
     )
 
 
@@ -81,25 +83,34 @@ def of_kustomization(body: Mapping[str, Any] | None) -> Seen:
         return Seen(None, "Unknown", "Missing", "the Kustomization is not there")
     status = _mapping(body.get("status"))
     ready = next((one for one in _list(status.get("conditions")) if one.get("type") == "Ready"), {})
-    applied, word = _text(status.get("lastAppliedRevision")), ready.get("status")
+    applied, attempted = _commit(status.get("lastAppliedRevision")), _commit(status.get("lastAttemptedRevision"))
+    word = ready.get("status")
     message = None if word == "True" else _text(ready.get("message"))
     return Seen(
-        revision=applied.rpartition(":")[2] if applied else None,
+        revision=applied,
         sync="Synced" if word == "True" else "OutOfSync",
         health={"True": "Healthy", "False": "Degraded"}.get(str(word), "Progressing"),
         message=message,
         # It applies all or nothing: one resource that is refused keeps all that was committed since.
         errors=dict(_refusal(message or "")),
         passing=word not in ("True", "False"),
+        attempted=attempted,
     )
 
 
-def progress(application: str, seen: Seen, behind: Behind | None, observed_at: str) -> dict[str, Any]:
-    """The message's `progress`. `behind` None: the commit is not known to our branch, and so all rows wait."""
+def progress(
+    application: str, seen: Seen, behind: Behind | None, observed_at: str, *, overtaken: frozenset[int] = frozenset()
+) -> dict[str, Any]:
+    """The message's `progress`. `behind` None: the commit is not known to our branch, and so all rows wait.
+
+    `overtaken` are rows that the tip has otherwise than the commit that the engine failed with: its no to what they
+    were is not one to what they are.
+    """
     rows = frozenset[int]() if behind is None else behind.rows
     names = {} if behind is None else behind.by_name
     rows |= {names[name] for name in seen.lagging if name in names}
-    errors = {str(names[name]): text for name, text in seen.errors.items() if name in names}
+    said = ((names[name], text) for name, text in seen.errors.items() if name in names)
+    errors = {str(row_id): text for row_id, text in said if row_id not in overtaken}
     return {
         "application": application,
         "revision": seen.revision,
@@ -135,6 +146,12 @@ def _refusal(message: str) -> Iterable[tuple[str, str]]:
     found = _FLUX_RESOURCE.match(message)
     if found is not None and found["kind"] in OUR_KINDS:
         yield found["name"], message.strip()
+
+
+def _commit(revision: object) -> str | None:
+    """Flux writes `main@sha1:…`."""
+    text = _text(revision)
+    return text.rpartition(":")[2] if text else None
 
 
 def _is_ours(resource: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ Nothing is kept of single rows: the last message says which rows are behind, and
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, null, or_
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, func, null, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from rowcast.crud.models import gitops_progress, sync_statuses
@@ -14,6 +14,8 @@ from rowcast.crud.models import gitops_progress, sync_statuses
 PROPOSED, COMMITTED, SYNCED, HEALTHY, FAILED = "proposed", "committed", "synced", "healthy", "failed"
 MOST = 1_000
 _NOTHING_THERE = ("elsewhere", "dead-lettered")
+_WORD = ("sync", "health", "message")
+"""What an engine says of itself: it moves from commit to commit and goes on saying it."""
 
 
 class Progress(BaseModel):
@@ -34,16 +36,18 @@ class Progress(BaseModel):
 
 def save(connection: Connection, target: str, progress: Progress) -> bool:
     """Keep it, unless something newer is kept; whether it was."""
-    values: dict[str, Any] = progress.model_dump() | {"target": target}
+    values: dict[str, Any] = progress.model_dump() | {"target": target, "since": progress.observed_at}
     values["errors"] = {str(row_id): text for row_id, text in progress.errors.items()}
     statement = insert(gitops_progress).values(values)
-    newer = statement.excluded.observed_at >= gitops_progress.c.observed_at
-    kept = statement.on_conflict_do_update(
+    told, kept = statement.excluded, gitops_progress.c
+    same = and_(*(told[name].is_not_distinct_from(kept[name]) for name in _WORD))
+    since = case((same, func.coalesce(kept.since, kept.observed_at)), else_=told.since)
+    upsert = statement.on_conflict_do_update(
         index_elements=["target"],
-        set_={name: statement.excluded[name] for name in values if name != "target"},
-        where=newer,
+        set_={name: told[name] for name in values if name != "target"} | {"since": since},
+        where=told.observed_at >= kept.observed_at,
     )
-    return bool(connection.execute(kept).rowcount)
+    return bool(connection.execute(upsert).rowcount)
 
 
 def stage() -> ColumnElement[str | None]:
@@ -52,12 +56,11 @@ def stage() -> ColumnElement[str | None]:
     What was delivered after the engine was looked at can't be in what was seen of it.
     """
     status, told = sync_statuses.c, gitops_progress.c
-    behind = or_(
-        told.pending_truncated, status.row_id == func.any(told.pending), status.delivered_at > told.observed_at
-    )
+    behind = or_(told.pending_truncated, status.row_id == func.any(told.pending))
     return case(
         (status.stage == PROPOSED, PROPOSED),
         (told.target.is_(None) | status.outcome.in_(_NOTHING_THERE), null()),
+        (status.delivered_at > told.observed_at, COMMITTED),
         (told.errors.has_key(_key()), FAILED),
         (behind, COMMITTED),
         (told.health == "Healthy", HEALTHY),

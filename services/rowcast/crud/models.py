@@ -80,6 +80,7 @@ gitops_progress = Table(
     Column("pending", ARRAY(BigInteger), nullable=False),
     Column("pending_truncated", Boolean, nullable=False),
     Column("errors", JSONB, nullable=False),
+    Column("since", _TIME),
 )
 
 dead_letters = Table(

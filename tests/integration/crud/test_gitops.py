@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from integration.crud.test_pipeline import metrics, stations
 from integration.crud.test_sync_status import Row, report, seen, status
 
 DELIVERED, BEFORE, AFTER = "2026-01-01T10:00:00Z", "2026-01-01T09:59:00Z", "2026-01-01T10:01:00Z"
@@ -69,6 +71,13 @@ def test_a_row_that_is_behind_is_committed_with_what_keeps_the_engine(crud: http
 def test_a_row_that_is_refused_has_the_engines_words(crud: httpx.Client, row: Row) -> None:
     tell(crud, pending=[row["id"]], errors={str(row["id"]): "admission webhook denied it"})
     assert stage(crud, row) == ("failed", "admission webhook denied it")
+
+
+def test_a_refusal_says_nothing_of_what_was_delivered_since(crud: httpx.Client, row: Row) -> None:
+    tell(crud, pending=[row["id"]], errors={str(row["id"]): "admission webhook denied it"})
+    crud.patch(f"/appconfigs/{row['id']}", json={"branch": "mended"})
+    report(crud, status(row["id"], 2, delivered_at="2026-01-01T10:01:01Z"), target="git")
+    assert stage(crud, row) == ("committed", None)
 
 
 def test_when_too_many_are_behind_to_be_named_none_is_called_synced(crud: httpx.Client, row: Row) -> None:
@@ -133,3 +142,56 @@ def test_a_snapshot_tells_where_rows_are_to_whoever_asks(crud: httpx.Client, row
     git = {"generation": 1, "deleted": False, "outcome": "created", "stage": "healthy"}
     assert told() == row
     assert told(sync=True) == {**row, "sync": {"k8s": None, "git": git}}
+
+
+def test_without_an_engine_there_is_no_station_of_one(crud: httpx.Client) -> None:
+    assert "engine-git" not in stations(crud)
+
+
+def test_the_pipeline_ends_with_what_the_engine_says_and_how_many_rows_wait_for_it(
+    crud: httpx.Client, row: Row
+) -> None:
+    moment = datetime.now(UTC)
+    pending = [row["id"], row["id"] + 1]
+    tell(crud, observed_at=moment.isoformat(), sync="OutOfSync", pending=pending, errors={str(row["id"]): "denied"})
+
+    found = stations(crud)
+
+    assert list(found)[-1] == "engine-git"
+    engine = found["engine-git"]
+    assert (engine["state"], engine["message"], engine["advice"]) == (
+        "degraded",
+        "1 row refused: denied",
+        "gitops-engine",
+    )
+    facts = engine["facts"]
+    told = ("application", "revision", "sync", "health", "message", "pending", "pending_truncated", "refused", "stale")
+    assert [facts[name] for name in told] == [
+        *("argocd/rowcast", "abc", "OutOfSync", "Healthy", None),
+        *(2, False, 1, False),
+    ]
+    assert datetime.fromisoformat(facts["observed_at"]) == moment
+    assert metrics(crud)['rowcast_station_state{state="degraded",station="engine-git"}'] == 1
+
+
+def test_an_engine_that_was_not_told_of_for_long_is_stale_and_not_called_well(crud: httpx.Client) -> None:
+    tell(crud)
+    engine = stations(crud)["engine-git"]
+    assert (engine["state"], engine["facts"]["stale"]) == ("unknown", True)
+    assert engine["message"].endswith("the last was Synced, Healthy")
+
+
+def test_since_when_an_engine_says_so_outlasts_its_being_told_again(crud: httpx.Client) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=3)
+    moments = [(start + timedelta(minutes=n)).isoformat() for n in range(4)]
+
+    tell(crud, observed_at=moments[0])
+    tell(crud, observed_at=moments[1], revision="def")
+    assert since(crud) == start
+    tell(crud, observed_at=moments[2], health="Degraded")
+    tell(crud, observed_at=moments[3], health="Degraded")
+    assert since(crud) == start + timedelta(minutes=2)
+
+
+def since(crud: httpx.Client) -> datetime:
+    return datetime.fromisoformat(stations(crud)["engine-git"]["facts"]["since"])

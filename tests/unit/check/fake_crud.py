@@ -24,6 +24,8 @@ class FakeCrud:
         self.looks = 0
         self.after = 2
         self.behaviour = dict.fromkeys(TARGETS, "arrives")
+        self.at_git: list[dict[str, Any]] = []
+        """What Git's status has beside the delivery, one a look from the first on, the last one for ever."""
         self.failures: list[int] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
 
@@ -60,6 +62,7 @@ class FakeCrud:
         if found[2]:
             self.looks += 1
             targets = {target: self._target(row_id, how) for target, how in self.behaviour.items()}
+            targets["git"] |= self.at_git.pop(0) if len(self.at_git) > 1 else (self.at_git or [{}])[0]
             return 200, {"id": row_id, "generation": self.rows.get(row_id, {}).get("generation"), "targets": targets}
         self.looks = 0
         if method == "DELETE":

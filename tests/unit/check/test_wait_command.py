@@ -70,6 +70,93 @@ def test_a_dead_letter_ends_the_wait_with_its_reason(crud: FakeCrud) -> None:
     assert (ran.exit_code, "k8s: failed, generation 3: rejected: no" in ran.stderr) == (1, True)
 
 
+def test_a_stage_is_waited_for_where_an_engine_follows(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    crud.after = 1
+    crud.at_git = [{"stage": stage} for stage in ("proposed", "committed", "synced", "healthy")]
+
+    ran = wait("--stage", "healthy")
+
+    assert (ran.exit_code, ran.stdout.splitlines()) == (
+        0,
+        ["k8s: synced, generation 3: configured", "git: synced, generation 3: configured, healthy"],
+    )
+    assert crud.looks == 4
+
+
+@pytest.mark.parametrize("stage", ["committed", "synced", "healthy"])
+def test_a_later_stage_than_the_one_asked_for_is_as_good(crud: FakeCrud, stage: str) -> None:
+    crud.add(7)
+    crud.at_git = [{"stage": "healthy"}]
+
+    assert wait("--stage", stage).exit_code == 0
+
+
+@pytest.mark.parametrize("stage", ["proposed", "committed", "synced", "failed"])
+def test_without_asking_for_a_stage_delivered_will_do(crud: FakeCrud, stage: str) -> None:
+    crud.add(7)
+    crud.at_git = [{"stage": stage, "stage_error": "denied"}]
+
+    assert wait().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("at_git", "words"),
+    [
+        ({"stage": "synced"}, "git: pending, generation 3: configured, synced, not healthy yet"),
+        ({"stage": "committed", "stage_error": "bad\n file"}, "configured, committed, not healthy yet: bad file"),
+        ({"stage": "proposed", "link": "https://a/1"}, "configured, proposed, not healthy yet: at https://a/1"),
+        ({"stage": "unheard-of"}, "configured, unheard-of, not healthy yet"),
+    ],
+)
+def test_a_stage_that_is_late_is_told_with_what_keeps_it(crud: FakeCrud, at_git: dict[str, Any], words: str) -> None:
+    crud.add(7, generation=3)
+    crud.at_git = [at_git]
+
+    ran = wait("--stage", "healthy", "--timeout", "0.1")
+
+    assert (ran.exit_code, ran.stderr.rstrip().endswith(words)) == (3, True), ran.stderr
+
+
+def test_what_the_engine_refuses_is_code_1_with_its_words(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    crud.at_git = [{"stage": "failed", "stage_error": "admission webhook denied it"}]
+
+    ran = wait("--stage", "synced")
+
+    assert (ran.exit_code, ran.stdout.splitlines()) == (1, ["k8s: synced, generation 3: configured"])
+    assert "git: failed, generation 3: configured, but not applied: admission webhook denied it" in ran.stderr
+
+
+def test_a_refusal_of_an_earlier_generation_is_not_one_of_the_one_waited_for(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    crud.behaviour["git"] = "never"
+    crud.at_git = [{"stage": "failed", "stage_error": "denied"}]
+
+    ran = wait("--stage", "healthy", "--timeout", "0.1")
+
+    assert (ran.exit_code, "git: pending, at generation 2 of 3" in ran.stderr) == (3, True)
+
+
+def test_while_a_newer_generation_is_on_its_way_nothing_is_known_of_its_stage(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    crud.behaviour["git"] = "never"
+
+    assert wait("--generation", "2").exit_code == 0
+    ran = wait("--generation", "2", "--stage", "committed", "--timeout", "0.1")
+    assert (ran.exit_code, "generation 2: configured, a newer generation is on its way" in ran.stderr) == (3, True)
+
+
+def test_what_has_left_a_target_is_waited_for_until_it_is_gone_from_there(crud: FakeCrud) -> None:
+    crud.add(7, generation=2)
+    crud.at_git = [{"outcome": "elsewhere", "error": "stays until it has arrived there"}]
+    late = wait("--timeout", "0.1")
+    assert (late.exit_code, "stays until it has arrived there" in late.stderr) == (3, True)
+
+    crud.at_git = [{"outcome": "elsewhere", "error": "stays until it has arrived there"}, {"outcome": "elsewhere"}]
+    assert wait().exit_code == 0
+
+
 def test_a_deletion_is_waited_for_when_asked_for(crud: FakeCrud) -> None:
     crud.gone.add(7)
 
@@ -91,6 +178,8 @@ def test_a_row_that_is_still_there_is_not_deleted(crud: FakeCrud) -> None:
     [
         (["--target", "moon"], "crud knows no target moon, only k8s, git"),
         (["--deleted", "--generation", "2"], "exclude each other"),
+        (["--deleted", "--stage", "healthy"], "exclude each other"),
+        (["--stage", "failed"], "--stage"),
         (["--generation", "0"], "--generation"),
     ],
 )

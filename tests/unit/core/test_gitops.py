@@ -140,3 +140,16 @@ def test_a_message_has_a_limit() -> None:
     many = frozenset(range(SHOWN + 1))
     told = progress("argocd/rowcast", Seen("abc", "Synced", "Healthy"), Behind(many, {}), AT)
     assert (len(told["pending"]), told["pending_truncated"]) == (SHOWN, True)
+
+
+def test_a_no_to_what_a_row_was_is_not_one_to_what_it_is() -> None:
+    seen = Seen("abc", "OutOfSync", "Healthy", "failed", errors={"a": "denied", "b": "denied"}, attempted="def")
+    told = progress(
+        "argocd/rowcast", seen, Behind(frozenset({1, 2}), {"a": 1, "b": 2}), AT, overtaken=frozenset({2, 3})
+    )
+    assert (told["errors"], told["pending"]) == ({"1": "denied"}, [1, 2])
+
+
+def test_an_engine_says_which_commit_it_failed_with() -> None:
+    assert of_application(application(operationState={"syncResult": {"revision": "def"}})).attempted == "def"
+    assert of_kustomization({"status": {"lastAttemptedRevision": "main@sha1:def"}}).attempted == "def"

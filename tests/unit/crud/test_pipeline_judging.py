@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from rowcast.core.connector import Status, TaskStatus
 from rowcast.crud.pipeline.advice import Advice, page
 from rowcast.crud.pipeline.connect import ConnectFacts
-from rowcast.crud.pipeline.database import DatabaseFacts, Rows, Waiting
-from rowcast.crud.pipeline.judging import capture, delivery, table
+from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Rows, Waiting
+from rowcast.crud.pipeline.judging import capture, delivery, engine, table
 from rowcast.crud.pipeline.judging.verdict import Verdict
 from rowcast.crud.pipeline.stations import Station, overall
 
@@ -182,3 +183,26 @@ def test_every_advice_leads_to_a_page_and_its_place_there(advice: Advice) -> Non
     text = Path(__file__).parents[3].joinpath(path).read_text()
     headings = [line.lstrip("#").strip().split("`")[1] for line in text.splitlines() if line.startswith("## `")]
     assert not anchor or anchor in headings
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "words"),
+    [
+        ({}, "ok", None),
+        ({"health": "Missing", "sync": "OutOfSync", "pending": 9}, "ok", None),
+        ({"observed_at": ago(299)}, "ok", None),
+        ({"health": "Degraded"}, "degraded", "argocd/rowcast is Degraded"),
+        ({"message": "failed to load"}, "degraded", "failed to load"),
+        ({"message": "some failed", "refused": {"7": "denied"}}, "degraded", "1 row refused: denied"),
+        (
+            {"observed_at": ago(720), "message": "failed to load"},
+            "unknown",
+            "nothing was told of it for 12 min; the last was Synced, Healthy: failed to load",
+        ),
+    ],
+)
+def test_an_engine(changed: dict[str, Any], state: str, words: str | None) -> None:
+    well = GitOpsEngine("argocd/rowcast", "abc", "Synced", "Healthy", None, ago(9000), ago(9), 0, False, {})
+    verdict = engine.engine(replace(well, **changed), NOW)
+    assert (verdict.state, verdict.message) == (state, words)
+    assert (verdict.advice, verdict.action is None) == ((None, True) if state == "ok" else (Advice.ENGINE, False))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import pipeline_picture
 import pipeline_view
 from fake_operations import NOW, healthy, told
 from models import UnavailableError
-from pipeline_models import Pipeline
+from pipeline_models import Pipeline, Station
 from pipeline_view import Box, Line
 from watch import KEPT, Sample, Watch
 
@@ -54,6 +56,62 @@ def test_a_target_shows_how_many_rows_wait_for_it_and_for_how_long() -> None:
         ("waiting", "1,200"),
         ("oldest", "1 min"),
     )
+
+
+ENGINE: Mapping[str, Any] = {
+    "application": "argocd/rowcast",
+    "revision": "8be1c02a0d55e1f3b1c04a7d7d3d3e0f1a2b3c4d",
+    "sync": "OutOfSync",
+    "health": "Healthy",
+    "message": "one or more objects failed to apply",
+    "pending": 1200,
+    "pending_truncated": False,
+    "refused": 1,
+    "since_seconds": 750.0,
+    "observed_seconds": 12.0,
+    "stale": False,
+}
+
+
+def followed(**facts: Any) -> Pipeline:
+    """A way beyond whose Git repository an engine follows."""
+    engine = Station("engine-git", "GitOps engine of git", "ok", facts={**ENGINE, **facts})
+    return replace(healthy(), stations=(*healthy().stations, engine))
+
+
+def test_where_an_engine_follows_the_way_goes_on_to_it() -> None:
+    last = pipeline_view.stages(followed(), [])[-1]
+    assert (last.title, [(one.name, one.title) for one in last.boxes]) == (
+        "Applied",
+        [("engine-git", "GitOps engine of Git")],
+    )
+
+
+def test_an_engine_shows_what_it_follows_what_it_says_and_who_waits_for_it() -> None:
+    found = box(followed(), "engine-git", samples("engine-git.pending", 3, 1200))
+    assert found.figures == (
+        ("application", "argocd/rowcast"),
+        ("sync", "OutOfSync"),
+        ("health", "Healthy"),
+        ("since", "12 min ago"),
+        ("revision", "8be1c02a0d"),
+        ("waiting", "1,200"),
+        ("refused", "1"),
+        ("told", "12.0 s ago"),
+    )
+    assert found.line is not None
+    assert found.line.words == "rows that wait for it over the last minutes: now 1200, at most 1200"
+    assert pipeline_view.measures(followed())["engine-git.pending"] == 1200
+
+
+def test_an_old_word_of_an_engine_is_called_stale() -> None:
+    figures = box(followed(stale=True, observed_seconds=600.0), "engine-git").figures
+    assert ("stale, told", "10 min ago") in figures
+
+
+def test_rows_that_are_too_many_to_be_named_are_not_called_few() -> None:
+    assert ("waiting", "1,000 and more") in box(followed(pending=1000, pending_truncated=True), "engine-git").figures
+    assert ("waiting", "all") in box(followed(pending=0, pending_truncated=True), "engine-git").figures
 
 
 def test_a_part_that_nobody_watches_is_not_called_well() -> None:

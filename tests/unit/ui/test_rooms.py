@@ -13,6 +13,7 @@ from fake_client import FakeTable
 from fake_operations import NOW, told
 from identity import Roles
 from models import Letter
+from pipeline_models import Station
 from reconcile_models import Difference, Run, TargetRuns
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
 from view_model import plain
@@ -99,6 +100,15 @@ def test_the_pipeline_says_what_is_wrong_what_to_do_and_where_to_read_on(table: 
     (error,) = at.error
     assert error.value.startswith(f"**Kubernetes API**: {plain('Connection refused.')}  \n{plain('Mend it.')}")
     assert "docs/how-to/watch-the-pipeline.md#target-down" in error.value
+
+
+def test_the_pipeline_has_the_words_of_the_engine_behind_git(table: FakeTable) -> None:
+    said = "1 row refused: admission webhook denied it"
+    way = table.operations.pipeline
+    engine = Station("engine-git", "GitOps engine of git", "degraded", said, "mend the row, or what refuses it")
+    table.operations.pipeline = replace(way, state="degraded", stations=(*way.stations, engine))
+    (warning,) = opened(table, "Pipeline").warning
+    assert warning.value.startswith(f"**GitOps engine of Git**: {plain(said)}")
 
 
 def test_a_pipeline_that_is_well_says_only_that(table: FakeTable) -> None:

@@ -28,6 +28,8 @@ class Advice(StrEnum):
     """The target doesn't take what is delivered."""
     PART_DOWN = "part-down"
     """A part doesn't answer."""
+    ENGINE = "gitops-engine"
+    """The GitOps engine behind a target does not apply what is committed, or is not heard of."""
     DEAD_LETTERS = "dead-letters"
     """Events that a target could not take wait for a person."""
 

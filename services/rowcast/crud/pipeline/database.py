@@ -1,7 +1,7 @@
 """What PostgreSQL knows of the way: its slot, the rows and how they are, the deletions, the dead letters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, func, select,
 
 from rowcast.crud.database import reading
 from rowcast.crud.deletions import on_its_way
-from rowcast.crud.models import deletions
+from rowcast.crud.models import deletions, gitops_progress
 from rowcast.crud.states import cells
 
 STATEMENT_MS = 1500
@@ -51,6 +51,25 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class GitOpsEngine:
+    """The last that a target told of its GitOps engine; `refused` has its words by row.
+
+    It says so since `since`, and was asked at `observed_at`. `truncated`: more rows wait for it than are counted.
+    """
+
+    application: str
+    revision: str | None
+    sync: str
+    health: str
+    message: str | None
+    since: datetime
+    observed_at: datetime
+    pending: int
+    truncated: bool
+    refused: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class DatabaseFacts:
     """All of it, from one transaction."""
 
@@ -58,6 +77,7 @@ class DatabaseFacts:
     slot: Mapping[str, Any]
     rows: Rows
     letters: Mapping[str, Waiting]
+    engines: Mapping[str, GitOpsEngine] = field(default_factory=dict)
 
 
 def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> DatabaseFacts:
@@ -65,9 +85,8 @@ def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> Databas
     with reading(engine) as connection:
         connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
         slot = connection.execute(_SLOT).mappings().one()
-        return DatabaseFacts(
-            slot["now"], dict(slot), _rows(connection, targets, slot["now"] - patience), _letters(connection)
-        )
+        rows = _rows(connection, targets, slot["now"] - patience)
+        return DatabaseFacts(slot["now"], dict(slot), rows, _letters(connection), _engines(connection, targets))
 
 
 def _rows(connection: Connection, targets: Sequence[str], late: datetime) -> Rows:
@@ -114,6 +133,21 @@ def _deletions(targets: Sequence[str], late: datetime) -> Executable:
 def _letters(connection: Connection) -> dict[str, Waiting]:
     found = connection.execute(_LETTERS).mappings()
     return {row["target"]: Waiting(row["open"], 0, row["oldest"]) for row in found}
+
+
+def _engines(connection: Connection, targets: Sequence[str]) -> dict[str, GitOpsEngine]:
+    its = gitops_progress.c
+    columns = (*(column for column in its if column.name != "pending"), func.cardinality(its.pending).label("pending"))
+    found = connection.execute(select(*columns).where(its.target.in_(targets))).mappings()
+    return {row["target"]: _engine(row) for row in found}
+
+
+def _engine(row: RowMapping) -> GitOpsEngine:
+    told = {name: row[name] for name in ("application", "revision", "sync", "health", "message", "observed_at")}
+    since = row["since"] or row["observed_at"]
+    return GitOpsEngine(
+        **told, since=since, pending=row["pending"], truncated=row["pending_truncated"], refused=row["errors"]
+    )
 
 
 def _waiting(row: RowMapping | None) -> Waiting:

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rowcast.crud.pipeline.advice import Advice
-from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
+from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Waiting
 from rowcast.crud.pipeline.gathering import Gathered
-from rowcast.crud.pipeline.judging import capture, delivery, table
+from rowcast.crud.pipeline.judging import capture, delivery, engine, table
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict, station
 from rowcast.crud.pipeline.stations import PipelineOut, Station, pipeline
 from rowcast.crud.settings import CrudSettings
@@ -85,12 +85,22 @@ def _syncs(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
             yield station(f"sync-{target}", title, delivery.sync(facts, found.at, patience), told, found.at)
             error = None if facts["not_ready"] and not facts["target_error"] else facts["target_error"]
             yield station(f"target-{target}", place, delivery.target(error), {}, found.at)
-            continue
-        # Without a sidecar of our own we know nothing of others.
-        unknown = _unasked(f"sync-{target}")
-        gone = _down(f"sync-{target} or its sidecar doesn't answer", answer.error)
-        yield station(f"sync-{target}", title, unknown if found.sidecar.error else gone, {}, found.at)
-        yield station(f"target-{target}", place, unknown, {}, found.at)
+        else:
+            # Without a sidecar of our own we know nothing of others.
+            unknown = _unasked(f"sync-{target}")
+            gone = _down(f"sync-{target} or its sidecar doesn't answer", answer.error)
+            yield station(f"sync-{target}", title, unknown if found.sidecar.error else gone, {}, found.at)
+            yield station(f"target-{target}", place, unknown, {}, found.at)
+        yield from _engine(target, found)
+
+
+def _engine(target: str, found: Gathered) -> Iterator[Station]:
+    """None where no engine follows, or nobody could be asked whether one does."""
+    database = found.database.value
+    facts = database.engines.get(target) if database else None
+    if database is not None and facts is not None:
+        verdict, told = engine.engine(facts, database.now), _engine_facts(facts, database.now)
+        yield station(f"engine-{target}", f"GitOps engine of {target}", verdict, told, found.at)
 
 
 def _row_facts(facts: DatabaseFacts) -> Mapping[str, Any]:
@@ -134,6 +144,18 @@ def _slot_facts(facts: DatabaseFacts) -> Mapping[str, Any]:
         **{name: slot[name] for name in names},
         "confirmed_seconds": _seconds(now, slot["marked_at"]),
         "heartbeat_seconds": _seconds(now, slot["beat_at"]),
+    }
+
+
+def _engine_facts(facts: GitOpsEngine, now: datetime) -> Mapping[str, Any]:
+    names = ("application", "revision", "sync", "health", "message", "since", "observed_at", "pending")
+    return {
+        **{name: getattr(facts, name) for name in names},
+        "pending_truncated": facts.truncated,
+        "refused": len(facts.refused),
+        "since_seconds": _seconds(now, facts.since),
+        "observed_seconds": _seconds(now, facts.observed_at),
+        "stale": engine.stale(facts, now),
     }
 
 

@@ -113,7 +113,8 @@ class Observer:
         try:
             names = seen.lagging | seen.errors.keys()
             behind = await self._commits.behind(seen.revision, names) if seen.revision else None
-            told = progress(self._engine.name, seen, behind, observed_at)
+            overtaken = await self._overtaken(seen)
+            told = progress(self._engine.name, seen, behind, observed_at, overtaken=overtaken)
             await self._channel.tell(told)
         except TransientError as error:
             self._log.warning("progress not told, trying again", engine=self._engine.name, error=str(error))
@@ -121,3 +122,10 @@ class Observer:
         self._metrics.pending(len(told["pending"]))
         self._log.debug("progress told", **told)
         return True
+
+    async def _overtaken(self, seen: Seen) -> frozenset[int]:
+        """Rows that have changed since the commit that the engine's errors are about."""
+        if not seen.errors or seen.attempted is None:
+            return frozenset()
+        since = await self._commits.behind(seen.attempted, ())
+        return since.rows if since else frozenset()
