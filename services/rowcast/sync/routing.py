@@ -9,64 +9,23 @@ nothing of a row and the table knows better, `Hindsight` finds out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, RowKey, Target, Telling
+from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, RowKey
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.departures import Departures, Register
+from rowcast.sync.place import Make, Place
 
 RouteOf = Callable[[str], str | None]
 """From an environment to the name of its route; None where its rows are delivered by somebody else, or by nobody."""
-Make = Callable[[], Awaitable[Target]]
-
-
-@dataclass(slots=True)
-class _Place:
-    """A target that is made and started when it can be: one that is away holds up its own environments only."""
-
-    route: str
-    make: Make
-    listener: DriftListener | None = None
-    news: NewsListener | None = None
-    target: Target | None = None
-    started: bool = False
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def ready(self) -> Target:
-        """The target, started. Raises TransientError, which names the route."""
-        async with self.turn:
-            try:
-                return await self._ready()
-            except TransientError as error:
-                raise TransientError(f"{self.route}: {error}") from error
-
-    async def _ready(self) -> Target:
-        if self.target is None:
-            self.target = await self.make()
-            if self.listener is not None:
-                self.target.listen(self.listener)
-            if self.news is not None and isinstance(self.target, Telling):
-                self.target.tell(self.news)
-        if not self.started:
-            await self.target.start()
-            self.started = True
-        return self.target
-
-    def known(self, row: RowKey) -> Sequence[Held]:
-        """What is known of a row, under the target's own names."""
-        return () if self.target is None else self.target.known(row)
-
-    def named(self, held: Iterable[Held]) -> list[Held]:
-        """Places of different targets may have the same path."""
-        return [replace(one, key=f"{self.route}:{one.key}") for one in held]
 
 
 class Routing:
@@ -77,7 +36,7 @@ class Routing:
     ) -> None:
         """Without a `register` of what other targets have, rows that leave for them are taken away at once."""
         self._name = name
-        self._places = {route: _Place(route, make) for route, make in targets.items()}
+        self._places = {route: Place(route, make) for route, make in targets.items()}
         self._route_of = route_of
         self._gone = Tombstones()
         self._doubtful: set[RowKey] = set()
@@ -143,7 +102,7 @@ class Routing:
 
     async def inventory(self) -> Sequence[Held]:
         """What all of them hold; a part would make the rest look missing. Raises TransientError."""
-        parts = await asyncio.gather(*(self._inventory(place) for place in self._places.values()))
+        parts = await asyncio.gather(*(place.inventory() for place in self._places.values()))
         return [held for part in parts for held in part]
 
     async def preview(self, desired: Desired) -> Preview:
@@ -202,7 +161,7 @@ class Routing:
                 self._gone.forget(one.table, one.row_id)
                 self._stays(one.row)
                 parts.setdefault(place.route, []).append(one)
-        for found in await asyncio.gather(*(self._at(self._places[route], part) for route, part in parts.items())):
+        for found in await asyncio.gather(*(self._places[route].deliver(part) for route, part in parts.items())):
             results |= found
         return results
 
@@ -221,7 +180,7 @@ class Routing:
         """Take rows from wherever they are. A failure at one place is the row's."""
         results: dict[RowKey, Result] = {}
         places = self._places.values()
-        for found in await asyncio.gather(*(self._at(place, rows) for place in places)):
+        for found in await asyncio.gather(*(place.deliver(rows) for place in places)):
             results |= {row: result for row, result in found.items() if not isinstance(results.get(row), Failed)}
         return results
 
@@ -231,9 +190,9 @@ class Routing:
         for row in deleted:
             self._stays(row)
 
-        async def leave(place: _Place) -> Mapping[RowKey, Result]:
+        async def leave(place: Place) -> Mapping[RowKey, Result]:
             gone = [replace(one, manifests=()) for one in rows if self._leaves(place, one, results.get(one.row))]
-            return await self._at(place, gone) if gone else {}
+            return await place.deliver(gone) if gone else {}
 
         for found in await asyncio.gather(*(leave(place) for place in self._places.values())):
             for row, result in found.items():
@@ -243,7 +202,7 @@ class Routing:
             (self._doubtful.add if isinstance(results[one.row], Failed) else self._doubtful.discard)(one.row)
         return results
 
-    def _leaves(self, place: _Place, one: Desired, result: Result | None) -> bool:
+    def _leaves(self, place: Place, one: Desired, result: Result | None) -> bool:
         """A deletion is told to all, so that each remembers it. Where we can't know, we ask for what is new here."""
         if one.deleted:
             return True
@@ -257,16 +216,7 @@ class Routing:
     def _waits(self, row: RowKey) -> bool:
         return self._departures is not None and self._departures.generation(row) > 0
 
-    async def _at(self, place: _Place, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
-        try:
-            return await (await place.ready()).deliver(batch)
-        except TransientError as error:
-            return {one.row: Failed(error) for one in batch}
-
-    async def _inventory(self, place: _Place) -> Sequence[Held]:
-        return place.named(await (await place.ready()).inventory())
-
-    def _place(self, desired: Desired) -> _Place | None:
+    def _place(self, desired: Desired) -> Place | None:
         route = self._route_of(desired.environment)
         return None if route is None else self._places[route]
 
