@@ -37,16 +37,17 @@ STYLE: Final = """
 .rc-beside .rc-box { min-height: 0; }
 .rc-ok { --rc: light-dark(#15803d, #22a55a); } .rc-degraded { --rc: light-dark(#c2620b, #f59e42); }
 .rc-down { --rc: light-dark(#c81e1e, #f25c5c); }
-.rc-head { display: flex; gap: .5rem; align-items: baseline; justify-content: space-between; }
-.rc-head strong { font-size: .92rem; line-height: 1.25; font-weight: 600; }
+.rc-head { display: flex; flex-wrap: wrap; gap: 0 .5rem; align-items: baseline; justify-content: space-between; }
+.rc-head strong { flex: 1 1 0; min-width: min-content; font-size: .92rem; line-height: 1.25; font-weight: 600; }
 .rc-sign { flex: none; font-size: .75rem; font-weight: 600; white-space: nowrap;
   color: color-mix(in srgb, var(--rc) 82%, currentColor); }
 .rc-box dl { display: flex; flex-wrap: wrap; gap: .1rem .9rem; margin: .35rem 0 0; padding: 0 !important; }
 .rc-box dl { font-size: .8rem; }
-.rc-box dl div { display: flex; gap: .3rem; }
-.rc-box dt { opacity: .65; font-weight: 400; } .rc-box dd { margin: 0; font-variant-numeric: tabular-nums; }
+.rc-box dl div { display: flex; flex-wrap: wrap; gap: 0 .3rem; min-width: 0; }
+.rc-box dt { opacity: .65; font-weight: 400; }
+.rc-box dd { margin: 0; min-width: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .rc-box img { display: block; width: 100%; height: 1.75rem; margin-top: .4rem; }
-@media (max-width: 900px) {
+@media (max-width: 1200px) {
   .rc-way { grid-auto-flow: row; gap: 1.6rem; }
   .rc-way > li:not(:last-child)::after { content: "↓"; right: 50%; top: auto; bottom: -1.7rem; }
   .rc-beside { flex-wrap: wrap; }

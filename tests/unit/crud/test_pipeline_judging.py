@@ -192,7 +192,7 @@ def test_every_advice_leads_to_a_page_and_its_place_there(advice: Advice) -> Non
         ({"health": "Missing", "sync": "OutOfSync", "pending": 9}, "ok", None),
         ({"observed_at": ago(299)}, "ok", None),
         ({"health": "Degraded"}, "degraded", "argocd/rowcast is Degraded"),
-        ({"message": "failed to load"}, "degraded", "failed to load"),
+        ({"message": "failed to load:\n no\n"}, "degraded", "failed to load: no"),
         ({"message": "some failed", "refused": {"7": "denied"}}, "degraded", "1 row refused: denied"),
         (
             {"observed_at": ago(720), "message": "failed to load"},

@@ -20,7 +20,7 @@ def stale(facts: GitOpsEngine, now: datetime) -> bool:
 def engine(facts: GitOpsEngine, now: datetime) -> Verdict:
     """The engine. Rows that wait for it are no fault: it comes by itself."""
     if stale(facts, now):
-        said = ": ".join(filter(None, (f"{facts.sync}, {facts.health}", facts.message)))
+        said = ": ".join(filter(None, (f"{facts.sync}, {facts.health}", _line(facts.message))))
         return Verdict(
             "unknown",
             f"nothing was told of it for {duration(now - facts.observed_at)}; the last was {said}",
@@ -28,9 +28,14 @@ def engine(facts: GitOpsEngine, now: datetime) -> Verdict:
             Advice.ENGINE,
         )
     if facts.refused:
-        words = f"{count(len(facts.refused), 'row')} refused: {next(iter(facts.refused.values()))}"
+        words = f"{count(len(facts.refused), 'row')} refused: {_line(next(iter(facts.refused.values())))}"
         return Verdict("degraded", words, "mend the row, or what refuses it", Advice.ENGINE)
     if facts.message is not None or facts.health in _UNWELL:
-        words = facts.message or f"{facts.application} is {facts.health}"
+        words = _line(facts.message) or f"{facts.application} is {facts.health}"
         return Verdict("degraded", words, "mend the cause; it goes on by itself", Advice.ENGINE)
     return OK
+
+
+def _line(text: str | None) -> str:
+    """Flux ends its words with a line of its own."""
+    return " ".join((text or "").split())
