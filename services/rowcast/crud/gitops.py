@@ -6,7 +6,7 @@ Nothing is kept of single rows: the last message says which rows are behind, and
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, func, null, or_
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, delete, func, null, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from rowcast.crud.models import gitops_progress, sync_statuses
@@ -48,6 +48,11 @@ def save(connection: Connection, target: str, progress: Progress) -> bool:
         where=told.observed_at >= kept.observed_at,
     )
     return bool(connection.execute(upsert).rowcount)
+
+
+def forget(connection: Connection, target: str) -> None:
+    """No engine follows the target any more: its rows have no stage."""
+    connection.execute(delete(gitops_progress).where(gitops_progress.c.target == target))
 
 
 def stage() -> ColumnElement[str | None]:

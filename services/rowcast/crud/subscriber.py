@@ -85,6 +85,8 @@ class SyncStatusSubscriber:
             changed = sync_status.save(connection, report.target, report.statuses)
             if report.progress is not None:
                 gitops.save(connection, report.target, report.progress)
+            if report.unfollowed:
+                gitops.forget(connection, report.target)
             if gone:
                 deletions.settle(connection, gone, self._targets)
             return changed

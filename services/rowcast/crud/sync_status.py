@@ -11,6 +11,7 @@ from rowcast.crud.gitops import Progress
 from rowcast.crud.schemas import MAX_ID
 
 STALE, RETRYING = "stale", "retrying"
+NO_ENGINE = "none"
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
@@ -46,6 +47,8 @@ class Report(BaseModel):
     statuses: list[ReportedStatus]
     malformed: list[str]
     progress: Progress | None = None
+    unfollowed: bool = False
+    """No engine follows the target."""
 
 
 class _Envelope(BaseModel):
@@ -63,7 +66,9 @@ def read_report(data: object) -> Report:
             report.statuses.append(ReportedStatus.model_validate(raw))
         except ValidationError as error:
             report.malformed.append(f"statuses[{index}]: {summary(error)}")
-    if envelope.progress is not None:
+    if envelope.progress == NO_ENGINE:
+        report.unfollowed = True
+    elif envelope.progress is not None:
         try:
             report.progress = Progress.model_validate(envelope.progress)
         except ValidationError as error:

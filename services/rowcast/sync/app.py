@@ -53,6 +53,7 @@ def create_app(
             after_snapshot.run(),
             later.run(),
             *(engine.run() for engine in engines),
+            *([later.no_engine()] if settings.target == "git" and not engines else []),
         ]
         tasks = [asyncio.create_task(work) for work in works]
         if settings.reconcile_seconds:

@@ -33,6 +33,10 @@ class Later:
         for start in range(0, len(news), ROWS_AT_ONCE):
             self._waiting.put_nowait([_status(one, moment) for one in news[start : start + ROWS_AT_ONCE]])
 
+    async def no_engine(self) -> None:
+        """Tell, once, that no GitOps engine follows the target: one that did has said its last word."""
+        await self._publish({"target": self._target, "statuses": [], "progress": "none"})
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:

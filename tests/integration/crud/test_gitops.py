@@ -20,7 +20,11 @@ DELIVERED, BEFORE, AFTER = "2026-01-01T10:00:00Z", "2026-01-01T09:59:00Z", "2026
 
 def tell(crud: httpx.Client, *, observed_at: str = AFTER, **progress: Any) -> httpx.Response:
     told = {"application": "argocd/rowcast", "revision": "abc", "sync": "Synced", "health": "Healthy", "message": None}
-    data = {"target": "git", "statuses": [], "progress": {**told, "observed_at": observed_at, **progress}}
+    return post(crud, {**told, "observed_at": observed_at, **progress})
+
+
+def post(crud: httpx.Client, progress: Any) -> httpx.Response:
+    data = {"target": "git", "statuses": [], "progress": progress}
     event = {"specversion": "1.0", "type": "t", "source": "s", "id": "1", "data": data}
     route = crud.get("/dapr/subscribe").json()[0]["route"]
     return crud.post(route, json=event, headers={"content-type": "application/cloudevents+json"})
@@ -195,3 +199,13 @@ def test_since_when_an_engine_says_so_outlasts_its_being_told_again(crud: httpx.
 
 def since(crud: httpx.Client) -> datetime:
     return datetime.fromisoformat(stations(crud)["engine-git"]["facts"]["since"])
+
+
+def test_an_instance_without_an_engine_makes_crud_forget_what_one_has_said(crud: httpx.Client, row: Row) -> None:
+    tell(crud)
+    assert stage(crud, row) == ("healthy", None)
+
+    post(crud, "none")
+
+    assert stage(crud, row) == (None, None)
+    assert "engine-git" not in stations(crud)

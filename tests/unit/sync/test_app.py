@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,8 +27,12 @@ REPLAYS = "/events/replays/bulk"
 
 
 class Published(list[tuple[str, Any]]):
+    def __init__(self) -> None:
+        self.heard = asyncio.Event()
+
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         self.append((topic, data))
+        self.heard.set()
 
 
 @pytest.fixture
@@ -149,3 +155,14 @@ async def test_the_token_is_asked_of_everybody_but_the_probes(target: MemoryTarg
         assert (await http.get("/healthz")).status_code == 200
         answer = await http.post("/events/rows", json=event(), headers={"dapr-api-token": "secret"})
         assert answer.status_code == 200
+
+
+async def test_a_git_instance_that_no_engine_follows_says_so_once(
+    target: MemoryTarget, published: Published, tmp_path: Path
+) -> None:
+    """Or what one has said before it was taken away would stand for ever."""
+    settings = SyncSettings(target="git", git_url="file:///nowhere", git_cache=tmp_path)
+    app = create_app(settings, target, published, FakeTable(lsn=0))
+    async with app.router.lifespan_context(app), asyncio.timeout(20):
+        await published.heard.wait()
+    assert list(published) == [("rowcast.sync-status", {"target": "git", "statuses": [], "progress": "none"})]
