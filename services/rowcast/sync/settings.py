@@ -61,6 +61,8 @@ class SyncSettings(Settings):
     """What kind of key that is: one of SSH, or one that `gpg --export-secret-keys` has written."""
     git_username: str = "rowcast"
     """The user's name at an http(s) remote; any will do for most forges' tokens."""
+    git_username_file: Path | None = None
+    """A file with that name, in its place; read anew at each use."""
     git_password_file: Path | None = None
     """A file with the password or token for an http(s) remote; read anew at each use."""
     git_ssh_key: Path | None = None

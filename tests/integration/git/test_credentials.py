@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +20,17 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_password_that_is_changed_is_taken_up_without_a_restart(place: Git, tmp_path: Path) -> None:
-    secret, configuration = tmp_path / "password", tmp_path / "gitconfig"
+    """As in the cluster: by the files of a mounted secret."""
+    secret, name = tmp_path / "password", tmp_path / "username"
     secret.write_text("old")
-    # As in the cluster: a helper that reads a mounted secret at each call.
-    helper = f'"!f() {{ echo username={USER}; echo password=$(cat {secret}); }}; f"'
-    configuration.write_text(f"[credential]\n\thelper = {helper}\n")
+    name.write_text(USER)
     git("-C", str(place.repository), "config", "http.receivepack", "true")
     port = next(free_ports())
     url = f"http://127.0.0.1:{port}/{place.repository.name}"
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(configuration)}
     with GitServer(place.repository.parent, port, "old").running() as server:
-        target = GitTarget(replace(place.settings(), url=url, environment=environment))
+        target = GitTarget(
+            replace(place.settings(), url=url, username="nobody", username_file=name, password_file=secret)
+        )
         await target.start()
         try:
             server.password = "new"

@@ -168,6 +168,7 @@ def test_sync_has_the_settings_defaults_unless_told_otherwise(component: str, mo
     loaded = SyncSettings.load()
 
     own = {"http_host", "http_port", "app_api_token", "dapr_api_token", "namespace", "git_url", "git_cache"}
+    own |= {"git_username_file", "git_password_file"}
     changed = {name for name in SyncSettings.model_fields if getattr(loaded, name) != getattr(default, name)}
     assert changed <= own
 

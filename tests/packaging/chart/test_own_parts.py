@@ -126,25 +126,17 @@ def test_git_over_https_logs_in_by_a_secret_that_is_read_at_each_call() -> None:
 
     assert sync.environment["ROWCAST_GIT_URL"] == "https://git.example/platform/configurations.git"
     assert sync.environment["GIT_SSL_CAINFO"] == "/etc/rowcast/git-ca/ca.crt"
-    assert "GIT_SSH_COMMAND" not in sync.environment
+    assert "ROWCAST_GIT_SSH_KEY" not in sync.environment
+    assert sync.environment["ROWCAST_GIT_USERNAME_FILE"] == "/etc/rowcast/git/username"
+    assert sync.environment["ROWCAST_GIT_PASSWORD_FILE"] == "/etc/rowcast/git/password"
     assert _secret_at(sync, "/etc/rowcast/git") == "rowcast-git"
-    helper = one(manifests, "ConfigMap", "rowcast-sync-git")["data"]["gitconfig"]
-    assert "/etc/rowcast/git/username" in helper
-    assert "/etc/rowcast/git/password" in helper
 
 
 def test_git_over_ssh_knows_its_host_and_uses_its_key_alone() -> None:
     for values in ("external-everything-values.yaml", "production-values.yaml"):
         manifests = render(values=CI / values)
-        command = pod(manifests, "sync-git").environment["GIT_SSH_COMMAND"]
+        environment = pod(manifests, "sync-git").environment
 
-        assert "\n" not in command.strip()
-        for option in (
-            "-i /etc/rowcast/git/ssh-privatekey",
-            "IdentitiesOnly=yes",
-            "StrictHostKeyChecking=yes",
-            "UserKnownHostsFile=/etc/rowcast/git/known_hosts",
-        ):
-            assert option in command
-        assert "GIT_CONFIG_GLOBAL" not in pod(manifests, "sync-git").environment
-        assert "rowcast-sync-git" not in of_kind(manifests, "ConfigMap")
+        assert environment["ROWCAST_GIT_SSH_KEY"] == "/etc/rowcast/git/ssh-privatekey"
+        assert environment["ROWCAST_GIT_KNOWN_HOSTS"] == "/etc/rowcast/git/known_hosts"
+        assert "ROWCAST_GIT_PASSWORD_FILE" not in environment

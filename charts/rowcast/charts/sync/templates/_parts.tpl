@@ -71,12 +71,11 @@ env:
     value: {{ printf "%s/%s" (ternary $root.Values.global.gitops.argocd.namespace "$(GITOPS_NAMESPACE)" (eq $engine "argocd")) (include "rowcast.fullname" $root) }}
   {{- end }}
   {{- if eq (include "sync.git.ssh" $root) "true" }}
-  - name: GIT_SSH_COMMAND
-    value: >-
-      ssh -F /dev/null -i /etc/rowcast/git/ssh-privatekey -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10
-      -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/etc/rowcast/git/known_hosts
+  - {name: ROWCAST_GIT_SSH_KEY, value: /etc/rowcast/git/ssh-privatekey}
+  - {name: ROWCAST_GIT_KNOWN_HOSTS, value: /etc/rowcast/git/known_hosts}
   {{- else }}
-  - {name: GIT_CONFIG_GLOBAL, value: /etc/rowcast/gitconfig/gitconfig}
+  - {name: ROWCAST_GIT_USERNAME_FILE, value: /etc/rowcast/git/username}
+  - {name: ROWCAST_GIT_PASSWORD_FILE, value: /etc/rowcast/git/password}
   {{- if $git.caSecret.name }}
   - {name: GIT_SSL_CAINFO, value: /etc/rowcast/git-ca/{{ $git.caSecret.key }}}
   {{- end }}
@@ -102,10 +101,6 @@ volumes:
     emptyDir: {sizeLimit: {{ $sync.git.cacheSize }}}
   - name: git
     secret: {secretName: {{ include "rowcast.git.secretName" $root }}, defaultMode: 0440}
-  {{- if ne (include "sync.git.ssh" $root) "true" }}
-  - name: gitconfig
-    configMap: {name: {{ include "rowcast.name" (dict "root" $root "component" "sync-git") }}}
-  {{- end }}
   {{- with $git.caSecret.name }}
   - name: git-ca
     secret: {secretName: {{ . }}}
@@ -121,9 +116,6 @@ volumes:
 mounts:
   - {name: cache, mountPath: /var/cache/rowcast}
   - {name: git, mountPath: /etc/rowcast/git, readOnly: true}
-  {{- if ne (include "sync.git.ssh" $root) "true" }}
-  - {name: gitconfig, mountPath: /etc/rowcast/gitconfig, readOnly: true}
-  {{- end }}
   {{- if $git.caSecret.name }}
   - {name: git-ca, mountPath: /etc/rowcast/git-ca, readOnly: true}
   {{- end }}
@@ -168,4 +160,34 @@ mounts:
 {{/* Where the engine's objects are: Argo CD's are in its own namespace. */}}
 {{- define "sync.gitops.namespace" -}}
 {{- ternary .Values.global.gitops.argocd.namespace .Release.Namespace (eq .Values.global.gitops.engine "argocd") -}}
+{{- end -}}
+
+{{/* dict root, target, namespace, rules: what an instance's account may do in a namespace. */}}
+{{- define "sync.role" -}}
+{{- $name := dict "root" .root "component" (printf "sync-%s" .target) -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ include "rowcast.name" $name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "rowcast.labels" $name | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ include "rowcast.name" $name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "rowcast.labels" $name | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ include "rowcast.name" $name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "rowcast.name" $name }}
+    namespace: {{ .root.Release.Namespace }}
 {{- end -}}

@@ -17,7 +17,7 @@ def variables(settings: GitSettings) -> Mapping[str, str]:
     """What git's processes see of the settings for logging in: names of files, and nothing that is in them."""
     found: dict[str, str] = {}
     if settings.password_file is not None:
-        found |= _configuration(_helper(settings.url, settings.username, settings.password_file))
+        found |= _configuration(_helper(settings, settings.password_file))
     if settings.ssh_key is not None or settings.known_hosts is not None:
         found["GIT_SSH_COMMAND"] = shlex.join(["ssh", *_SSH, *_ssh(settings)])
     return found
@@ -26,6 +26,7 @@ def variables(settings: GitSettings) -> Mapping[str, str]:
 def readable(settings: GitSettings) -> None:
     """Raises TransientError for the file of a login that can't be read: git would say that it was refused."""
     for what, path in (
+        ("user's name", settings.username_file),
         ("password", settings.password_file),
         ("SSH key", settings.ssh_key),
         ("known hosts", settings.known_hosts),
@@ -43,13 +44,19 @@ def require(path: Path, what: str) -> None:
         raise TransientError(f"the file of the {what} cannot be read: {path}: {error.strerror}") from error
 
 
-def _helper(url: str, username: str, password: Path) -> Iterator[tuple[str, str]]:
+def _helper(settings: GitSettings, password: Path) -> Iterator[tuple[str, str]]:
     """A credential helper (gitcredentials(7)) for the remote's host alone: a redirection elsewhere gets nothing."""
-    parts = urlsplit(url)
+    parts = urlsplit(settings.url)
     host = parts.netloc.rpartition("@")[2]
-    words = f"echo username={shlex.quote(username)}; printf 'password=%s\\n' \"$(cat {shlex.quote(str(password))})\""
+    name = shlex.quote(settings.username) if settings.username_file is None else _content(settings.username_file)
+    words = f"printf 'username=%s\\npassword=%s\\n' {name} {_content(password)}"
     yield "credential.helper", ""
     yield f"credential.{parts.scheme}://{host}.helper", f'!f() {{ test "$1" = get && {{ {words}; }}; }}; f'
+
+
+def _content(file: Path) -> str:
+    """A word of the shell."""
+    return f'"$(cat {shlex.quote(str(file))})"'
 
 
 def _configuration(entries: Iterator[tuple[str, str]]) -> dict[str, str]:

@@ -26,6 +26,7 @@ def make_target(settings: SyncSettings, environment: Mapping[str, str], on_push:
         signing_key=settings.git_signing_key,
         signing_format=settings.git_signing_format,
         username=settings.git_username,
+        username_file=settings.git_username_file,
         password_file=settings.git_password_file,
         ssh_key=settings.git_ssh_key,
         known_hosts=settings.git_known_hosts,

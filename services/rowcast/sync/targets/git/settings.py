@@ -35,6 +35,8 @@ class GitSettings:
     """A private key that signs commits, read anew for each: of SSH, or as `gpg --export-secret-keys` writes it."""
     signing_format: Literal["ssh", "openpgp"] = "ssh"
     username: str = "rowcast"
+    username_file: Path | None = None
+    """Has the name in the place of `username`."""
     password_file: Path | None = None
     """The password or token of an http(s) remote, read anew at each use."""
     ssh_key: Path | None = None
