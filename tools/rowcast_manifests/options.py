@@ -78,6 +78,33 @@ OPTIONS: tuple[Option, ...] = (
         after=("target-git",),
     ),
     Option(
+        "pull-requests",
+        "Changes are proposed: the forge's kind and URL in sync-git's environment, its token in rowcast-forge.",
+        {
+            "global": {
+                "git": {
+                    "mode": "pull-request",
+                    "forge": {
+                        "kind": "gitea",
+                        "url": "https://git.example.com/api/v1",
+                        "tokenSecret": {"name": "rowcast-forge"},
+                    },
+                }
+            }
+        },
+        after=("target-git", "external-git"),
+    ),
+    Option(
+        "environments",
+        "Single environments at other places: which ones, in ROWCAST_ENVIRONMENTS of sync-k8s and sync-git.",
+        {
+            "sync": {
+                "k8s": {"environments": {"prod": None}},
+                "git": {"environments": {"*": None, "prod": {}}},
+            }
+        },
+    ),
+    Option(
         "argocd",
         "Argo CD applies what is committed.",
         {"global": {"gitops": {"engine": "argocd"}}},
