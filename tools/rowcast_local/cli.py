@@ -67,6 +67,8 @@ def up(
         without = OWN_SERVICES if parts_only else ()
         settings = with_settings(load_settings(State(state_folder()).settings), given or (), OWN_SERVICES)
         platform = Platform(state_folder(), progress=progress, without=without, gitops=engine, settings=settings)
+        if platform.running and (given or platform.gitops != Platform(state_folder()).gitops):
+            raise PlatformError("the platform is running, and settings count from a start on: ./task down, then again")
         if platform.running:
             console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
             return
