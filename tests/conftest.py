@@ -22,6 +22,9 @@ SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/in
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
+FOR_TESTS = ("ROWCAST_CACHE", "ROWCAST_CLUSTER", "ROWCAST_MAVEN_REPOSITORY", "ROWCAST_PICTURES")
+PARTLY_OURS = ("KUBECONFIG", "DAPR_HTTP_PORT", "DAPR_API_TOKEN", "APP_API_TOKEN")
+
 
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]
     """Several workers (`-n`) never start the same servers twice: whatever shares them stays together.
@@ -34,6 +37,13 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
         if path.startswith(ON_THE_PLATFORM) and path not in OF_THEIR_OWN:
             return "platform"
         return next((shared for shared in SHARED if path.startswith(shared)), path)
+
+
+def pytest_configure() -> None:
+    """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform."""
+    for name in [*os.environ]:
+        if name in PARTLY_OURS or (name.startswith("ROWCAST_") and name not in FOR_TESTS):
+            del os.environ[name]
 
 
 @pytest.hookimpl(optionalhook=True)
