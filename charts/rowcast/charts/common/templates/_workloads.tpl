@@ -111,3 +111,11 @@ spec:
       {{- include "rowcast.selectorLabels" . | nindent 6 }}
 {{- end }}
 {{- end -}}
+
+{{/* A folder of a volume: waits, in a start script, until nobody else uses it. A pod that was deleted by force may still
+     be going on the node when the next one starts, and two servers on one volume lose data. The lock is this shell's and
+     its children's; it goes with the last of them. */}}
+{{- define "rowcast.alone" -}}
+exec 9>"{{ . }}/.lock"
+flock --nonblock 9 || { echo "another pod still has {{ . }}: waiting for its end" >&2; flock 9; }
+{{- end -}}

@@ -25,6 +25,7 @@ start.sh: |
   set -eu
   umask 077
   repository=/srv/git/rowcast.git
+  {{- include "rowcast.alone" "/srv/git" | nindent 2 }}
   # Made aside, so that a half-made one is never taken for the whole.
   if [ ! -e "$repository" ]; then
       rm -rf "$repository.making"
@@ -32,6 +33,8 @@ start.sh: |
       git --git-dir="$repository.making" config http.receivepack true
       mv "$repository.making" "$repository"
   fi
+  # What git was killed at has left its locks, and nobody else is here who could hold one.
+  find "$repository" -name '*.lock' -type f -delete
   printf '%s:%s\n' "$(cat /etc/rowcast/git/username)" "$(cat /etc/rowcast/git/password)" >/tmp/users
   exec lighttpd -D -f /etc/git-server/lighttpd.conf
 {{- end -}}

@@ -7,6 +7,7 @@ start.sh: |
   set -eu
   umask 077
   volume=$(dirname "$PGDATA")
+  {{- include "rowcast.alone" "$volume" | nindent 2 }}
   rm -rf "$volume"/.making.*
   if [ ! -s "$PGDATA/PG_VERSION" ]; then
       making="$volume/.making.$$"
