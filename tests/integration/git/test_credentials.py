@@ -13,7 +13,8 @@ from contract.targets.rows import saved
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
-from rowcast.sync.targets.git import GitTarget
+from rowcast.sync.targets.git import GitSettings, GitTarget
+from rowcast.sync.targets.git.credentials import readable, variables
 from rowcast_local.ports import free_ports
 
 pytestmark = pytest.mark.anyio
@@ -46,3 +47,14 @@ async def test_a_password_that_is_changed_is_taken_up_without_a_restart(place: G
     assert isinstance(result, Delivered)
     assert result.outcome is Outcome.CREATED
     assert set(place.observe()) == {"a"}
+
+
+@pytest.mark.parametrize("url", ["ssh://git@git.example/x.git", "git@git.example:x.git", "file:///x.git"])
+def test_a_password_that_is_not_there_is_no_matter_to_a_remote_that_takes_none(url: str, tmp_path: Path) -> None:
+    """A secret for SSH has a key and no password; the Kustomize base names the files of both."""
+    missing = tmp_path / "nothing"
+    settings = GitSettings(url=url, cache=tmp_path, username_file=missing, password_file=missing)
+    readable(settings)
+    assert variables(settings) == {}
+    with pytest.raises(TransientError, match="user's name cannot be read"):
+        readable(replace(settings, url="https://git.example/x.git"))

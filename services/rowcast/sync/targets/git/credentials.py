@@ -16,7 +16,7 @@ _SSH = ("-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o
 def variables(settings: GitSettings) -> Mapping[str, str]:
     """What git's processes see of the settings for logging in: names of files, and nothing that is in them."""
     found: dict[str, str] = {}
-    if settings.password_file is not None:
+    if settings.password_file is not None and _by_http(settings):
         found |= _configuration(_helper(settings, settings.password_file))
     if settings.ssh_key is not None or settings.known_hosts is not None:
         found["GIT_SSH_COMMAND"] = shlex.join(["ssh", *_SSH, *_ssh(settings)])
@@ -25,14 +25,19 @@ def variables(settings: GitSettings) -> Mapping[str, str]:
 
 def readable(settings: GitSettings) -> None:
     """Raises TransientError for the file of a login that can't be read: git would say that it was refused."""
+    # A remote by SSH has no password, whatever else is set for it.
+    login = (("user's name", settings.username_file), ("password", settings.password_file))
     for what, path in (
-        ("user's name", settings.username_file),
-        ("password", settings.password_file),
+        *(login if _by_http(settings) else ()),
         ("SSH key", settings.ssh_key),
         ("known hosts", settings.known_hosts),
     ):
         if path is not None:
             require(path, what)
+
+
+def _by_http(settings: GitSettings) -> bool:
+    return urlsplit(settings.url).scheme in ("http", "https")
 
 
 def require(path: Path, what: str) -> None:
