@@ -25,6 +25,7 @@ from rowcast.crud.routes import (
     details,
     exports,
     imports,
+    late,
     lists,
     pipeline,
     previews,
@@ -47,6 +48,7 @@ with every change; send it as `If-Match` to change only what you saw. `x-rowcast
 ROUTES = (
     lists,
     snapshots,
+    late,
     batches,
     imports,
     exports,

@@ -18,7 +18,7 @@ from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.sync import subscription
 from rowcast.sync.delivery import Delivery
-from rowcast.sync.facts import Facts
+from rowcast.sync.facts import Facts, utc_now
 from rowcast.sync.facts_route import add_route as add_facts_route
 from rowcast.sync.gitops import GitOps
 from rowcast.sync.hindsight import Hindsight
@@ -26,9 +26,10 @@ from rowcast.sync.metrics import GitOpsMetrics, ReconcileMetrics, SyncMetrics, W
 from rowcast.sync.preview_routes import add_routes as add_preview_routes
 from rowcast.sync.reconcile import routes as reconcile_routes
 from rowcast.sync.reconcile.reconciler import Reconciler
-from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Period
+from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Late, Period
 from rowcast.sync.reconcile.table import CrudTable, Table
 from rowcast.sync.reporting import Publisher, Topics
+from rowcast.sync.retries import Retries
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.starting import Starting
 from rowcast.sync.telling import Later
@@ -52,6 +53,8 @@ def create_app(
             drift.run(),
             after_snapshot.run(),
             later.run(),
+            delivery.run(),
+            *([late.run()] if table is None else []),
             *(engine.run() for engine in engines),
             *([later.no_engine()] if settings.target == "git" and not engines else []),
         ]
@@ -74,7 +77,8 @@ def create_app(
     metrics = SyncMetrics(settings.target, equipment.registry)
     topics = Topics(settings.status_topic, settings.dead_letter_topic)
     told = sidecar if publisher is None else publisher
-    facts = Facts()
+    retries = Retries(utc_now)
+    facts = Facts(retries=retries)
     WorkMetrics(settings.target, facts, equipment.registry)
     correct = settings.drift == "correct"
     source = crud if table is None else table
@@ -83,6 +87,7 @@ def create_app(
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
+    late = Late(reconciler, crud, settings.target, lambda row: retries.get(row) is not None)
     starting.listen(drift.notice)
     engines = []
     if settings.gitops_engine != "none":
@@ -91,7 +96,9 @@ def create_app(
     later = Later(settings.target, told, topics.status)
     starting.tell(later.notice)
     hindsight = Hindsight(starting, source)
-    delivery = Delivery(starting, told, topics, metrics, facts, equipment.tracing, after_snapshot.notice, hindsight)
+    delivery = Delivery(
+        starting, told, topics, metrics, retries, facts, equipment.tracing, after_snapshot.notice, hindsight
+    )
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
     add_preview_routes(app, starting)

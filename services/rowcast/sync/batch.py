@@ -25,8 +25,9 @@ class Entry:
 class Batch:
     """What its entries decoded to, which of them must come again, and what is to be told of it.
 
-    `statuses` and `dead` are the messages to publish, the latter with the entries that each of them stands for;
-    `trouble` has rows (`id@generation`) by what was wrong with them.
+    `rows` has the entries of each row, that of its newest state last. `statuses` and `dead` are messages to publish,
+    the latter with the entries that each of them stands for; `trouble` has rows (`id@generation`) by what was wrong
+    with them. `whole`: the target took none of them, and said so of all at once.
     """
 
     entries: Sequence[Entry]
@@ -39,4 +40,5 @@ class Batch:
     trouble: dict[str, list[str]] = field(default_factory=dict)
     failures: dict[RowKey, str] = field(default_factory=dict)
     reason: str = ""
+    whole: bool = False
     spans: BatchSpans | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from rowcast.core.events import Change
 from rowcast.core.ports import RowKey
+from rowcast.sync.retries import Retries
 
 FORGET = timedelta(seconds=60)
 """A retry that hasn't come again for so long went to another instance: the sidecar's longest pause is 5 s."""
@@ -30,7 +31,7 @@ class _Retry:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Rows whose last delivery failed for a reason that passes: how many, since when the first, and why the last."""
+    """Rows whose last delivery failed for a reason that passes: how many, and since when and why the first of them."""
 
     rows: int
     since: datetime | None = None
@@ -48,6 +49,7 @@ class Facts:
     """Told by the delivery, asked by `GET /facts` and Prometheus. Lives as long as the instance."""
 
     clock: Callable[[], datetime] = utc_now
+    retries: Retries | None = None
     batches: dict[int, tuple[datetime, int]] = field(default_factory=dict)
     events: int = 0
     last_event: dict[str, Any] | None = None
@@ -113,10 +115,13 @@ class Facts:
         late = self.clock() - FORGET
         for row in [row for row, retry in self._retries.items() if retry.last < late]:
             del self._retries[row]
-        if not self._retries:
+        waiting = list(self.retries.waiting()) if self.retries is not None else []
+        trouble = [(retry.since, retry.error) for retry in self._retries.values()]
+        trouble += [(one.since, one.error) for one in waiting]
+        if not trouble:
             return Retrying(0)
-        latest = max(self._retries.values(), key=lambda retry: retry.last)
-        return Retrying(len(self._retries), min(retry.since for retry in self._retries.values()), latest.error)
+        since, error = min(trouble)
+        return Retrying(len(trouble), since, error)
 
     def in_flight_since(self) -> datetime | None:
         """When the batch came that has waited longest for its answer."""

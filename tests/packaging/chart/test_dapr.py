@@ -25,7 +25,8 @@ def test_sync_may_read_the_table_and_nothing_else() -> None:
 
     for policy in policies:
         if policy["appId"].startswith("sync-"):
-            assert policy["operations"] == [{"name": "/appconfigs:snapshot", "httpVerb": ["GET"], "action": "allow"}]
+            routes = ["/appconfigs:snapshot", "/appconfigs:late"]
+            assert policy["operations"] == [{"name": one, "httpVerb": ["GET"], "action": "allow"} for one in routes]
 
 
 def test_only_crud_calls_the_others_and_only_what_the_dashboard_asks_it() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -10,14 +14,36 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.ports import Result, RowKey
+from rowcast.core.render import Desired
+from rowcast.sync import retries
 from rowcast.sync.batch import Entry
-from rowcast.sync.delivery import Delivery
+from rowcast.sync.delivery import INTERNAL_ERROR, Delivery
+from rowcast.sync.facts import utc_now
 from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.reporting import Topics
+from rowcast.sync.retries import Retries
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 
 pytestmark = pytest.mark.anyio
+ROW, OTHER = ("app_configs", 1), ("app_configs", 2)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what happens at its own time."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - between two looks; the condition decides
+            await asyncio.sleep(0.005)
+
+
+class BrokenTarget(MemoryTarget):
+    """Has a bug that row 1 brings out."""
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        if any(desired.row == ROW for desired in batch):
+            raise TypeError("odd")
+        return await super().deliver(batch)
 
 
 @dataclass
@@ -29,11 +55,22 @@ class Bench:
     broken_topics: set[str] = field(default_factory=set)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     read_by_a_snapshot: int = 0
+    capacity: int = 1_000
+    late: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         metrics = SyncMetrics("memory", self.registry)
         topics = Topics("status", "dead")
-        self._delivery = Delivery(self.target, self, topics, metrics, on_snapshot=self._count)
+        self.retries = Retries(lambda: utc_now() - self.late, self.capacity)
+        self._delivery = Delivery(self.target, self, topics, metrics, self.retries, on_snapshot=self._count)
+
+    @asynccontextmanager
+    async def trying_again(self) -> AsyncIterator[None]:
+        """Meanwhile rows that wait are tried."""
+        task = asyncio.create_task(self._delivery.run())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     def _count(self) -> None:
         self.read_by_a_snapshot += 1
@@ -116,13 +153,92 @@ async def test_a_target_that_is_down_has_the_whole_batch_again_and_nothing_is_re
     assert bench.published == []
 
 
-async def test_all_events_of_a_row_that_must_be_retried_come_again_and_no_other_rows(bench: Bench) -> None:
-    bench.target.refused["app_configs", 1] = TransientError("429")
+async def test_a_row_that_must_be_tried_again_waits_apart_and_no_event_waits_for_it(bench: Bench) -> None:
+    bench.target.refused[ROW] = TransientError("429")
 
     retry = await bench.deliver(event(row_id=1), event(row_id=2, name="b"), event(row_id=1, generation=2))
 
-    assert retry == {"0", "2"}
+    assert retry == set()
     assert bench.statuses() == [(2, 1, "created")]
+    assert len(bench.retries) == 1
+
+    async with bench.trying_again():
+        del bench.target.refused[ROW]
+        await until(lambda: len(bench.retries) == 0)
+    assert bench.statuses() == [(2, 1, "created"), (1, 2, "created")]
+
+
+async def test_what_comes_of_a_row_that_waits_joins_it_and_the_newest_state_is_delivered(bench: Bench) -> None:
+    bench.target.refused[ROW] = TransientError("429")
+    await bench.deliver(event(row_id=1, generation=2))
+
+    assert await bench.deliver(event(row_id=1, generation=4), event(row_id=1, generation=1)) == set()
+    assert await bench.deliver(event(row_id=1, generation=3), event(row_id=2, name="b")) == set()
+    del bench.target.refused[ROW]
+    async with bench.trying_again():
+        await until(lambda: len(bench.retries) == 0)
+
+    assert bench.statuses() == [(2, 1, "created"), (1, 4, "created")]
+
+
+async def test_a_row_that_waits_and_is_then_refused_for_good_is_a_dead_letter_with_its_event(bench: Bench) -> None:
+    bench.target.refused[ROW] = TransientError("429")
+    await bench.deliver(event(row_id=1))
+    bench.target.refused[ROW] = PermanentError("rejected", "spec.branch: too long")
+
+    async with bench.trying_again():
+        await until(lambda: len(bench.retries) == 0)
+
+    (letter,) = bench.letters()
+    assert (letter["reason"], letter["event"], letter["position"]) == ("rejected", event(row_id=1), {"__offset": "0"})
+
+
+async def test_a_row_that_arrived_and_whose_status_can_not_be_told_waits_until_it_can(bench: Bench) -> None:
+    bench.target.refused[ROW] = TransientError("429")
+    await bench.deliver(event(row_id=1))
+    bench.broken_topics.add("status")
+    del bench.target.refused[ROW]
+
+    async with bench.trying_again():
+        await until(lambda: bench.target.store.version == 1)
+        bench.broken_topics.clear()
+        await until(lambda: len(bench.retries) == 0)
+
+    assert bench.statuses() == [(1, 1, "unchanged")]
+
+
+async def test_rows_for_which_there_is_no_room_are_left_with_the_broker() -> None:
+    bench = Bench(capacity=1)
+    bench.target.refused |= {ROW: TransientError("429"), OTHER: TransientError("429")}
+
+    retry = await bench.deliver(event(row_id=1), event(row_id=2, name="b"), event(row_id=3, name="c"))
+
+    assert retry == {"1"}
+    assert bench.statuses() == [(3, 1, "created")]
+
+
+async def test_an_event_that_makes_us_fail_keeps_none_of_its_neighbours_waiting() -> None:
+    bench = Bench(target=BrokenTarget())
+
+    retry = await bench.deliver(*(event(row_id=n, name=f"n{n}") for n in range(10)))
+
+    assert retry == set()
+    assert sorted(row for row, _, _ in bench.statuses()) == [0, *range(2, 10)]
+    assert bench.registry.get_sample_value("rowcast_sync_errors_total", {"target": "memory", "class": "bug"}) == 1
+    (waiting,) = bench.retries.waiting()
+    assert waiting.error == "TypeError('odd')"
+
+
+async def test_what_makes_us_fail_and_has_no_row_is_a_dead_letter(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(_event: object) -> None:
+        raise RecursionError("deep")
+
+    monkeypatch.setattr("rowcast.sync.delivery.decode", decode)
+
+    assert await bench.deliver(event()) == set()
+    assert [letter["reason"] for letter in bench.letters()] == [INTERNAL_ERROR]
 
 
 async def test_an_undecodable_event_is_dead_lettered_with_reason_position_and_payload_and_its_neighbours_go_on(
@@ -166,23 +282,24 @@ async def test_a_batch_whose_status_can_not_be_told_comes_again_and_is_told_then
 
 
 async def test_a_row_that_keeps_failing_says_why_and_goes_on_as_pending(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(target=MemoryTarget(down="the branch is protected"))
-    clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr("rowcast.sync.delivery.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(retries, "LONGEST_SECONDS", 0.001)
+    bench = Bench(late=timedelta(seconds=3))
+    bench.target.refused |= {ROW: TransientError("the webhook is down"), OTHER: TransientError("the webhook is down")}
 
-    for _ in range(3):
-        assert await bench.deliver(event(row_id=1, generation=2), event("d", row_id=2, generation=1)) == {"0", "1"}
+    assert await bench.deliver(event(row_id=1, generation=2), event("d", row_id=2, generation=1)) == set()
+    async with bench.trying_again():
+        tries = bench.target.tries
+        await until(lambda: bench.target.tries > tries + 3)
 
     assert bench.statuses() == [(1, 2, "retrying")]
     (_, message) = bench.published[0]
-    assert message["statuses"][0]["error"] == "the branch is protected"
+    assert message["statuses"][0]["error"] == "the webhook is down"
 
 
-async def test_a_short_trouble_is_no_news() -> None:
-    bench = Bench(target=MemoryTarget(down="lost a race"))
+async def test_a_short_trouble_is_no_news(bench: Bench) -> None:
+    bench.target.refused[ROW] = TransientError("lost a race")
 
-    for _ in range(3):
-        await bench.deliver(event())
+    await bench.deliver(event())
 
     assert bench.statuses() == []
 

@@ -9,11 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.sync.batch import Entry
 from rowcast.sync.delivery import Delivery
+from rowcast.sync.facts import utc_now
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.reconcile.table import IDS_AT_ONCE
 from rowcast.sync.reconcile.visibility import Visibility
 from rowcast.sync.reporting import Topics
+from rowcast.sync.retries import Retries
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event, row
 from unit.sync.test_reconciler import FakeTable
@@ -32,7 +34,9 @@ class Bench:
         self.outcomes: list[tuple[int, str]] = []
         metrics = SyncMetrics("memory", CollectorRegistry())
         topics = Topics("status", "dead")
-        self._delivery = Delivery(self.target, self, topics, metrics, hindsight=Hindsight(self.target, self.table))
+        retries = Retries(utc_now, capacity=0)
+        hindsight = Hindsight(self.target, self.table)
+        self._delivery = Delivery(self.target, self, topics, metrics, retries, hindsight=hindsight)
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         self.outcomes += [(status["row_id"], status["outcome"]) for status in data["statuses"]]

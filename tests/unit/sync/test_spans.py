@@ -13,8 +13,10 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.events import decode
 from rowcast.runtime.tracing import Tracing
 from rowcast.sync.delivery import Delivery
+from rowcast.sync.facts import utc_now
 from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.reporting import Topics
+from rowcast.sync.retries import Retries
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 from unit.sync.test_delivery import Bench
@@ -34,7 +36,9 @@ def bench(exporter: InMemorySpanExporter) -> Iterator[Bench]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     bench = Bench(MemoryTarget())
     metrics = SyncMetrics("memory", CollectorRegistry())
-    bench._delivery = Delivery(bench.target, bench, Topics("status", "dead"), metrics, tracing=Tracing(provider))
+    bench._delivery = Delivery(
+        bench.target, bench, Topics("status", "dead"), metrics, Retries(utc_now), tracing=Tracing(provider)
+    )
     yield bench
     provider.shutdown()
 

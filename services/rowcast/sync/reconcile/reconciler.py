@@ -14,7 +14,7 @@ from rowcast.runtime.logging import get_logger
 from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
-from rowcast.sync.reconcile.table import Table
+from rowcast.sync.reconcile.table import LateRow, Table
 from rowcast.sync.reporting import Publisher
 
 BATCH = 500
@@ -81,6 +81,15 @@ class Reconciler:
         for _, result in settled.results.values():
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError):
                 raise result.error
+
+    async def late(self, rows: Sequence[LateRow]) -> int:
+        """Deliver rows that have not arrived, and tell what became of them; how many have still to be tried again.
+
+        Raises TransientError when none could be.
+        """
+        settled = await self._settling.late(rows)
+        await self._report(settled)
+        return sum(not told(result) for _, result in settled.results.values())
 
     async def _execute(self, run: Run, prune_limit: float | None) -> None:
         run.plan = await self._compare(run)

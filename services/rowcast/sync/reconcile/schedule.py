@@ -1,9 +1,11 @@
-"""When to reconcile: now and then, after a snapshot, and at once the rows that a target shows to have drifted."""
+"""When to reconcile: now and then, after a snapshot, single rows that are late, and at once those that have drifted."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -13,10 +15,16 @@ from rowcast.runtime.logging import get_logger
 from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
+from rowcast.sync.reconcile.table import TABLE, LateRow
 
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
 GATHER_SECONDS = 0.2
+LATE_SECONDS = 60.0
+"""How often late rows are looked for; those are late that were changed half of it ago."""
+LATE_AGAIN_SECONDS = 10.0
+FIRST_LATE_SECONDS = 10.0
+"""After a start: what waited in the instance before is to wait no longer than that."""
 QUIET_SECONDS = 2.0
 """A snapshot that has sent nothing for so long is taken to be over; too early a reconcile does no harm."""
 
@@ -84,6 +92,60 @@ class AfterSnapshot:
             return False
         await self._reconciler.execute(run, self._prune_limit)
         return run.state is not State.FAILED
+
+
+class LateRows(Protocol):
+    """Knows which rows a target has not reported."""
+
+    async def late(self, target: str, seconds: float, after: int = 0) -> tuple[Sequence[LateRow], bool]:
+        """Those above the id `after`, and whether there may be more. Raises TransientError."""
+        ...
+
+
+class Late:
+    """Looks after rows that have not arrived though time has passed since their change.
+
+    They waited in an instance that has ended, or their event or status was lost on its way. Rows that wait in this
+    instance are left to it. It is no correction of drift: the row's own change has never been delivered.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, source: LateRows, target: str, waits_here: Callable[[RowKey], bool]
+    ) -> None:
+        self._reconciler = reconciler
+        self._source = source
+        self._target = target
+        self._waits_here = waits_here
+        self._log = get_logger("rowcast.reconcile")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        seconds = pause = FIRST_LATE_SECONDS
+        while True:
+            await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311 - not a secret
+            try:
+                pause = LATE_AGAIN_SECONDS if await self.look(seconds) else LATE_SECONDS
+            except TransientError as error:
+                self._log.warning("late rows not looked after, trying again", error=str(error))
+                pause = LATE_AGAIN_SECONDS
+            except Exception:
+                self._log.exception("late rows not looked after, trying again")
+                pause = LATE_SECONDS
+            else:
+                seconds = LATE_SECONDS / 2
+
+    async def look(self, seconds: float) -> int:
+        """Deliver what is late by more than that; how many rows have to be tried again. Raises TransientError."""
+        after, more, again = 0, True, 0
+        while more:
+            rows, more = await self._source.late(self._target, seconds, after)
+            after = rows[-1].row_id if rows else after
+            missing = [row for row in rows if not self._waits_here((TABLE, row.row_id))]
+            if missing:
+                shown = [f"{row.row_id}@{row.generation}" for row in missing[:20]]
+                self._log.warning("rows are late, and delivered from the table", count=len(missing), rows=shown)
+                again += await self._reconciler.late(missing)
+        return again
 
 
 class Drift:

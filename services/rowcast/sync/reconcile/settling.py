@@ -12,7 +12,7 @@ from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired
 from rowcast.sync.moments import now
-from rowcast.sync.reconcile.table import TABLE, Found, Table, find
+from rowcast.sync.reconcile.table import TABLE, Found, LateRow, Table, find
 
 ACTOR = "rowcast"
 CAUSE = "reconcile"
@@ -61,6 +61,18 @@ class Settling:
         found = await find(self._table, row_ids)
         settled = Settled()
         await self._deliver([_authoritative(desired) for desired in found.rows.values()], settled)
+        return settled
+
+    async def late(self, rows: Sequence[LateRow]) -> Settled:
+        """Deliver rows that have not arrived, as the table has them now, and the deletions among them.
+
+        Raises TransientError.
+        """
+        found = await find(self._table, (row.row_id for row in rows))
+        settled = Settled()
+        wanted = [_authoritative(desired) for desired in found.rows.values()]
+        wanted += [_late_deletion(row, found.lsn) for row in rows if row.deleted and row.row_id not in found.rows]
+        await self._deliver(wanted, settled)
         return settled
 
     async def _deliver(self, wanted: Sequence[Desired], settled: Settled) -> None:
@@ -123,6 +135,11 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
         authoritative=True,
         supersedes=difference.held,
     )
+
+
+def _late_deletion(row: LateRow, lsn: int) -> Desired:
+    """As its event would say it."""
+    return Desired(TABLE, row.row_id, row.generation, lsn, row.name, row.environment, ACTOR, manifests=())
 
 
 def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | None:

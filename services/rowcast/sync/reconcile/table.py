@@ -20,6 +20,7 @@ from rowcast.sync.reconcile.visibility import Visibility, visibility
 
 TABLE = "app_configs"
 ROUTE = "/appconfigs:snapshot"
+LATE = "/appconfigs:late"
 CRUD = "crud"
 
 
@@ -62,6 +63,17 @@ class Found:
         if transaction is not None and visible is not None and not visible.sees(transaction):
             raise TransientError(f"row {row_id}: the table does not show yet what was captured of it")
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class LateRow:
+    """A row that a target has not reported since its last change; `deleted`: it is gone from the table."""
+
+    row_id: int
+    generation: int
+    name: str
+    environment: str
+    deleted: bool
 
 
 class Table(Protocol):
@@ -120,6 +132,26 @@ class CrudTable:
         for some in await asyncio.gather(*map(part, parts)):
             found |= some
         return found
+
+    async def late(self, target: str, seconds: float, after: int = 0) -> tuple[Sequence[LateRow], bool]:
+        """The first rows above the id `after` that the target is late with, and whether there may be more.
+
+        Raises TransientError.
+        """
+        try:
+            response = await self._client.get(LATE, params={"target": target, "seconds": seconds, "after": after})
+            if response.status_code != httpx.codes.OK:
+                raise TransientError(f"crud answered {response.status_code}: {response.text[:200]}")
+            answer = response.json()
+            rows = [
+                LateRow(row["id"], row["generation"], row["name"], row["environment"], row["deleted"])
+                for row in answer["rows"]
+            ]
+            return rows, bool(answer["more"])
+        except httpx.HTTPError as error:
+            raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise TransientError(f"crud's answer is no list of late rows: {error!r}") from error
 
     @asynccontextmanager
     async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:

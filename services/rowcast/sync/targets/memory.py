@@ -46,6 +46,8 @@ class MemoryTarget:
     name: str = "memory"
     down: str | None = None
     refused: dict[RowKey, RowcastError] = field(default_factory=dict)
+    tries: int = 0
+    """How often something was to be delivered."""
 
     def expect(self, desired: Desired) -> Sequence[Held]:
         """Its manifests, each as it will be held."""
@@ -76,6 +78,7 @@ class MemoryTarget:
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver rows in order. Raises TransientError while `down`."""
+        self.tries += 1
         self._answer()
         return {desired.row: self._deliver(desired) for desired in batch}
 
