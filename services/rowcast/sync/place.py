@@ -12,6 +12,8 @@ from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, RowK
 from rowcast.core.render import Desired
 
 Make = Callable[[], Awaitable[Target]]
+PATIENCE_SECONDS = 5.0
+"""How long the rows of other places wait for one that doesn't answer."""
 
 
 @dataclass(slots=True)
@@ -25,6 +27,7 @@ class Place:
     target: Target | None = None
     started: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    late: asyncio.Task[Mapping[RowKey, Result]] | None = None
 
     async def ready(self) -> Target:
         """The target, started. Raises TransientError, which names the route."""
@@ -55,12 +58,42 @@ class Place:
         return [replace(one, key=f"{self.route}:{one.key}") for one in held]
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
-        """As the target does; what keeps it from delivering anything is each row's failure."""
+        """As the target does; what keeps it from delivering anything is each row's failure.
+
+        So is its taking longer than PATIENCE_SECONDS: rows of other places don't wait for it. What was begun goes on,
+        and until it has ended, nothing more is begun.
+        """
+        if self.late is not None and not self.late.done():
+            return _failed(batch, TransientError(f"{self.route}: still busy with what it was given before"))
+        task = asyncio.create_task(self._deliver(batch))
+        try:
+            await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        self.late = task
+        return _failed(batch, TransientError(f"{self.route}: no answer within {PATIENCE_SECONDS:g} s"))
+
+    async def _deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         try:
             return await (await self.ready()).deliver(batch)
         except TransientError as error:
-            return {one.row: Failed(error) for one in batch}
+            return _failed(batch, error)
+
+    async def close(self) -> None:
+        """Close the target, if there is one yet; what it was late with is begun again by whoever comes next."""
+        if self.late is not None:
+            self.late.cancel()
+            await asyncio.gather(self.late, return_exceptions=True)
+        if self.target is not None:
+            await self.target.close()
 
     async def inventory(self) -> Sequence[Held]:
         """The target's, under names that no other place has. Raises TransientError."""
         return self.named(await (await self.ready()).inventory())
+
+
+def _failed(batch: Sequence[Desired], error: TransientError) -> Mapping[RowKey, Result]:
+    return {one.row: Failed(error) for one in batch}

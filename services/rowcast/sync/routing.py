@@ -92,8 +92,7 @@ class Routing:
         """Close all of them."""
         if self._departures is not None:
             await self._departures.close()
-        made = (place.target for place in self._places.values() if place.target is not None)
-        await asyncio.gather(*(target.close() for target in made))
+        await asyncio.gather(*(place.close() for place in self._places.values()))
 
     async def check(self) -> None:
         """Ask all of them. Raises RowcastError with the first cause."""

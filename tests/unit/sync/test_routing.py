@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, News, NewsListener, Result, RowKey, Target
 from rowcast.core.reconcile import Comparison, Kind
 from rowcast.core.render import Desired
+from rowcast.sync import place as one_place
 from rowcast.sync.routing import Routing
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 
@@ -38,6 +40,20 @@ class Watched(MemoryTarget):
         return results
 
 
+class Silent(Watched):
+    """Takes what it is given, and answers when the test lets it."""
+
+    def __init__(self, store: MemoryStore, name: str) -> None:
+        super().__init__(store, name)
+        self.answers = asyncio.Event()
+        self.begun = 0
+
+    async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
+        self.begun += 1
+        await self.answers.wait()
+        return await super().deliver(batch)
+
+
 @pytest.fixture
 def places() -> dict[str, Watched]:
     return {name: Watched(MemoryStore(), name) for name in ("dev", "prod")}
@@ -60,6 +76,18 @@ def fresh(places: Mapping[str, Watched]) -> Routing:
 
 def held(places: Mapping[str, Watched]) -> dict[str, list[str]]:
     return {name: [one.manifest.name for one in place.store.objects.values()] for name, place in places.items()}
+
+
+def failure(result: Result) -> TransientError:
+    assert isinstance(result, Failed)
+    assert isinstance(result.error, TransientError)
+    return result.error
+
+
+async def until_held(target: Watched, name: str) -> None:
+    async with asyncio.timeout(20):
+        while name not in held({"it": target})["it"]:  # noqa: ASYNC110 - between two looks; the condition decides
+            await asyncio.sleep(0.005)
 
 
 async def outcome(routing: Routing, desired: Desired) -> Outcome:
@@ -136,6 +164,26 @@ async def test_a_place_that_is_away_holds_up_no_other(places: dict[str, Watched]
     places["prod"].down = None
     assert isinstance((await routing.deliver(batch))["app_configs", 2], Delivered)
     assert held(places) == {"dev": ["a"], "prod": ["b"]}
+
+
+async def test_a_place_that_does_not_answer_holds_up_no_other_and_is_asked_nothing_more_until_it_does(
+    places: dict[str, Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_place, "PATIENCE_SECONDS", 0.05)
+    silent = Silent(MemoryStore(), "prod")
+    routing = fresh({**places, "prod": silent})
+
+    results = await routing.deliver([saved(1, 1, "a", environment="dev"), saved(2, 1, "b", environment="prod")])
+    again = await routing.deliver([saved(3, 1, "c", environment="prod")])
+
+    assert isinstance(results["app_configs", 1], Delivered)
+    assert str(failure(results["app_configs", 2])) == "prod: no answer within 0.05 s"
+    assert str(failure(again["app_configs", 3])) == "prod: still busy with what it was given before"
+    silent.answers.set()
+    await until_held(silent, "b")
+    assert await outcome(routing, saved(2, 1, "b", environment="prod")) is Outcome.UNCHANGED
+    assert silent.begun == 2
+    await routing.close()
 
 
 async def test_what_may_be_left_at_a_place_that_was_never_reached_waits_for_it(places: dict[str, Watched]) -> None:
