@@ -47,7 +47,8 @@ class Desired:
 
     `authoritative`: not news of the row but the row itself, read a moment ago. It wins over what is at its generation,
     and over higher ones up to the generation that it `supersedes`: what the target had before the row was read.
-    `transaction` is the id (32 bits) of the one that made the change, where an event tells it.
+    `transaction` is the id (32 bits) of the one that made the change, where an event tells it. `again`: it has been
+    tried before, and nothing waits for the answer.
     """
 
     table: str
@@ -62,6 +63,7 @@ class Desired:
     authoritative: bool = False
     supersedes: int = 0
     transaction: int | None = None
+    again: bool = False
 
     @property
     def row(self) -> tuple[str, int]:

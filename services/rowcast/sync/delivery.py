@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Change, Op, decode
@@ -141,7 +142,7 @@ class Delivery:
             batch.rows.setdefault((change.table, change.row.id), []).append(entry)
         if not again:
             newest = {row: change for row, change in newest.items() if not self._joins(batch, row, change)}
-        return [render(change) for change in newest.values()]
+        return [replace(render(change), again=again) for change in newest.values()]
 
     def _take_note(self, batch: Batch, change: Change, entry: Entry) -> None:
         if change.op is Op.READ:

@@ -26,7 +26,7 @@ class Kubernetes:
         self._kubeconfig = env["KUBECONFIG"]
         self._env = {**os.environ, **env}
         self.namespace = f"contract-{uuid.uuid4().hex[:10]}"
-        self._kubectl("create", "namespace", self.namespace)
+        self.kubectl("create", "namespace", self.namespace)
 
     def target(self) -> Target:
         return _Connected(self._kubeconfig, self.namespace)
@@ -41,17 +41,17 @@ class Kubernetes:
     def plant(self, name: str) -> None:
         spec = {"id": 999, "name": name, "repository_url": "https://theirs", "branch": "x", "environment": "dev"}
         manifest = {"apiVersion": "rowcast.dev/v1alpha1", "kind": "AppConfig", "metadata": {"name": name}, "spec": spec}
-        self._kubectl("create", "-f", "-", stdin=json.dumps(manifest))
+        self.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
 
     def planted(self, name: str) -> bool:
         (item,) = [item for item in self._list()["items"] if item["metadata"]["name"] == name]
         return bool(item["spec"]["repository_url"] == "https://theirs" and "labels" not in item["metadata"])
 
     def _list(self) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._kubectl("get", "appconfigs", "-o", "json"))
+        answer: dict[str, Any] = json.loads(self.kubectl("get", "appconfigs", "-o", "json"))
         return answer
 
-    def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         command = ["kubectl", "--namespace", self.namespace, *arguments]
         ran = subprocess.run(command, env=self._env, input=stdin, capture_output=True, text=True, timeout=60)
         assert ran.returncode == 0, ran.stderr

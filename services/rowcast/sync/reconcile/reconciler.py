@@ -68,9 +68,12 @@ class Reconciler:
             self._metrics.ended(run, time.perf_counter() - started)
             self._tell(run)
 
-    async def heal(self, row_ids: Iterable[int]) -> None:
-        """Deliver single rows as the table has them. Raises TransientError when that has to be tried again."""
-        settled = await self._settling.rows(row_ids)
+    async def heal(self, row_ids: Iterable[int], *, again: bool = False) -> dict[int, str]:
+        """Deliver single rows as the table has them; why it failed of those that have to be tried again.
+
+        Raises TransientError when that is so of all.
+        """
+        settled = await self._settling.rows(row_ids, again=again)
         settled.results = {
             row_id: (desired, result)
             for row_id, (desired, result) in settled.results.items()
@@ -78,9 +81,11 @@ class Reconciler:
         }
         if settled.results:
             await self._report(settled)
-        for _, result in settled.results.values():
-            if not isinstance(result, Delivered) and isinstance(result.error, TransientError):
-                raise result.error
+        return {
+            row_id: str(result.error)
+            for row_id, (_, result) in settled.results.items()
+            if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
+        }
 
     async def late(self, rows: Sequence[LateRow]) -> int:
         """Deliver rows that have not arrived, and tell what became of them; how many have still to be tried again.

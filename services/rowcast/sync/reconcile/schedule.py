@@ -7,8 +7,6 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
-
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.runtime.logging import get_logger
@@ -25,6 +23,9 @@ LATE_SECONDS = 60.0
 LATE_AGAIN_SECONDS = 10.0
 FIRST_LATE_SECONDS = 10.0
 """After a start: what waited in the instance before is to wait no longer than that."""
+AGAIN_SECONDS = 2.0
+FEW = 20
+"""Rows that drifted and failed to be put right, tried again together every AGAIN_SECONDS."""
 QUIET_SECONDS = 2.0
 """A snapshot that has sent nothing for so long is taken to be over; too early a reconcile does no harm."""
 
@@ -149,14 +150,19 @@ class Late:
 
 
 class Drift:
-    """A queue of rows that somebody else has touched at the target, each in it once."""
+    """Two queues of rows that somebody else has touched at the target, each row in one of them, once.
+
+    What can't be put right at once waits apart, so that it keeps no other row from being put right.
+    """
 
     def __init__(self, reconciler: Reconciler, metrics: ReconcileMetrics, correct: bool) -> None:
         self._reconciler = reconciler
         self._metrics = metrics
         self._correct = correct
         self._rows: set[RowKey] = set()
+        self._again: dict[RowKey, int] = {}
         self._news = asyncio.Event()
+        self._trouble = asyncio.Event()
         self._log = get_logger("rowcast.reconcile")
 
     def notice(self, row: RowKey) -> None:
@@ -170,21 +176,47 @@ class Drift:
 
     async def run(self) -> None:
         """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run())
+            tasks.create_task(self._run_again())
+
+    async def _run(self) -> None:
         while True:
             await self._news.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._news.clear()
             while self._rows:
                 batch = [self._rows.pop() for _ in range(min(BATCH, len(self._rows)))]
-                await self._heal(batch)
+                for row in await self._heal(batch, again=False):
+                    self._again.setdefault(row, 0)
+                    self._trouble.set()
 
-    async def _heal(self, batch: list[RowKey]) -> None:
+    async def _run_again(self) -> None:
+        while True:
+            await self._trouble.wait()
+            await asyncio.sleep(random.uniform(0.5, 1) * AGAIN_SECONDS)  # noqa: S311 - not a secret
+            # Those first that were tried least often: what has just begun to fail may have lost a race.
+            batch = sorted(self._again, key=lambda row: self._again[row])[:FEW]
+            failed = await self._heal(batch, again=True)
+            for row in batch:
+                tries = self._again.pop(row)
+                if row in failed and row not in self._rows:
+                    self._again[row] = tries + 1
+            if not self._again:
+                self._trouble.clear()
+
+    async def _heal(self, batch: list[RowKey], *, again: bool) -> set[RowKey]:
+        """Put rows right; those that have to be tried again."""
         row_ids = [row_id for _, row_id in batch]
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(TransientError), wait=wait_random_exponential(multiplier=0.2, max=5)
-            ):
-                with attempt:
-                    await self._reconciler.heal(row_ids)
+            failed = await self._reconciler.heal(row_ids, again=again)
+        except TransientError as error:
+            self._log.warning("drift not corrected yet", error=str(error), row_ids=row_ids[:20])
+            return set(batch)
         except Exception:
             self._log.exception("drift not corrected; the next reconcile will", row_ids=row_ids[:20])
+            return set()
+        if failed:
+            reason = next(iter(failed.values()))
+            self._log.warning("drift not corrected yet", error=reason, row_ids=sorted(failed)[:20])
+        return {row for row in batch if row[1] in failed}

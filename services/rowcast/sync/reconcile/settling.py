@@ -53,14 +53,15 @@ class Settling:
         await self._deliver(wanted, settled)
         return settled
 
-    async def rows(self, row_ids: Iterable[int]) -> Settled:
+    async def rows(self, row_ids: Iterable[int], *, again: bool = False) -> Settled:
         """Deliver these rows as the table has them now; one that is gone is left to its event, or to a plan.
 
         Raises TransientError.
         """
         found = await find(self._table, row_ids)
         settled = Settled()
-        await self._deliver([_authoritative(desired) for desired in found.rows.values()], settled)
+        wanted = [replace(_authoritative(desired), again=again) for desired in found.rows.values()]
+        await self._deliver(wanted, settled)
         return settled
 
     async def late(self, rows: Sequence[LateRow]) -> Settled:
@@ -119,7 +120,8 @@ def _changed(delivered: Desired, found: Found, fence: int) -> Desired | None:
 
 def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) -> Desired:
     """A rival's LSN was in the inventory before the row was read: beyond the row's, it is of another timeline."""
-    return replace(desired, authoritative=True, actor=ACTOR, supersedes=supersedes, lsn=max(desired.lsn, rival_lsn))
+    lsn = max(desired.lsn, rival_lsn)
+    return replace(desired, authoritative=True, again=True, actor=ACTOR, supersedes=supersedes, lsn=lsn)
 
 
 def _deletion(difference: Difference, lsn: int) -> Desired:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -14,10 +19,15 @@ from kubernetes.aio import config
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.render import Manifest, ResourceType
 from rowcast.sync.targets.kubernetes.login import Configure, Login
-from rowcast.sync.targets.kubernetes.objects import Live, live_of
+from rowcast.sync.targets.kubernetes.objects import FIELD_MANAGER, Live, changed_paths, live_of
 
-FIELD_MANAGER = "rowcast"
 REQUEST_SECONDS = 15
+QUICK_SECONDS = 2
+"""How long a request may take that others wait for; the API server may be asking a webhook that doesn't answer."""
+PATIENCE: ContextVar[float] = ContextVar("PATIENCE", default=REQUEST_SECONDS)
+"""How long this task's requests may take, in seconds."""
+ERROR_CHARACTERS = 2_000
+"""Of a longer message the beginning is kept: an admission policy's can have as many as it likes."""
 WATCH_SECONDS = 300
 PAGE = 500
 NEVER = "1"
@@ -26,10 +36,20 @@ NEVER = "1"
 
 _UNAUTHORIZED = 401
 _REJECTED = frozenset({400, 413, 415, 422})
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_BUSY = frozenset({429, 503})
 
 
 class ConflictError(TransientError):
     """The object is not as the precondition expects: look again and judge anew."""
+
+
+class SlowError(TransientError):
+    """No answer in time: the API server may be waiting for a webhook, which is this object's trouble."""
+
+
+class AwayError(TransientError):
+    """The API server can't be asked, or is too busy: so it is for every object."""
 
 
 class ExpiredError(TransientError):
@@ -50,6 +70,7 @@ class Api:
         self._login = login
         self._namespace = namespace
         self._slots = asyncio.Semaphore(in_flight)
+        self._patient_slots = asyncio.Semaphore(max(1, in_flight // 2))
 
     @classmethod
     async def connect(cls, configure: Configure, namespace: str, in_flight: int) -> Api:
@@ -62,7 +83,8 @@ class Api:
 
     async def apply(self, manifest: Manifest, over: Live | None) -> Live:
         """Server-side apply over the object `over`, or where there is none; raises ConflictError when that isn't so."""
-        return live_of(manifest.type, await self._apply(manifest, over))
+        body = await self._apply(manifest, over)
+        return replace(live_of(manifest.type, body), changed=changed_paths(manifest.body["spec"], body.get("spec")))
 
     async def _apply(self, manifest: Manifest, over: Live | None, *options: tuple[str, str]) -> Any:
         precondition = (
@@ -72,9 +94,10 @@ class Api:
         return await self._request(
             "PATCH",
             self._path(manifest.type, manifest.name),
-            body=body,
+            body=as_yaml(body),
             query=[("fieldManager", FIELD_MANAGER), ("force", "true"), *options],
-            content_type="application/apply-patch+yaml",
+            # With the exact type the client would encode the body itself, in escapes that are JSON's and not YAML's.
+            content_type="application/apply-patch+yaml; charset=utf-8",
         )
 
     async def try_apply(self, manifest: Manifest, over: Live | None) -> dict[str, Any]:
@@ -91,12 +114,18 @@ class Api:
         """Merge a part into an object that is not ours (RFC 7386). Raises TransientError while there is none."""
         await self._request("PATCH", self._path(resource, name), body=body, content_type="application/merge-patch+json")
 
-    async def delete(self, live: Live) -> None:
-        """Delete exactly this version of this object; one that is gone is no error."""
+    async def delete(self, live: Live) -> Live | None:
+        """Delete exactly this version of this object; one that is gone is no error.
+
+        What is left of it, where finalizers keep it; else None.
+        """
         preconditions = {"uid": live.uid, "resourceVersion": live.resource_version}
-        await self._request(
+        answer = await self._request(
             "DELETE", self._path(live.resource, live.name), body={"preconditions": preconditions}, missing_ok=True
         )
+        # Of an object that is gone the answer is a Status.
+        left = isinstance(answer, dict) and (answer.get("metadata") or {}).get("deletionTimestamp") is not None
+        return live_of(live.resource, answer) if left else None
 
     async def get(self, resource: ResourceType, name: str) -> Live | None:
         """One object, or None."""
@@ -160,7 +189,7 @@ class Api:
 
     def _path(self, resource: ResourceType, name: str | None = None) -> str:
         path = f"/apis/{resource.group}/{resource.version}/namespaces/{self._namespace}/{resource.plural}"
-        return path if name is None else f"{path}/{name}"
+        return path if name is None else f"{path}/{quote(name, safe='')}"
 
     async def _request(
         self,
@@ -172,23 +201,29 @@ class Api:
         content_type: str = "application/json",
         missing_ok: bool = False,
     ) -> Any:
-        async with (
-            self._slots,
-            self._send(
-                method,
-                path,
-                body=body,
-                query=query,
-                content_type=content_type,
-                limit=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
-            ) as response,
-        ):
-            payload = await response.read()
-            if response.status < 300:
-                return orjson.loads(payload)
-            if response.status == 404 and missing_ok:
-                return None
-            raise _error(response.status, payload, response.headers)
+        seconds = PATIENCE.get()
+        async with self._slot(seconds):
+            limit = aiohttp.ClientTimeout(total=seconds)
+            sending = self._send(method, path, body=body, query=query, content_type=content_type, limit=limit)
+            async with sending as response:
+                payload = await response.read()
+                if response.status < 300:
+                    return orjson.loads(payload)
+                if response.status == 404 and missing_ok:
+                    return None
+                raise _error(response.status, payload, response.headers)
+
+    @asynccontextmanager
+    async def _slot(self, seconds: float) -> AsyncIterator[None]:
+        """A place among the requests in flight. Those that may take their time have half of them, so that no number of
+        them keeps the others waiting.
+        """
+        if seconds <= QUICK_SECONDS:
+            async with self._slots:
+                yield
+        else:
+            async with self._patient_slots, self._slots:
+                yield
 
     @asynccontextmanager
     async def _send(
@@ -221,10 +256,12 @@ class Api:
                 async with response:
                     if response.status == _UNAUTHORIZED:
                         await self._login.renew(used)
-                        raise TransientError("401: the API server does not accept our credentials")
+                        raise AwayError("401: the API server does not accept our credentials")
                     yield response
-        except (aiohttp.ClientError, config.ConfigException, OSError, TimeoutError, orjson.JSONDecodeError) as error:
-            raise TransientError(f"API server: {str(error) or type(error).__name__}") from error
+        except TimeoutError as error:
+            raise SlowError(f"the API server has not answered within {limit.total:g} s") from error
+        except (aiohttp.ClientError, config.ConfigException, OSError, orjson.JSONDecodeError) as error:
+            raise AwayError(f"API server: {str(error) or type(error).__name__}") from error
 
 
 def _error(status: int, payload: bytes, headers: Mapping[str, str]) -> RowcastError:
@@ -238,15 +275,30 @@ def _error(status: int, payload: bytes, headers: Mapping[str, str]) -> RowcastEr
         return ForbiddenError(message)
     if status in _REJECTED:
         return PermanentError("rejected", message)
-    return TransientError(f"{status}: {message}", retry_after=_seconds(headers.get("Retry-After")))
+    kind = AwayError if status in _BUSY else TransientError
+    return kind(f"{status}: {message}", retry_after=_seconds(headers.get("Retry-After")))
 
 
 def _message(payload: bytes) -> str | None:
     try:
         status = orjson.loads(payload)
-        return str(status.get("message") or status["object"]["message"])
+        return clipped(str(status.get("message") or status["object"]["message"]))
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         return None
+
+
+def clipped(text: str) -> str:
+    """A message as it is kept."""
+    return text if len(text) <= ERROR_CHARACTERS else f"{text[:ERROR_CHARACTERS]}… ({len(text)} characters)"
+
+
+def as_yaml(body: object) -> bytes:
+    """JSON that is YAML too, in UTF-8: whatever YAML doesn't take as it stands is escaped in the way that both have.
+
+    (YAML 1.2.2, section 5.1 and example 5.13. JSON's pairs of surrogates are no YAML.)
+    """
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def _seconds(value: str | None) -> float | None:

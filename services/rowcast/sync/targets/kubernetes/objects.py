@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rowcast.core.digest import digest_of
+from rowcast.core.held import marks
 from rowcast.core.plan import Held
 from rowcast.core.ports import RowKey
-from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE, ResourceType
+from rowcast.core.render import GENERATION, LSN, MANAGED_BY, ROW_ID, TABLE, UPDATED_BY, ResourceType
+
+FIELD_MANAGER = "rowcast"
+_MARKS = (
+    *(("labels", f"f:{label}") for label in (MANAGED_BY, TABLE, ROW_ID)),
+    *(("annotations", f"f:{annotation}") for annotation in (GENERATION, LSN, UPDATED_BY)),
+)
+"""Where the API server keeps who owns each of our marks."""
 
 
 def key_of(resource: ResourceType, name: str) -> str:
@@ -19,13 +27,21 @@ def key_of(resource: ResourceType, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One object. `held` is None when the object does not carry our labels: it is somebody else's."""
+    """One object. `held` is None when it doesn't say that it is ours, or when what it says is not our word.
+
+    `remarked`: we have applied it, and somebody else has changed one of our labels or annotations since (the API server
+    keeps who owns which field). `finalizers`: what a deleted object waits for; None for one that isn't being deleted.
+    `changed` are the paths of the spec that the API server made something else of than was applied.
+    """
 
     resource: ResourceType
     name: str
     uid: str
     resource_version: str
     held: Held | None
+    remarked: bool = False
+    finalizers: tuple[str, ...] | None = None
+    changed: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -41,26 +57,38 @@ class Live:
 def live_of(resource: ResourceType, body: Mapping[str, Any]) -> Live:
     """Read an object as the API server returns it; of its content only a digest is kept."""
     metadata = body["metadata"]
-    name = metadata["name"]
-    labels = metadata.get("labels") or {}
-    annotations = metadata.get("annotations") or {}
-    row_id = labels.get(ROW_ID, "")
+    key = key_of(resource, metadata["name"])
+    ours = _ours(metadata.get("managedFields"))
+    remarked = ours is not None and not all(field in ours.get(f"f:{part}", {}) for part, field in _MARKS)
+    read = None if remarked else marks(metadata.get("labels"), metadata.get("annotations"))
     held = None
-    if labels.get(MANAGED_BY) == MANAGER and TABLE in labels and row_id.isdigit():
-        held = Held(
-            key=key_of(resource, name),
-            table=labels[TABLE],
-            row_id=int(row_id),
-            generation=_number(annotations.get(GENERATION)),
-            lsn=_number(annotations.get(LSN)),
-            digest=digest_of({"kind": resource.kind, "metadata": metadata, "spec": body.get("spec")}),
-        )
-    return Live(resource, name, metadata["uid"], metadata["resourceVersion"], held)
+    if read is not None:
+        digest = digest_of({"kind": resource.kind, "metadata": metadata, "spec": body.get("spec")})
+        held = Held(key, read.table, read.row_id, read.generation, read.lsn, digest)
+    finalizers = tuple(metadata.get("finalizers") or ()) if metadata.get("deletionTimestamp") else None
+    if held is not None and finalizers is not None:
+        held = replace(held, digest="")  # it is on its way out: not what anybody wants it to be
+    return Live(resource, metadata["name"], metadata["uid"], metadata["resourceVersion"], held, remarked, finalizers)
 
 
-def _number(text: object) -> int:
-    """An annotation that a hand has broken counts as 0: anything newer may overwrite it."""
-    return int(text) if isinstance(text, str) and text.isdigit() else 0
+def _ours(managed: Any) -> Mapping[str, Any] | None:
+    """The metadata's fields that we own by our last apply; None where there is no such apply.
+
+    (Kubernetes, "Server-Side Apply", field management: whoever changes a field's value takes it from its owner.)
+    """
+    for entry in managed or ():
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource"):
+            fields: Mapping[str, Any] = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+            return fields
+    return None
+
+
+def changed_paths(applied: Any, live: Any, path: str = "spec") -> tuple[str, ...]:
+    """What became something else of what was applied; what the API server added is not looked at."""
+    if isinstance(applied, Mapping) and isinstance(live, Mapping):
+        parts = (changed_paths(value, live.get(key), f"{path}.{key}") for key, value in applied.items())
+        return tuple(changed for part in parts for changed in part)
+    return () if applied == live else (path,)
 
 
 class View:
@@ -84,11 +112,23 @@ class View:
         """The objects that carry a row's id."""
         return tuple(self._by_key[key] for key in sorted(self._by_row.get(row, ())))
 
+    def believed(self, live: Live) -> Live:
+        """An object as it was seen, with what is known of it where its marks are not our word any more.
+
+        Whose it is, and as of when, doesn't change with a label: it is the same object. Its digest matches nothing, so
+        that it is put right.
+        """
+        known = self._by_key.get(live.key)
+        if live.remarked and known is not None and known.uid == live.uid and known.held is not None:
+            return replace(live, held=replace(known.held, digest=""))
+        return live
+
     def observe(self, live: Live) -> None:
         """Take in an object as it was seen, unless something newer of it is known."""
         known = self._by_key.get(live.key)
         if known is not None and known.version > live.version:
             return
+        live = self.believed(live)
         self._drop(live.key)
         self._by_key[live.key] = live
         if live.held is not None:
@@ -111,9 +151,10 @@ class View:
 
     def replace(self, resource: ResourceType, objects: Iterable[Live]) -> None:
         """Start anew from a full list of one resource type."""
+        seen = [self.believed(live) for live in objects]
         for key in [key for key, live in self._by_key.items() if live.resource == resource]:
             self._drop(key)
-        for live in objects:
+        for live in seen:
             self.observe(live)
 
     def _drop(self, key: str) -> None:

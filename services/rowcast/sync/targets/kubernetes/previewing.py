@@ -36,7 +36,8 @@ async def shown(api: Api, own: Sequence[Live]) -> Shown | None:
     for live in own:
         body = await api.read(live.resource, live.name)
         found = live_of(live.resource, body) if body else None
-        if body and found and found.held and live.held and found.held.row_id == live.held.row_id:
+        # The same object, or one that was made anew for the same row.
+        if body and found and (found.uid == live.uid or (found.held and live.held and found.held.row == live.held.row)):
             return Shown(live.key, readable(body), found.resource_version)
     return None
 
@@ -51,7 +52,7 @@ def readable(body: Mapping[str, Any]) -> str:
 async def _tried(api: Api, manifest: Manifest) -> Mapping[str, Any]:
     for attempt in range(ATTEMPTS):
         there = await api.get(manifest.type, manifest.name)
-        if there is not None and there.held is None:
+        if there is not None and there.held is None and not there.remarked:
             place = key_of(manifest.type, manifest.name)
             raise PermanentError("not-owned", f"{place} exists and is not managed by rowcast; it is left alone")
         try:

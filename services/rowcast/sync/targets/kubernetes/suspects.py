@@ -54,6 +54,9 @@ class Suspects:
         if known is not None and known.version >= live.version:
             return None
         before = known.held if known is not None else None
+        if live.remarked:
+            # Whose it is, if anybody knows: by its marks it would be somebody else's now.
+            return live.held.row if live.held is not None else None
         if deleted or live.held is None:
             return before.row if before is not None else None
         held = live.held

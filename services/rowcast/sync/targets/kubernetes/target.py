@@ -16,7 +16,15 @@ from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.targets.kubernetes.api import Api, ConflictError, ExpiredError
+from rowcast.sync.targets.kubernetes.api import (
+    PATIENCE,
+    QUICK_SECONDS,
+    REQUEST_SECONDS,
+    Api,
+    AwayError,
+    ConflictError,
+    ExpiredError,
+)
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
@@ -24,6 +32,7 @@ from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.previewing import preview, shown
 from rowcast.sync.targets.kubernetes.suspects import Suspects
 
+SHOWN = 20
 CONFLICTS = 10
 """How often a row is judged anew within one delivery; more means a fight, which Dapr's backoff calms better."""
 
@@ -43,6 +52,8 @@ class KubernetesTarget:
         self._suspects = Suspects(self._view)
         self._locks = NameLocks()
         self._tombstones = tombstones or Tombstones()
+        # By place, the digest of what was applied and of what admission made of it, where that is something else.
+        self._made: dict[str, tuple[str, str]] = {}
         self._types = tuple(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
         self._watches: list[asyncio.Task[None]] = []
         self._log = get_logger("rowcast.target")
@@ -50,7 +61,7 @@ class KubernetesTarget:
     def expect(self, desired: Desired) -> Sequence[Held]:
         """A row's objects."""
         return [
-            held_of(_place(desired, manifest), desired, manifest, digest_of_manifest(manifest))
+            held_of(_place(desired, manifest), desired, manifest, self._digest(manifest))
             for manifest in desired.manifests
         ]
 
@@ -89,8 +100,13 @@ class KubernetesTarget:
         found: list[Held] = []
         for resource in self._types:
             objects, version = await self._api.list_all(resource)
-            self._view.refresh(resource, objects, int(version))
-            found += [live.held for live in objects if live.held is not None]
+            seen = [self._view.believed(live) for live in objects]
+            self._view.refresh(resource, seen, int(version))
+            found += [live.held for live in seen if live.held is not None]
+            unknown = [live.key for live in seen if live.remarked and live.held is None]
+            if unknown:
+                # One that a row wants is taken up again by the row's delivery, which a reconcile now begins.
+                self._log.warning("marks of ours were changed by hand", count=len(unknown), objects=unknown[:SHOWN])
         return found
 
     async def preview(self, desired: Desired) -> Preview:
@@ -102,17 +118,21 @@ class KubernetesTarget:
         return await shown(self._api, self._view.own(row))
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
-        """Deliver rows in parallel. Once one finds the API server down, those not begun fail with it at once."""
-        down: list[TransientError] = []
+        """Deliver rows in parallel. Once one finds the API server away, those not begun fail with it at once.
+
+        What one row alone has to wait for, such as a webhook that doesn't answer, is that row's failure: soon where it
+        is new, since others wait for the answer, and later where it is tried again.
+        """
+        away: list[AwayError] = []
 
         async def one(desired: Desired) -> Result:
-            if down:
-                return Failed(down[0])
+            if away:
+                return Failed(away[0])
+            PATIENCE.set(REQUEST_SECONDS if desired.again else QUICK_SECONDS)
             try:
                 return await self._deliver(desired)
-            except TransientError as error:
-                if not isinstance(error, ConflictError):
-                    down.append(error)
+            except AwayError as error:
+                away.append(error)
                 return Failed(error)
             except RowcastError as error:
                 return Failed(error)
@@ -146,20 +166,31 @@ class KubernetesTarget:
             holders=[live.held for live in there if live.held is not None],
             tombstone=self._tombstones.get(desired.table, desired.row_id),
             key_of=_place,
+            digest_of=self._digest,
         )
         for live in there:
-            if decided.put and live.held is None:
+            if decided.outcome is not Outcome.STALE and live.finalizers is not None:
+                raise TransientError(_terminating(live))
+            if decided.put and live.held is None and not live.remarked:
                 raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
         return decided
 
+    def _digest(self, manifest: Manifest) -> str:
+        """Of what the API server is known to make of a manifest, or else of the manifest."""
+        digest = digest_of_manifest(manifest)
+        applied, made = self._made.get(key_of(manifest.type, manifest.name), ("", ""))
+        return made if applied == digest else digest
+
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
-        reference = None
+        reference, changed = None, []
         for manifest in decided.put:
             apply = partial(self._api.apply, manifest, over=self._view.at(_place(desired, manifest)))
             live = await permitted(self._api, "patch", manifest.type, apply)
             self._view.observe(live)
             self._suspects.explain(live.key, live.version)
+            self._remember(manifest, live)
             reference = live.resource_version
+            changed += live.changed
         for other in decided.displaced:
             self._tombstones.bury(other.table, other.row_id, other.generation)
         for held in decided.remove:
@@ -168,14 +199,28 @@ class KubernetesTarget:
             self._tombstones.bury(desired.table, desired.row_id, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.table, desired.row_id)
-        return Delivered(decided.outcome, reference, decided.new, decided.fence)
+        trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None
+        return Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
+
+    def _remember(self, manifest: Manifest, live: Live) -> None:
+        """What admission makes of a manifest is no drift: applied again, it would be the same."""
+        applied, made = digest_of_manifest(manifest), live.held.digest if live.held is not None else ""
+        if applied != made:
+            self._made[live.key] = (applied, made)
+        else:
+            self._made.pop(live.key, None)
 
     async def _remove(self, held: Held) -> None:
         live = self._view.at(held.key)
         if live is None:
             return
-        await permitted(self._api, "delete", live.resource, partial(self._api.delete, live))
+        left = await permitted(self._api, "delete", live.resource, partial(self._api.delete, live))
+        if left is not None:
+            self._view.observe(left)
+            self._suspects.explain(left.key, left.version)
+            raise TransientError(_terminating(left))
         self._view.forget(held.key)
+        self._made.pop(held.key, None)
         self._suspects.explain(held.key)
 
     async def _look_again(self, desired: Desired, places: set[str]) -> None:
@@ -217,7 +262,7 @@ class KubernetesTarget:
             known = self._view.at(key_of(resource, body["metadata"]["name"]))
             if known is not None and known.version >= int(version):
                 continue  # the echo of our own write, or of what a list has shown already
-            live = live_of(resource, body)
+            live = self._view.believed(live_of(resource, body))
             self._mourn(known, live, kind == "DELETED")
             self._suspects.see(live, kind == "DELETED")
             if kind == "DELETED":
@@ -237,6 +282,11 @@ class KubernetesTarget:
             gone = known.held
         if gone is not None:
             self._tombstones.bury(gone.table, gone.row_id, gone.generation)
+
+
+def _terminating(live: Live) -> str:
+    finalizers = ", ".join(live.finalizers or ()) or "its deletion to end"
+    return f"{live.key} is being deleted and waits for: {finalizers}"
 
 
 async def connect(
