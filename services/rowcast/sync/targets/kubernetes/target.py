@@ -182,7 +182,8 @@ class KubernetesTarget:
         return made if applied == digest else digest
 
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
-        reference, changed = None, []
+        reference: str | None = None
+        changed: list[str] = []
         for manifest in decided.put:
             apply = partial(self._api.apply, manifest, over=self._view.at(_place(desired, manifest)))
             live = await permitted(self._api, "patch", manifest.type, apply)
