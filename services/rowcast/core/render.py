@@ -47,7 +47,9 @@ class Desired:
 
     `authoritative`: not news of the row but the row itself, read a moment ago. It wins over what is at its generation,
     and over higher ones up to the generation that it `supersedes`: what the target had before the row was read.
-    `transaction` is the id (32 bits) of the one that made the change, where an event tells it.
+    `transaction` is the id (32 bits) of the one that made the change, where an event tells it; `follows` is the lowest
+    generation of the unbroken run of events that ends with it. What has columns `missing` is not to be delivered: only
+    the table knows what the row is.
     """
 
     table: str
@@ -62,6 +64,8 @@ class Desired:
     authoritative: bool = False
     supersedes: int = 0
     transaction: int | None = None
+    follows: int = 0
+    missing: tuple[str, ...] = ()
 
     @property
     def row(self) -> tuple[str, int]:
@@ -129,4 +133,6 @@ def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Des
         manifests=() if change.deleted else renderers[change.table].render(row, labels, annotations),
         saved_at=change.saved_at,
         transaction=change.transaction,
+        follows=change.follows,
+        missing=change.missing,
     )
