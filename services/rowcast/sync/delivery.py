@@ -91,7 +91,7 @@ class Delivery:
         changes: list[Change] = []
         for entry in batch.entries:
             try:
-                change = decode(entry.event)
+                change = decode(entry.event, partly=self._hindsight is not None)
             except PermanentError as error:
                 self._reporting.dead_letter(batch, (entry,), error)
                 continue
@@ -112,7 +112,7 @@ class Delivery:
             results = await (self._hindsight or self._target).deliver(desired)
         except TransientError as error:
             return [(wanted, Failed(error)) for wanted in desired]
-        return [(wanted, results[wanted.row]) for wanted in desired]
+        return [(_delivered(wanted, results[wanted.row]), results[wanted.row]) for wanted in desired]
 
     def _settle(self, batch: Batch, desired: Desired, result: Result) -> None:
         entries = batch.rows[desired.row]
@@ -158,3 +158,7 @@ class Delivery:
         for row, cause in causes.items():
             self._facts.retried((row,), batch.failures.get(row, cause))
         self._facts.settled(row for row in (*batch.rows, NO_ROW) if row not in causes)
+
+
+def _delivered(wanted: Desired, result: Result) -> Desired:
+    return (result.instead if isinstance(result, Delivered) else None) or wanted

@@ -76,9 +76,10 @@ async def test_an_old_event_above_a_restored_tables_generation_is_left_to_the_fe
     assert await bench.held() == {7}
 
 
-async def test_an_old_deletion_needs_no_leave(bench: Bench) -> None:
+async def test_an_old_deletion_of_a_row_that_is_gone_is_done(bench: Bench) -> None:
     bench.table.rows[7] = _row(7, generation=1)
     await bench.deliver(event("c", lsn=AFTER, row_id=7, generation=1))
+    del bench.table.rows[7]
     await bench.deliver(event("d", lsn=BEFORE, row_id=7, generation=2))
     assert await bench.held() == set()
 
