@@ -14,6 +14,8 @@ from typing import Any
 from rowcast.core.ports import Delivered, Failed
 
 ERROR_BYTES = 2 * 1024
+SHORT_BYTES = 200
+"""Of any text, where the broker takes less than we thought."""
 REFERENCE_BYTES = 512
 LINK_CHARACTERS = 2048
 MESSAGE_BYTES = 128 * 1024
@@ -101,7 +103,7 @@ def status_messages(target: str, statuses: Iterable[Status], limit: int = MESSAG
 
 def shortened(one: Mapping[str, Any]) -> Status:
     """A status without what it can do without, for a broker that does not take even one."""
-    return {**one, "error": None if one["error"] is None else clip(one["error"], 200), "link": None}
+    return {**one, "error": None if one["error"] is None else clip(one["error"], SHORT_BYTES), "link": None}
 
 
 def _believed(moment: str | None, now: str) -> str | None:

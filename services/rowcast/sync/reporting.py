@@ -12,7 +12,7 @@ import orjson
 
 from rowcast.core import messages
 from rowcast.core.errors import PermanentError, TooLargeError, TransientError
-from rowcast.core.messages import ERROR_BYTES, Status, clip, wire_bytes
+from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, Status, clip, wire_bytes
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
 from rowcast.core.render import Desired
@@ -159,8 +159,13 @@ class Reporting:
         try:
             await self._publisher.publish(self._topics.dead_letters, letter)
         except TooLargeError:
-            note = "(larger than the broker takes; it is at the position told here)"
-            await self._publisher.publish(self._topics.dead_letters, {**letter, "event": note})
+            short = {
+                **letter,
+                "error": clip(letter["error"], SHORT_BYTES),
+                "position": {key: clip(value, SHORT_BYTES) for key, value in letter["position"].items()},
+                "event": "(larger than the broker takes; it is at the position told here)",
+            }
+            await self._publisher.publish(self._topics.dead_letters, short)
 
     async def _publish_statuses(self, batch: Batch) -> None:
         left, reason = await self._statuses.publish(batch.statuses)
