@@ -72,7 +72,7 @@ def bulk(body: bytes | Mapping[str, Any]) -> list[Entry]:
 def single_raw(body: bytes, headers: Mapping[str, str]) -> Entry:
     """One message of any kind, which the sidecar has wrapped; without its wrapping it is kept as it came."""
     envelope = parsed(body)
-    return single(_unpacked(envelope["data_base64"] if _wraps(envelope) else envelope), headers)
+    return single(_unpacked(envelope.get("data_base64", envelope) if isinstance(envelope, dict) else envelope), headers)
 
 
 def bulk_raw(body: bytes) -> list[Entry]:
@@ -157,10 +157,6 @@ def _parts(inside: bytes) -> Iterator[bytes]:
             start = token.end()
     if inside[start:].strip():
         yield inside[start:]
-
-
-def _wraps(envelope: object) -> bool:
-    return isinstance(envelope, dict) and "data_base64" in envelope
 
 
 def _unpacked(encoded: object) -> object:
