@@ -24,3 +24,7 @@ class PermanentError(RowcastError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class TooLargeError(TransientError):
+    """A message that is refused for its size, and would be for ever: a smaller one of the same passes."""

@@ -7,8 +7,8 @@ then the database gave it to one row at a time: the claim with the higher LSN is
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.events import Change
@@ -120,17 +120,26 @@ def _outdated(held: Held, desired: Desired, manifest: Manifest, digest_of: Calla
 
 
 def latest(changes: Iterable[Change]) -> Mapping[tuple[str, int], Change]:
-    """The newest change of each row, by (table, row id), in order of first appearance.
+    """The newest change of each row, by (table, row id), in order of first appearance; each says what it `follows`.
 
     State, not commands: what lies between two states of a batch need not be delivered.
     """
     newest: dict[tuple[str, int], Change] = {}
+    generations: dict[tuple[str, int], set[int]] = {}
     for change in changes:
         key = (change.table, change.row.id)
+        generations.setdefault(key, set()).add(change.row.generation)
         seen = newest.get(key)
         if seen is None or change.order >= seen.order:
             newest[key] = change
-    return newest
+    return {key: replace(change, follows=_run(generations[key], change)) for key, change in newest.items()}
+
+
+def _run(generations: Set[int], newest: Change) -> int:
+    first = newest.row.generation
+    while first - 1 in generations:
+        first -= 1
+    return first
 
 
 class Tombstones:

@@ -27,6 +27,7 @@ class Delivered:
     `fence`: why it was stale, the generation that the target has, or had.
     `stage`: how far it is, where it takes more than one step: `proposed` while a pull request holds it; `link` is that
     request's URL. `trouble`: what keeps it from going on, and what a person has to do.
+    `instead`: what arrived where that is not what was given: the table knew better.
     """
 
     outcome: Outcome
@@ -36,6 +37,7 @@ class Delivered:
     stage: str | None = field(default=None, compare=False)
     link: str | None = field(default=None, compare=False)
     trouble: str | None = field(default=None, compare=False)
+    instead: Desired | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

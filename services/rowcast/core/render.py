@@ -47,8 +47,9 @@ class Desired:
 
     `authoritative`: not news of the row but the row itself, read a moment ago. It wins over what is at its generation,
     and over higher ones up to the generation that it `supersedes`: what the target had before the row was read.
-    `transaction` is the id (32 bits) of the one that made the change, where an event tells it. `again`: it has been
-    tried before, and nothing waits for the answer.
+    `transaction` is the id (32 bits) of the one that made the change, where an event tells it; `follows` is the lowest
+    generation of the unbroken run of events that ends with it. What has columns `missing` is not to be delivered: only
+    the table knows what the row is. `again`: it has been tried before, and nothing waits for the answer.
     """
 
     table: str
@@ -64,6 +65,8 @@ class Desired:
     supersedes: int = 0
     transaction: int | None = None
     again: bool = False
+    follows: int = 0
+    missing: tuple[str, ...] = ()
 
     @property
     def row(self) -> tuple[str, int]:
@@ -131,4 +134,6 @@ def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Des
         manifests=() if change.deleted else renderers[change.table].render(row, labels, annotations),
         saved_at=change.saved_at,
         transaction=change.transaction,
+        follows=change.follows,
+        missing=change.missing,
     )

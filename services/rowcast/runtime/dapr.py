@@ -6,8 +6,20 @@ from typing import Any, Self
 import httpx
 import orjson
 
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import TooLargeError, TransientError
 from rowcast.runtime.settings import Settings
+
+_TOO_LARGE = (
+    "message was too large",
+    "message_too_large",
+    "larger than configured",
+    "size exceeds",
+    "exceeds the maximum",
+    "too large",
+)
+"""What brokers' clients say of a message that is larger than they take, in lower case; the first three are Kafka's
+(sarama). The sidecar has one status, 500, for whatever goes wrong at the broker.
+"""
 
 
 class DaprPublisher:
@@ -86,7 +98,7 @@ class DaprPublisher:
         """Publishes `data` (JSON-able), which the sidecar wraps as a CloudEvent; returns once the broker has it.
 
         `metadata` is the component's own, such as `{"partitionKey": "42"}`.
-        Raises TransientError if the sidecar or the broker doesn't take it.
+        Raises TransientError if the sidecar or the broker doesn't take it, TooLargeError if that is for its size.
         """
         try:
             response = await self._client.post(
@@ -98,7 +110,10 @@ class DaprPublisher:
         except httpx.HTTPError as error:
             raise TransientError(f"cannot publish to {topic}: {str(error) or type(error).__name__}") from error
         if response.is_error:
-            raise TransientError(
+            large = response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE or any(
+                words in response.text.lower() for words in _TOO_LARGE
+            )
+            raise (TooLargeError if large else TransientError)(
                 f"cannot publish to {topic}: sidecar answered {response.status_code}: {response.text[:200]}"
             )
 

@@ -83,7 +83,8 @@ def create_app(
     correct = settings.drift == "correct"
     source = crud if table is None else table
     found = ReconcileMetrics(settings.target, equipment.registry)
-    reconciler = Reconciler(starting, source, told, topics.status, found)
+    later = Later(settings.target, told, topics.status)
+    reconciler = Reconciler(starting, source, told, topics.status, found, later.publish)
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
@@ -93,9 +94,8 @@ def create_app(
     if settings.gitops_engine != "none":
         engines.append(GitOps(settings, starting, told, GitOpsMetrics(settings.target, equipment.registry)))
         starting.listen_to_deliveries(engines[0].pushed, engines[0].delivered)
-    later = Later(settings.target, told, topics.status)
     starting.tell(later.notice)
-    hindsight = Hindsight(starting, source)
+    hindsight = Hindsight(starting, source, drift.notice, correct=correct)
     delivery = Delivery(
         starting, told, topics, metrics, retries, facts, equipment.tracing, after_snapshot.notice, hindsight
     )
@@ -132,17 +132,17 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> Non
 
     @app.post(subscription.BULK_ROUTE)
     async def bulk(request: Request) -> Response:
-        entries = subscription.bulk(orjson.loads(await request.body()))
+        entries = subscription.bulk(await request.body())
         return _json(subscription.answer(entries, await delivery.deliver(entries)))
 
     @app.post(subscription.REPLAYS)
     async def single_replay(request: Request) -> Response:
-        entry = subscription.single_raw(orjson.loads(await request.body()), request.headers)
+        entry = subscription.single_raw(await request.body(), request.headers)
         return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
 
     @app.post(subscription.REPLAYS_BULK)
     async def bulk_replays(request: Request) -> Response:
-        entries = subscription.bulk_raw(orjson.loads(await request.body()))
+        entries = subscription.bulk_raw(await request.body())
         return _json(subscription.answer(entries, await delivery.deliver(entries)))
 
 

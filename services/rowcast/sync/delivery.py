@@ -116,7 +116,7 @@ class Delivery:
         for wanted, result in results:
             self._settle(batch, wanted, result, again)
         await self._reporting.publish(batch)
-        self._conclude(batch, results, again)
+        self._conclude(batch, desired, results, again)
         if not again:
             self._metrics.batch(time.perf_counter() - started, len(entries))
         self._remember(batch)
@@ -128,7 +128,7 @@ class Delivery:
         arrived: list[tuple[Change, Entry]] = []
         for entry in batch.entries:
             try:
-                change = decode(entry.event)
+                change = decode(entry.event, partly=self._hindsight is not None)
             except PermanentError as error:
                 self._reporting.dead_letter(batch, (entry,), error)
                 continue
@@ -170,7 +170,7 @@ class Delivery:
         except TransientError as error:
             batch.whole = True
             return [(wanted, Failed(error)) for wanted in desired]
-        return [(wanted, results[wanted.row]) for wanted in desired]
+        return [(_delivered(wanted, results[wanted.row]), results[wanted.row]) for wanted in desired]
 
     def _settle(self, batch: Batch, desired: Desired, result: Result, again: bool) -> None:
         entries = batch.rows[desired.row]
@@ -209,17 +209,18 @@ class Delivery:
             if not desired.deleted:
                 self._reporting.status(batch, desired, RETRYING, error=error)
 
-    def _conclude(self, batch: Batch, results: Sequence[tuple[Desired, Result]], again: bool) -> None:
+    def _conclude(
+        self, batch: Batch, desired: Sequence[Desired], results: Sequence[tuple[Desired, Result]], again: bool
+    ) -> None:
         """A row waits no more when it has arrived, or never will, and that is known to others."""
-        for desired, result in results:
-            entries = batch.rows[desired.row]
-            done = isinstance(result, Delivered) or isinstance(result.error, PermanentError)
-            if not done:
+        for wanted, (_, result) in zip(desired, results, strict=True):
+            entries = batch.rows[wanted.row]
+            if not isinstance(result, Delivered) and not isinstance(result.error, PermanentError):
                 continue
             if not any(entry.id in batch.retry for entry in entries):
-                self._retries.release(desired.row, _order(desired))
+                self._retries.release(wanted.row, _order(wanted))
             elif again:
-                self._retries.hold(desired.row, _order(desired), entries[-1], batch.reason)
+                self._retries.hold(wanted.row, _order(wanted), entries[-1], batch.reason)
 
     def _failed(self, kind: str, error: str) -> None:
         self._metrics.error(kind)
@@ -238,3 +239,7 @@ class Delivery:
 def _order(desired: Desired) -> tuple[int, bool]:
     """As `Change.order`."""
     return (desired.generation, desired.deleted)
+
+
+def _delivered(wanted: Desired, result: Result) -> Desired:
+    return (result.instead if isinstance(result, Delivered) else None) or wanted

@@ -13,6 +13,7 @@ from rowcast.sync.retries import Retries
 
 FORGET = timedelta(seconds=60)
 """A retry that hasn't come again for so long went to another instance: the sidecar's longest pause is 5 s."""
+OFFSET_DIGITS = 19
 NO_ROW: RowKey = ("", 0)
 """Stands for what has no row: an event that cannot be read and whose dead letter cannot be published."""
 
@@ -82,7 +83,7 @@ class Facts:
         }
         # Replays come by a topic of their own, whose places say nothing of the other's.
         offset, partition = position.get("__offset", ""), (position.get("__topic"), position.get("__partition", "0"))
-        if not offset.isdigit():
+        if not (offset.isascii() and offset.isdigit() and len(offset) <= OFFSET_DIGITS):
             return
         seen = self._partitions.setdefault(partition, _Partition(int(offset), change.lsn))
         if int(offset) <= seen.offset and change.lsn > seen.lsn:

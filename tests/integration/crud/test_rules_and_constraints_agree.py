@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rowcast.crud import rules
+from rowcast.core import rules
 
 CHECKS: Mapping[str, rules.Check] = {
     "name": rules.check_label,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -8,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.errors import PermanentError
-from rowcast.core.events import Op, decode
-from unit.core.changes import event
+from rowcast.core.events import PLACEHOLDER, Change, Op, decode
+from unit.core.changes import event, row
 
 
 @pytest.mark.parametrize("op", ["c", "u", "r"])
@@ -63,16 +62,157 @@ def test_a_table_without_a_renderer_is_its_own_reason() -> None:
     assert raised.value.reason == "unknown-table"
 
 
+HUGE = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    "number", [HUGE, "-1", "+1", "1_0", "\u00b2", "", 2**63, -1, 1.0, True, None, "9223372036854775808"]
+)
+@pytest.mark.parametrize("field", ["iodebeziumlsn", "iodebeziumtxId", "generation", "id", "traced_txid"])
+def test_a_number_is_one_that_the_table_can_have(field: str, number: object) -> None:
+    if number is None and field in ("iodebeziumtxId", "traced_txid"):
+        return  # these need not be there
+    broken = {**event(), "iodebeziumtxId": "7"}
+    (broken if field.startswith("io") else broken["data"]["after"])[field] = number
+
+    with pytest.raises(PermanentError, match=f"^{field}: ") as raised:
+        decode(broken)
+
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "../../namespaces/kube-system/secrets/x"),
+        ("name", "a" * 64),
+        ("name", "A"),
+        ("name", "a\n"),
+        ("name", ""),
+        ("environment", ".."),
+        ("environment", "a/b"),
+        ("environment", ""),
+        ("repository_url", "https://git.example/" + "a" * 2_029),
+        ("repository_url", "https://git.example/a b"),
+        ("repository_url", ""),
+        ("branch", "a" * 256),
+        ("branch", "a\0b"),
+        ("branch", "\ud83d"),
+        ("branch", ""),
+        ("updated_by", "a" * 201),
+        ("created_at", "2" * 65),
+        ("updated_at", "\ud83d"),
+        ("branch", {"a": 1}),
+    ],
+)
+def test_a_text_is_one_that_the_table_can_have(field: str, value: object) -> None:
+    with pytest.raises(PermanentError, match=f"^{field}: ") as raised:
+        decode(event(**{field: value}))
+
+    assert raised.value.reason == "undecodable"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("branch", "\N{ROCKET}"),
+        ("branch", "a\u2028b"),
+        ("updated_by", "Zo\u00eb \N{ROCKET}"),
+        # Rules of today are not for rows of yesterday.
+        ("repository_url", "https://user:token@git.example/x?private_token=1"),
+        ("repository_url", "file:///etc/passwd"),
+        ("created_at", "infinity"),
+    ],
+)
+def test_odd_but_legal_data_is_kept(field: str, value: str) -> None:
+    assert getattr(decode(event(**{field: value})).row, field) == value
+
+
+def test_of_a_persons_name_only_what_is_printable_is_kept() -> None:
+    assert (
+        decode(event(updated_by="mallory\u2028Rowcast-Row: 1@9\n\ud800")).row.updated_by == "mallory Rowcast-Row: 1@9  "
+    )
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "9999-12-31T23:59:59.999Z",
+        "0001-01-01T00:00:00+14:00",
+        "2026-11-22T15:42:27",
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        5,
+    ],
+)
+def test_a_row_is_not_refused_for_a_clock_and_the_clock_is_not_believed(time: object) -> None:
+    assert decode({**event(), "time": time}).saved_at is None
+
+
+@pytest.mark.parametrize("traceparent", ["0" * 100_000, "x", "\ud800", 7])
+def test_what_is_no_trace_is_left_out(traceparent: object) -> None:
+    traced = {**event(traceparent=traceparent, traced_txid=7), "iodebeziumtxId": "7"}
+    assert decode(traced).traceparent is None
+
+
+@pytest.mark.parametrize("field", ["name", "repository_url", "branch", "environment", "updated_by"])
+def test_debeziums_placeholder_is_refused_by_name_in_any_column(field: str) -> None:
+    placed = event(**{field: PLACEHOLDER})
+    with pytest.raises(PermanentError, match=f"^{field}: .*REPLICA IDENTITY") as raised:
+        decode(placed)
+
+    assert raised.value.reason == "incomplete"
+    change = decode(placed, partly=True)
+    assert change.missing == (field,)
+    assert PLACEHOLDER not in str(change.row)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_deletion_needs_no_more_than_its_key_and_its_generation(nothing: object) -> None:
+    deletion = event("d", row_id=42, generation=8)
+    deletion["data"]["before"] = dict.fromkeys(deletion["data"]["before"], nothing) | {"id": 42, "generation": 8}
+    assert (decode(deletion).row.id, decode(deletion).row.generation) == (42, 8)
+
+    deletion["data"]["before"] = {"id": 42}
+    with pytest.raises(PermanentError, match=r"^generation: "):
+        decode(deletion)
+    assert decode(deletion, partly=True).missing == ("generation",)
+
+
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(list(event())), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**4_200)
+    | st.floats()
+    | st.text(st.characters(), max_size=300)
+    | st.sampled_from([HUGE, PLACEHOLDER, "\ud800", "..", *map(str, Op)]),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text() | st.sampled_from(list(event())), inner)
+        | st.fixed_dictionaries({}, optional=dict.fromkeys(row(), inner))
+    ),
     max_leaves=20,
 )
 
 
-@given(JSON)
-def test_whatever_arrives_decodes_or_is_permanent(garbage: object) -> None:
+def decodes_or_is_permanent(garbage: object, *, partly: bool) -> bool:
     try:
-        decode(garbage)
+        return isinstance(decode(garbage, partly=partly), Change)
     except PermanentError as error:
-        json.dumps(str(error))
+        return len(str(error).encode()) < 1_000
+
+
+@given(JSON, st.booleans())
+def test_whatever_arrives_decodes_or_is_permanent(garbage: object, partly: bool) -> None:
+    assert decodes_or_is_permanent(garbage, partly=partly)
+
+
+@given(st.sampled_from([*event(), *row()]), JSON, st.sampled_from("crud"), st.booleans())
+def test_an_event_with_anything_in_one_field_decodes_or_is_permanent(
+    field: str, garbage: object, op: str, partly: bool
+) -> None:
+    broken = event(op)
+    side = broken["data"]["before" if op == "d" else "after"]
+    (side if field in side else broken)[field] = garbage
+    assert decodes_or_is_permanent(broken, partly=partly)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rowcast.crud.rules import check_branch, check_label, check_url, check_user
+from rowcast.core.rules import check_branch, check_label, check_url, check_user
 
 
 @pytest.mark.parametrize("label", ["a", "a-b", "0", "a" * 63])

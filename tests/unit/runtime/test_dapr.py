@@ -4,7 +4,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import TooLargeError, TransientError
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.settings import Settings
 
@@ -36,6 +36,30 @@ def test_an_event_goes_to_the_sidecar_with_its_token() -> None:
 @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(404), httpx.ConnectError("refused")])
 def test_an_event_that_is_not_taken_is_a_transient_error(answer: httpx.Response | Exception) -> None:
     with pytest.raises(TransientError, match=r"rowcast\.sync-status"):
+        publish(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(413),
+        httpx.Response(
+            500,
+            json={
+                "errorCode": "ERR_PUBSUB_PUBLISH_MESSAGE",
+                "message": "error when publish to topic t in pubsub pubsub: kafka server: Message was too large, server"
+                " rejected it to avoid allocation error",
+            },
+        ),
+        httpx.Response(
+            500,
+            text="kafka: invalid configuration (Attempt to produce message larger than configured"
+            " Producer.MaxMessageBytes: 1100000 > 1048576)",
+        ),
+    ],
+)
+def test_an_event_that_is_refused_for_its_size_is_told_from_one_that_may_come_again(answer: httpx.Response) -> None:
+    with pytest.raises(TooLargeError, match=r"rowcast\.sync-status"):
         publish(answer)
 
 

@@ -94,6 +94,29 @@ async def test_a_bulk_answers_each_entry(sidecar: httpx.AsyncClient, target: Mem
     assert [one["status"] for one in answer.json()["statuses"]] == ["RETRY", "SUCCESS"]
 
 
+HALF = b'"\\ud83d"'
+DEEP = b"[" * 2_000 + b"]" * 2_000
+
+
+@pytest.mark.parametrize(
+    "unreadable", [HALF, DEEP, b"9" * 5_000, b'"\xff"', b"\0"], ids=["half", "deep", "long", "raw", "nul"]
+)
+@pytest.mark.parametrize("route", [BULK, REPLAYS])
+async def test_one_entry_that_no_parser_takes_is_dead_lettered_alone(
+    sidecar: httpx.AsyncClient, target: MemoryTarget, published: Published, route: str, unreadable: bytes
+) -> None:
+    good = orjson.dumps(event(row_id=5))
+    parts = [good, unreadable] if route == BULK else [orjson.dumps(raw(one)) for one in (good, unreadable)]
+    entries = [b'{"entryId":"%d","event":%s}' % (number, part) for number, part in enumerate(parts)]
+
+    answer = await sidecar.post(route, content=b'{"entries":[' + b",".join(entries) + b"]}")
+
+    assert [one["status"] for one in answer.json()["statuses"]] == ["SUCCESS", "SUCCESS"]
+    assert [held.row_id for held in await target.inventory()] == [5]
+    (letter,) = [data for topic, data in published if topic == "rowcast.dead-letters"]
+    assert letter["event"] == unreadable.decode(errors="replace")
+
+
 def raw(message: bytes) -> str:
     return base64.b64encode(message).decode()
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.errors import PermanentError, TooLargeError, TransientError
 from rowcast.core.ports import Result, RowKey
 from rowcast.core.render import Desired
 from rowcast.sync import retries
@@ -53,6 +53,7 @@ class Bench:
     target: MemoryTarget = field(default_factory=MemoryTarget)
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     broken_topics: set[str] = field(default_factory=set)
+    largest: int = 1_000_000
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     read_by_a_snapshot: int = 0
     capacity: int = 1_000
@@ -78,6 +79,8 @@ class Bench:
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         if topic in self.broken_topics:
             raise TransientError("broker down")
+        if len(orjson.dumps(data)) > self.largest:
+            raise TooLargeError("message was too large")
         self.published.append((topic, data))
 
     async def deliver(self, *events: object) -> set[str]:
@@ -311,3 +314,110 @@ async def test_of_a_large_event_a_dead_letter_has_the_beginning(bench: Bench) ->
         assert len(orjson.dumps(letter)) < 300_000
         assert "characters; the whole of it is at the position told here" in letter["event"]
         assert letter["position"]
+
+
+def nested(depth: int) -> object:
+    """Lists in lists."""
+    made: object = "core"
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"hello": nested(300)},
+        nested(20_000),
+        "\ud83d",
+        {"hello": "\ud83d"},
+        {"id": 10**5_000},
+        {"id": 2**70},
+        {"hello": "<&>" * 200_000},
+        "\u2028<" * 200_000,
+        {7: {1, 2}},
+        event(branch="\ud83d"),
+        event(name="../../secrets/x"),
+    ],
+    ids=[
+        "nested",
+        "nested deeply",
+        "half",
+        "half inside",
+        "digits",
+        "70 bits",
+        "escaped",
+        "text",
+        "no JSON",
+        "row",
+        "path",
+    ],
+)
+async def test_whatever_can_not_be_decoded_is_a_dead_letter_alone(bench: Bench, odd: object) -> None:
+    assert await bench.deliver(event(row_id=1), odd, event(row_id=2, name="b")) == set()
+
+    (letter,) = bench.letters()
+    assert letter["reason"] == "undecodable"
+    # The sidecar escapes these on the way to the broker.
+    assert sum(6 if chr(byte) in "<>&" else 1 for byte in orjson.dumps(letter)) < 300_000
+    assert bench.statuses() == [(1, 1, "created"), (2, 1, "created")]
+
+
+async def test_every_field_of_a_dead_letter_is_bounded(bench: Bench) -> None:
+    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no\0" * 1_000_000)
+    position = {f"__{number}": "k" * 1_000_000 for number in range(100)}
+
+    await bench._delivery.deliver([Entry("0", event(), position), Entry("1", {"iodebeziumtable": "t" * 900_000})])
+
+    assert len(bench.letters()) == 2
+    for letter in bench.letters():
+        assert len(orjson.dumps(letter)) < 64_000
+
+
+async def test_a_dead_letter_that_the_broker_finds_too_large_is_kept_without_its_event() -> None:
+    bench = Bench(largest=5_000)
+
+    assert await bench.deliver({"hello": "x" * 50_000}) == set()
+
+    (letter,) = bench.letters()
+    assert "larger than the broker takes" in letter["event"]
+    assert letter["position"] == {"__offset": "0"}
+
+
+async def test_long_errors_of_many_rows_are_told_in_messages_that_a_broker_takes(bench: Bench) -> None:
+    rows = range(1, 182)
+    for row_id in rows:
+        bench.target.refused["app_configs", row_id] = PermanentError("rejected", "denied by a policy: " + "é" * 100_000)
+
+    assert await bench.deliver(*(event(row_id=row_id, name=f"n{row_id}") for row_id in rows)) == set()
+
+    messages = [data for topic, data in bench.published if topic == "status"]
+    assert len(messages) > 1
+    assert all(len(orjson.dumps(message)) <= 256 * 1024 for message in messages)
+    assert [status["row_id"] for message in messages for status in message["statuses"]] == list(rows)
+    assert all("(100020 characters)" in status["error"] for message in messages for status in message["statuses"])
+
+
+async def test_a_message_that_a_broker_finds_too_large_is_never_sent_as_a_whole_again() -> None:
+    bench = Bench(largest=2_000)
+
+    assert await bench.deliver(*(event(row_id=row_id, name=f"n{row_id}") for row_id in range(1, 41))) == set()
+
+    assert [row_id for row_id, _, _ in bench.statuses()] == list(range(1, 41))
+
+
+async def test_a_status_that_not_even_a_small_broker_takes_whole_is_told_in_short() -> None:
+    bench = Bench(largest=1_200)
+    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no " * 10_000)
+
+    assert await bench.deliver(event()) == set()
+
+    assert bench.statuses() == [(1, 1, "dead-lettered")]
+
+
+async def test_a_placeholder_is_a_dead_letter_where_no_table_can_be_asked(bench: Bench) -> None:
+    assert await bench.deliver(event(repository_url="__debezium_unavailable_value")) == set()
+
+    (letter,) = bench.letters()
+    assert letter["reason"] == "incomplete"
+    assert await bench.target.inventory() == []

@@ -111,6 +111,12 @@ def test_partitions_have_places_of_their_own_and_some_brokers_have_none(facts: F
     assert facts.topic_recreated_at is None
 
 
+@pytest.mark.parametrize("offset", ["\u00b2", "9" * 5_000, "-1", ""])
+def test_a_place_that_is_no_number_is_no_place(facts: Facts, offset: str) -> None:
+    facts.received(decode(event()), {"__offset": offset})
+    assert facts.topic_recreated_at is None
+
+
 def test_a_replay_comes_by_a_topic_whose_places_are_its_own(facts: Facts) -> None:
     facts.received(change(1000), {**at(40), "__topic": "changes"})
     facts.received(change(2000), {**at(0), "__topic": "replays"})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from rowcast.core.errors import PermanentError
+from rowcast.core.events import PLACEHOLDER
+from rowcast.core.ports import RowKey
 from rowcast.sync.batch import Entry
 from rowcast.sync.delivery import Delivery
 from rowcast.sync.facts import utc_now
@@ -32,13 +36,18 @@ class Bench:
         self.table = FakeTable(lsn=STARTED)
         self.target = MemoryTarget()
         self.outcomes: list[tuple[int, str]] = []
+        self.statuses: list[dict[str, Any]] = []
+        self.drifted: list[RowKey] = []
         metrics = SyncMetrics("memory", CollectorRegistry())
         topics = Topics("status", "dead")
         retries = Retries(utc_now, capacity=0)
-        hindsight = Hindsight(self.target, self.table)
-        self._delivery = Delivery(self.target, self, topics, metrics, retries, hindsight=hindsight)
+        self.hindsight = Hindsight(self.target, self.table, self.drifted.append)
+        self._delivery = Delivery(self.target, self, topics, metrics, retries, hindsight=self.hindsight)
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        if topic != "status":
+            return
+        self.statuses += data["statuses"]
         self.outcomes += [(status["row_id"], status["outcome"]) for status in data["statuses"]]
 
     async def deliver(self, *events: object) -> set[str]:
@@ -46,6 +55,16 @@ class Bench:
 
     async def held(self) -> set[int]:
         return {held.row_id for held in await self.target.inventory()}
+
+    async def has(self, row_id: int, generation: int, **fields: str) -> None:
+        """The row is in the table, and has been delivered."""
+        self.table.rows[row_id] = _row(row_id, generation, **fields)
+        await self.target.deliver([replace(self.table.desired(row_id), lsn=STARTED)])
+
+    def spec(self, row_id: int) -> Any:
+        """What the target holds of a row: its generation, and the spec."""
+        (stored,) = [one for one in self.target.store.objects.values() if one.held and one.held.row_id == row_id]
+        return stored.held.generation if stored.held else 0, stored.manifest.body["spec"]
 
 
 @pytest.fixture
@@ -80,9 +99,10 @@ async def test_an_old_event_above_a_restored_tables_generation_is_left_to_the_fe
     assert await bench.held() == {7}
 
 
-async def test_an_old_deletion_needs_no_leave(bench: Bench) -> None:
+async def test_an_old_deletion_of_a_row_that_is_gone_is_done(bench: Bench) -> None:
     bench.table.rows[7] = _row(7, generation=1)
     await bench.deliver(event("c", lsn=AFTER, row_id=7, generation=1))
+    del bench.table.rows[7]
     await bench.deliver(event("d", lsn=BEFORE, row_id=7, generation=2))
     assert await bench.held() == set()
 
@@ -171,6 +191,179 @@ async def test_a_large_batch_of_old_events_is_asked_for_in_parts(bench: Bench) -
     await bench.deliver(*(event("c", lsn=BEFORE, row_id=row_id, name=f"n{row_id}") for row_id in ids))
     assert await bench.held() == set(ids)
     assert bench.table.snapshots == 5  # where the log was, and two parts before and after
+
+
+@pytest.mark.parametrize("generation", [1, 3, 4, 2**60])
+async def test_a_forged_deletion_takes_nothing_away(bench: Bench, generation: int) -> None:
+    await bench.has(7, 3)
+    assert await bench.deliver(event("d", lsn=AFTER, row_id=7, generation=generation)) == set()
+    assert await bench.held() == {7}
+    assert bench.outcomes == [(7, "stale")]
+
+    bench.table.rows[7] = _row(7, generation=4, branch="true")
+    await bench.deliver(event(lsn=AFTER + 1, row_id=7, generation=4, name="n7", branch="true"))
+    assert bench.spec(7)[1]["branch"] == "true"
+
+
+async def test_many_deletions_are_asked_for_in_parts(bench: Bench) -> None:
+    ids = range(1, IDS_AT_ONCE + 2)
+    for row_id in ids:
+        await bench.has(row_id, 1)
+    bench.table.rows.clear()
+
+    deletions = [event("d", lsn=AFTER, row_id=row_id, generation=2, name=f"n{row_id}") for row_id in ids]
+    assert await bench.deliver(*deletions) == set()
+
+    assert bench.table.snapshots == 2
+    assert await bench.held() == set()
+    assert set(bench.outcomes) == {(row_id, "deleted") for row_id in ids}
+
+
+async def test_a_deletion_that_the_table_does_not_show_yet_waits(bench: Bench) -> None:
+    await bench.has(7, 1)
+    bench.table.visible = Visibility(781, frozenset({780}))
+    deletion = event("d", lsn=AFTER, row_id=7, generation=2) | {"iodebeziumtxId": "780"}
+    assert await bench.deliver(deletion) == {"0"}
+
+    bench.table.visible = Visibility(781)
+    del bench.table.rows[7]
+    assert await bench.deliver(deletion) == set()
+    assert await bench.held() == set()
+
+
+@pytest.mark.parametrize("transaction", ["2000000", "4294967295"])
+async def test_a_transaction_that_can_not_be_is_not_waited_for(bench: Bench, transaction: str) -> None:
+    await bench.has(7, 1)
+    bench.table.visible = Visibility(781)
+    forged = event("d", lsn=AFTER, row_id=7, generation=2) | {"iodebeziumtxId": transaction}
+    assert await bench.deliver(forged) == set()
+    assert await bench.held() == {7}
+
+
+async def test_while_the_table_cannot_be_read_deletions_wait(bench: Bench) -> None:
+    await bench.has(7, 1)
+    bench.table.broken = "crud is away"
+    assert await bench.deliver(event("d", lsn=AFTER, row_id=7, generation=2)) == {"0"}
+    assert await bench.held() == {7}
+
+
+async def test_a_deletion_by_its_key_alone_deletes_and_is_told_of_the_generation_that_went(bench: Bench) -> None:
+    """REPLICA IDENTITY DEFAULT; what isn't in the key is null, or the column's default."""
+    await bench.has(7, 5)
+    del bench.table.rows[7]
+    deletion = event("d", lsn=AFTER)
+    deletion["data"]["before"] = {"id": 7, "name": "", "generation": 1, "branch": "main", "updated_by": None}
+
+    assert await bench.deliver(deletion) == set()
+
+    assert await bench.held() == set()
+    (told,) = bench.statuses
+    assert (told["generation"], told["deleted"], told["outcome"], told["name"]) == (5, True, "deleted", "n7")
+
+
+@pytest.mark.parametrize("generation", [4, 50, 2**60])
+async def test_a_forged_jump_neither_arrives_nor_fences_the_row_off(bench: Bench, generation: int) -> None:
+    await bench.has(7, 2)
+    assert await bench.deliver(event(lsn=AFTER, row_id=7, generation=generation, branch="forged")) == set()
+    assert bench.spec(7) == (2, bench.table.desired(7).manifests[0].body["spec"])
+
+    bench.table.rows[7] = _row(7, generation=3, branch="true")
+    await bench.deliver(event(lsn=AFTER + 1, row_id=7, generation=3, name="n7", branch="true"))
+    assert (bench.spec(7)[0], bench.spec(7)[1]["branch"]) == (3, "true")
+    assert bench.outcomes == [(7, "stale"), (7, "configured")]
+
+
+async def test_a_forged_jump_beside_the_true_change_leaves_the_rows_own_state(bench: Bench) -> None:
+    """Of one row only the highest generation of a batch is looked at: here it is the forged one."""
+    await bench.has(7, 2)
+    bench.table.rows[7] = _row(7, generation=3, branch="true")
+    true = event(lsn=AFTER, row_id=7, generation=3, name="n7", branch="true")
+    await bench.deliver(true, event(lsn=AFTER, row_id=7, generation=9, branch="forged"))
+    assert (bench.spec(7)[0], bench.spec(7)[1]["branch"]) == (3, "true")
+
+
+async def test_a_true_jump_arrives(bench: Bench) -> None:
+    """Changes in between were refused by the target, say."""
+    await bench.has(7, 2)
+    bench.table.rows[7] = _row(7, generation=6, branch="true")
+    await bench.deliver(event(lsn=AFTER, row_id=7, generation=6, name="n7", branch="true"))
+    assert (bench.spec(7)[0], bench.outcomes) == (6, [(7, "configured")])
+
+
+async def test_many_changes_of_a_row_at_once_ask_nothing(bench: Bench) -> None:
+    await bench.has(7, 1)
+    await bench.deliver(event(lsn=AFTER, row_id=7, generation=2))
+    asked = bench.table.snapshots
+    await bench.deliver(*(event(lsn=AFTER + n, row_id=7, generation=n) for n in range(3, 10)))
+    assert bench.table.snapshots == asked
+
+
+async def test_a_change_at_the_same_generation_arrives(bench: Bench) -> None:
+    """Made while the table's triggers were disabled."""
+    await bench.has(7, 2)
+    bench.table.rows[7] = _row(7, generation=2, branch="true")
+    assert await bench.deliver(event(lsn=AFTER, row_id=7, generation=2, name="n7", branch="true")) == set()
+    assert (bench.spec(7)[0], bench.spec(7)[1]["branch"]) == (2, "true")
+    assert bench.outcomes == [(7, "configured")]
+
+
+async def test_other_content_that_the_table_does_not_have_does_not_arrive(bench: Bench) -> None:
+    await bench.has(7, 2)
+    await bench.deliver(event(lsn=AFTER, row_id=7, generation=2, name="n7", branch="forged"))
+    assert bench.spec(7)[1]["branch"] == "main"
+    assert bench.outcomes == [(7, "unchanged")]
+
+
+@pytest.mark.parametrize(("op", "branch"), [("u", "true"), ("r", "by-hand")])
+async def test_where_drift_is_only_shown_a_change_arrives_and_a_repeated_one_does_not_correct(
+    bench: Bench, op: str, branch: str
+) -> None:
+    await bench.has(7, 2, branch="by-hand")
+    bench.table.rows[7] = _row(7, generation=2, branch="true")
+    bench.hindsight._correct = False
+    event_ = event(op, lsn=AFTER, row_id=7, generation=2, name="n7", branch="true") | {"iodebeziumtxId": "7"}
+    await bench.deliver(event_)
+    assert bench.spec(7)[1]["branch"] == branch
+    assert bench.drifted == ([] if op == "u" else [("app_configs", 7)])
+
+
+@pytest.mark.parametrize("field", ["repository_url", "branch", "environment", "name"])
+@pytest.mark.parametrize("generation", [2, 3])
+async def test_where_an_event_has_debeziums_placeholder_the_tables_value_arrives(
+    bench: Bench, field: str, generation: int
+) -> None:
+    await bench.has(7, 1)
+    bench.table.rows[7] = _row(7, generation, branch="true")
+    placed = event(
+        lsn=AFTER, row_id=7, generation=generation, **({"name": "n7", "branch": "true"} | {field: PLACEHOLDER})
+    )
+
+    bench.table.broken = "crud is away"
+    assert await bench.deliver(placed) == {"0"}
+    assert bench.spec(7)[0] == 1
+
+    bench.table.broken = None
+    assert await bench.deliver(placed) == set()
+    assert bench.spec(7) == (generation, bench.table.desired(7).manifests[0].body["spec"])
+    assert bench.outcomes == [(7, "configured")]
+
+
+async def test_what_the_target_has_beyond_the_table_gets_a_second_look(bench: Bench) -> None:
+    await bench.has(7, 9)
+    bench.table.rows[7] = _row(7, generation=4)
+    await bench.deliver(event("d", lsn=AFTER, row_id=7, generation=10))
+    assert await bench.held() == {7}
+    assert bench.drifted == [("app_configs", 7)]
+
+
+async def test_rows_that_the_target_does_not_hold_are_asked_for_once(bench: Bench) -> None:
+    """Another instance delivers their environment, say; here every change of them is refused."""
+    bench.target.refused["app_configs", 7] = PermanentError("rejected", "no")
+    bench.table.rows[7] = _row(7, generation=5)
+    await bench.deliver(event(lsn=AFTER, row_id=7, generation=5, name="n7"))
+    asked = bench.table.snapshots
+    await bench.deliver(event(lsn=AFTER + 1, row_id=7, generation=6, name="n7"))
+    assert bench.table.snapshots == asked
 
 
 def _row(row_id: int, generation: int, **fields: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -69,12 +70,18 @@ class Bench:
     target: MemoryTarget = field(default_factory=MemoryTarget)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    broken: bool = False
+    left: list[dict[str, Any]] = field(default_factory=list)
+    largest: int = 0
 
     def __post_init__(self) -> None:
         metrics = ReconcileMetrics("memory", self.registry)
-        self.reconciler = Reconciler(self.target, self.table, self, "status", metrics)
+        self.reconciler = Reconciler(self.target, self.table, self, "status", metrics, self.left.extend)
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        self.largest = max(self.largest, len(orjson.dumps(data)))
+        if self.broken:
+            raise TransientError("the broker is away")
         self.statuses += data["statuses"]
 
     async def run(self, *, dry_run: bool = False, prune_limit: float | None = None) -> Run:
@@ -298,3 +305,23 @@ async def test_what_was_found_is_a_metric(bench: Bench) -> None:
     assert value("rowcast_reconciles_total", state="done") == 1
     assert value("rowcast_reconcile_rows_total", outcome="created") == 1
     assert value("rowcast_reconcile_last_success_timestamp_seconds")
+
+
+async def test_statuses_that_can_not_be_published_at_once_are_not_lost(bench: Bench) -> None:
+    bench.table.save(1, 1, "a")
+    bench.broken = True
+
+    assert (await bench.run()).state == "done"
+
+    assert [(status["row_id"], status["outcome"]) for status in bench.left] == [(1, "created")]
+
+
+async def test_long_errors_of_many_rows_are_told_in_messages_that_a_broker_takes(bench: Bench) -> None:
+    for row_id in range(1, 301):
+        bench.table.save(row_id, 1, f"n{row_id}")
+        bench.target.refused["app_configs", row_id] = PermanentError("rejected", "denied by a policy " * 10_000)
+
+    await bench.run()
+
+    assert len(bench.told()) == 300
+    assert bench.largest <= 256 * 1024

@@ -6,10 +6,10 @@ from anyio import from_thread
 from fastapi import Depends, Header, Path, Request
 from sqlalchemy import Engine
 
+from rowcast.core.rules import check_user
 from rowcast.crud.asking import Instances
 from rowcast.crud.errors import FieldError
 from rowcast.crud.resolving import Publish
-from rowcast.crud.rules import check_user
 from rowcast.crud.schemas import MAX_ID
 from rowcast.crud.settings import CrudSettings
 

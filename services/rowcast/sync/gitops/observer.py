@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 
 from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.gitops import Committing, Seen, progress
+from rowcast.core.messages import status_message
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.metrics import GitOpsMetrics
 from rowcast.sync.moments import now
@@ -43,7 +44,7 @@ class Channel:
 
     async def tell(self, told: Mapping[str, Any]) -> None:
         """Raises TransientError when the broker does not take it."""
-        await self.publisher.publish(self.topic, {"target": self.target, "statuses": [], "progress": told})
+        await self.publisher.publish(self.topic, status_message(self.target, [], told))
 
 
 class Observer:

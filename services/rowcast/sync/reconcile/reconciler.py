@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.messages import Status
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
@@ -15,7 +16,7 @@ from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
 from rowcast.sync.reconcile.table import LateRow, Table
-from rowcast.sync.reporting import Publisher
+from rowcast.sync.reporting import Publisher, StatusTopic
 
 BATCH = 500
 YIELD_EVERY = 200
@@ -31,12 +32,19 @@ class Reconciler:
     """At most one reconcile of the whole table at a time; `current` and `last` tell about it."""
 
     def __init__(
-        self, target: Target, table: Table, publisher: Publisher, status_topic: str, metrics: ReconcileMetrics
+        self,
+        target: Target,
+        table: Table,
+        publisher: Publisher,
+        status_topic: str,
+        metrics: ReconcileMetrics,
+        later: Callable[[Sequence[Status]], None] = lambda _: None,
     ) -> None:
+        """`later` takes the statuses that could not be published at once."""
         self._target = target
         self._table = table
-        self._publisher = publisher
-        self._status_topic = status_topic
+        self._statuses = StatusTopic(target.name, publisher, status_topic)
+        self._later = later
         self._metrics = metrics
         self._settling = Settling(target, table)
         self._log = get_logger("rowcast.reconcile")
@@ -152,11 +160,10 @@ class Reconciler:
             count=len(statuses),
             errors=[one["error"] for one in statuses if one["error"]][:LOGGED],
         )
-        try:
-            await self._publisher.publish(self._status_topic, {"target": self._target.name, "statuses": statuses})
-        except RowcastError as error:
-            # The rows are as they should be; their states are told again by their next change.
-            self._log.warning("status not published", error=str(error))
+        left, reason = await self._statuses.publish(statuses)
+        if left:
+            self._log.warning("status not published, trying again", error=reason, count=len(left))
+            self._later(left)
 
     def _tell(self, run: Run) -> None:
         log = self._log.info if run.state is State.DONE else self._log.warning

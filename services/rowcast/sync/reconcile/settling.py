@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from rowcast.core.errors import PermanentError
+from rowcast.core.messages import Status, status
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
@@ -27,7 +27,7 @@ class Settled:
     results: dict[int, tuple[Desired, Result]] = field(default_factory=dict)
     skipped: int = 0
 
-    def statuses(self) -> list[dict[str, Any]]:
+    def statuses(self) -> list[Status]:
         """As in the messages of the status topic."""
         return [_status(desired, result) for desired, result in self.results.values()]
 
@@ -152,23 +152,18 @@ def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | 
     return result.fence
 
 
-def _status(desired: Desired, result: Result) -> dict[str, Any]:
-    arrived = result if isinstance(result, Delivered) else None
-    return {
-        "row_id": desired.row_id,
-        "name": desired.name,
-        "generation": desired.generation,
-        "outcome": str(arrived.outcome if arrived else Outcome.DEAD_LETTERED),
-        "deleted": desired.deleted,
-        "reference": arrived.reference if arrived else None,
-        "error": result.trouble if isinstance(result, Delivered) else str(result.error),
-        "stage": arrived.stage if arrived else None,
-        "link": arrived.link if arrived else None,
-        "saved_at": None,
-        "captured_at": None,
-        "delivered_at": now(),
-        "cause": CAUSE,
-    }
+def _status(desired: Desired, result: Result) -> Status:
+    outcome = result.outcome if isinstance(result, Delivered) else Outcome.DEAD_LETTERED
+    return status(
+        desired.row_id,
+        desired.name,
+        desired.generation,
+        result,
+        now(),
+        deleted=desired.deleted,
+        outcome=outcome,
+        cause=CAUSE,
+    )
 
 
 def told(result: Result) -> bool:

@@ -52,6 +52,11 @@ class Found:
     lsn: int = 0
     seen: dict[int, Visibility | None] = field(default_factory=dict)
 
+    def shows(self, row_id: int, transaction: int | None) -> bool:
+        """Whether what a transaction has done to a row was visible when the row was read."""
+        visible = self.seen[row_id]
+        return transaction is None or visible is None or visible.sees(transaction)
+
     def gone(self, row_id: int, transaction: int | None) -> bool:
         """Whether the table has the row no more. `transaction` is one that has written it.
 
@@ -59,8 +64,7 @@ class Found:
         """
         if row_id in self.rows:
             return False
-        visible = self.seen[row_id]
-        if transaction is not None and visible is not None and not visible.sees(transaction):
+        if not self.shows(row_id, transaction):
             raise TransientError(f"row {row_id}: the table does not show yet what was captured of it")
         return True
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 IDS = 1 << 32
-"""Change capture tells the lower 32 bits of a transaction's id; they compare within half of that range."""
+AHEAD = 1 << 16
+"""A transaction whose commit was captured began before whoever asks now: few can have begun after it and ended already.
+An id further ahead than this is no transaction's of this database, and nobody waits for it.
+"""
+"""Change capture tells the lower 32 bits of a transaction's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +21,8 @@ class Visibility:
 
     def sees(self, transaction: int) -> bool:
         """Whether what a transaction (32 bits) has done is in the snapshot, if it was committed."""
-        age = (self.end - transaction) % IDS
-        return 0 < age <= IDS // 2 and transaction % IDS not in self.running
+        ahead = (transaction - self.end) % IDS
+        return ahead >= AHEAD and transaction % IDS not in self.running
 
 
 def visibility(text: str) -> Visibility:

@@ -1,0 +1,114 @@
+"""The shapes that cross a wire, built in one place and bounded: a status message, and text from elsewhere. Pure.
+
+Brokers refuse large messages (Kafka above a megabyte by default, some below 256 KiB), and what is refused for its size
+is refused for ever: so texts are clipped, and messages split by their bytes before they are published.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from rowcast.core.ports import Delivered, Failed
+
+ERROR_BYTES = 2 * 1024
+SHORT_BYTES = 200
+"""Of any text, where the broker takes less than we thought."""
+REFERENCE_BYTES = 512
+LINK_CHARACTERS = 2048
+MESSAGE_BYTES = 128 * 1024
+"""Of a message with statuses, as others may write it; half of what the most frugal brokers take."""
+AHEAD = timedelta(hours=1)
+"""A moment further ahead of our own clock than this is no moment that a change was saved."""
+
+Status = dict[str, Any]
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` bytes of UTF-8, and whether it was more; without what neither JSON nor a database can hold."""
+    raw = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="backslashreplace")
+    if len(raw) <= limit:
+        return raw.decode()
+    note = f"… ({len(text)} characters)"
+    return raw[: limit - len(note.encode())].decode(errors="ignore") + note
+
+
+def wire_bytes(value: object) -> int:
+    """The most bytes that JSON-able data can take, whoever writes it: sidecars escape `<`, `>` and `&` on their way."""
+    text = json.dumps(value)
+    return len(text) + 5 * sum(map(text.count, "<>&"))
+
+
+def status(
+    row_id: int,
+    name: str,
+    generation: int,
+    result: Delivered | Failed,
+    delivered_at: str,
+    *,
+    deleted: bool,
+    saved_at: str | None = None,
+    captured_at: str | None = None,
+    outcome: str | None = None,
+    cause: str | None = None,
+) -> Status:
+    """What became of a row, as an entry of a status message.
+
+    `delivered_at` is now, RFC 3339. `outcome` is that of the result, unless given; for a failure it must be.
+    """
+    arrived = result if isinstance(result, Delivered) else None
+    error = result.trouble if isinstance(result, Delivered) else str(result.error)
+    reference, link = (arrived.reference, arrived.link) if arrived else (None, None)
+    made: Status = {
+        "row_id": row_id,
+        "name": name,
+        "generation": generation,
+        "outcome": str(arrived.outcome if arrived and outcome is None else outcome),
+        "deleted": deleted,
+        "reference": None if reference is None else clip(reference, REFERENCE_BYTES),
+        "error": None if error is None else clip(error, ERROR_BYTES),
+        "stage": arrived.stage if arrived else None,
+        "link": link if link is None or len(link) <= LINK_CHARACTERS else None,
+        "saved_at": _believed(saved_at, delivered_at),
+        "captured_at": captured_at,
+        "delivered_at": delivered_at,
+    }
+    if cause is not None:
+        made["cause"] = cause
+    return made
+
+
+def status_message(target: str, statuses: Iterable[Status], progress: object = None) -> dict[str, Any]:
+    """One message to the status topic. `progress` is a GitOps engine's, or `none` where no engine follows."""
+    message: dict[str, Any] = {"target": target, "statuses": list(statuses)}
+    return message if progress is None else {**message, "progress": progress}
+
+
+def status_messages(target: str, statuses: Iterable[Status], limit: int = MESSAGE_BYTES) -> Iterator[dict[str, Any]]:
+    """As few messages as hold all of these, in their order, each of at most `limit` bytes."""
+    some: list[Status] = []
+    room = limit
+    for one in statuses:
+        size = wire_bytes(one) + 1
+        if some and size > room:
+            yield status_message(target, some)
+            some, room = [], limit
+        some.append(one)
+        room -= size
+    if some:
+        yield status_message(target, some)
+
+
+def shortened(one: Mapping[str, Any]) -> Status:
+    """A status without what it can do without, for a broker that does not take even one."""
+    return {**one, "error": None if one["error"] is None else clip(one["error"], SHORT_BYTES), "link": None}
+
+
+def _believed(moment: str | None, now: str) -> str | None:
+    try:
+        ahead = moment is not None and datetime.fromisoformat(moment) - datetime.fromisoformat(now) > AHEAD
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if ahead else moment
