@@ -38,6 +38,8 @@ class AppConfig:
     created_at: str
     updated_at: str
     updated_by: str
+    updated_by_verified: bool = False
+    """Whether a login vouches for `updated_by`. Without it that is a name that somebody has typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def _app_config(row: Mapping[str, object]) -> AppConfig:
         created_at=_text(row, "created_at"),
         updated_at=_text(row, "updated_at"),
         updated_by=_text(row, "updated_by"),
+        updated_by_verified=row.get("updated_by_verified") is True,
     )
 
 

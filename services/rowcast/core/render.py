@@ -47,7 +47,8 @@ class Desired:
 
     `authoritative`: not news of the row but the row itself, read a moment ago. It wins over what is at its generation,
     and over higher ones up to the generation that it `supersedes`: what the target had before the row was read.
-    `transaction` is the id (32 bits) of the one that made the change, where an event tells it.
+    `transaction` is the id (32 bits) of the one that made the change, where an event tells it. `actor_verified`:
+    a login vouches for the actor. `elsewhere` (without manifests): the row is not deleted, but at another place.
     """
 
     table: str
@@ -62,6 +63,8 @@ class Desired:
     authoritative: bool = False
     supersedes: int = 0
     transaction: int | None = None
+    actor_verified: bool = False
+    elsewhere: bool = False
 
     @property
     def row(self) -> tuple[str, int]:
@@ -70,8 +73,13 @@ class Desired:
 
     @property
     def deleted(self) -> bool:
-        """Whether the row is gone."""
+        """Whether the row is gone, at least from this place."""
         return not self.manifests
+
+    @property
+    def buries(self) -> int:
+        """Up to which generation states of a deleted row are no news here: one that has left may come back as it is."""
+        return self.generation - 1 if self.elsewhere else self.generation
 
 
 class Renderer(Protocol):
@@ -129,4 +137,5 @@ def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Des
         manifests=() if change.deleted else renderers[change.table].render(row, labels, annotations),
         saved_at=change.saved_at,
         transaction=change.transaction,
+        actor_verified=row.updated_by_verified,
     )

@@ -22,7 +22,7 @@ async def test_a_batch_is_one_commit_by_the_people_who_made_the_changes(target: 
     await target.deliver(
         [
             saved(1, 1, "a", actor="Zoë <z>\n"),
-            saved(2, 1, "b", actor="bob@example.org"),
+            saved(2, 1, "b", actor="bob@example.org", verified=True),
             saved(3, 1, "c", actor="Zoë <z>\n"),
         ]
     )

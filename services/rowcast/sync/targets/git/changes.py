@@ -92,7 +92,7 @@ def bury(changes: Changes, tombstones: Tombstones) -> None:
         for other in one.displaced:
             tombstones.bury(other.table, other.row_id, other.generation)
         if one.desired.deleted:
-            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
+            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.buries)
         elif one.desired.authoritative:
             tombstones.forget(one.desired.table, one.desired.row_id)
 

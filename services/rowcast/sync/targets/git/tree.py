@@ -69,12 +69,6 @@ async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> A
             yield path, held
 
 
-async def messages(repository: Repository, commits: str, most: int) -> list[str]:
-    """The messages of a range of commits, oldest first, the newest `most` of them."""
-    out = await repository.read("log", "-z", f"--max-count={most}", "--format=%B", commits)
-    return list(_records(out))[::-1]
-
-
 async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, bytes | None]:
     """The content of each path; None where it is gone."""
     blobs = sorted({node.blob for node in nodes if node.mode != GONE})
