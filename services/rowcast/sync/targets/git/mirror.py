@@ -85,7 +85,8 @@ class Mirror:
         readable(self._settings)
         ref = ref or self._settings.ref
         out = await self._git.run("ls-remote", "--", self._settings.url, ref, timeout=self._remote)
-        found = (line.split("\t") for line in out.decode().splitlines())
+        # Other branches may end with the same name, and be called in any bytes.
+        found = (line.partition("\t")[::2] for line in out.decode(errors="replace").split("\n"))
         return next((commit for commit, name in found if name == ref), None)
 
     async def fetch(self, ref: str | None = None) -> str:
