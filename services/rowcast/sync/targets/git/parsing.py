@@ -108,7 +108,8 @@ class _Reading:
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         text, tag = str(event.value), event.tag
         if tag is None or tag == "!":
-            tag = _RESOLVER.resolve(yaml.ScalarNode, text, (event.implicit[0] and tag is None, event.implicit[1]))
+            implicit = (event.implicit[0] and tag is None, event.implicit[1])
+            tag = _RESOLVER.resolve(yaml.ScalarNode, text, implicit)  # type: ignore[no-untyped-call]
         match str(tag).removeprefix("tag:yaml.org,2002:"):
             case "str":
                 return text
