@@ -151,6 +151,12 @@ def _wire(folder: Path) -> tuple[dict[str, int], Platform]:
     return ports, Platform(state, free_ports=True, settings=_settings(folder, bare, ports))
 
 
+def _password_file(folder: Path) -> Path:
+    file = folder / "git-password"
+    file.write_text(PASSWORD)
+    return file
+
+
 def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
     owner = settle_credentials(bare.state.credentials).database_owner
     broker = {"ROWCAST_KAFKA": f"{HOST}:{ports['everybody-kafka']}"}
@@ -164,7 +170,9 @@ def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[st
         "sync-git": {
             **sync,
             "ROWCAST_GIT_CACHE": str(folder / "mirror"),
-            "ROWCAST_GIT_URL": f"http://{USER}:{PASSWORD}@{HOST}:{ports['sync-git-git']}/configurations.git",
+            "ROWCAST_GIT_URL": f"http://{HOST}:{ports['sync-git-git']}/configurations.git",
+            "ROWCAST_GIT_USERNAME": USER,
+            "ROWCAST_GIT_PASSWORD_FILE": str(_password_file(folder)),
         },
         **{f"{app}-dapr": broker for app in ("crud", "sync-k8s", "sync-git")},
     }

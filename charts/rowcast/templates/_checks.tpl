@@ -23,6 +23,8 @@
 {{- include "rowcast.check.oneOf" (dict "part" "connect" "value" "global.connect.url" "own" $g.connect.url "enabled" .Values.connect.enabled) -}}
 {{- if $targets.git.enabled -}}
 {{- include "rowcast.check.oneOf" (dict "part" "git-server" "value" "global.git.url" "own" $g.git.url "enabled" (index .Values "git-server" "enabled")) -}}
+{{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://([^/]*@|[^?#]*[?#])" $g.git.url)) "text" "global.git.url must not have a login, a query or a fragment in it: it would be shown and logged; put the login into the secret of global.git.existingSecret.") -}}
+{{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://([^/]*@|[^?#]*[?#])" $g.git.forge.url)) "text" "global.git.forge.url must not have a login, a query or a fragment in it: put the token into the secret of global.git.forge.tokenSecret.") -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.git.url "") (ne $g.git.existingSecret "")) "text" "global.git.url needs global.git.existingSecret: a secret with username and password, or with ssh-privatekey and known_hosts.") -}}
 {{- if eq $g.git.mode "pull-request" -}}
 {{- include "rowcast.check" (dict "ok" (ne $g.git.url "") "text" "global.git.mode=pull-request needs global.git.url: the included repository has no pull requests, name yours at a forge.") -}}

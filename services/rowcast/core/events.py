@@ -55,6 +55,8 @@ class AppConfig:
     created_at: str
     updated_at: str
     updated_by: str
+    updated_by_verified: bool = False
+    """Whether a login vouches for `updated_by`. Without it that is a name that somebody has typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def _app_config(row: Mapping[str, object], in_part: bool) -> AppConfig:
         created_at=_bounded(text(row, "created_at"), "created_at", _TIME_MAX, _TIME),
         updated_at=_bounded(text(row, "updated_at"), "updated_at", _TIME_MAX, _TIME),
         updated_by=_person(text(row, "updated_by")),
+        updated_by_verified=row.get("updated_by_verified") is True,
     )
 
 

@@ -50,6 +50,7 @@ class Desired:
     `transaction` is the id (32 bits) of the one that made the change, where an event tells it; `follows` is the lowest
     generation of the unbroken run of events that ends with it. What has columns `missing` is not to be delivered: only
     the table knows what the row is. `again`: it has been tried before, and nothing waits for the answer.
+    `actor_verified`: a login vouches for the actor. `elsewhere` (without manifests): the row is not deleted, but at another place.
     """
 
     table: str
@@ -67,6 +68,8 @@ class Desired:
     again: bool = False
     follows: int = 0
     missing: tuple[str, ...] = ()
+    actor_verified: bool = False
+    elsewhere: bool = False
 
     @property
     def row(self) -> tuple[str, int]:
@@ -75,8 +78,13 @@ class Desired:
 
     @property
     def deleted(self) -> bool:
-        """Whether the row is gone."""
+        """Whether the row is gone, at least from this place."""
         return not self.manifests
+
+    @property
+    def buries(self) -> int:
+        """Up to which generation states of a deleted row are no news here: one that has left may come back as it is."""
+        return self.generation - 1 if self.elsewhere else self.generation
 
 
 class Renderer(Protocol):
@@ -136,4 +144,5 @@ def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Des
         transaction=change.transaction,
         follows=change.follows,
         missing=change.missing,
+        actor_verified=row.updated_by_verified,
     )

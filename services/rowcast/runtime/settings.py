@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         extra="ignore",
         validate_by_name=True,
         frozen=True,
+        hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
 

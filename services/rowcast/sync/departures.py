@@ -110,7 +110,7 @@ class Departures:
             await self._let_go(arrived)
 
     async def _let_go(self, arrived: Sequence[Desired]) -> None:
-        results = await self._take([replace(one, manifests=()) for one in arrived])
+        results = await self._take([replace(one, manifests=(), elsewhere=True) for one in arrived])
         gone = [one for one in arrived if isinstance(results.get(one.row), Delivered)]
         for one in gone:
             if self.generation(one.row) == one.generation:

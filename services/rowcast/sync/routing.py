@@ -190,7 +190,11 @@ class Routing:
             self._stays(row)
 
         async def leave(place: Place) -> Mapping[RowKey, Result]:
-            gone = [replace(one, manifests=()) for one in rows if self._leaves(place, one, results.get(one.row))]
+            gone = [
+                replace(one, manifests=(), elsewhere=not one.deleted)
+                for one in rows
+                if self._leaves(place, one, results.get(one.row))
+            ]
             return await place.deliver(gone) if gone else {}
 
         for found in await asyncio.gather(*(leave(place) for place in self._places.values())):

@@ -14,6 +14,7 @@ from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.runtime.settings import Settings
 from rowcast.sync.destinations import ANY, destinations
 from rowcast.sync.forges.making import repository_in
+from rowcast.sync.remotes import check_api, check_remote
 
 
 class SyncSettings(Settings):
@@ -45,7 +46,7 @@ class SyncSettings(Settings):
     """Most requests to the API server under way at once."""
 
     git_url: str | None = Field(default=None, validate_default=True)
-    """The repository; required for the target git."""
+    """The repository, without a login in it; required for the target git."""
     git_branch: str = "main"
     """The branch to commit to."""
     git_root: str = "environments"
@@ -148,6 +149,16 @@ class SyncSettings(Settings):
         if value is None and _proposes(info):
             raise ValueError("required when ROWCAST_GIT_MODE=pull-request")
         return value
+
+    @field_validator("git_url")
+    @classmethod
+    def _git_url_is_a_remote(cls, value: str | None) -> str | None:
+        return None if value is None else check_remote(value)
+
+    @field_validator("git_forge_url")
+    @classmethod
+    def _forge_url_is_an_api(cls, value: str | None) -> str | None:
+        return None if value is None else check_api(value)
 
     @field_validator("git_forge_url")
     @classmethod

@@ -21,6 +21,7 @@ def change(
     environment: str = "dev",
     lsn: int | None = None,
     actor: str = "ann",
+    verified: bool = False,
     branch: str | None = None,
 ) -> Change:
     """One change event. Events made later are later in the log, unless `lsn` says otherwise."""
@@ -34,6 +35,7 @@ def change(
         created_at=SAVED_AT,
         updated_at=SAVED_AT,
         updated_by=actor,
+        updated_by_verified=verified,
     )
     op = Op.DELETE if deleted else Op.CREATE if generation == 1 else Op.UPDATE
     return Change("app_configs", op, row, next(_TICK) if lsn is None else lsn, SAVED_AT)

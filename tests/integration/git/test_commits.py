@@ -22,7 +22,7 @@ async def test_a_batch_is_one_commit_by_the_people_who_made_the_changes(target: 
     await target.deliver(
         [
             saved(1, 1, "a", actor="Zoë <z>\n"),
-            saved(2, 1, "b", actor="bob@example.org"),
+            saved(2, 1, "b", actor="bob@example.org", verified=True),
             saved(3, 1, "c", actor="Zoë <z>\n"),
         ]
     )
@@ -134,3 +134,21 @@ async def test_a_file_that_a_person_moved_and_formatted_anew_is_still_the_rows(t
 
     await target.deliver([saved(1, 2, "a")])
     assert [held.key for held in await target.inventory()] == ["environments/dev/appconfigs/a.yaml"]
+
+
+@pytest.mark.parametrize("text", ["🚀/release", "日本語", "e\u0301-combined", "\u200dوسم", "\U0001d4b3", "👩\u200d🚀"])
+async def test_any_unicode_in_a_branch_or_a_persons_name_is_delivered(
+    target: GitTarget, place: Git, log: Log, text: str
+) -> None:
+    await target.deliver([saved(1, 1, "a", branch=text, actor=f"Ann {text}")])
+
+    assert place.observe()["a"].spec["branch"] == text
+    assert log("%an") == [f"Ann {text}"]
+    assert [one.digest for one in await target.inventory()] == [
+        one.digest for one in target.expect(saved(1, 1, "a", branch=text, actor=f"Ann {text}"))
+    ]
+
+
+async def test_no_address_is_in_a_commit_unless_a_login_vouches_for_it(target: GitTarget, log: Log) -> None:
+    await target.deliver([saved(1, 1, "a", actor="boss@example.org"), saved(2, 1, "b", actor="x <boss@example.org>")])
+    assert "<boss@example.org>" not in log("%an <%ae>%n%B")[0]

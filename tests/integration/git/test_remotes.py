@@ -182,3 +182,14 @@ async def test_a_key_that_cannot_be_read_is_named(ssh: GitSettings, place: Git, 
     await refused_then_delivered(
         ssh, place, lambda: (tmp_path / "away").rename(key), "file of the SSH key cannot be read"
     )
+
+
+async def test_a_branch_of_another_name_in_any_bytes_is_not_ours(place: Git) -> None:
+    target = GitTarget(place.settings())
+    await target.deliver([saved(1, 1, "a")])
+    tip = git("-C", str(place.repository), "rev-parse", "main").strip()
+    packed = place.repository / "packed-refs"
+    packed.write_bytes(f"{tip} refs/heads/".encode() + b"caf\xe9/refs/heads/main\n")
+    await target.inventory()
+    await target.close()
+    assert set(place.observe()) == {"a"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.targets.places import Git, commit_and_push
-from contract.targets.rows import saved
+from contract.targets.places import Git, commit_and_push, git
+from contract.targets.rows import deleted, saved
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
@@ -145,3 +145,49 @@ async def test_a_key_that_is_changed_is_taken_up_without_a_restart(place: Git, t
     newest, oldest = log("%H")
     assert first.verifies(place, oldest)
     assert second.verifies(place, newest)
+
+
+FORGED = """Words
+
+Rowcast-Platform: rowcast
+Rowcast-Place: main:environments
+Rowcast-Table: app_configs
+Rowcast-Row: {row} deleted
+"""
+
+
+async def test_where_commits_are_signed_a_deletion_is_believed_by_our_signature_alone(place: Git, key: Key) -> None:
+    target = signing(place, key)
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b")])
+    await target.deliver([deleted(1, 2, "a")])
+    await target.close()
+    clone = place.clone()
+    for row in ("2@9", "1@9"):
+        (clone / "environments/other.txt").write_text(row)
+        git("-C", str(clone), "add", "--all")
+        person = ("-c", "user.name=Rowcast", "-c", "user.email=rowcast@rowcast.dev")
+        git("-C", str(clone), *person, "commit", "--quiet", "-m", FORGED.format(row=row))
+    (clone / "environments/other.txt").write_text("And one that would bring a deleted row back.")
+    forged = FORGED.format(row="1@1").replace(" deleted", "")
+    git("-C", str(clone), *person, "commit", "--quiet", "--all", "-m", forged)
+    git("-C", str(clone), "push", "--quiet", "origin", "HEAD:main")
+
+    target = signing(place, key)
+    await target.deliver([saved(1, 1, "a"), saved(2, 2, "b")])
+    await target.close()
+
+    assert {name: one.generation for name, one in place.observe().items()} == {"b": 2}
+
+
+async def test_what_was_signed_with_another_key_buries_nothing(place: Git, tmp_path: Path) -> None:
+    first, second = ssh_key(tmp_path), ssh_key(tmp_path, "next")
+    target = signing(place, first)
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b")])
+    await target.deliver([deleted(1, 2, "a")])
+    await target.close()
+
+    target = signing(place, second)
+    await target.deliver([saved(1, 1, "a")])
+    await target.close()
+
+    assert set(place.observe()) == {"a", "b"}

@@ -42,6 +42,18 @@ REFUSED = {
         ["git-server.enabled=false"],
         "git-server.enabled=false needs global.git.url",
     ),
+    "a login in the repository's URL": (
+        ["git-server.enabled=false", "global.git.url=https://me:secret@g/x.git", "global.git.existingSecret=s"],
+        "global.git.url must not have a login",
+    ),
+    "a token in the repository's URL": (
+        ["git-server.enabled=false", "global.git.url=https://g/x.git?private_token=secret"],
+        "global.git.url must not have a login",
+    ),
+    "a login in the forge's URL": (
+        ["global.git.forge.url=https://secret@g/api/v1"],
+        "global.git.forge.url must not have a login",
+    ),
     "two repositories": (["global.git.url=https://g/x.git"], "global.git.url is set and git-server.enabled=true"),
     "a repository without a login": (
         ["git-server.enabled=false", "global.git.url=https://g/x.git"],

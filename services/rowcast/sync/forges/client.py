@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ import httpx
 from rowcast.core.errors import TransientError
 
 TIMEOUT = httpx.Timeout(30, connect=10)
+_SECONDS = re.compile(r"[0-9]{1,12}")
 _WORDS = 300
 """Characters of a forge's own message that are passed on."""
 _ADVICE = {
@@ -63,7 +65,7 @@ class ForgeClient:
             raise self._refusal(answer)
         try:
             return answer.json() if answer.content else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ForgeError(f"{self._host} answered {method} {path} with something else than JSON") from error
 
     def _token(self) -> str:
@@ -93,7 +95,7 @@ def _said(answer: httpx.Response) -> str:
     """The forge's own words: all three put them under `message`, GitLab some under `error`."""
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(answer.text.split())[:_WORDS] if "html" not in answer.headers.get("content-type", "") else ""
     if not isinstance(body, dict):
         return str(body)[:_WORDS]
@@ -112,12 +114,12 @@ def _retry_after(headers: httpx.Headers) -> float | None:
     again, and only that.
     """
     value = headers.get("retry-after", "")
-    if value.isdigit():
+    if _SECONDS.fullmatch(value):
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         pass
-    if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
+    if headers.get("x-ratelimit-remaining") == "0" and _SECONDS.fullmatch(headers.get("x-ratelimit-reset", "")):
         return max(0.0, float(headers["x-ratelimit-reset"]) - datetime.now(UTC).timestamp())
     return None

@@ -27,5 +27,5 @@ def repository_in(git_url: str, *, groups: bool = False) -> str:
     path = urlsplit(git_url).path if "://" in git_url else git_url.partition(":")[2]
     parts = [part for part in path.removesuffix("/").removesuffix(".git").split("/") if part]
     if len(parts) < 2 or git_url.startswith("file:"):
-        raise ValueError(f"no owner and name of a repository in {path!r}")
+        raise ValueError("no owner and name of a repository in the path of ROWCAST_GIT_URL")
     return "/".join(parts if groups else parts[-2:])

@@ -120,8 +120,15 @@ def _changed(delivered: Desired, found: Found, fence: int) -> Desired | None:
 
 def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) -> Desired:
     """A rival's LSN was in the inventory before the row was read: beyond the row's, it is of another timeline."""
-    lsn = max(desired.lsn, rival_lsn)
-    return replace(desired, authoritative=True, again=True, actor=ACTOR, supersedes=supersedes, lsn=lsn)
+    return replace(
+        desired,
+        authoritative=True,
+        again=True,
+        actor=ACTOR,
+        actor_verified=False,
+        supersedes=supersedes,
+        lsn=max(desired.lsn, rival_lsn),
+    )
 
 
 def _deletion(difference: Difference, lsn: int) -> Desired:

@@ -147,7 +147,7 @@ class MemoryTarget:
         for other in decided.displaced:
             self.store.tombstones.bury(other.table, other.row_id, other.generation)
         if desired.deleted and decided.outcome is not Outcome.STALE:
-            self.store.tombstones.bury(desired.table, desired.row_id, desired.generation)
+            self.store.tombstones.bury(desired.table, desired.row_id, desired.buries)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self.store.tombstones.forget(desired.table, desired.row_id)
 

@@ -39,6 +39,13 @@ def client(folder: Path, answer: httpx.Response | Exception, token: str = "secre
         (httpx.Response(409, json={"message": ["one", "two"]}), r"answered 409 \(one; two\)$"),
         (httpx.Response(502, text="<html>", headers={"content-type": "text/html"}), r"answered 502$"),
         (httpx.Response(500, text="out of  memory"), r"answered 500 \(out of memory\)$"),
+        (httpx.Response(503, headers={b"retry-after": b"\xb2"}), r"answered 503$"),
+        (
+            httpx.Response(403, headers={b"x-ratelimit-remaining": b"0", b"x-ratelimit-reset": b"\xb2"}),
+            "answered 403: ",
+        ),
+        (httpx.Response(200, text="[" * 100_000), "answered GET /x with something else than JSON"),
+        (httpx.Response(502, text="[" * 100_000), r"answered 502"),
         (httpx.Response(200, text="hello"), "answered GET /x with something else than JSON"),
         (httpx.ConnectError("refused"), "git.example.com does not answer: refused"),
         (httpx.ReadTimeout(""), "does not answer: ReadTimeout"),

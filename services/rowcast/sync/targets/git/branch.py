@@ -6,9 +6,8 @@ from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import DriftListener
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.targets.git import tree
+from rowcast.sync.targets.git import history, trailers, tree
 from rowcast.sync.targets.git.index import Entry, Index
-from rowcast.sync.targets.git.message import bury_deleted
 from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.process import GitError
 from rowcast.sync.targets.git.settings import GitSettings
@@ -93,9 +92,10 @@ class Branch:
             return
         tip, before = await self._mirror.fetch(), self.tip
         news = tip if before is None else f"{before}..{tip}"
-        told = await tree.messages(self._mirror, news, self._settings.history)
+        logged = await history.logged(self._mirror, news, root=self._settings.root, most=self._settings.history)
+        said = await history.believed(self._mirror, logged, self._settings, self._tombstones)
         paths = await (self._read(tip) if before is None else self._catch_up(before, tip))
-        bury_deleted(told, self._tombstones)
+        trailers.bury(history.credible(said, self.index), self._tombstones)
         self.tip = tip
         self._log.info("read the branch", tip=tip, before=before, paths=paths)
 

@@ -16,7 +16,7 @@ from rowcast.core.ports import RowKey
 from rowcast.core.render import Desired, Manifest
 from rowcast.sync.targets.git.emit import to_yaml
 from rowcast.sync.targets.git.files import NOT_OWNED
-from rowcast.sync.targets.git.index import Entry, Index, Place
+from rowcast.sync.targets.git.index import Entry, Index, Place, Unreadable, is_foreign
 from rowcast.sync.targets.git.kustomizations import update
 
 
@@ -24,6 +24,15 @@ def expected(layout: Layout, desired: Desired) -> list[Held]:
     """A row's files as they will be. Raises PermanentError (`invalid-name`)."""
     places = [(layout.place(desired, manifest), manifest) for manifest in desired.manifests]
     return [held_of(path, desired, manifest, digest_of_manifest(manifest)) for path, manifest in places]
+
+
+def refusal_of(path: str, entry: Entry) -> PermanentError | None:
+    """Why nothing can be written to a path; None where it can."""
+    if isinstance(entry, Unreadable):
+        return PermanentError(NOT_OWNED, f"{path} cannot be read, so it is left alone: {entry.why}. Mend or remove it")
+    if is_foreign(entry):
+        return PermanentError(NOT_OWNED, f"{path} is not managed by rowcast; it is left alone")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ def bury(changes: Changes, tombstones: Tombstones) -> None:
         for other in one.displaced:
             tombstones.bury(other.table, other.row_id, other.generation)
         if one.desired.deleted:
-            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.generation)
+            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.buries)
         elif one.desired.authoritative:
             tombstones.forget(one.desired.table, one.desired.row_id)
 
@@ -120,9 +129,9 @@ def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout
         tombstone=tombstone,
         key_of=lambda desired, manifest: layout.place(desired, manifest),
     )
-    foreign = [path for path, entry in places.items() if entry is Place.FOREIGN]
-    if decided.put and foreign:
-        raise PermanentError(NOT_OWNED, f"{foreign[0]} is not managed by rowcast; it is left alone")
+    refused = [refusal for path, entry in places.items() if (refusal := refusal_of(path, entry)) is not None]
+    if decided.put and refused:
+        raise refused[0]
     return decided, wanted
 
 

@@ -28,7 +28,7 @@ def to_yaml(document: Mapping[str, Any]) -> bytes:
 
 def _mapping(values: Mapping[str, Any], indent: str) -> Iterator[str]:
     for key, value in values.items():
-        yield from _entry(f"{indent}{_text(key)}:", value, indent + "  ")
+        yield from _entry(f"{indent}{scalar(key)}:", value, indent + "  ")
 
 
 def _sequence(values: list[Any] | tuple[Any, ...], indent: str) -> Iterator[str]:
@@ -38,7 +38,7 @@ def _sequence(values: list[Any] | tuple[Any, ...], indent: str) -> Iterator[str]
 
 def _entry(head: str, value: object, indent: str) -> Iterator[str]:
     if isinstance(value, str):
-        yield f"{head} {_text(value)}\n"
+        yield f"{head} {scalar(value)}\n"
     elif isinstance(value, Mapping) and value:
         yield head + "\n"
         yield from _mapping(value, indent)
@@ -62,7 +62,8 @@ def _other(value: object) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _text(value: str) -> str:
+def scalar(value: str) -> str:
+    """A string as YAML that reads as it, in one line."""
     if PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
     if _ASCII.fullmatch(value):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from sys import intern
-from typing import Any
 
-import yaml
-
-from rowcast.core.digest import digest_of
+from rowcast.core.digest import digest_of, digest_of_bytes
+from rowcast.core.held import marks
 from rowcast.core.plan import Held
-from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE
+from rowcast.core.render import MANAGED_BY
+from rowcast.sync.targets.git.index import Unreadable
+from rowcast.sync.targets.git.parsing import Document, UnreadableError, parse
 from rowcast.sync.targets.git.plain import read_plain
 
 NOT_OWNED = "not-owned"
@@ -19,48 +18,45 @@ SIZE_LIMIT = 64 * 1024
 
 
 def may_be_ours(path: str) -> bool:
-    """Whether a file's name alone lets it be one of ours."""
-    return path.endswith((".yaml", ".yml"))
+    """Whether a file's name alone lets it be one of ours. Nothing could name one whose bytes are no UTF-8."""
+    return path.endswith((".yaml", ".yml")) and not any("\udc80" <= character <= "\udcff" for character in path)
 
 
 def read_held(path: str, content: bytes) -> Held | None:
-    """The labels of a file; None when it is not ours."""
-    document: object = read_plain(content)
-    if document is None:
-        if MANAGED_BY.encode() not in content:
-            return None
-        document = _parse(content)
-    return _held(path, document)
-
-
-def _parse(content: bytes) -> object:
-    """A file of ours that somebody has formatted anew is still ours, and the same."""
+    """Which row a file is of; None when it is not ours. Never raises: anybody may have written it."""
+    plainly = read_plain(content)
+    if plainly is not None:
+        return _held(path, Document(plainly, repeats=False), content)
+    if MANAGED_BY.encode() not in content:
+        return None
     try:
-        return yaml.load(content, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError):
+        # A file of ours that somebody has formatted anew is still ours, and the same.
+        return _held(path, parse(content), content)
+    except UnreadableError:
         return None
 
 
-def _held(path: str, document: object) -> Held | None:
-    metadata = _mapping(_mapping(document).get("metadata"))
-    labels = _mapping(metadata.get("labels"))
-    annotations = _mapping(metadata.get("annotations"))
-    table, row_id = labels.get(TABLE), str(labels.get(ROW_ID, ""))
-    if labels.get(MANAGED_BY) != MANAGER or not isinstance(table, str) or not _is_number(row_id):
+def read_unreadable(content: bytes) -> Unreadable | None:
+    """Why a file can't be ours though it names Rowcast; None when that can be read. Never raises."""
+    if MANAGED_BY.encode() not in content:
         return None
-    generation, lsn = (_number(annotations.get(name)) for name in (GENERATION, LSN))
-    return Held(path, intern(table), int(row_id), generation, lsn, digest_of(_mapping(document)))
+    try:
+        parse(content)
+    except UnreadableError as error:
+        return Unreadable(str(error))
+    return None
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _held(path: str, document: Document, content: bytes) -> Held | None:
+    body = _mapping(document.content)
+    metadata = _mapping(body.get("metadata"))
+    carried = marks(metadata.get("labels"), metadata.get("annotations"))
+    if carried is None:
+        return None
+    # What an engine would refuse is not as we have written it, wherever that stands.
+    digest = f"repeats:{digest_of_bytes(content)}" if document.repeats else digest_of(body)
+    return Held(path, carried.table, carried.row_id, carried.generation, carried.lsn, digest)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
-
-
-def _number(value: object) -> int:
-    """An annotation that a hand has broken counts as 0: anything newer may overwrite it."""
-    text = str(value)
-    return int(text) if _is_number(text) else 0

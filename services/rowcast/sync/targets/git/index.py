@@ -24,7 +24,19 @@ class Listing:
     digest: str
 
 
-Entry = Held | Listing | Place
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that names Rowcast and can't be read: foreign, until somebody has mended or removed it."""
+
+    why: str
+
+
+Entry = Held | Listing | Unreadable | Place
+
+
+def is_foreign(entry: Entry) -> bool:
+    """Whether what is at a path is somebody else's."""
+    return entry is Place.FOREIGN or isinstance(entry, Unreadable)
 
 
 class Index:

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from rowcast.core.layout import KUSTOMIZATIONS
-from rowcast.sync.targets.git.index import Entry, Index, Listing, Place
+from rowcast.sync.targets.git.emit import scalar
+from rowcast.sync.targets.git.index import Entry, Index, Listing, Place, is_foreign
 
 MARK = b"# Made by Rowcast of its files in this folder. Without this line the file is yours, and left alone.\n"
 LISTING_LIMIT = 16 * 2**20
@@ -17,7 +18,7 @@ _HEAD = b"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nreso
 def kustomization(paths: Iterable[str]) -> bytes:
     """The file that lists these files, by their names in the folder."""
     names = sorted(path.rpartition("/")[2] for path in paths)
-    return MARK + _HEAD + "".join(f"- {name}\n" for name in names).encode()
+    return MARK + _HEAD + "".join(f"- {scalar(name)}\n" for name in names).encode()
 
 
 def may_be_listing(path: str) -> bool:
@@ -42,8 +43,8 @@ def update(
         path, *others = (f"{folder}/{name}".lstrip("/") for name in KUSTOMIZATIONS)
         there = index.at(path)
         files = index.inside(folder) if wanted else ()
-        theirs = [other for other in (path, *others) if index.at(other) is Place.FOREIGN] if files else []
-        if there is Place.FOREIGN or theirs:
+        theirs = [other for other in (path, *others) if is_foreign(index.at(other))] if files else []
+        if is_foreign(there) or theirs:
             foreign += theirs
         elif files:
             content = kustomization(files)

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from rowcast.core.errors import TransientError
@@ -84,7 +85,8 @@ class Mirror:
         readable(self._settings)
         ref = ref or self._settings.ref
         out = await self._git.run("ls-remote", "--", self._settings.url, ref, timeout=self._remote)
-        found = (line.split("\t") for line in out.decode().splitlines())
+        # Other branches may end with the same name, and be called in any bytes.
+        found = (line.partition("\t")[::2] for line in out.decode(errors="replace").split("\n"))
         return next((commit for commit, name in found if name == ref), None)
 
     async def fetch(self, ref: str | None = None) -> str:
@@ -139,6 +141,21 @@ class Mirror:
     async def read(self, *arguments: str, stdin: bytes | None = None) -> bytes:
         """Run a command that reads the mirror. Raises GitError."""
         return await self._local(*arguments, stdin=stdin)
+
+    async def verified(self, commits: Collection[str]) -> frozenset[str]:
+        """Those of these commits that our key has signed; all of them where there is none. Raises TransientError."""
+        if self._signer is None or not commits:
+            return frozenset(commits)
+        await self._signer.open()
+        command = ("log", "--no-walk", "--stdin", "--format=%H %G?")
+        arguments = (*self._signer.verifying(), f"--git-dir={self._path}", *command)
+        names, limit = "".join(f"{commit}\n" for commit in commits).encode(), self._settings.local_timeout
+        try:
+            out = await self._git.run(*arguments, stdin=names, timeout=limit, variables=self._signer.keyring())
+        except GitError as error:
+            raise SigningError(f"signatures cannot be verified with {self._settings.signing_key}: {error}") from error
+        states = (line.split(" ") for line in out.decode().splitlines())
+        return frozenset(name for name, state in states if state in self._signer.good)
 
     async def maintain(self) -> None:
         """Join the small packs that commits leave behind, beside other commands. Raises GitError.

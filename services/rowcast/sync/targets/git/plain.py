@@ -9,6 +9,8 @@ from typing import Any
 from rowcast.sync.targets.git.emit import PLAIN, WORDS
 
 _LINE = re.compile(r"(?P<indent>(?:  )*)(?P<key>[A-Za-z_/][A-Za-z0-9_./-]*):(?: (?P<scalar>.+))?")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""Half of a character, which JSON may write and YAML may not."""
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
@@ -18,7 +20,7 @@ def read_plain(content: bytes) -> dict[str, Any] | None:
     open_mappings = [document]
     empty = True
     try:
-        lines = content.decode("ascii").splitlines()
+        lines = content.decode("ascii").removesuffix("\n").split("\n")
         for line in lines:
             match = _LINE.fullmatch(line)
             depth = len(match["indent"]) // 2 if match else len(open_mappings)
@@ -43,7 +45,7 @@ def _scalar(text: str) -> str | int:
         return text
     if _NUMBER.fullmatch(text):
         return int(text)
-    if text.startswith('"'):
+    if text.startswith('"') and not _SURROGATE.search(text):
         value = json.loads(text)
         if isinstance(value, str):
             return value

@@ -8,9 +8,9 @@ from rowcast.core.errors import PermanentError
 from rowcast.core.layout import Layout
 from rowcast.core.preview import Preview, Shown, unplaced
 from rowcast.core.render import LSN, Desired
+from rowcast.sync.targets.git.changes import refusal_of
 from rowcast.sync.targets.git.emit import to_yaml
-from rowcast.sync.targets.git.files import NOT_OWNED
-from rowcast.sync.targets.git.index import Index, Place
+from rowcast.sync.targets.git.index import Index
 from rowcast.sync.targets.git.tree import Repository
 
 _LSN_LINE = re.compile(rf"^ +['\"]?{re.escape(LSN)}['\"]?:.*\n", re.MULTILINE)
@@ -24,9 +24,7 @@ def preview(layout: Layout, desired: Desired, index: Index, live: Shown | None) 
         path = layout.place(desired, manifest)
     except PermanentError as error:
         return Preview("", text, live, error)
-    foreign = index.at(path) is Place.FOREIGN
-    refusal = PermanentError(NOT_OWNED, f"{path} is not managed by rowcast; it is left alone") if foreign else None
-    return Preview(path, text, live, refusal)
+    return Preview(path, text, live, refusal_of(path, index.at(path)))
 
 
 async def read_shown(repository: Repository, commit: str, path: str) -> Shown:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rowcast.core.layout import DEFAULT_PATH, Layout
+from rowcast.sync.targets.git.trailers import Origin
 
 _UNSAFE_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|^[-/]|[/.]$|^$")
 """What `git check-ref-format` refuses in a branch's name (git-check-ref-format(1))."""
@@ -25,6 +26,8 @@ class GitSettings:
 
     url: str
     cache: Path
+    platform: str = "rowcast"
+    """Whose rows these are: what the topics' names begin with. Commits of another platform say nothing of them."""
     branch: str = "main"
     root: str = "environments"
     path: str = DEFAULT_PATH
@@ -54,7 +57,7 @@ class GitSettings:
     maintenance_every: int = 250
     """Commits between two runs of the cache's upkeep."""
     history: int = 1_000
-    """How many commits are read for deletions when starting."""
+    """How many commits of this place are read for deletions when starting."""
 
     def __post_init__(self) -> None:
         if _UNSAFE_REF.search(self.branch):
@@ -67,6 +70,16 @@ class GitSettings:
     def layout(self) -> Layout:
         """Where rows' files go."""
         return Layout(self.root, self.path)
+
+    @property
+    def origin(self) -> Origin:
+        """What our commits' trailers are said by, and of."""
+        return Origin(self.platform, self.branch, self.root)
+
+    @property
+    def committer(self) -> str:
+        """Who makes our commits, as Git writes it."""
+        return f"{self.committer_name} <{self.committer_email}>"
 
     @property
     def ref(self) -> str:

@@ -17,6 +17,7 @@ from rowcast.sync.targets.git.settings import GitSettings
 from rowcast.sync.targets.git.stream import Commit
 
 _SECONDS = 60
+_GPG = ("gpg", "--batch", "--quiet")
 
 
 class SigningError(TransientError):
@@ -31,8 +32,14 @@ class Signer:
         self._key = key
         self._path = settings.environment.get("PATH", os.defpath)
         self._ring: Path | None = None
+        self._signers = settings.cache.absolute() / "signers"
         self._digest = b""
         self._identity = ""
+
+    @property
+    def good(self) -> str:
+        """What `%G?` (git-log(1)) says of our key's signatures: nobody has told gpg how far to trust it."""
+        return "G" if self._format == "ssh" else "GU"
 
     async def open(self) -> None:
         """Have the key. Raises SigningError, or TransientError for a file that can't be read."""
@@ -53,6 +60,19 @@ class Signer:
         name = str(self._key) if self._format == "ssh" else self._identity
         return ("-c", f"gpg.format={self._format}", "-c", f"user.signingKey={name}")
 
+    def verifying(self) -> tuple[str, ...]:
+        """What `git` is told to verify with: our key alone is known. Raises SigningError. Once it is open."""
+        if self._format == "openpgp":
+            return ("-c", "gpg.format=openpgp")
+        # The public half is made of the private one, which is read anew: it may have been changed.
+        public = self._run("ssh-keygen", "-y", "-P", "", "-f", str(self._key)).strip()
+        self._signers.write_text(f'rowcast namespaces="git" {public}\n')
+        return ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={self._signers}")
+
+    def keyring(self) -> Mapping[str, str]:
+        """What `gpg` is told of the keyring."""
+        return self._gpg() if self._ring else {}
+
     def variables(self, commit: Commit) -> dict[str, str]:
         """What `git commit-tree` is told of the commit, and `gpg` of the keyring."""
         author, committer = _person("AUTHOR", commit.author), _person("COMMITTER", commit.committer)
@@ -60,7 +80,7 @@ class Signer:
             "GIT_AUTHOR_DATE": f"@{commit.authored_at} +0000",
             "GIT_COMMITTER_DATE": f"@{commit.committed_at} +0000",
         }
-        return {**author, **committer, **dates, **(self._gpg() if self._ring else {})}
+        return {**author, **committer, **dates, **self.keyring()}
 
     def _gpg(self) -> dict[str, str]:
         return {"PATH": self._path, "GNUPGHOME": str(self._ring)}
@@ -72,25 +92,26 @@ class Signer:
         self.close()
         # The agent's socket would not fit into a longer path.
         self._ring = Path(tempfile.mkdtemp(prefix="rowcast-gpg-"))
-        self._run("--import", str(self._key))
-        listed = self._run("--list-secret-keys", "--with-colons").splitlines()
+        self._run(*_GPG, "--import", str(self._key))
+        listed = self._run(*_GPG, "--list-secret-keys", "--with-colons").splitlines()
         found = [line.split(":")[9] for line in listed if line.startswith("fpr:")]
         if not found:
             raise SigningError(f"no secret key of OpenPGP is in {self._key}")
         self._identity, self._digest = found[0], digest
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *command: str) -> str:
         try:
             done = subprocess.run(
-                ["gpg", "--batch", "--quiet", *arguments],
+                command,
                 env=self._gpg(),
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 timeout=_SECONDS,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SigningError(f"gpg cannot be used: {error}") from error
+            raise SigningError(f"{command[0]} cannot be used: {error}") from error
         if done.returncode != 0:
             raise SigningError(f"the signing key {self._key} is refused: {done.stderr.strip().splitlines()[-1:]}")
         return done.stdout

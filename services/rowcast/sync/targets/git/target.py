@@ -158,9 +158,9 @@ class GitTarget:
             parent=self._branch.tip,
             author=people_of(changes.judged, settings.author_domain)[0],
             authored_at=saved_at(changes) or now,
-            committer=f"{settings.committer_name} <{settings.committer_email}>",
+            committer=settings.committer,
             committed_at=now,
-            message=message_of(changes.judged, settings.author_domain),
+            message=message_of(changes.judged, settings.author_domain, settings.origin),
             files=changes.files,
         )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held
+from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held, read_unreadable
 from rowcast.sync.targets.git.index import Entry, Place
 from rowcast.sync.targets.git.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
+from rowcast.sync.targets.git.process import GitError
 
 FILE_MODES = frozenset({"100644", "100755"})
 GONE = "000000"
 _READ_AT_ONCE = 2_000
+_BYTES_AT_ONCE = 16 * 2**20
 
 
 class Repository(Protocol):
@@ -65,14 +67,8 @@ async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> A
         else:
             yield node.path, Place.FOREIGN
     for start in range(0, len(files), _READ_AT_ONCE):
-        for path, held in await _read(repository, files[start : start + _READ_AT_ONCE]):
+        async for path, held in _read(repository, files[start : start + _READ_AT_ONCE]):
             yield path, held
-
-
-async def messages(repository: Repository, commits: str, most: int) -> list[str]:
-    """The messages of a range of commits, oldest first, the newest `most` of them."""
-    out = await repository.read("log", "-z", f"--max-count={most}", "--format=%B", commits)
-    return list(_records(out))[::-1]
 
 
 async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, bytes | None]:
@@ -84,22 +80,53 @@ async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, by
     return {node.path: None if node.mode == GONE else found[node.blob] for node in nodes}
 
 
-async def _read(repository: Repository, files: Sequence[Node]) -> list[tuple[str, Entry]]:
-    limits = {node.blob: LISTING_LIMIT if may_be_listing(node.path) else SIZE_LIMIT for node in files}
-    contents = await _contents(repository, await _small(repository, limits))
-    return [(node.path, _entry(node.path, contents.get(node.blob))) for node in files]
+async def _read(repository: Repository, files: Sequence[Node]) -> AsyncIterator[tuple[str, Entry]]:
+    sizes = await _sizes(repository, {node.blob for node in files})
+    small = []
+    for node in files:
+        if sizes[node.blob] <= (LISTING_LIMIT if may_be_listing(node.path) else SIZE_LIMIT):
+            small.append(node)
+        else:
+            yield node.path, Place.FOREIGN
+    for nodes in _in_parts(small, sizes):
+        contents = await _contents(repository, list({node.blob for node in nodes}))
+        for node in nodes:
+            yield node.path, _entry(node.path, contents[node.blob])
 
 
-def _entry(path: str, content: bytes | None) -> Entry:
-    if content is None:
-        return Place.FOREIGN
-    return read_held(path, content) or read_listing(path, content) or Place.FOREIGN
+def _in_parts(nodes: Sequence[Node], sizes: Mapping[str, int]) -> Iterator[list[Node]]:
+    """So many files at once as fit into memory beside everything else, whoever has made them large."""
+    part: list[Node] = []
+    read = 0
+    for node in nodes:
+        if part and read + sizes[node.blob] > _BYTES_AT_ONCE:
+            yield part
+            part, read = [], 0
+        part.append(node)
+        read += sizes[node.blob]
+    if part:
+        yield part
 
 
-async def _small(repository: Repository, limits: Mapping[str, int]) -> list[str]:
-    out = await repository.read("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=_names(limits))
-    sizes = (line.split(" ") for line in out.decode().splitlines())
-    return [name for name, size in sizes if int(size) <= limits[name]]
+def _entry(path: str, content: bytes) -> Entry:
+    try:
+        return read_listing(path, content) or read_held(path, content) or read_unreadable(content) or Place.FOREIGN
+    except Exception as error:
+        # Neither raises, as far as we know: whoever has to find out needs the file's name.
+        raise RuntimeError(f"{path}: the file cannot be judged: {error!r}") from error
+
+
+async def _sizes(repository: Repository, blobs: Collection[str]) -> dict[str, int]:
+    out = await repository.read("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=_names(blobs))
+    answers = (line.split(" ") for line in out.decode().splitlines())
+    return {name: int(_present(name, size)) for name, size in answers}
+
+
+def _present(blob: str, answer: str) -> str:
+    """`cat-file` says `<name> missing` of an object that it hasn't got. Raises GitError: the copy is damaged."""
+    if answer == "missing":
+        raise GitError(f"git cat-file: the object {blob} is missing")
+    return answer
 
 
 async def _contents(repository: Repository, blobs: Sequence[str]) -> dict[str, bytes]:
@@ -111,8 +138,8 @@ async def _contents(repository: Repository, blobs: Sequence[str]) -> dict[str, b
     at = 0
     while at < len(out):
         end = out.index(b"\n", at)
-        name, _, size = out[at:end].decode().split(" ")
-        at = end + 1 + int(size)
+        name, *_, size = out[at:end].decode().split(" ")
+        at = end + 1 + int(_present(name, size))
         contents[name] = out[end + 1 : at]
         at += 1
     return contents

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from rowcast.core.plan import Tombstones
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.targets.git import history, trailers
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
 from rowcast.sync.targets.git.index import Index
-from rowcast.sync.targets.git.message import bury_deleted
 from rowcast.sync.targets.git.mirror import Mirror
 from rowcast.sync.targets.git.process import GitError
 from rowcast.sync.targets.git.proposals.overlay import Overlay
@@ -72,7 +72,7 @@ class ProposalBranch:
 
     def take(self, proposal: Proposal) -> None:
         """Go on from a proposal."""
-        bury_deleted((one.message for one in proposal.commits), self._tombstones)
+        trailers.bury(history.credible(proposal.notes, self._base.index), self._tombstones)
         self.on, self.overlay, self._commits = proposal.on, proposal.overlay, list(proposal.commits)
 
     @property
@@ -138,7 +138,7 @@ class ProposalBranch:
         return tip
 
     async def _read(self, tip: str) -> Proposal | None:
-        return await read_proposal(self._mirror, tip, self._committer, self._settings.root)
+        return await read_proposal(self._mirror, tip, self._settings, self._tombstones)
 
     async def _write(self, one: Made, parent: str, on: str) -> str:
         self.written += 1
@@ -147,7 +147,7 @@ class ProposalBranch:
                 parent=parent,
                 author=one.author,
                 authored_at=one.authored_at,
-                committer=self._committer,
+                committer=self._settings.committer,
                 committed_at=int(time.time()),
                 message=marked(one.message, on),
                 files=one.files,
@@ -165,10 +165,6 @@ class ProposalBranch:
             if tip != self.tip:
                 raise LostRaceError(f"the branch {self.name} has moved: {error}") from error
             raise
-
-    @property
-    def _committer(self) -> str:
-        return f"{self._settings.committer_name} <{self._settings.committer_email}>"
 
 
 def _again(commits: list[Made], overlay: Overlay, base: Index) -> Iterator[Made]:

@@ -14,7 +14,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
 from rowcast.core.ports import RowKey
 from rowcast.sync.targets.git.changes import Changes
-from rowcast.sync.targets.git.index import Entry, Index, Place
+from rowcast.sync.targets.git.index import Entry, Index, Place, is_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _state(held: Held) -> tuple[str, int, int, str]:
 
 def _overruled(wanted: Wanted, there: Entry) -> bool:
     """The base has the row at this generation or a later one but not like this, or gave the place to something else."""
-    if there is Place.FOREIGN:
+    if is_foreign(there):
         return True
     if not isinstance(there, Held):
         return False

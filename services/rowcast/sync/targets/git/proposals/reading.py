@@ -7,19 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held
+from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import RowKey
 from rowcast.sync.targets.git import tree
 from rowcast.sync.targets.git.files import read_held
+from rowcast.sync.targets.git.history import Logged, Verifying, believed, logged
 from rowcast.sync.targets.git.index import Entry, Place
-from rowcast.sync.targets.git.message import rows_of
+from rowcast.sync.targets.git.message import plain
+from rowcast.sync.targets.git.process import GitError
 from rowcast.sync.targets.git.proposals.overlay import Overlay, Proposed, Wanted, wanted_at
+from rowcast.sync.targets.git.settings import GitSettings
+from rowcast.sync.targets.git.trailers import Note, notes, rows_of
+
+Rows = Mapping[RowKey, tuple[int, bool]]
 
 _ON = "Rowcast-Proposed-On"
 _TRAILER = re.compile(rf"^{_ON}: ([0-9a-f]{{40,64}})$", re.MULTILINE)
 _LOOKED_AT = 200
 """How many commits on top of ours may be somebody else's before the whole branch counts as theirs."""
-_FORM = "%H%x01%cn <%ce>%x01%an <%ae>%x01%at%x01%B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +39,24 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A proposal's commits, oldest first, and what they come to. `foreign` is the first commit that isn't ours."""
+    """A proposal's commits, oldest first, and what they come to. `foreign` is the first commit that isn't ours.
+
+    `notes` is what our commits say of rows, as far as that is believed.
+    """
 
     on: str
     commits: tuple[Made, ...]
     overlay: Overlay
+    notes: tuple[Note, ...] = ()
     foreign: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Logged:
-    name: str
-    committer: str
-    author: str
-    authored_at: int
-    message: str
-
-    def on(self) -> str | None:
-        found = _TRAILER.findall(self.message.rstrip().rpartition("\n\n")[2])
-        return str(found[-1]) if found else None
 
 
 def marked(message: str, on: str) -> str:
     """A commit's message with the commit of the base that its proposal is made on."""
-    body, _, last = message.rstrip("\n").rpartition("\n\n")
-    trailers = bool(body) and all(line.startswith("Rowcast-") for line in last.splitlines()[:1])
-    return f"{message.rstrip()}{'' if trailers else chr(10)}\n{_ON}: {on}\n"
+    message = message.rstrip("\n")
+    body, _, last = message.rpartition("\n\n")
+    has_trailers = bool(body) and last.startswith("Rowcast-")
+    return f"{message}{'' if has_trailers else chr(10)}\n{_ON}: {on}\n"
 
 
 def unmarked(message: str) -> str:
@@ -67,19 +64,28 @@ def unmarked(message: str) -> str:
     return _TRAILER.sub("", message).rstrip("\n") + "\n"
 
 
-async def read_proposal(repository: tree.Repository, tip: str, committer: str, root: str) -> Proposal | None:
-    """What the commits up to a tip propose; None when none of the newest is ours. Raises GitError."""
-    log = await _log(repository, f"--max-count={_LOOKED_AT}", tip)
-    ours = next((at for at, one in enumerate(log) if one.committer == committer and one.on()), None)
-    on = log[ours].on() if ours is not None else None
-    if ours is None or on is None:
+async def read_proposal(
+    repository: Verifying, tip: str, settings: GitSettings, tombstones: Tombstones
+) -> Proposal | None:
+    """What the commits up to a tip propose; None when none of the newest is ours. Raises TransientError."""
+
+    def stranger(one: Logged) -> bool:
+        return one.committer != settings.committer or _on(one) is None
+
+    log = await logged(repository, tip, most=_LOOKED_AT, first_parents=True)
+    newest = next((at for at, one in enumerate(log) if not stranger(one)), None)
+    on = _on(log[newest]) if newest is not None else None
+    if newest is None or on is None or not await _is_on(repository, on, log[newest].name):
         return None
-    made = await _log(repository, f"{on}..{log[ours].name}")
-    strangers = [one for one in (*reversed(log[:ours]), *made) if one.committer != committer or not one.on()]
-    commits = [await _made(repository, one) for one in reversed(made) if one not in strangers]
-    overlay = await _overlay(repository, on, log[ours].name, root, [one.message for one in commits])
-    foreign = f"{strangers[0].name[:10]} by {strangers[0].author.rpartition(' ')[0]}" if strangers else None
-    return Proposal(on, tuple(commits), overlay, foreign)
+    made = await logged(repository, f"{on}..{log[newest].name}", first_parents=True)
+    strangers = [one for one in (*reversed(log[:newest]), *made) if stranger(one)]
+    ours = [one for one in made if one not in strangers]
+    commits = [await _made(repository, one) for one in reversed(ours)]
+    # Whoever has signed it: which row a file is of is in the file, and at which generation it went does no harm.
+    rows = rows_of(note for one in reversed(ours) for note in notes(one.message, settings.origin))
+    overlay = await _overlay(repository, on, log[newest].name, settings.root, rows)
+    foreign = f"{strangers[0].name[:10]} by {plain(strangers[0].author.rpartition(' ')[0])}" if strangers else None
+    return Proposal(on, tuple(commits), overlay, tuple(await believed(repository, ours, settings, tombstones)), foreign)
 
 
 async def contents_since(repository: tree.Repository, base: str, tip: str) -> dict[str, bytes | None]:
@@ -90,19 +96,25 @@ async def contents_since(repository: tree.Repository, base: str, tip: str) -> di
     return {**await tree.written(repository, [node for node in nodes if node.path not in others]), **others}
 
 
-async def _log(repository: tree.Repository, *which: str) -> list[_Logged]:
-    """Commits of the first line of parents, newest first."""
-    out = await repository.read("log", "-z", "--first-parent", f"--format={_FORM}", *which, "--")
-    records = [record.split("\x01", 4) for record in out.decode(errors="replace").split("\0") if record]
-    return [_Logged(name, committer, author, int(at), message) for name, committer, author, at, message in records]
+def _on(one: Logged) -> str | None:
+    found = _TRAILER.findall(one.message.rstrip("\n").rpartition("\n\n")[2])
+    return str(found[-1]) if found else None
 
 
-async def _made(repository: tree.Repository, one: _Logged) -> Made:
+async def _is_on(repository: Verifying, on: str, tip: str) -> bool:
+    """Anybody can write any hash into a commit."""
+    try:
+        return (await repository.read("merge-base", on, tip)).decode().strip() == on
+    except GitError:
+        return False
+
+
+async def _made(repository: tree.Repository, one: Logged) -> Made:
     nodes = await tree.changed(repository, f"{one.name}^", one.name, "")
     return Made(one.author, one.authored_at, unmarked(one.message), await tree.written(repository, nodes))
 
 
-async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, messages: list[str]) -> Overlay:
+async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, rows: Rows) -> Overlay:
     nodes = await tree.changed(repository, on, tip, root.partition("/")[0])
     before = await tree.changed(repository, tip, on, root.partition("/")[0])
     entries = {path: entry async for path, entry in tree.entries(repository, nodes, root)}
@@ -112,13 +124,10 @@ async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, me
         wanted = wanted_at(entries[path], below[path], content)
         if wanted is not None:
             files[path] = wanted
-    rows = rows_of(messages)
     return Overlay(files, {row: proposed for row in rows if (proposed := _proposed(row, rows, files, below))})
 
 
-def _proposed(
-    row: RowKey, rows: Mapping[RowKey, tuple[int, bool]], files: Mapping[str, Wanted], below: Mapping[str, Entry]
-) -> Proposed | None:
+def _proposed(row: RowKey, rows: Rows, files: Mapping[str, Wanted], below: Mapping[str, Entry]) -> Proposed | None:
     paths = [path for path, wanted in files.items() if row in (wanted.row, wanted.instead_of)]
     if not paths:
         return None

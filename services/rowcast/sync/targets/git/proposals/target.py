@@ -309,7 +309,7 @@ class ProposingTarget:
         domain = self._settings.author_domain
         author = people_of(changes.judged, domain)[0]
         made_at = saved_at(changes) or int(time.time())
-        return Made(author, made_at, message_of(changes.judged, domain), changes.files)
+        return Made(author, made_at, message_of(changes.judged, domain, self._settings.origin), changes.files)
 
     async def _look_and_maintain(self) -> None:
         await self.look()

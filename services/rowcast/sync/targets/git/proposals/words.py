@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rowcast.core.outcomes import Outcome
 from rowcast.sync.forges.port import Request, State
+from rowcast.sync.targets.git.message import plain
 from rowcast.sync.targets.git.proposals.overlay import Overlay, Proposed
 
 NAMED_IN_TITLE = 3
@@ -31,7 +32,7 @@ def body_of(overlay: Overlay, base: str, head: str) -> str:
     lines = [_line(one, overlay) for one in rows[:LISTED]]
     if len(rows) > LISTED:
         lines.append(f"- and {len(rows) - LISTED} more")
-    lines += [f"- remove `{path}`" for path in _orphans(overlay)[:LISTED]]
+    lines += [f"- remove `{plain(path)}`" for path in _orphans(overlay)[:LISTED]]
     return "\n".join(
         [
             f"Rowcast proposes these changes to `{base}`, as its table has them:",
@@ -81,8 +82,8 @@ def _orphans(overlay: Overlay) -> list[str]:
 
 
 def _line(one: Proposed, overlay: Overlay) -> str:
-    paths = ", ".join(f"`{path}`" for path in overlay.paths(one.row))
-    return f"- {_verb(one)} **{one.name}**, generation {one.generation}: {paths}"
+    paths = ", ".join(f"`{plain(path)}`" for path in overlay.paths(one.row))
+    return f"- {_verb(one)} **{plain(one.name)}**, generation {one.generation}: {paths}"
 
 
 def _verb(one: Proposed) -> str:
