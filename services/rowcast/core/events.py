@@ -112,7 +112,8 @@ def _app_config(row: Mapping[str, object]) -> AppConfig:
         raise _undecodable("generation", "must be at least 1")
     return AppConfig(
         id=_number(row, "id"),
-        name=_text(row, "name"),
+        # A row that is renamed through a temporary name (see crud's migration 0007) is still known by the one before.
+        name=_text(row, "name" if row.get("committed_name") is None else "committed_name"),
         repository_url=_text(row, "repository_url"),
         branch=_text(row, "branch"),
         environment=_text(row, "environment"),

@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from rowcast.core.errors import TransientError
 from rowcast.crud.database import log_in_with, translated
+from rowcast.crud.migrations.capture import put_right
 from rowcast.crud.migrations.replication_role import ensure_replication_role
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.logging import get_logger
@@ -42,6 +43,8 @@ def migrate(settings: CrudSettings) -> None:
             _upgrade(connection)
             connection.commit()
             with connection.begin():
+                for fault in put_right(connection):
+                    log.warning("put right", fault=fault)
                 ensure_replication_role(
                     connection, password.get_secret_value() if password else None, settings.replication_role
                 )
