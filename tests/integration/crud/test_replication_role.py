@@ -4,10 +4,11 @@ from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from rowcast.crud.migrations.migrate import migrate
-from rowcast.crud.migrations.replication_role import ReplicationRoleError, ensure_replication_role
+from rowcast.crud.migrations.roles import RoleError, ensure_role, replication_role
 
 from .serving import make_settings
 
@@ -81,7 +82,7 @@ def test_an_owner_without_superuser_migrates_and_changes_the_password(sql: sa.Co
         verifiers = []
         for password in ("first", "se'c%ret:\\"):
             with engine.begin() as connection:
-                ensure_replication_role(connection, password, role)
+                ensure_role(connection, replication_role(role), SecretStr(password))
             found = sql.execute(sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role"), {"role": role})
             verifiers.append(found.scalar_one())
         assert all(verifier.startswith("SCRAM-SHA-256$") for verifier in verifiers)
@@ -93,7 +94,7 @@ def test_a_login_that_may_not_create_the_role_says_what_a_dba_should_run(sql: sa
         migrate(make_settings(owner))  # the role is there already, so nothing is needed but its grants
         engine = sa.create_engine(owner, poolclass=sa.NullPool)
         role = f"{engine.url.username}_replication"
-        with engine.begin() as connection, pytest.raises(ReplicationRoleError, match=f"CREATE ROLE {role} LOGIN"):
-            ensure_replication_role(connection, "x", role)
-        with pytest.raises(ReplicationRoleError, match="ALTER ROLE rowcast_replication"):
+        with engine.begin() as connection, pytest.raises(RoleError, match=f"CREATE ROLE {role} LOGIN"):
+            ensure_role(connection, replication_role(role), SecretStr("x"))
+        with pytest.raises(RoleError, match="ALTER ROLE rowcast_replication"):
             migrate(make_settings(owner, replication_password="x"))
