@@ -150,11 +150,11 @@ def test_an_owner_migrates_by_a_url_of_its_own(sql: sa.Connection, database_url:
 
 
 def test_an_owner_that_may_make_no_roles_goes_on_alone_and_says_what_a_dba_should_run(
-    sql: sa.Connection, database_url: str, capsys: pytest.CaptureFixture[str]
+    sql: sa.Connection, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with owned_database(sql, database_url, "") as owner:
         migrate(make_settings(owner, serving_role="not_to_be_made"))
-        assert "CREATE ROLE not_to_be_made LOGIN NOINHERIT;" in capsys.readouterr().out
+        assert "CREATE ROLE not_to_be_made LOGIN NOINHERIT;" in caplog.text
         with pytest.raises(RoleError, match="CREATE ROLE not_to_be_made LOGIN NOINHERIT PASSWORD"):
             migrate(make_settings(owner, serving_role="not_to_be_made", serving_password="x"))
         with serving(make_settings(owner)) as client:
