@@ -20,7 +20,7 @@ from chaos.places import Cluster, Repository, Table
 from chaos.tap import Tap, tapping
 from chaos.witness import ClusterWitness, HistoryWitness
 from rowcast_local.credentials import settle_credentials
-from rowcast_local.parts.postgres import DATABASE, OWNER
+from rowcast_local.parts.postgres import DATABASE, SERVING
 from rowcast_local.platform import Platform
 from rowcast_local.ports import HOST, free_ports, settle_ports
 from world import World
@@ -158,14 +158,16 @@ def _password_file(folder: Path) -> Path:
 
 
 def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
-    owner = settle_credentials(bare.state.credentials).database_owner
+    serving = settle_credentials(bare.state.credentials).database_serving
     broker = {"ROWCAST_KAFKA": f"{HOST}:{ports['everybody-kafka']}"}
     # What is lost shall be seen, not healed. A few deletions are a large share of a small table.
     sync = {"ROWCAST_RECONCILE_SECONDS": "0", "ROWCAST_RECONCILE_PRUNE_LIMIT": "1"}
     return {
         "kafka": {"ROWCAST_KAFKA_ADVERTISED_PORT": str(ports["everybody-kafka"])},
         "connect": {"ROWCAST_CAPTURE_DB_PORT": str(ports["connect-postgres"])},
-        "crud": {"ROWCAST_DATABASE_URL": f"postgresql://{OWNER}:{owner}@{HOST}:{ports['crud-postgres']}/{DATABASE}"},
+        "crud": {
+            "ROWCAST_DATABASE_URL": f"postgresql://{SERVING}:{serving}@{HOST}:{ports['crud-postgres']}/{DATABASE}"
+        },
         "sync-k8s": {**sync, "KUBECONFIG": str(folder / "sync.kubeconfig")},
         "sync-git": {
             **sync,

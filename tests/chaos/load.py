@@ -125,7 +125,6 @@ class Load:
 
     def _sql(self, *statements: tuple[str, tuple[object, ...]]) -> int:
         with self._database() as connection, connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
             for statement, values in statements:
                 cursor.execute(statement, values)
         return len(statements)
@@ -189,7 +188,14 @@ def sql_update_many(load: Load, rows: Sequence[Row]) -> int:
 def sql_swap(load: Load, rows: Sequence[Row]) -> int:
     (one, its), (other, others) = load._some(rows, 2)
     change = "UPDATE app_configs SET name = %s WHERE id = %s"
-    return load._sql((change, (others, one)), (change, (its, other)))
+    load._sql(
+        ("SET LOCAL rowcast.renaming = 'on'", ()),
+        (change, (f"swapping-{one}", one)),
+        ("SET LOCAL rowcast.renaming = 'off'", ()),
+        (change, (its, other)),
+        (change, (others, one)),
+    )
+    return 2
 
 
 def sql_recreate(load: Load, rows: Sequence[Row]) -> int:

@@ -83,9 +83,11 @@ def test_two_rows_that_swap_names_in_one_transaction_end_swapped(world: World) -
     world.settled()
 
     with world.sql() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        cursor.execute("UPDATE app_configs SET name = 'right' WHERE id = %s", (left["id"],))
+        cursor.execute("SET LOCAL rowcast.renaming = 'on'")
+        cursor.execute("UPDATE app_configs SET name = 'swapping' WHERE id = %s", (left["id"],))
+        cursor.execute("SET LOCAL rowcast.renaming = 'off'")
         cursor.execute("UPDATE app_configs SET name = 'left' WHERE id = %s", (right["id"],))
+        cursor.execute("UPDATE app_configs SET name = 'right' WHERE id = %s", (left["id"],))
     world.settled()
 
     assert (world.cluster()["left"][0], world.cluster()["right"][0]) == (right["id"], left["id"])

@@ -105,14 +105,14 @@ def truncated(world: World) -> Iterator[None]:
         cursor.execute("CREATE TABLE rec_backup AS SELECT * FROM app_configs")
         cursor.execute("ALTER TABLE app_configs DISABLE TRIGGER app_configs_no_truncate")
         cursor.execute("TRUNCATE app_configs")
-        cursor.execute("ALTER TABLE app_configs ENABLE TRIGGER app_configs_no_truncate")
+        cursor.execute("ALTER TABLE app_configs ENABLE ALWAYS TRIGGER app_configs_no_truncate")
     try:
         yield
     finally:
         with world.sql() as cursor:
             cursor.execute("ALTER TABLE app_configs DISABLE TRIGGER USER")
             cursor.execute("INSERT INTO app_configs OVERRIDING SYSTEM VALUE SELECT * FROM rec_backup")
-            cursor.execute("ALTER TABLE app_configs ENABLE TRIGGER USER")
+            enable_triggers(cursor)
             cursor.execute("DROP TABLE rec_backup")
 
 
@@ -165,12 +165,17 @@ def test_a_table_restored_to_an_earlier_state_wins_over_what_was_delivered_later
     world.settled()
 
 
+def enable_triggers(cursor: Any) -> None:
+    for trigger in ("before", "history", "name_unique", "no_truncate"):
+        cursor.execute(f"ALTER TABLE app_configs ENABLE ALWAYS TRIGGER app_configs_{trigger}")
+
+
 def unseen(cursor: Any, statement: str) -> None:
     """Run a statement that no event tells of: the publication looks away for its transaction."""
     cursor.execute("ALTER PUBLICATION rowcast DROP TABLE app_configs")
     cursor.execute("ALTER TABLE app_configs DISABLE TRIGGER USER")
     cursor.execute(statement)
-    cursor.execute("ALTER TABLE app_configs ENABLE TRIGGER USER")
+    enable_triggers(cursor)
     cursor.execute("ALTER PUBLICATION rowcast ADD TABLE app_configs")
 
 

@@ -21,7 +21,7 @@ from rowcast_local.parts.flux_objects import flux_objects
 from rowcast_local.parts.git_repository import GitRepository
 from rowcast_local.parts.kafka import Kafka
 from rowcast_local.parts.kube_apiserver import KubeApiServer
-from rowcast_local.parts.postgres import DATABASE, Postgres
+from rowcast_local.parts.postgres import DATABASE, REPLICATION, Postgres
 from rowcast_local.parts.redis import Redis
 from rowcast_local.paths import CHECKOUT, State
 from rowcast_local.ports import HOST
@@ -79,7 +79,7 @@ class Blueprint:
             "ROWCAST_CAPTURE_DB_HOST": HOST,
             "ROWCAST_CAPTURE_DB_PORT": str(self.ports["postgres"]),
             "ROWCAST_CAPTURE_DB_NAME": DATABASE,
-            "ROWCAST_CAPTURE_DB_USER": "rowcast_replication",
+            "ROWCAST_CAPTURE_DB_USER": REPLICATION,
             "ROWCAST_CAPTURE_DB_PASSWORD": self.credentials.replication,
             **self.settings.get("connect", {}),
         }
@@ -185,7 +185,9 @@ class Blueprint:
 
     def _apps(self) -> list[Part]:
         crud = {
-            "ROWCAST_DATABASE_URL": self.postgres.url,
+            "ROWCAST_DATABASE_URL": self.postgres.serving_url,
+            "ROWCAST_OWNER_URL": self.postgres.url,
+            "ROWCAST_SERVING_PASSWORD": self.credentials.database_serving,
             "ROWCAST_REPLICATION_PASSWORD": self.credentials.replication,
             "ROWCAST_CONNECT_URL": self.connect.url,
         }

@@ -18,6 +18,7 @@ class Credentials:
 
     postgres_superuser: str = field(default_factory=_token, repr=False)
     database_owner: str = field(default_factory=_token, repr=False)
+    database_serving: str = field(default_factory=_token, repr=False)
     replication: str = field(default_factory=_token, repr=False)
     kubernetes_admin: str = field(default_factory=_token, repr=False)
     kubernetes_sync: str = field(default_factory=_token, repr=False)

@@ -15,7 +15,12 @@
 {{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}
 {{- include "rowcast.check" (dict "ok" (or $targets.k8s.enabled $targets.git.enabled) "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
 {{- include "rowcast.check.oneOf" (dict "part" "postgres" "value" "global.postgres.host" "own" $g.postgres.host "enabled" .Values.postgres.enabled) -}}
-{{- include "rowcast.check" (dict "ok" (or (eq $g.postgres.host "") (ne $g.postgres.existingSecret "")) "text" "global.postgres.host needs global.postgres.existingSecret: a secret with the passwords of the owner and of rowcast_replication.") -}}
+{{- include "rowcast.check" (dict "ok" (or (eq $g.postgres.host "") (ne $g.postgres.existingSecret "")) "text" "global.postgres.host needs global.postgres.existingSecret: a secret with the passwords of the owner, of the role that crud serves as and of the one that replicates.") -}}
+{{- $secret := dict -}}
+{{- if $g.postgres.existingSecret -}}{{- $secret = lookup "v1" "Secret" .Release.Namespace $g.postgres.existingSecret | default dict -}}{{- end -}}
+{{- if and $secret.data (include "rowcast.postgres.servesApart" .) -}}
+{{- include "rowcast.check" (dict "ok" (hasKey $secret.data $g.postgres.secretKeys.servingPassword) "text" (printf "the secret %s has no key %s: add one with a password for the role that crud serves as, or set global.postgres.servingRole=%s to go on serving as the owner." $g.postgres.existingSecret $g.postgres.secretKeys.servingPassword $g.postgres.user)) -}}
+{{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not (hasPrefix "verify-" $g.postgres.sslMode)) (ne $g.postgres.caSecret.name "")) "text" (printf "global.postgres.sslMode=%s needs global.postgres.caSecret.name: the CA to verify by." $g.postgres.sslMode)) -}}
 {{- include "rowcast.check.oneOf" (dict "part" "kafka" "value" "global.kafka.brokers" "own" $g.kafka.brokers "enabled" .Values.kafka.enabled) -}}
 {{- include "rowcast.check" (dict "ok" (not (and .Values.kafka.enabled (or $g.kafka.tls.enabled (ne $g.kafka.sasl.mechanism "")))) "text" "global.kafka.tls and global.kafka.sasl are for your own brokers: the included one has neither (kafka.enabled=true).") -}}

@@ -165,7 +165,8 @@ def _app_config(row: Mapping[str, object], in_part: bool) -> AppConfig:
     generation = _number(row, "generation", least=1)
     return AppConfig(
         id=_number(row, "id"),
-        name=_label(text(row, "name"), "name"),
+        # A row that is renamed through a temporary name (see crud's migration 0007) is still known by the one before.
+        name=_label(text(row, "name" if row.get("committed_name") is None else "committed_name"), "name"),
         repository_url=_bounded(text(row, "repository_url"), "repository_url", URL_MAX, _URL),
         branch=_bounded(text(row, "branch"), "branch", BRANCH_MAX, _BRANCH),
         environment=_label(text(row, "environment"), "environment"),

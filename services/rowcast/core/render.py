@@ -50,7 +50,8 @@ class Desired:
     `transaction` is the id (32 bits) of the one that made the change, where an event tells it; `follows` is the lowest
     generation of the unbroken run of events that ends with it. What has columns `missing` is not to be delivered: only
     the table knows what the row is. `again`: it has been tried before, and nothing waits for the answer.
-    `actor_verified`: a login vouches for the actor. `elsewhere` (without manifests): the row is not deleted, but at another place.
+    `actor_verified`: a login vouches for the actor. `elsewhere` (without manifests): the row is not deleted, but at
+    another place.
     """
 
     table: str

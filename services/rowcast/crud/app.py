@@ -15,6 +15,7 @@ from rowcast.crud.asking import Instances
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
 from rowcast.crud.migrations.migrate import check_level
+from rowcast.crud.migrations.roles import excess_rights
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.routes import (
@@ -36,6 +37,7 @@ from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
+from rowcast.runtime.logging import get_logger
 from rowcast.runtime.tracing import Tracing
 
 SERVICE = "crud"
@@ -96,7 +98,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     statuses.subscribe(dapr, settings.pubsub, settings.status_topic)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))
-    equipment.readiness.add("migrations", lambda: _check_migrations(engine))
+    equipment.readiness.add("migrations", _Migrations(engine).check)
     describe_problems(app)
     return app
 
@@ -120,6 +122,20 @@ def _check_database(engine: Engine) -> None:
         connection.execute(text("SELECT 1"))
 
 
-def _check_migrations(engine: Engine) -> None:
-    with reading(engine) as connection:
-        check_level(connection)
+class _Migrations:
+    """The readiness of the schema; says once, when it is there, if crud may do more than serving takes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._said = False
+
+    def check(self) -> None:
+        with reading(self._engine) as connection:
+            check_level(connection)
+            if not self._said:
+                login, excess = excess_rights(connection)
+                if excess:
+                    get_logger("rowcast.crud").warning(
+                        "serving as a role that may do more than that takes", login=login, excess=excess
+                    )
+                self._said = True

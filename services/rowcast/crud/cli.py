@@ -36,7 +36,7 @@ def migrate_command(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers.")] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most; 0: for ever.")] = 300,
 ) -> None:
-    """Bring the database to the level that this version needs, and set the replication role's password.
+    """Bring the database to the level that this version needs, with the roles that serve and replicate.
 
     A database that a newer version has migrated is left as it is. Exit codes: 0 done, 1 refused, or the database
     doesn't answer, 2 wrong settings, 3 it didn't answer within --timeout.
@@ -61,7 +61,7 @@ def _settings() -> CrudSettings:
 
 
 def _migrate(settings: CrudSettings, seconds: float | None) -> None:
-    """Migrate, trying for so many seconds, or once. Raises TransientError, LateError, ReplicationRoleError."""
+    """Migrate, trying for so many seconds, or once. Raises TransientError, LateError, RoleError."""
     from rowcast.crud.migrations.migrate import migrate
 
     log = get_logger("rowcast.crud.cli")

@@ -19,6 +19,7 @@ app_configs = Table(
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     Column("updated_by", Text, nullable=False),
+    Column("updated_by_verified", Boolean, nullable=False),
 )
 
 deletions = Table(
@@ -45,6 +46,7 @@ history = Table(
     Column("generation", BigInteger, nullable=False),
     Column("changed_at", _TIME, nullable=False),
     Column("changed_by", Text, nullable=False),
+    Column("changed_by_verified", Boolean, nullable=False),
     Column("before", JSONB),
     Column("after", JSONB),
 )

@@ -80,21 +80,22 @@ def delete_many(connection: Connection, row_ids: Sequence[int]) -> None:
     connection.execute(text("SELECT set_config('rowcast.deleting', '', true)"))
 
 
-def defer_unique_names(connection: Connection) -> None:
-    """Lets names be swapped: they need only be unique again when `check_unique_names` is called."""
-    connection.execute(text("SET CONSTRAINTS public.app_configs_name_unique DEFERRED"))
+def make_way(connection: Connection, row_ids: Sequence[int]) -> None:
+    """Gives these rows temporary names, so that `update_many` may give theirs to others in the same transaction.
+
+    Nobody sees them: they raise no generation and are in no history, their change events tell the names that the rows
+    had, and the database refuses to commit one (migration 0007).
+    """
+    connection.execute(text("SELECT set_config('rowcast.renaming', 'on', true)"))
+    temporary = func.concat("renaming-", func.gen_random_uuid())
+    connection.execute(update(app_configs).where(app_configs.c.id.in_(row_ids)).values(name=temporary))
+    connection.execute(text("SELECT set_config('rowcast.renaming', '', true)"))
 
 
-def check_unique_names(connection: Connection) -> None:
-    """Raises NameTakenError if a name is there twice, also in another transaction that has just ended."""
-    with _integrity():
-        connection.execute(text("SET CONSTRAINTS public.app_configs_name_unique IMMEDIATE"))
-
-
-def names_used_twice(connection: Connection, names: Sequence[str]) -> set[str]:
-    """Which of the names more than one row has now (possible while the constraint is deferred)."""
-    column_ = app_configs.c.name
-    query = select(column_).where(column_.in_(names)).group_by(column_).having(func.count() > 1)
+def names_in_use(connection: Connection, names: Sequence[str], by_others_than: Sequence[int]) -> set[str]:
+    """Which of the names rows other than these have."""
+    row = app_configs.c
+    query = select(row.name).where(row.name.in_(names), row.id.not_in(by_others_than))
     return set(connection.execute(query).scalars())
 
 

@@ -104,6 +104,7 @@ class AppConfigOut(BaseModel):
     created_at: Time
     updated_at: Time
     updated_by: str
+    updated_by_verified: bool = Field(default=False, description="whether a login vouched for that person")
 
 
 class TargetSync(BaseModel):
@@ -186,6 +187,7 @@ class HistoryEntry(BaseModel):
     generation: int
     changed_at: Time
     changed_by: str
+    changed_by_verified: bool = Field(default=False, description="whether a login vouched for that person")
     before: AppConfigOut | None
     after: AppConfigOut | None
 

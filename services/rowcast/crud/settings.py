@@ -17,9 +17,15 @@ class CrudSettings(Settings):
     """All of crud's settings; only `database_url` has no default."""
 
     database_url: SecretStr
-    """The database, with its owner's access: `postgresql://user:password@host:5432/name`."""
+    """The database, as the role that serves (`migrate`: its owner): `postgresql://user:password@host:5432/name`."""
     database_password_file: Path | None = None
     """A file with the password, read at every login instead of the URL's: one that changes needs no restart."""
+    owner_url: SecretStr | None = None
+    """The database with its owner's access, with which `migrate` works instead; `serve --migrate` needs both."""
+    serving_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "rowcast_crud"
+    """The role for crud to serve as, which `migrate` makes; platforms that share a server need different ones."""
+    serving_password: SecretStr | None = None
+    """The password of that role, which `migrate` sets; without it the role exists but no password lets it in."""
     replication_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "rowcast_replication"
     """The role that the connector logs in as; platforms that share a database server need different ones."""
     replication_password: SecretStr | None = None
@@ -45,9 +51,11 @@ class CrudSettings(Settings):
     database_statement_seconds: Annotated[float, Field(gt=0)] = 30.0
     """How long one statement may take, in seconds."""
 
-    @field_validator("database_url")
+    @field_validator("database_url", "owner_url")
     @classmethod
-    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
         try:
             url = make_url(value.get_secret_value())
         except (ArgumentError, ValueError):
@@ -62,6 +70,13 @@ class CrudSettings(Settings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def as_owner(self) -> "CrudSettings":
+        """The same, with the owner's access for the database."""
+        if self.owner_url is None:
+            return self
+        return self.model_copy(update={"database_url": self.owner_url, "database_password_file": None})
 
     @property
     def sqlalchemy_url(self) -> URL:

@@ -45,7 +45,9 @@ def postgres_server(postgres_binaries: Path) -> Iterator[str]:
     server = Postgres(postgres_binaries, folder / "postgres" / "data", next(free_ports()), credentials, user)
     server.prepare()
     program = server.program()
-    quick = replace(program, command=(*program.command, "-c", "fsync=off"))
+    # Each module has a database of its own, and who replicates is let into all of them here.
+    options = ("-c", "fsync=off", "-c", f"hba_file={server.data / 'pg_hba.conf'}")
+    quick = replace(program, command=(*program.command, *options))
     try:
         with running(quick, server.ready, folder / "log"):
             yield f"postgresql+psycopg2://postgres:{credentials.postgres_superuser}@127.0.0.1:{server.port}"

@@ -37,12 +37,12 @@ def age(sql: sa.Connection, row: Row, generation: int, minutes: int) -> None:
     """As if the change to this generation had been made that long ago; the table's own trigger forbids it."""
     long_ago = f"now() - interval '{minutes} minutes'"
     its = f"id = {row['id']}"
-    sql.execute(sa.text("SET session_replication_role = replica"))
+    sql.execute(sa.text("ALTER TABLE app_configs DISABLE TRIGGER app_configs_before"))
     sql.execute(sa.text(f"UPDATE app_configs SET created_at = {long_ago} WHERE {its}"))
     sql.execute(sa.text(f"UPDATE app_configs SET updated_at = {long_ago} WHERE {its} AND generation = {generation}"))
     past = f"row_{its} AND generation = {generation}"
     sql.execute(sa.text(f"UPDATE app_config_history SET changed_at = {long_ago} WHERE {past}"))
-    sql.execute(sa.text("RESET session_replication_role"))
+    sql.execute(sa.text("ALTER TABLE app_configs ENABLE ALWAYS TRIGGER app_configs_before"))
 
 
 def test_a_row_that_waits_longer_than_the_setting_is_overdue_and_says_since_when(

@@ -11,6 +11,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from rowcast.crud.migrations.migrate import migrate
+
 from .serving import make_settings, serving
 from .test_sync_status import report, status
 
@@ -26,6 +28,49 @@ def stations(crud: httpx.Client) -> dict[str, Row]:
 def metrics(crud: httpx.Client) -> dict[str, float]:
     lines = [line for line in crud.get("/metrics").text.splitlines() if line.startswith("rowcast_")]
     return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
+BREAKS = {
+    "ALTER TABLE app_configs DISABLE TRIGGER app_configs_before": "trigger app_configs_before is disabled",
+    "ALTER TABLE app_configs DISABLE TRIGGER ALL": "trigger app_configs_history is disabled",
+    "ALTER TABLE app_configs ENABLE TRIGGER USER": "trigger app_configs_before fires for origin only",
+    "ALTER TABLE app_configs ENABLE REPLICA TRIGGER app_configs_history": "app_configs_history fires for replicas only",
+    "ALTER TABLE rowcast_heartbeat DISABLE TRIGGER rowcast_heartbeat_mark": "rowcast_heartbeat_mark is disabled",
+}
+LOSSES = {
+    "ALTER TABLE app_configs REPLICA IDENTITY DEFAULT": "app_configs has replica identity DEFAULT, not FULL",
+    "ALTER TABLE app_configs REPLICA IDENTITY NOTHING": "app_configs has replica identity NOTHING",
+    "ALTER TABLE app_configs REPLICA IDENTITY USING INDEX app_configs_name_unique": "replica identity an index",
+    "DROP PUBLICATION rowcast": "there is no publication rowcast",
+    "ALTER PUBLICATION rowcast DROP TABLE app_configs": "publication rowcast leaves out app_configs",
+    "ALTER PUBLICATION rowcast DROP TABLE rowcast_heartbeat": "publication rowcast leaves out rowcast_heartbeat",
+    "ALTER PUBLICATION rowcast SET (publish = 'insert')": "publication rowcast doesn't publish update, delete",
+    "ALTER PUBLICATION rowcast SET TABLE app_configs WHERE (environment = 'dev'), rowcast_heartbeat": (
+        "publication rowcast has a row filter on app_configs"
+    ),
+    "ALTER PUBLICATION rowcast SET TABLE app_configs (id, name), rowcast_heartbeat": (
+        "publication rowcast has a column list on app_configs"
+    ),
+}
+
+
+@pytest.mark.parametrize("statement", [*BREAKS, *LOSSES])
+def test_what_capture_rests_on_is_named_when_it_is_broken_and_put_right_by_migrating(
+    crud: httpx.Client, sql: sa.Connection, migrated_url: str, statement: str
+) -> None:
+    name, state, words = (
+        ("database", "degraded", BREAKS[statement]) if statement in BREAKS else ("slot", "down", LOSSES[statement])
+    )
+    with slot(sql):
+        sql.execute(sa.text(statement))
+        broken = stations(crud)[name]
+        migrate(make_settings(migrated_url))
+        mended = stations(crud)[name]
+
+    assert (broken["state"], broken["advice"]) == (state, "capture-setup")
+    assert words in broken["message"]
+    assert broken["page"] == "docs/how-to/watch-the-pipeline.md#capture-setup"
+    assert mended["advice"] != "capture-setup"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +126,7 @@ def test_the_mark_in_the_log_moves_on_only_when_the_slot_has_confirmed_it(sql: s
 def test_a_mark_of_another_server_is_made_anew(sql: sa.Connection) -> None:
     sql.execute(sa.text("ALTER TABLE rowcast_heartbeat DISABLE TRIGGER rowcast_heartbeat_mark"))
     sql.execute(sa.text("UPDATE rowcast_heartbeat SET marked_lsn = 'FFFF/0', marked_at = '2020-01-01'"))
-    sql.execute(sa.text("ALTER TABLE rowcast_heartbeat ENABLE TRIGGER rowcast_heartbeat_mark"))
+    sql.execute(sa.text("ALTER TABLE rowcast_heartbeat ENABLE ALWAYS TRIGGER rowcast_heartbeat_mark"))
 
     sql.execute(sa.text("UPDATE rowcast_heartbeat SET beat_at = now()"))
 

@@ -1,13 +1,23 @@
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
+from processes import running
 from rowcast.crud.migrations.migrate import migrate
-from rowcast.crud.migrations.replication_role import ReplicationRoleError, ensure_replication_role
+from rowcast.crud.migrations.roles import RoleError, ensure_role, replication_role
+from rowcast_local.accounts import service_account
+from rowcast_local.credentials import Credentials
+from rowcast_local.parts.postgres import REPLICATION, Postgres
+from rowcast_local.ports import free_ports
 
 from .serving import make_settings
 
@@ -56,6 +66,36 @@ def test_the_publication_has_whole_rows_of_the_table_and_the_heartbeat(sql: sa.C
     assert sql.execute(sa.text(tables)).scalars().all() == ["app_configs", "rowcast_heartbeat"]
 
 
+@pytest.fixture
+def local_server(postgres_binaries: Path) -> Iterator[Postgres]:
+    """The local platform's database, with its own rules of who gets in, migrated."""
+    folder = Path(tempfile.mkdtemp(prefix="rowcast-hba-"))
+    folder.chmod(0o711)
+    server = Postgres(postgres_binaries, folder / "data", next(free_ports()), Credentials(), service_account())
+    server.prepare()
+    try:
+        with running(server.program(), server.ready, folder / "log"):
+            credentials = server.credentials
+            passwords = {"serving": credentials.database_serving, "replication": credentials.replication}
+            given = {f"{name}_password": password for name, password in passwords.items()}
+            migrate(make_settings(server.serving_url, owner_url=server.url, **given))
+            yield server
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_who_replicates_gets_into_rowcasts_database_alone_and_cannot_copy_the_server(local_server: Postgres) -> None:
+    login = (
+        f"host=127.0.0.1 port={local_server.port} user={REPLICATION} password={local_server.credentials.replication}"
+    )
+
+    psycopg2.connect(f"{login} dbname=rowcast").close()
+    psycopg2.connect(f"{login} dbname=rowcast replication=database").close()
+    for refused in ("dbname=postgres", "dbname=postgres replication=database", "dbname=rowcast replication=true"):
+        with pytest.raises(psycopg2.OperationalError, match="rejects"):
+            psycopg2.connect(f"{login} {refused}").close()
+
+
 @contextmanager
 def owned_database(sql: sa.Connection, database_url: str, rights: str) -> Iterator[str]:
     """The URL of a database whose owner isn't a superuser, as on a managed PostgreSQL. Roles are the whole server's,
@@ -81,7 +121,7 @@ def test_an_owner_without_superuser_migrates_and_changes_the_password(sql: sa.Co
         verifiers = []
         for password in ("first", "se'c%ret:\\"):
             with engine.begin() as connection:
-                ensure_replication_role(connection, password, role)
+                ensure_role(connection, replication_role(role), SecretStr(password))
             found = sql.execute(sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role"), {"role": role})
             verifiers.append(found.scalar_one())
         assert all(verifier.startswith("SCRAM-SHA-256$") for verifier in verifiers)
@@ -93,7 +133,7 @@ def test_a_login_that_may_not_create_the_role_says_what_a_dba_should_run(sql: sa
         migrate(make_settings(owner))  # the role is there already, so nothing is needed but its grants
         engine = sa.create_engine(owner, poolclass=sa.NullPool)
         role = f"{engine.url.username}_replication"
-        with engine.begin() as connection, pytest.raises(ReplicationRoleError, match=f"CREATE ROLE {role} LOGIN"):
-            ensure_replication_role(connection, "x", role)
-        with pytest.raises(ReplicationRoleError, match="ALTER ROLE rowcast_replication"):
+        with engine.begin() as connection, pytest.raises(RoleError, match=f"CREATE ROLE {role} LOGIN"):
+            ensure_role(connection, replication_role(role), SecretStr("x"))
+        with pytest.raises(RoleError, match="ALTER ROLE rowcast_replication"):
             migrate(make_settings(owner, replication_password="x"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from charting.rendering import CHART, Manifest, Pod, of_kind, one, pod, render
 
 CI = CHART / "ci"
@@ -43,11 +45,11 @@ def test_nothing_comes_along_when_all_is_ones_own() -> None:
 def test_a_database_of_ones_own_is_reached_with_its_certificate_verified() -> None:
     manifests = render(values=CI / "external-everything-values.yaml")
 
-    for component in ("crud", "migrate"):
+    for component, user, key in (("crud", "rowcast_crud", "serving-password"), ("migrate", "rowcast", "password")):
         one_pod = pod(manifests, component)
         environment = one_pod.environment
-        assert environment["ROWCAST_DATABASE_URL"] == "postgresql://rowcast@postgres.databases.example:6432/rowcast"
-        assert environment["ROWCAST_DATABASE_PASSWORD_FILE"] == "/etc/rowcast/database/password"
+        assert environment["ROWCAST_DATABASE_URL"] == f"postgresql://{user}@postgres.databases.example:6432/rowcast"
+        assert environment["ROWCAST_DATABASE_PASSWORD_FILE"] == f"/etc/rowcast/database/{key}"
         assert _secret_at(one_pod, "/etc/rowcast/database") == "rowcast-database"
         assert environment["PGSSLMODE"] == "verify-full"
         assert environment["PGSSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
@@ -62,6 +64,40 @@ def test_a_role_that_a_dba_made_keeps_its_password() -> None:
 
     assert "ROWCAST_REPLICATION_PASSWORD" in pod(given, "migrate").environment
     assert "ROWCAST_REPLICATION_PASSWORD" not in pod(left, "migrate").environment
+
+
+def test_crud_has_no_other_password_than_that_of_the_role_that_it_serves_as() -> None:
+    crud = pod(render(), "crud")
+
+    (volume,) = [one for one in crud.spec["volumes"] if one["name"] == "database"]
+    assert [item["key"] for item in volume["secret"]["items"]] == ["serving-password"]
+    assert not {"ROWCAST_OWNER_URL", "ROWCAST_SERVING_PASSWORD", "ROWCAST_REPLICATION_PASSWORD"} & set(crud.environment)
+
+
+@pytest.mark.parametrize(("user", "role"), [("rowcast", "rowcast_crud"), ("second-Owner", "second_owner_crud")])
+def test_the_role_that_serves_is_named_after_the_owner(user: str, role: str) -> None:
+    manifests = render(f"global.postgres.user={user}")
+
+    assert pod(manifests, "migrate").environment["ROWCAST_SERVING_ROLE"] == role
+    assert f"//{role}@" in pod(manifests, "crud").environment["ROWCAST_DATABASE_URL"]
+
+
+def test_crud_may_go_on_serving_as_the_owner() -> None:
+    manifests = render("global.postgres.servingRole=rowcast")
+
+    assert "//rowcast@" in pod(manifests, "crud").environment["ROWCAST_DATABASE_URL"]
+    assert pod(manifests, "crud").environment["ROWCAST_DATABASE_PASSWORD_FILE"] == "/etc/rowcast/database/password"
+    assert "ROWCAST_SERVING_PASSWORD" not in pod(manifests, "migrate").environment
+
+
+def test_the_included_database_lets_who_replicates_into_its_own_database_alone() -> None:
+    hba = one(render(), "ConfigMap", "rowcast-postgres")["data"]["pg_hba.conf"]
+
+    assert [line for line in hba.splitlines() if not line.startswith("#")] == [
+        'host "rowcast" "rowcast_replication" all scram-sha-256',
+        'host all,replication "rowcast_replication" all reject',
+        "host all all all scram-sha-256",
+    ]
 
 
 def test_sidecars_log_in_to_a_kafka_of_ones_own_by_references_to_secrets() -> None:

@@ -77,7 +77,7 @@ def test_made_up_secrets_are_long_and_differ() -> None:
         if key != "username"
     ]
 
-    assert len(values) == len(set(values)) == 2 * 6
+    assert len(values) == len(set(values)) == 2 * 7
     assert all(len(value) >= 40 for value in values)
 
 

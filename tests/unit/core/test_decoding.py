@@ -27,6 +27,12 @@ def test_a_deletion_carries_the_row_before_it() -> None:
     assert (change.row.id, change.row.generation) == (42, 8)
 
 
+def test_a_row_under_a_temporary_name_is_still_known_by_the_one_before() -> None:
+    assert decode(event("u", name="renaming-1", committed_name="cart")).row.name == "cart"
+    assert decode(event("d", name="renaming-1", committed_name="cart")).row.name == "cart"
+    assert decode(event("u", name="basket", committed_name=None)).row.name == "basket"
+
+
 @pytest.mark.parametrize(
     ("broken", "named"),
     [

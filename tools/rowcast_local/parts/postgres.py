@@ -18,6 +18,13 @@ from rowcast_local.ports import HOST
 from rowcast_local.program import Program
 
 OWNER = DATABASE = "rowcast"
+SERVING, REPLICATION = "rowcast_crud", "rowcast_replication"
+# A role that replicates could copy the whole server, and read whatever changes in any of its databases.
+HBA = f"""\
+host {DATABASE} {REPLICATION} {HOST}/32 scram-sha-256
+host all,replication {REPLICATION} all reject
+host all all {HOST}/32 scram-sha-256
+"""
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -51,9 +58,22 @@ class Postgres:
         """The owner's access."""
         return f"postgresql://{OWNER}:{self.credentials.database_owner}@{HOST}:{self.port}/{DATABASE}"
 
+    @property
+    def serving_url(self) -> str:
+        """The access of the role that crud serves as."""
+        return f"postgresql://{SERVING}:{self.credentials.database_serving}@{HOST}:{self.port}/{DATABASE}"
+
+    @property
+    def hba(self) -> Path:
+        """Who may log in from where."""
+        return self.data.with_name("pg_hba.conf")
+
     def prepare(self) -> None:
         """Makes the cluster, the owner and the database, once. Raises PostgresError."""
         own(self.data.parent, self.user)
+        write_private(self.hba, HBA)
+        if self.user is not None:
+            shutil.chown(self.hba, self.user)
         if (self.data / "PG_VERSION").exists():
             return
         with tempfile.TemporaryDirectory(dir=self.data.parent) as scratch:
@@ -98,7 +118,7 @@ class Postgres:
 
     def program(self) -> Program:
         """The server's process; SIGINT is its fast shutdown, which doesn't wait for clients to go."""
-        settings = SETTINGS | {"port": str(self.port)}
+        settings = SETTINGS | {"port": str(self.port), "hba_file": str(self.hba)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Program(
             self.name,

@@ -11,7 +11,8 @@ from sqlalchemy.pool import NullPool
 
 from rowcast.core.errors import TransientError
 from rowcast.crud.database import log_in_with, translated
-from rowcast.crud.migrations.replication_role import ensure_replication_role
+from rowcast.crud.migrations.capture import put_right
+from rowcast.crud.migrations.roles import RoleError, ensure_role, replication_role, serving_role
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.logging import get_logger
 
@@ -23,13 +24,13 @@ def migrate(settings: CrudSettings) -> None:
     """Runs all migrations that are missing; several processes may call it at once, one does the work.
 
     A database that a newer version has migrated is left as it is. Raises TransientError if the database doesn't answer,
-    ReplicationRoleError if the role can't be made.
+    RoleError if a role can't be made.
     """
     log = get_logger("rowcast.crud.migrate")
     connect_args = {"connect_timeout": settings.database_connect_seconds, "application_name": "rowcast-migrate"}
+    settings = settings.as_owner
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, connect_args=connect_args)
     log_in_with(engine, settings)
-    password = settings.replication_password
     with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
         # Held by a session of its own: a migration may end its transaction, as for CREATE INDEX CONCURRENTLY.
         lock.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
@@ -42,11 +43,24 @@ def migrate(settings: CrudSettings) -> None:
             _upgrade(connection)
             connection.commit()
             with connection.begin():
-                ensure_replication_role(
-                    connection, password.get_secret_value() if password else None, settings.replication_role
-                )
+                for fault in put_right(connection):
+                    log.warning("put right", fault=fault)
+                ensure_role(connection, replication_role(settings.replication_role), settings.replication_password)
+                _ensure_serving_role(connection, settings)
                 _name_slot(connection, settings.capture_slot)
     log.info("migrated", before=before, after=head_level())
+
+
+def _ensure_serving_role(connection: Connection, settings: CrudSettings) -> None:
+    """Where nobody has set its password, nobody serves as it yet: that it can't be made stops no upgrade then."""
+    if connection.exec_driver_sql("SELECT session_user").scalar() == settings.serving_role:
+        return
+    try:
+        ensure_role(connection, serving_role(settings.serving_role), settings.serving_password)
+    except RoleError as error:
+        if settings.serving_password is not None:
+            raise
+        get_logger("rowcast.crud.migrate").warning("crud has no role of its own to serve as", reason=str(error))
 
 
 def _name_slot(connection: Connection, slot: str) -> None:

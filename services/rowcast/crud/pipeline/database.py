@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, func, select,
 
 from rowcast.crud.database import reading
 from rowcast.crud.deletions import on_its_way
+from rowcast.crud.migrations.capture import publication_faults, trigger_faults
+from rowcast.crud.migrations.roles import excess_rights
 from rowcast.crud.models import deletions, gitops_progress
 from rowcast.crud.states import cells
 
@@ -70,6 +72,16 @@ class GitOpsEngine:
 
 
 @dataclass(frozen=True)
+class Guards:
+    """What is wrong with what capture rests on, and what crud's login may do beyond serving, in words."""
+
+    triggers: Sequence[str] = ()
+    publication: Sequence[str] = ()
+    login: str = ""
+    excess: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class DatabaseFacts:
     """All of it, from one transaction."""
 
@@ -78,6 +90,7 @@ class DatabaseFacts:
     rows: Rows
     letters: Mapping[str, Waiting]
     engines: Mapping[str, GitOpsEngine] = field(default_factory=dict)
+    guards: Guards = Guards()
 
 
 def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> DatabaseFacts:
@@ -86,7 +99,13 @@ def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> Databas
         connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
         slot = connection.execute(_SLOT).mappings().one()
         rows = _rows(connection, targets, slot["now"] - patience)
-        return DatabaseFacts(slot["now"], dict(slot), rows, _letters(connection), _engines(connection, targets))
+        letters, engines = _letters(connection), _engines(connection, targets)
+        return DatabaseFacts(slot["now"], dict(slot), rows, letters, engines, _guards(connection))
+
+
+def _guards(connection: Connection) -> Guards:
+    login, excess = excess_rights(connection)
+    return Guards(trigger_faults(connection), publication_faults(connection), login, excess)
 
 
 def _rows(connection: Connection, targets: Sequence[str], late: datetime) -> Rows:

@@ -33,8 +33,8 @@ def _unasked(what: str) -> Verdict:
 def _database(found: Gathered) -> Iterator[Station]:
     facts, now = found.database.value, found.at
     error = (found.database.error or "").removeprefix("the database doesn't answer: ")
-    verdict = OK if facts else _down("the database doesn't answer", error)
-    yield station("database", "PostgreSQL", verdict, {}, now)
+    verdict = capture.database(facts) if facts else _down("the database doesn't answer", error)
+    yield station("database", "PostgreSQL", verdict, {"login": facts.guards.login} if facts else {}, now)
     names = (("rows", "Configurations"), ("dead-letters", "Dead letters"), ("slot", "Replication slot"))
     if facts is None:
         yield from (station(name, title, _unasked("the database"), {}, now) for name, title in names)

@@ -33,14 +33,25 @@
 {{- join "," $targets -}}
 {{- end -}}
 
-{{/* The owner's access to the database. The password is in a file: there it needs no escapes. */}}
-{{- define "rowcast.postgres.ownerEnv" -}}
-{{- $postgres := .Values.global.postgres -}}
+{{/* The role that crud serves as, which the migration makes. */}}
+{{- define "rowcast.postgres.servingRole" -}}
+{{- $derived := printf "%s_crud" (.Values.global.postgres.user | lower | replace "-" "_" | trunc 58) -}}
+{{- .Values.global.postgres.servingRole | default $derived -}}
+{{- end -}}
+
+{{/* Whether that is a role of its own; else crud serves as the owner. Empty for no. */}}
+{{- define "rowcast.postgres.servesApart" -}}
+{{- if ne (include "rowcast.postgres.servingRole" .) .Values.global.postgres.user -}}true{{- end -}}
+{{- end -}}
+
+{{/* dict root, user, key: access to the database. The password is in a file: there it needs no escapes. */}}
+{{- define "rowcast.postgres.env" -}}
+{{- $postgres := .root.Values.global.postgres -}}
 - name: ROWCAST_DATABASE_URL
-  value: {{ printf "postgresql://%s@%s:%v/%s" $postgres.user (include "rowcast.postgres.host" .) $postgres.port $postgres.database }}
+  value: {{ printf "postgresql://%s@%s:%v/%s" .user (include "rowcast.postgres.host" .root) $postgres.port $postgres.database }}
 # Read at each login, so that a new password needs no restart.
 - name: ROWCAST_DATABASE_PASSWORD_FILE
-  value: /etc/rowcast/database/{{ $postgres.secretKeys.password }}
+  value: /etc/rowcast/database/{{ .key }}
 - name: PGSSLMODE
   value: {{ $postgres.sslMode }}
 {{- if $postgres.caSecret.name }}
@@ -49,16 +60,17 @@
 {{- end }}
 {{- end -}}
 
-{{- define "rowcast.postgres.ownerVolumes" -}}
+{{/* dict root, key: the volumes of that access. */}}
+{{- define "rowcast.postgres.volumes" -}}
 - name: database
   secret:
-    secretName: {{ include "rowcast.postgres.secretName" . }}
+    secretName: {{ include "rowcast.postgres.secretName" .root }}
     defaultMode: 0440
-    items: [{key: {{ .Values.global.postgres.secretKeys.password }}, path: {{ .Values.global.postgres.secretKeys.password }}}]
-{{- include "rowcast.postgres.caVolume" . }}
+    items: [{key: {{ .key }}, path: {{ .key }}}]
+{{- include "rowcast.postgres.caVolume" .root }}
 {{- end -}}
 
-{{- define "rowcast.postgres.ownerMounts" -}}
+{{- define "rowcast.postgres.mounts" -}}
 - {name: database, mountPath: /etc/rowcast/database, readOnly: true}
 {{- include "rowcast.postgres.caMount" . }}
 {{- end -}}

@@ -1,6 +1,9 @@
 {{- define "postgres.config" -}}
 pg_hba.conf: |
-  # Everybody by a password, from anywhere that gets through to here.
+  # A role that replicates could copy the whole server, and read whatever changes in any of its databases.
+  host {{ .Values.global.postgres.database | quote }} {{ .Values.global.postgres.replicationRole | quote }} all scram-sha-256
+  host all,replication {{ .Values.global.postgres.replicationRole | quote }} all reject
+  # Everybody else by a password, from anywhere that gets through to here.
   host all all all scram-sha-256
 start.sh: |
   # Makes the cluster, the owner and the database once, aside, so that a half-made one is never taken for the whole.

@@ -1,4 +1,4 @@
-"""From the database's log to the broker: the replication slot, and the connector that reads it."""
+"""From the table to the broker: what capture rests on, the replication slot, and the connector that reads it."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -46,7 +46,34 @@ def slot(facts: DatabaseFacts, connect: ConnectFacts | None) -> Verdict:
             "make the connector snapshot again (rowcast connector resnapshot), then reconcile each target",
             Advice.RESTORED_DATABASE,
         )
+    if facts.guards.publication:
+        return Verdict(
+            "down",
+            f"changes are lost, or captured in part: {'; '.join(facts.guards.publication)}",
+            "rowcast crud migrate puts it right; then reconcile each target",
+            Advice.CAPTURE_SETUP,
+        )
     return _lag(slot, now)
+
+
+def database(facts: DatabaseFacts) -> Verdict:
+    """The database itself, which answers: whether its triggers fire, and whether crud may do more than it needs."""
+    guards = facts.guards
+    if guards.triggers:
+        return Verdict(
+            "degraded",
+            f"changes may have no generation and no history: {'; '.join(guards.triggers)}",
+            "rowcast crud migrate puts it right; then reconcile each target",
+            Advice.CAPTURE_SETUP,
+        )
+    if guards.excess:
+        return Verdict(
+            "degraded",
+            f"crud serves as {guards.login}, which {', '.join(guards.excess)}",
+            "serve as a role of its own: ROWCAST_SERVING_ROLE",
+            Advice.TOO_MANY_RIGHTS,
+        )
+    return OK
 
 
 def _lag(slot: Mapping[str, Any], now: datetime) -> Verdict:

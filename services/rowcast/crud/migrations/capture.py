@@ -1,0 +1,99 @@
+"""What capture rests on, in the database's catalogues: how it is, and putting it right."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+PUBLICATION = "rowcast"
+TABLES = ("app_configs", "rowcast_heartbeat")
+TRIGGERS: Mapping[str, str] = {
+    "app_configs_before": "app_configs",
+    "app_configs_history": "app_configs",
+    "app_configs_name_unique": "app_configs",
+    "app_configs_no_truncate": "app_configs",
+    "rowcast_heartbeat_mark": "rowcast_heartbeat",
+}
+"""Every trigger and its table."""
+OPERATIONS = ("insert", "update", "delete")
+
+_TRIGGERS = text("""
+SELECT expected.name, (SELECT tgenabled FROM pg_trigger
+    WHERE tgname = expected.name AND tgrelid = to_regclass('public.' || expected.home) AND NOT tgisinternal) AS state
+FROM unnest(CAST(:names AS text[]), CAST(:tables AS text[])) AS expected (name, home)
+""")
+_IDENTITY = text("SELECT relreplident FROM pg_class WHERE oid = to_regclass('public.app_configs')")
+_PUBLICATION = text("""
+SELECT pubinsert AS insert, pubupdate AS update, pubdelete AS delete FROM pg_publication WHERE pubname = :name
+""")
+_MEMBERS = text("""
+SELECT published.tablename AS name, member.prqual IS NOT NULL AS filtered, member.prattrs IS NOT NULL AS listed
+FROM pg_publication_tables AS published
+JOIN pg_publication AS publication USING (pubname)
+LEFT JOIN pg_publication_rel AS member ON member.prpubid = publication.oid
+    AND member.prrelid = to_regclass(format('%I.%I', published.schemaname, published.tablename))
+WHERE published.pubname = :name AND published.schemaname = 'public' AND published.tablename = ANY (:tables)
+""")
+
+
+def trigger_faults(connection: Connection) -> list[str]:
+    """What is wrong with the triggers, each by its name; empty if all are there and always fire."""
+    names, tables = list(TRIGGERS), list(TRIGGERS.values())
+    words = {None: "is missing", "D": "is disabled", "O": "fires for origin only", "R": "fires for replicas only"}
+    found = connection.execute(_TRIGGERS, {"names": names, "tables": tables}).mappings()
+    return [f"trigger {row['name']} {words[row['state']]}" for row in found if row["state"] in words]
+
+
+def publication_faults(connection: Connection) -> list[str]:
+    """What keeps change events from being whole, or from coming at all; empty if nothing does."""
+    faults = []
+    if (identity := connection.execute(_IDENTITY).scalar()) != "f":
+        word = {"d": "DEFAULT", "n": "NOTHING", "i": "an index"}.get(str(identity), str(identity))
+        faults.append(f"app_configs has replica identity {word}, not FULL")
+    publication = connection.execute(_PUBLICATION, {"name": PUBLICATION}).mappings().one_or_none()
+    if publication is None:
+        return [*faults, f"there is no publication {PUBLICATION}"]
+    unpublished = [operation for operation in OPERATIONS if not publication[operation]]
+    if unpublished:
+        faults.append(f"publication {PUBLICATION} doesn't publish {', '.join(unpublished)}")
+    members = connection.execute(_MEMBERS, {"name": PUBLICATION, "tables": list(TABLES)}).mappings()
+    by_name = {row["name"]: row for row in members}
+    return faults + [fault for table in TABLES for fault in _membership(table, by_name.get(table))]
+
+
+def _membership(table: str, member: Mapping[str, bool] | None) -> Sequence[str]:
+    if member is None:
+        return [f"publication {PUBLICATION} leaves out {table}"]
+    words = {"filtered": "a row filter", "listed": "a column list"}
+    return [f"publication {PUBLICATION} has {word} on {table}" for key, word in words.items() if member[key]]
+
+
+def put_right(connection: Connection) -> list[str]:
+    """Makes every trigger that there is fire always, and the publication whole; what was wrong. Needs the owner.
+
+    A restore with --disable-triggers ends with triggers that fire for origin only; hands do the rest. A trigger that is
+    missing stays so: what it does belongs to a migration.
+    """
+    triggers, publication = trigger_faults(connection), publication_faults(connection)
+    states = connection.execute(_TRIGGERS, {"names": list(TRIGGERS), "tables": list(TRIGGERS.values())})
+    for name, state in states:
+        if state not in (None, "A"):
+            connection.exec_driver_sql(f"ALTER TABLE public.{TRIGGERS[name]} ENABLE ALWAYS TRIGGER {name}")
+    if publication:
+        connection.exec_driver_sql("ALTER TABLE public.app_configs REPLICA IDENTITY FULL")
+        _publish(connection)
+    return triggers + publication
+
+
+def _publish(connection: Connection) -> None:
+    tables = ", ".join(f"public.{table}" for table in TABLES)
+    publishing = f"(publish = '{', '.join(OPERATIONS)}')"
+    found = connection.exec_driver_sql("SELECT puballtables FROM pg_publication WHERE pubname = %s", (PUBLICATION,))
+    for_all = found.scalar()
+    if for_all:
+        # That it is for all tables can't be taken back from a publication.
+        connection.exec_driver_sql(f"ALTER PUBLICATION {PUBLICATION} SET {publishing}")
+    elif for_all is None:
+        connection.exec_driver_sql(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {tables} WITH {publishing}")
+    else:
+        connection.exec_driver_sql(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {tables}")
+        connection.exec_driver_sql(f"ALTER PUBLICATION {PUBLICATION} SET {publishing}")
