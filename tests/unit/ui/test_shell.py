@@ -97,12 +97,48 @@ def test_where_a_login_is_configured_nobody_sees_anything_before_it() -> None:
 
 def test_each_provider_has_a_way_to_log_in() -> None:
     shared = {name: AUTH[name] for name in ("redirect_uri", "cookie_secret")}
-    at = opened(FakeTable(), auth={**shared, "okta": {"client_id": "a"}, "google": {"client_id": "b"}})
+    own = {name: AUTH[name] for name in ("client_id", "client_secret", "server_metadata_url")}
+    at = opened(FakeTable(), auth={**shared, "okta": own, "google": own})
     assert labels(at) == ["Log in with Okta", "Log in with Google"]
+    assert not at.error
+
+
+def test_a_login_that_is_not_configured_as_it_must_be_says_so_and_lets_nobody_in() -> None:
+    user = {"is_logged_in": True, "iss": "https://login.example.com", "sub": "1"}
+    for auth in ({}, {**AUTH, "cookie_secret": "short"}):
+        at = opened(FakeTable(), "Configurations", auth=auth, user=user)
+        assert (labels(at), links(at)) == ([], [])
+        assert ["Nobody can log in" in error.value for error in at.error] == [True]
+
+
+def test_a_login_by_another_issuer_has_to_be_made_anew() -> None:
+    user = {"is_logged_in": True, "iss": "https://anybody.example.net", "sub": "1"}
+    at = opened(FakeTable(), "Configurations", auth={**AUTH, "issuer": "https://login.example.com"}, user=user)
+    assert labels(at) == ["Log in"]
+    assert ["anybody" in warning.value for warning in at.warning] == [True]
+
+
+@pytest.mark.parametrize("said", ["true", 1, None, {}])
+def test_only_true_is_logged_in(said: object) -> None:
+    at = opened(FakeTable(), "Configurations", auth=AUTH, user={"is_logged_in": said, "sub": "1"})
+    assert labels(at) == ["Log in"]
+
+
+@pytest.mark.parametrize(("verified", "vouched"), [(True, True), (False, False)])
+def test_only_for_whom_a_login_vouches_it_is_said_to_crud(verified: bool, vouched: bool) -> None:
+    table = FakeTable()
+    opened(table, auth=AUTH, user={"is_logged_in": True, "email": "ada@example.com", "email_verified": verified})
+    assert table.operations.vouched is vouched
+
+
+def test_a_typed_name_is_never_vouched_for() -> None:
+    table = FakeTable()
+    opened(table)
+    assert not table.operations.vouched
 
 
 def test_whoever_logged_in_is_named_as_the_login_says_and_can_log_out() -> None:
-    user = {"is_logged_in": True, "email": "ada@example.com", "name": "Ada Lovelace"}
+    user = {"is_logged_in": True, "email": "ada@example.com", "email_verified": True, "name": "Ada Lovelace"}
     at = opened(FakeTable(), auth=AUTH, user=user)
     said = " ".join(one.value for one in (*at.markdown, *at.caption))
     assert "Ada Lovelace" in said
