@@ -33,7 +33,7 @@ VIEW: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE_MS = 30_000
 """How long anything may take to be seen before a test gives up; no test waits for it to pass."""
 ROW_HEIGHT = 36
-APP = Path(__file__).parents[1] / "ui-streamlit" / "app.py"
+APP = Path(__file__).parents[1] / "ui-streamlit" / "serve.py"
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -154,7 +154,7 @@ def another(
             [*command, *flags], env={**os.environ, **sidecar, **environment}, stdout=said, stderr=said
         )
         try:
-            wait_until(lambda: httpx.get(f"{url}/_stcore/health", trust_env=False).is_success)
+            wait_until(lambda: httpx.get(f"{url}/livez", trust_env=False).is_success)
             yield url
         finally:
             # As the platform's own: it has been seen to hang in its goodbye, and keeps nothing.

@@ -233,8 +233,8 @@ class Blueprint:
             "browser.gatherUsageStats": "false",
         }
         flags = (f"--{name}={value}" for name, value in options.items())
-        command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "app.py"), *flags)
-        ready = f"{self.url('ui')}/_stcore/health"
+        command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "serve.py"), *flags)
+        ready = f"{self.url('ui')}/readyz"
         # It keeps nothing, and has been seen to hang in its own goodbye.
         program = replace(self._program("ui", command, {}), stop_signal="KILL")
         return Part(program, lambda: answers(ready), port=port)
