@@ -28,11 +28,11 @@ DASHBOARD = """
 
 | variable | default | |
 |---|---|---|
-| `ROWCAST_LOGIN` | by the secrets | `required`: nobody gets in without a login; `none`: names are typed. Without it a login is required where there is a file of Streamlit's secrets |
-| `ROWCAST_ROLE` | `viewer`; `editor` on the loopback | what those are whom no list names: `editor` or `viewer`; another word: all `viewer` |
-| `ROWCAST_EDITORS` | none | who may change things: verified addresses, `sub:SUBJECT` and `group:NAME` of the login; where there is none, typed names |
+| `ROWCAST_LOGIN` | as secrets say | `required`: nobody gets in without a login; `none`: names are typed |
+| `ROWCAST_ROLE` | `viewer` | what those are whom no list names: `editor` (the default on the loopback) or `viewer` |
+| `ROWCAST_EDITORS` | none | who may change things: verified addresses, `sub:…`, `group:…`; without a login typed names |
 | `ROWCAST_VIEWERS` | none | who may only look, likewise; who is in both lists may only look |
-| `ROWCAST_ISSUER` | the only provider's | whom entries mean that name no issuer; of several providers, without it, none |
+| `ROWCAST_ISSUER` | none | of several providers, the issuer of entries that name none |
 | `ROWCAST_GROUPS_CLAIM` | `groups` | the login's claim that has the groups |
 | `ROWCAST_USER` | `anonymous` | the name that people begin with where no login is configured |
 | `ROWCAST_COMMIT_URL` | none | address of a commit, with `{commit}` where its hash goes |
