@@ -8,7 +8,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
-from json.scanner import py_make_scanner
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any, Final, NoReturn
 
 import yaml
@@ -196,10 +196,12 @@ def _documents(events: Iterable[yaml.Event]) -> Iterator[Any]:
 
 def _node(event: yaml.NodeEvent, line: int) -> Any:
     if isinstance(event, yaml.AliasEvent):
-        raise UnreadableError(f"At line {line} is an alias, *{_short(event.anchor)}: write out what it stands for.")
+        raise UnreadableError(
+            f"At line {line} is an alias, *{_short(str(event.anchor))}: write out what it stands for."
+        )
     tag = getattr(event, "tag", None)
     if tag not in _TAGS:
-        raise UnreadableError(f"At line {line} is a tag, {_short(tag.replace(_YAML_TAGS, '!!'))}: leave it out.")
+        raise UnreadableError(f"At line {line} is a tag, {_short(str(tag).replace(_YAML_TAGS, '!!'))}: leave it out.")
     if isinstance(event, yaml.ScalarEvent):
         return None if _is_plain(event) and event.value in _NULLS else event.value
     return LocatedList() if isinstance(event, yaml.SequenceStartEvent) else Located(line)

@@ -29,14 +29,14 @@ LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
 class ClosedDoorMiddleware:
-    """While the login is not as it must be, answers 503 with the reason to everything but the probes."""
+    """While the login is not as it must be, answers 503 with the reason to everything."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one ASGI connection; a websocket that is answered before it is accepted is refused."""
-        if scope["type"] in ("http", "websocket") and scope["path"] not in (LIVE, READY):
+        if scope["type"] in ("http", "websocket"):
             complaint = DOOR.look().complaint
             if complaint is not None:
                 said = f"<p>Nobody can log in.</p><p>{html.escape(complaint)}</p>"
@@ -71,11 +71,12 @@ def hosts() -> list[str]:
 
 DOOR.look()
 dashboard = App(Path(__file__).with_name("app.py"))
+door = [
+    Middleware(TrustedHostMiddleware, allowed_hosts=hosts(), www_redirect=False),
+    Middleware(ClosedDoorMiddleware),
+]
+# Probes come by the pod's address, and say nothing that is anybody's.
 app = Starlette(
-    routes=[Route(LIVE, _live), Route(READY, _ready), Mount("/", dashboard)],
-    middleware=[
-        Middleware(TrustedHostMiddleware, allowed_hosts=hosts(), www_redirect=False),
-        Middleware(ClosedDoorMiddleware),
-    ],
+    routes=[Route(LIVE, _live), Route(READY, _ready), Mount("/", dashboard, middleware=door)],
     lifespan=dashboard.lifespan(),
 )

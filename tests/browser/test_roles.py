@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import oidc_provider_mock
+import pytest
 from playwright.sync_api import expect
 
 from dashboard import Dashboard, another
@@ -102,3 +103,24 @@ def test_a_page_whose_name_is_made_to_lead_to_this_machine_is_refused(world: Wor
         rebound = httpx.get(f"{url}{path}", headers={"host": "evil.example"}, trust_env=False)
         assert rebound.status_code == 400
         assert httpx.get(f"{url}{path}", trust_env=False).is_success
+
+
+def test_a_page_of_another_site_can_change_nothing_through_the_sidecar(world: World) -> None:
+    row = world.create("untouched")
+    with world.api() as api:
+        for path in ("/appconfigs", f"/appconfigs/{row['id']}"):
+            refused = api.request("DELETE", path, headers={"origin": "http://evil.example:3500"})
+            assert refused.status_code == 403
+        assert api.get(f"/appconfigs/{row['id']}").is_success
+    for service in ("CRUD", "SYNC_K8S", "SYNC_GIT"):
+        url = f"{world.env[f'ROWCAST_{service}_URL']}/healthz"
+        assert httpx.get(url, headers={"host": "evil.example"}, trust_env=False).status_code == 421
+
+
+@pytest.mark.parametrize("app", ["crud", "sync-k8s", "sync-git", "ui"])
+def test_a_page_of_another_site_can_publish_by_no_sidecar(platform: Platform, app: str) -> None:
+    # A browser sends such a POST from any page, and asks nobody.
+    url = f"{platform.blueprint.sidecar(app).url}/v1.0/publish/pubsub/rowcast.sync-status"
+    refused = httpx.post(url, content="{}", headers={"content-type": "text/plain"}, trust_env=False)
+    # The dashboard's has no broker.
+    assert refused.status_code == (404 if app == "ui" else 401), refused.text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def get(app: ASGIApp, path: str, host: str = "localhost:8501") -> httpx.Response
 
 
 @pytest.fixture
-def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The one place where Streamlit looks for secrets; nothing is there yet."""
     place = tmp_path / "folder" / "secrets.toml"
     place.parent.mkdir()
