@@ -25,6 +25,9 @@ import identity
 from login_secrets import DOOR
 
 LIVE, READY = "/livez", "/readyz"
+CLOSED: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>
+<body style="font: 16px/1.5 sans-serif; max-width: 40em; margin: 4em auto">
+<h1>{name}</h1><p><strong>Nobody can log in.</strong></p><p>{complaint}</p>"""
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
@@ -39,8 +42,7 @@ class ClosedDoorMiddleware:
         if scope["type"] in ("http", "websocket"):
             complaint = DOOR.look().complaint
             if complaint is not None:
-                said = f"<p>Nobody can log in.</p><p>{html.escape(complaint)}</p>"
-                page = f"<!doctype html><meta charset=utf-8><title>{brand.NAME}</title><h1>{brand.NAME}</h1>{said}"
+                page = CLOSED.format(name=brand.NAME, complaint=html.escape(complaint))
                 await HTMLResponse(page, 503, {"retry-after": "10"})(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -36,6 +36,18 @@ def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, pla
         expect(viewer.button("Dry run")).to_be_visible()
 
 
+def test_where_others_reach_the_dashboard_everybody_looks_until_somebody_may_more(
+    windows: Windows, platform: Platform
+) -> None:
+    with another(platform, {}, "--server.address=0.0.0.0") as url:
+        window = windows(url=url).open()
+        window.be("ada")
+        window.sees("Read only")
+        expect(window.button("New configuration")).to_have_count(0)
+    with another(platform, {}) as url:
+        expect(windows(url=url).open().button("New configuration")).to_be_visible()
+
+
 def test_a_login_by_an_oidc_provider_names_the_person(
     windows: Windows, platform: Platform, world: World, tmp_path: Path
 ) -> None:

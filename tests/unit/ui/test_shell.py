@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import app
 from app import Client
 from fake_client import FakeClient, FakeTable
 from fake_operations import told
 from identity import Roles
+from login import Login
+from login_secrets import Door
 
 SECONDS = 60
 AUTH = {
@@ -111,6 +116,15 @@ def test_a_login_that_is_not_configured_as_it_must_be_says_so_and_lets_nobody_in
         assert ["Nobody can log in" in error.value for error in at.error] == [True]
 
 
+def test_who_is_in_already_is_shown_the_door_when_the_login_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([Login(), Login(True, complaint="A quote is missing."), Login(True, complaint="A quote is missing.")])
+    monkeypatch.setattr(Door, "look", lambda self: next(looks))
+    at = opened(FakeTable(), "Configurations")
+    assert (labels(at), links(at)) == ([], [])
+    assert ["A quote is missing" in error.value for error in at.error] == [True]
+    assert next(looks, None) is None
+
+
 def test_a_login_by_another_issuer_has_to_be_made_anew() -> None:
     user = {"is_logged_in": True, "iss": "https://anybody.example.net", "sub": "1"}
     at = opened(FakeTable(), "Configurations", auth={**AUTH, "issuer": "https://login.example.com"}, user=user)
@@ -158,3 +172,9 @@ def test_a_group_of_the_login_decides_what_is_offered() -> None:
 def test_a_setting_that_cannot_be_read_is_said_where_one_looks_for_it() -> None:
     at = opened(FakeTable(), roles=Roles(complaint="ROWCAST_ROLE is 'admin'"))
     assert ["ROWCAST" in error.value for error in at.error] == [True]
+
+
+def test_what_nobody_caught_is_for_the_log_and_not_for_the_page() -> None:
+    settings = tomllib.loads((Path(app.__file__).parent / ".streamlit" / "config.toml").read_text())
+    assert settings["client"]["showErrorDetails"] == "none"
+    assert settings["client"]["showErrorLinks"] is False
