@@ -72,6 +72,8 @@ class Dashboard:
 
     def write(self, label: str, text: str) -> None:
         """Write into a field, and leave it."""
+        # While a script runs, a field that is being written into may be exchanged for another one.
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         field = self.field(label)
         # While Streamlit exchanges a page's elements, the old one is still beside the new one.
         expect(field).to_have_count(1)
