@@ -24,7 +24,7 @@ from activity_models import Activities
 from bulk_models import Bulk
 from history_models import Histories
 from identity import Roles, Who
-from login_secrets import DOOR
+from login_secrets import LOGIN
 from models import Configurations, DeadLetters
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
 from pages import activity, dead_letters, pipeline, reconcile, settings
@@ -73,7 +73,7 @@ def page(
     with st.sidebar:
         st.html(brand.BRAND)
         links = st.container(gap="small")
-        login = DOOR.look()
+        login = LOGIN.state()
         who = signing_in.who(default_person, roles, login)
     if who is None:
         navigation.closed(functools.partial(signing_in.ask_to_log_in, login))

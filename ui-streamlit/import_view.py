@@ -69,9 +69,9 @@ def _read(text: str, name: str) -> import_files.ReadFile:
     known: tuple[str, str, import_files.ReadFile] | None = st.session_state.get("import_read")
     if known and known[:2] == (name, text):
         return known[2]
-    found = import_files.read(text, import_files.kind_of(name, text))
-    st.session_state["import_read"] = (name, text, found)
-    return found
+    rows = import_files.read(text, import_files.kind_of(name, text))
+    st.session_state["import_read"] = (name, text, rows)
+    return rows
 
 
 def _source() -> tuple[str, str]:

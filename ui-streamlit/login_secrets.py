@@ -16,13 +16,15 @@ import login
 from login import Login
 
 FILES: Final = "secrets.files"
+NO_SECRETS: Final = "no-secrets-found"
+"""How Streamlit's error is called that says that there is no file at all."""
 _LOG: Final = logging.getLogger("rowcast.ui")
 
 
-class Door:
+class ConfiguredLogin:
     """Judges the login anew at each call, and logs what is wrong with it whenever that changes.
 
-    It remembers that there was a file: one that vanishes while the dashboard runs opens nothing.
+    It remembers that there was a file: one that vanishes while the dashboard runs lets nobody in.
     """
 
     def __init__(self) -> None:
@@ -30,37 +32,37 @@ class Door:
         self._said: str | None = None
         self._lock = Lock()
 
-    def look(self) -> Login:
+    def state(self) -> Login:
         """Return what the login is; raises nothing."""
-        self._there = self._there or config.is_manually_set(FILES) or _any(config.get_option(FILES))
         secrets, trouble = _read()
-        found = login.judge(os.environ.get(login.SETTING, ""), secrets, trouble, there=self._there)
+        # A link that leads nowhere is something that should be read and can't; Streamlit takes it for nothing.
+        there = trouble is not None or config.is_manually_set(FILES) or any(map(os.path.lexists, _places()))
+        self._there = self._there or there
+        state = login.judge(os.environ.get(login.SETTING, ""), secrets, trouble, there=self._there)
         with self._lock:
-            if found.complaint != self._said:
-                if found.complaint:
-                    _LOG.error("nobody gets in: %s", found.complaint)
+            if state.complaint != self._said:
+                if state.complaint:
+                    _LOG.error("nobody gets in: %s", state.complaint)
                 else:
                     _LOG.warning("the login is mended")
-                self._said = found.complaint
-        return found
+                self._said = state.complaint
+        return state
 
 
-def _any(places: Iterable[str]) -> bool:
-    # A link that leads nowhere, or a folder without permission, is something that should be read and can't.
-    return any(os.path.lexists(place) or not _searchable(os.path.dirname(place)) for place in places)
-
-
-def _searchable(folder: str) -> bool:
-    return not os.path.lexists(folder) or os.access(folder, os.X_OK)
+def _places() -> Iterable[str]:
+    places: Iterable[str] = config.get_option(FILES)
+    return places
 
 
 def _read() -> tuple[Mapping[str, Any] | None, str | None]:
+    """Return the secrets, or None and why they can't be read; None twice where there are none."""
     try:
         return st.secrets.to_dict(), None
     except StreamlitSecretNotFoundError as error:
-        return None, str(error)
+        return None, None if error.error_id == NO_SECRETS else str(error)
     except Exception as error:
+        # Streamlit passes on whatever reading a file can raise, and none of it may let anybody in.
         return None, f"{type(error).__name__}: {error}"
 
 
-DOOR = Door()
+LOGIN = ConfiguredLogin()

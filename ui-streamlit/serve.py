@@ -1,4 +1,4 @@
-"""The dashboard's server: Streamlit's, with a door before it. `streamlit run serve.py` is how it is started.
+"""The dashboard's server: Streamlit's, with checks of the login and of the host before it (`streamlit run serve.py`).
 
 Streamlit says that it is well whatever its secrets look like, and takes any name of a host.
 """
@@ -22,7 +22,7 @@ from streamlit.starlette import App
 
 import brand
 import identity
-from login_secrets import DOOR
+from login_secrets import LOGIN
 
 LIVE, READY = "/livez", "/readyz"
 CLOSED: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>
@@ -31,7 +31,7 @@ CLOSED: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
-class ClosedDoorMiddleware:
+class LoginCheckMiddleware:
     """While the login is not as it must be, answers 503 with the reason to everything."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,7 +40,7 @@ class ClosedDoorMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one ASGI connection; a websocket that is answered before it is accepted is refused."""
         if scope["type"] in ("http", "websocket"):
-            complaint = DOOR.look().complaint
+            complaint = LOGIN.state().complaint
             if complaint is not None:
                 page = CLOSED.format(name=brand.NAME, complaint=html.escape(complaint))
                 await HTMLResponse(page, 503, {"retry-after": "10"})(scope, receive, send)
@@ -53,7 +53,7 @@ async def _live(_: Request) -> PlainTextResponse:
 
 
 async def _ready(_: Request) -> JSONResponse:
-    complaint = DOOR.look().complaint
+    complaint = LOGIN.state().complaint
     if complaint is not None:
         return JSONResponse({"status": "not ready", "failures": {"login": complaint}}, status_code=503)
     return JSONResponse({"status": "ready"})
@@ -71,14 +71,14 @@ def hosts() -> list[str]:
     return [*LOCAL_NAMES] if identity.local(st.get_option("server.address")) else ["*"]
 
 
-DOOR.look()
+LOGIN.state()
 dashboard = App(Path(__file__).with_name("app.py"))
-door = [
+checks = [
     Middleware(TrustedHostMiddleware, allowed_hosts=hosts(), www_redirect=False),
-    Middleware(ClosedDoorMiddleware),
+    Middleware(LoginCheckMiddleware),
 ]
 # Probes come by the pod's address, and say nothing that is anybody's.
 app = Starlette(
-    routes=[Route(LIVE, _live), Route(READY, _ready), Mount("/", dashboard, middleware=door)],
+    routes=[Route(LIVE, _live), Route(READY, _ready), Mount("/", dashboard, middleware=checks)],
     lifespan=dashboard.lifespan(),
 )

@@ -21,7 +21,7 @@ import login
 import login_secrets
 import serve
 from login import judge
-from login_secrets import Door
+from login_secrets import ConfiguredLogin
 
 AUTH = """
 redirect_uri = "https://rowcast.example.com/oauth2callback"
@@ -95,19 +95,19 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_nobody_expects_a_login_where_there_is_no_file_and_no_setting(secrets: Path) -> None:
-    assert Door().look() == login.Login()
+    assert ConfiguredLogin().state() == login.Login()
 
 
 def test_a_login_that_is_configured_is_open(secrets: Path) -> None:
     secrets.write_text(GOOD)
-    state = Door().look()
+    state = ConfiguredLogin().state()
     assert (state.expected, state.complaint, list(state.providers)) == (True, None, ["default"])
 
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_nobody_gets_in_where(case: str, secrets: Path) -> None:
     secrets.write_text(BROKEN[case])
-    state = Door().look()
+    state = ConfiguredLogin().state()
     assert state.expected
     assert state.complaint
 
@@ -115,58 +115,57 @@ def test_nobody_gets_in_where(case: str, secrets: Path) -> None:
 @pytest.mark.parametrize("content", [b"\xff\xfe[auth]", b"[auth]\nx = '\x00'"])
 def test_nobody_gets_in_where_the_file_is_no_text(content: bytes, secrets: Path) -> None:
     secrets.write_bytes(content)
-    assert Door().look().complaint
+    assert ConfiguredLogin().state().complaint
 
 
 def test_nobody_gets_in_where_the_file_is_a_folder(secrets: Path) -> None:
     secrets.mkdir()
-    assert Door().look().complaint
+    assert ConfiguredLogin().state().complaint
 
 
 def test_nobody_gets_in_where_the_file_is_a_link_that_leads_nowhere(secrets: Path) -> None:
     secrets.symlink_to("gone")
-    assert Door().look().complaint
+    assert ConfiguredLogin().state().complaint
 
 
 def test_nobody_gets_in_where_reading_the_file_is_forbidden(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets.write_text(GOOD)
-
+    # Nobody knows whether a file is in a folder that may not be looked into.
     def forbidden(self: Secrets) -> dict[str, Any]:
         # Root, as whom tests may run, reads everything.
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Secrets, "to_dict", forbidden)
-    assert "Permission denied" in (Door().look().complaint or "")
+    assert "Permission denied" in (ConfiguredLogin().state().complaint or "")
 
 
 def test_nobody_gets_in_where_a_setting_names_a_file_that_is_not_there(
     secrets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "is_manually_set", lambda key: key == login_secrets.FILES)
-    assert Door().look().complaint
+    assert ConfiguredLogin().state().complaint
 
 
 def test_a_file_that_vanishes_opens_nothing(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text(GOOD)
-    door = Door()
-    assert door.look().complaint is None
+    configured = ConfiguredLogin()
+    assert configured.state().complaint is None
     secrets.unlink()
     monkeypatch.setattr(st, "secrets", Secrets())
-    assert door.look().complaint
+    assert configured.state().complaint
 
 
 def test_a_login_that_is_required_must_be_there(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(login.SETTING, "required")
-    assert Door().look().complaint
+    assert ConfiguredLogin().state().complaint
     secrets.write_text(GOOD)
-    assert Door().look().complaint is None
+    assert ConfiguredLogin().state().complaint is None
 
 
 def test_secrets_without_a_login_are_said_to_be_so(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text("[connections]")
-    assert "ROWCAST_LOGIN=none" in (Door().look().complaint or "")
+    assert "ROWCAST_LOGIN=none" in (ConfiguredLogin().state().complaint or "")
     monkeypatch.setenv(login.SETTING, "none")
-    assert Door().look() == login.Login()
+    assert ConfiguredLogin().state() == login.Login()
 
 
 @pytest.mark.parametrize("word", ["yes", "true", "reqired"])
@@ -207,9 +206,9 @@ def test_the_only_providers_issuer_counts_where_it_is_named() -> None:
     assert judge("", tomllib.loads(GOOD), None, there=True).objection({"iss": "https://any.example"}) is None
 
 
-def test_while_the_door_is_closed_only_the_probes_are_answered(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_nobody_gets_in_only_the_probes_are_answered(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text(BROKEN["a quote is missing"])
-    monkeypatch.setattr(serve, "DOOR", Door())
+    monkeypatch.setattr(serve, "LOGIN", ConfiguredLogin())
     assert get(serve.app, "/livez").status_code == 200
     ready = get(serve.app, "/readyz")
     assert ready.status_code == 503
@@ -222,7 +221,7 @@ def test_while_the_door_is_closed_only_the_probes_are_answered(secrets: Path, mo
 
 def test_the_pod_is_ready_once_the_login_is_mended(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text("")
-    monkeypatch.setattr(serve, "DOOR", Door())
+    monkeypatch.setattr(serve, "LOGIN", ConfiguredLogin())
     assert get(serve.app, "/readyz").status_code == 503
     secrets.write_text(GOOD)
     monkeypatch.setattr(st, "secrets", Secrets())

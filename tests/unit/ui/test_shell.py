@@ -16,7 +16,7 @@ from fake_client import FakeClient, FakeTable
 from fake_operations import told
 from identity import Roles
 from login import Login
-from login_secrets import Door
+from login_secrets import ConfiguredLogin
 
 SECONDS = 60
 AUTH = {
@@ -116,9 +116,9 @@ def test_a_login_that_is_not_configured_as_it_must_be_says_so_and_lets_nobody_in
         assert ["Nobody can log in" in error.value for error in at.error] == [True]
 
 
-def test_who_is_in_already_is_shown_the_door_when_the_login_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_in_already_is_out_when_the_login_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter([Login(), Login(True, complaint="A quote is missing."), Login(True, complaint="A quote is missing.")])
-    monkeypatch.setattr(Door, "look", lambda self: next(looks))
+    monkeypatch.setattr(ConfiguredLogin, "state", lambda self: next(looks))
     at = opened(FakeTable(), "Configurations")
     assert (labels(at), links(at)) == ([], [])
     assert ["A quote is missing" in error.value for error in at.error] == [True]
