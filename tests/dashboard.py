@@ -33,7 +33,7 @@ VIEW: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE_MS = 30_000
 """How long anything may take to be seen before a test gives up; no test waits for it to pass."""
 ROW_HEIGHT = 36
-APP = Path(__file__).parents[1] / "ui-streamlit" / "app.py"
+APP = Path(__file__).parents[1] / "ui-streamlit" / "serve.py"
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -72,6 +72,8 @@ class Dashboard:
 
     def write(self, label: str, text: str) -> None:
         """Write into a field, and leave it."""
+        # While a script runs, a field that is being written into may be exchanged for another one.
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         field = self.field(label)
         # While Streamlit exchanges a page's elements, the old one is still beside the new one.
         expect(field).to_have_count(1)
@@ -154,7 +156,7 @@ def another(
             [*command, *flags], env={**os.environ, **sidecar, **environment}, stdout=said, stderr=said
         )
         try:
-            wait_until(lambda: httpx.get(f"{url}/_stcore/health", trust_env=False).is_success)
+            wait_until(lambda: httpx.get(f"{url}/livez", trust_env=False).is_success)
             yield url
         finally:
             # As the platform's own: it has been seen to hang in its goodbye, and keeps nothing.

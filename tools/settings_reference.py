@@ -28,9 +28,11 @@ DASHBOARD = """
 
 | variable | default | |
 |---|---|---|
-| `ROWCAST_ROLE` | `editor` | what those are whom no list names: `editor` or `viewer`; another word: all `viewer` |
-| `ROWCAST_EDITORS` | none | who may change things: e-mail addresses, names, `group:NAME` of the login |
+| `ROWCAST_LOGIN` | as secrets say | `required`: nobody gets in without a login; `none`: names are typed |
+| `ROWCAST_ROLE` | `viewer` | what those are whom no list names: `editor` (the default on the loopback) or `viewer` |
+| `ROWCAST_EDITORS` | none | who may change things: addresses, `sub:…`, `group:…`; without a login typed names |
 | `ROWCAST_VIEWERS` | none | who may only look, likewise; who is in both lists may only look |
+| `ROWCAST_ISSUER` | none | of several providers, the issuer of entries that name none |
 | `ROWCAST_GROUPS_CLAIM` | `groups` | the login's claim that has the groups |
 | `ROWCAST_USER` | `anonymous` | the name that people begin with where no login is configured |
 | `ROWCAST_COMMIT_URL` | none | address of a commit, with `{commit}` where its hash goes |

@@ -33,6 +33,8 @@ from reconcile_calls import ReconcileCalls
 from tracing import Saves, Untraced
 
 CRUD: Final = "crud"
+PERSON: Final = "x-rowcast-user"
+VERIFIED: Final = "x-rowcast-user-verified"
 # Slow enough for a cold database, short enough that a page never hangs.
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
@@ -61,6 +63,7 @@ class CrudClient(
 
     def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
         self._read_only = False
+        self._vouched: Mapping[str, str] = {}
         self._http = http
         self._person = person
         self._saves = saves or Untraced()
@@ -68,6 +71,10 @@ class CrudClient(
     def forbid_changes(self) -> None:
         """From now on refuse, with 403, whatever would change something."""
         self._read_only = True
+
+    def vouch(self) -> None:
+        """From now on say with each request that a login vouches for the person."""
+        self._vouched = {VERIFIED: "true"}
 
     def list(self, query: Query) -> Page:
         """Return one page of the rows that match."""
@@ -163,8 +170,8 @@ class CrudClient(
         body: Mapping[str, Any] | None,
         more: Mapping[str, str],
     ) -> httpx.Response:
-        headers = httpx.Headers({"x-rowcast-user": self._person}, encoding="utf-8")
-        headers.update(more)
+        headers = httpx.Headers({PERSON: self._person}, encoding="utf-8")
+        headers.update({**self._vouched, **more})
         try:
             return self._http.request(method, path, params=params, json=body, headers=headers)
         except httpx.ConnectError as error:

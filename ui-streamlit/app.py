@@ -24,6 +24,7 @@ from activity_models import Activities
 from bulk_models import Bulk
 from history_models import Histories
 from identity import Roles, Who
+from login_secrets import LOGIN
 from models import Configurations, DeadLetters
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
 from pages import activity, dead_letters, pipeline, reconcile, settings
@@ -42,6 +43,10 @@ class Client(Configurations, Previews, Histories, Bulk, DeadLetters, Activities,
 
     def forbid_changes(self) -> None:
         """From now on refuse whatever would change something."""
+        ...
+
+    def vouch(self) -> None:
+        """From now on say with each change that a login vouches for the person."""
         ...
 
 
@@ -68,11 +73,14 @@ def page(
     with st.sidebar:
         st.html(brand.BRAND)
         links = st.container(gap="small")
-        who = signing_in.who(default_person, roles)
+        login = LOGIN.state()
+        who = signing_in.who(default_person, roles, login)
     if who is None:
-        navigation.closed(signing_in.ask_to_log_in)
+        navigation.closed(functools.partial(signing_in.ask_to_log_in, login))
         return
     client = connect(who.person)
+    if who.verified:
+        client.vouch()
     if not who.can_edit:
         client.forbid_changes()
     watch = watch or st.session_state.setdefault("watch", Watch(client.pipeline))
@@ -127,4 +135,9 @@ def _connect(person: str) -> Client:
 
 
 if __name__ == "__main__":
-    page(_connect, os.environ.get("ROWCAST_USER", identity.ANONYMOUS), roles=identity.roles(os.environ), watch=_watch())
+    page(
+        _connect,
+        os.environ.get("ROWCAST_USER", identity.ANONYMOUS),
+        roles=identity.roles(os.environ, st.get_option("server.address")),
+        watch=_watch(),
+    )

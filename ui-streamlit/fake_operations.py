@@ -47,6 +47,7 @@ class Operations:
     activity: tuple[Activity, ...] = ()
     runs: dict[str, TargetRuns] = field(default_factory=lambda: {name: TargetRuns(name) for name in ("k8s", "git")})
     started: list[tuple[str, bool, float | None]] = field(default_factory=list)
+    vouched: bool = False
 
 
 class FakeOperations:
@@ -60,6 +61,10 @@ class FakeOperations:
 
     def forbid_changes(self) -> None:
         """Do nothing: the pages that are tested on this offer no change to whoever may make none."""
+
+    def vouch(self) -> None:
+        """Remember that a login vouches for the person."""
+        self._operations().vouched = True
 
     def pipeline(self) -> Pipeline:
         """Return every station."""

@@ -35,7 +35,7 @@ def open_room() -> None:
 
 
 def _forget() -> None:
-    for key in (DONE, "import_preview"):
+    for key in (DONE, "import_preview", "import_read"):
         st.session_state.pop(key, None)
 
 
@@ -50,11 +50,11 @@ def show(client: Bulk) -> None:
     st.caption(
         "Rows are matched by their names: a new name is created, a known one changed. First you see what would happen."
     )
-    text, kind = _source()
-    if not text:
+    text, name = _source()
+    if not text.strip():
         return
     try:
-        found = import_files.read(text, import_files.kind_of(kind, text))
+        found = _read(text, name)
     except import_files.UnreadableError as error:
         st.error(view_model.plain(str(error)), icon=":material/error:")
         return
@@ -62,6 +62,16 @@ def show(client: Bulk) -> None:
         report = _preview(client, found.rows)
         import_report.draw(report, found.places)
         _run(client, found.rows, found.places, report)
+
+
+def _read(text: str, name: str) -> import_files.ReadFile:
+    """Return the rows, read once for each content; raise UnreadableError."""
+    known: tuple[str, str, import_files.ReadFile] | None = st.session_state.get("import_read")
+    if known and known[:2] == (name, text):
+        return known[2]
+    rows = import_files.read(text, import_files.kind_of(name, text))
+    st.session_state["import_read"] = (name, text, rows)
+    return rows
 
 
 def _source() -> tuple[str, str]:
@@ -73,16 +83,16 @@ def _source() -> tuple[str, str]:
             type=list(import_files.ENDINGS),
             key="import_file",
             on_change=_forget,
-            max_upload_size=20,
+            max_upload_size=UPLOAD_MEGABYTES,
         )
     with paste:
         pasted = st.text_area(
             "CSV, YAML or JSON as text", key="import_text", height=160, placeholder=EXAMPLE, on_change=_forget
         )
     if file is None:
-        return (pasted or "").strip(), ""
+        return pasted or "", ""
     try:
-        return import_files.decoded(file.getvalue()).strip(), file.name
+        return import_files.decoded(file.getvalue()), file.name
     except import_files.UnreadableError as error:
         st.error(view_model.plain(str(error)), icon=":material/error:")
         return "", ""

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 import pipeline_view
+from login_secrets import LOGIN
 from watch import Watch
 
 CONFIGURATIONS, ACTIVITY, PIPELINE = "Configurations", "Activity", "Pipeline"
@@ -39,7 +40,9 @@ def closed(show: Callable[[], None]) -> None:
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def links(rooms: Mapping[str, Page], watch: Watch) -> None:
-    """Draw the way to each room."""
+    """Draw the way to each room; where the login has broken, draw the whole page again, which says so."""
+    if LOGIN.state().complaint is not None:
+        st.rerun()
     pipeline = watch.seen().pipeline
     letters = pipeline_view.open_letters(pipeline)
     notes = {

@@ -1,43 +1,46 @@
-"""The corner where one sees who one is: a login where one is configured, a name to type where none is."""
+"""The corner where one sees who one is: a login where one is expected, a name to type where none is."""
 
 from __future__ import annotations
 
-from typing import Final
-
 import streamlit as st
-from streamlit.errors import StreamlitAPIException, StreamlitSecretNotFoundError
+from streamlit.errors import StreamlitAPIException
 
 import brand
 import identity
 import rules
 import view_model
 from identity import Roles, Who
+from login import DEFAULT, Login
 
-SHARED: Final = ("redirect_uri", "cookie_secret", "expose_tokens", "client_kwargs")
 
-
-def who(default: str, roles: Roles) -> Who | None:
-    """Draw the corner and return the person; None where they have to log in first."""
-    if not _configured():
+def who(default: str, roles: Roles, login: Login) -> Who | None:
+    """Draw the corner and return the person; None where they have to log in first, or nobody can."""
+    if not login.expected:
         return _typed(default, roles)
-    if not st.user.get("is_logged_in"):
+    if login.complaint or not _logged_in() or login.objection(st.user.to_dict()):
         return None
-    found = identity.signed_in(st.user.to_dict(), roles)
+    person = identity.signed_in(st.user.to_dict(), roles, several=login.several)
     with st.container(gap="small", key="who"):
-        st.markdown(f":material/account_circle: {view_model.plain(found.name)}")
-        _role(found)
+        st.markdown(f":material/account_circle: {view_model.plain(person.name)}")
+        _role(person)
         st.button("Log out", icon=":material/logout:", type="tertiary", on_click=st.logout)
-    return found
+    return person
 
 
-def ask_to_log_in() -> None:
-    """Draw the page of those who have not logged in."""
+def ask_to_log_in(login: Login) -> None:
+    """Draw the page of those who have not logged in, or say why nobody can."""
     _, middle, _ = st.columns([1, 2, 1])
     with middle.container(border=True, horizontal_alignment="center", gap="medium"):
         st.html(brand.BRAND, width="content")
-        st.markdown("Log in to see the configurations and what became of them.", width="content")
-        for provider in _providers():
-            label = f"Log in with {provider.title()}" if provider else "Log in"
+        if login.complaint:
+            st.error(f"Nobody can log in. {view_model.plain(login.complaint)}", icon=":material/lock:")
+        else:
+            st.markdown("Log in to see the configurations and what became of them.", width="content")
+        if _logged_in() and (objection := login.objection(st.user.to_dict())):
+            st.warning(view_model.plain(objection))
+        # With a complaint the way to each provider stays, for what Streamlit says of it; nobody gets in by it.
+        for provider in () if login.complaint and DEFAULT in login.providers else login.providers:
+            label = "Log in" if provider == DEFAULT else f"Log in with {provider.title()}"
             if st.button(label, type="primary", icon=":material/login:", key=f"login:{provider}"):
                 try:
                     st.login(provider)
@@ -45,19 +48,9 @@ def ask_to_log_in() -> None:
                     st.error(f"The login is not configured as it must be: {error}")
 
 
-def _configured() -> bool:
-    try:
-        return "auth" in st.secrets
-    except (StreamlitSecretNotFoundError, FileNotFoundError):
-        return False
-
-
-def _providers() -> list[str | None]:
-    """Return the providers that have a section of their own; None is the one that has not."""
-    named: list[str | None] = [
-        name for name, value in st.secrets["auth"].items() if hasattr(value, "items") and name not in SHARED
-    ]
-    return named or [None]
+def _logged_in() -> bool:
+    # True and nothing that only looks like it.
+    return st.user.get("is_logged_in") is True
 
 
 def _typed(default: str, roles: Roles) -> Who:
@@ -67,13 +60,13 @@ def _typed(default: str, roles: Roles) -> Who:
         )
         or ""
     )
-    found = identity.typed(name, roles)
+    person = identity.typed(name, roles)
     if name.strip() and not rules.is_person(name.strip()):
         st.caption(f":red[Printable characters only, at most 200. Until then you are {identity.ANONYMOUS}.]")
-    _role(found)
-    return found
+    _role(person)
+    return person
 
 
-def _role(found: Who) -> None:
-    if not found.can_edit:
+def _role(person: Who) -> None:
+    if not person.can_edit:
         st.badge("Read only", icon=":material/visibility:", color="gray", help=identity.MEANING["viewer"])

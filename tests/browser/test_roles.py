@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import oidc_provider_mock
+import pytest
 from playwright.sync_api import expect
 
 from dashboard import Dashboard, another
@@ -35,14 +36,28 @@ def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, pla
         expect(viewer.button("Dry run")).to_be_visible()
 
 
+def test_where_others_reach_the_dashboard_everybody_looks_until_somebody_may_more(
+    windows: Windows, platform: Platform
+) -> None:
+    with another(platform, {}, "--server.address=0.0.0.0") as url:
+        window = windows(url=url).open()
+        window.be("ada")
+        window.sees("Read only")
+        expect(window.button("New configuration")).to_have_count(0)
+    with another(platform, {}) as url:
+        expect(windows(url=url).open().button("New configuration")).to_be_visible()
+
+
 def test_a_login_by_an_oidc_provider_names_the_person(
     windows: Windows, platform: Platform, world: World, tmp_path: Path
 ) -> None:
     row = world.create("prices")
     with oidc_provider_mock.run_server_in_thread() as provider:
         users = f"http://127.0.0.1:{provider.server_port}/users"
-        claims = {"email": "ada@example.com", "name": "Ada Lovelace"}
+        claims = {"email": "ada@example.com", "email_verified": True, "name": "Ada Lovelace"}
+        mallory = {"email": "ada@example.com", "email_verified": False, "name": "Ada Lovelace"}
         httpx.put(f"{users}/ada", json=claims, trust_env=False).raise_for_status()
+        httpx.put(f"{users}/mallory", json=mallory, trust_env=False).raise_for_status()
         port = next(free_ports())
         secrets = tmp_path / "secrets.toml"
         secrets.write_text(
@@ -69,6 +84,55 @@ def test_a_login_by_an_oidc_provider_names_the_person(
             window.click("Log out")
             window.click("End session")
             expect(window.button("Log in")).to_be_visible()
+            # Whoever only says that it is their address looks, and changes nothing.
+            window.click("Log in")
+            window.page.locator("input[name=sub]").fill("mallory")
+            window.page.get_by_role("button", name="Authorize").click()
+            window.titled("Configurations")
+            window.sees("Read only")
+            expect(window.button("New configuration")).to_have_count(0)
     world.settled()
     with world.api() as api:
         assert api.get(f"/appconfigs/{row['id']}").json()["updated_by"] == "ada@example.com"
+
+
+def test_a_login_that_cannot_be_read_lets_nobody_in_and_says_why(
+    windows: Windows, platform: Platform, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text('[auth]\nclient_id = "rowcast\n')
+    with another(platform, {}, f"--secrets.files={secrets}") as url:
+        window = windows(url=url)
+        window.page.goto(url)
+        window.sees("Nobody can log in")
+        window.sees(f"Error parsing secrets file at {secrets}")
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+
+
+def test_a_page_whose_name_is_made_to_lead_to_this_machine_is_refused(world: World) -> None:
+    url = world.env["ROWCAST_UI_URL"]
+    for path in ("/", "/_stcore/host-config", "/_stcore/health"):
+        rebound = httpx.get(f"{url}{path}", headers={"host": "evil.example"}, trust_env=False)
+        assert rebound.status_code == 400
+        assert httpx.get(f"{url}{path}", trust_env=False).is_success
+
+
+def test_a_page_of_another_site_can_change_nothing_through_the_sidecar(world: World) -> None:
+    row = world.create("untouched")
+    with world.api() as api:
+        for path in ("/appconfigs", f"/appconfigs/{row['id']}"):
+            refused = api.request("DELETE", path, headers={"origin": "http://evil.example:3500"})
+            assert refused.status_code == 403
+        assert api.get(f"/appconfigs/{row['id']}").is_success
+    for service in ("CRUD", "SYNC_K8S", "SYNC_GIT"):
+        url = f"{world.env[f'ROWCAST_{service}_URL']}/healthz"
+        assert httpx.get(url, headers={"host": "evil.example"}, trust_env=False).status_code == 421
+
+
+@pytest.mark.parametrize("app", ["crud", "sync-k8s", "sync-git", "ui"])
+def test_a_page_of_another_site_can_publish_by_no_sidecar(platform: Platform, app: str) -> None:
+    # A browser sends such a POST from any page, and asks nobody.
+    url = f"{platform.blueprint.sidecar(app).url}/v1.0/publish/pubsub/rowcast.sync-status"
+    refused = httpx.post(url, content="{}", headers={"content-type": "text/plain"}, trust_env=False)
+    # The dashboard's has no broker.
+    assert refused.status_code == (404 if app == "ui" else 401), refused.text

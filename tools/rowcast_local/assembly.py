@@ -14,7 +14,7 @@ from rowcast_local.parts.argocd import APPLICATION, ArgoCD
 from rowcast_local.parts.argocd import NAMESPACE as NAMESPACE_OF_ARGOCD
 from rowcast_local.parts.argocd_objects import argocd_objects
 from rowcast_local.parts.connect import Connect
-from rowcast_local.parts.dapr import Sidecar
+from rowcast_local.parts.dapr import API_TOKEN, Sidecar
 from rowcast_local.parts.etcd import Etcd
 from rowcast_local.parts.flux import Flux
 from rowcast_local.parts.flux_objects import flux_objects
@@ -149,7 +149,11 @@ class Blueprint:
         )
 
     def sidecar(self, app: str) -> Sidecar:
-        """The daprd of `app`; the dashboard's gets no app port, since nobody calls a dashboard."""
+        """The daprd of `app`; the dashboard's gets no app port, since nobody calls a dashboard.
+
+        The others want a token: they publish, and any page in a browser on this machine can send a POST to their ports.
+        People's own programs go through the dashboard's.
+        """
         kinds = ("http", "grpc", "internal", "metrics")
         return Sidecar(
             app_id=app,
@@ -158,7 +162,11 @@ class Blueprint:
             ports={kind: self.ports[f"{app}-dapr-{kind}"] for kind in kinds},
             app_port=None if app == "ui" else self.ports[app],
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
-            environment={"ROWCAST_KAFKA": self.kafka.bootstrap, **self.settings.get(f"{app}-dapr", {})},
+            environment={
+                "ROWCAST_KAFKA": self.kafka.bootstrap,
+                **({} if app == "ui" else {API_TOKEN: self.credentials.sidecars}),
+                **self.settings.get(f"{app}-dapr", {}),
+            },
             broker_port=None if app == "ui" else self.ports["kafka"],
         )
 
@@ -235,8 +243,8 @@ class Blueprint:
             "browser.gatherUsageStats": "false",
         }
         flags = (f"--{name}={value}" for name, value in options.items())
-        command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "app.py"), *flags)
-        ready = f"{self.url('ui')}/_stcore/health"
+        command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "serve.py"), *flags)
+        ready = f"{self.url('ui')}/readyz"
         # It keeps nothing, and has been seen to hang in its own goodbye.
         program = replace(self._program("ui", command, {}), stop_signal="KILL")
         return Part(program, lambda: answers(ready), port=port)

@@ -26,6 +26,7 @@ class Credentials:
     redis: str = field(default_factory=_token, repr=False)
     git_http: str = field(default_factory=_token, repr=False)
     argocd: str = field(default_factory=_token, repr=False)
+    sidecars: str = field(default_factory=_token, repr=False)
 
 
 def settle_credentials(file: Path) -> Credentials:

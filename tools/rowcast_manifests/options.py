@@ -62,6 +62,11 @@ OPTIONS: tuple[Option, ...] = (
         every_part=True,
     ),
     Option(
+        "login",
+        "Nobody gets in to the dashboard without a login: secrets.toml in the secret rowcast-login.",
+        {"ui": {"login": {"existingSecret": "rowcast-login"}}},
+    ),
+    Option(
         "target-k8s",
         "Changes are applied to the Kubernetes API only; without a component for targets, Git gets them, too.",
         {"global": {"targets": {"git": {"enabled": False}}}},

@@ -36,6 +36,14 @@
 {{- include "rowcast.check" (dict "ok" (and (ne $g.git.forge.kind "") (ne $g.git.forge.url "") (ne $g.git.forge.tokenSecret.name "")) "text" "global.git.mode=pull-request needs global.git.forge.kind, global.git.forge.url and global.git.forge.tokenSecret.name: which API has the pull requests, where, and a token for it.") -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.ui.enabled -}}
+{{- $ui := .Values.ui -}}
+{{- $login := or (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}
+{{- $open := "would let everybody in who reaches it: set ui.login.existingSecret to the secret with the login (docs/how-to/sign-in.md), ui.login.mode=required if you mount it yourself, or ui.login.mode=none if that is meant." -}}
+{{- include "rowcast.check" (dict "ok" (or $login (not $ui.ingress.enabled)) "text" (printf "ui.ingress.enabled without a login %s" $open)) -}}
+{{- include "rowcast.check" (dict "ok" (or $login (eq $ui.service.type "ClusterIP")) "text" (printf "ui.service.type=%s without a login %s" $ui.service.type $open)) -}}
+{{- include "rowcast.check" (dict "ok" (not (and (eq $ui.login.mode "none") (ne $ui.login.existingSecret ""))) "text" "ui.login.mode=none and ui.login.existingSecret contradict each other: remove one of the two.") -}}
+{{- end -}}
 {{- if ne .Values.global.gitops.engine "none" -}}
 {{- include "rowcast.check" (dict "ok" $targets.git.enabled "text" (printf "global.gitops.engine=%s needs global.targets.git.enabled=true: it applies what sync-git commits." .Values.global.gitops.engine)) -}}
 {{- include "rowcast.check" (dict "ok" (or (not $targets.k8s.enabled) (ne (include "rowcast.targetNamespace" .) (include "rowcast.gitops.namespace" .))) "text" (printf "global.gitops.engine=%s and the target k8s would both write to the namespace %s: set global.targets.k8s.enabled=false, or another namespace to one of them (gitops.destination.namespace, global.targets.k8s.namespace)." .Values.global.gitops.engine (include "rowcast.gitops.namespace" .))) -}}

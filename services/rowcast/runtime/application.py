@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.runtime.body_limit import BodyLimitMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
+from rowcast.runtime.hosts import LoopbackHostMiddleware, is_loopback
 from rowcast.runtime.metrics import Refresh, add_metrics_route, new_registry
 from rowcast.runtime.problems import add_problem_handlers
 from rowcast.runtime.requests import RequestMiddleware
@@ -31,7 +32,10 @@ class Equipment:
 
 
 def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
-    """Adds health, metrics, problems, request ids and the token check to `app`; call it once, before serving."""
+    """Adds health, metrics, problems, request ids and the token check to `app`, on the loopback the check of names too.
+
+    Call it once, before serving.
+    """
     equipment = Equipment(new_registry(service), Readiness(), tracing=start_tracing(settings, service))
     app.state.registry = equipment.registry
     app.state.readiness = equipment.readiness
@@ -42,5 +46,7 @@ def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
         app.add_middleware(TracingMiddleware, tracing=equipment.tracing)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
     app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
+    if is_loopback(settings.http_host):
+        app.add_middleware(LoopbackHostMiddleware)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
     return equipment

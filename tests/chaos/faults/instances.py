@@ -13,7 +13,7 @@ import httpx
 from chaos.arena import Arena
 from chaos.faults.fault import Doing, Fault, hold
 from chaos.verdict import wait
-from rowcast_local.parts.dapr import Sidecar
+from rowcast_local.parts.dapr import API_TOKEN, Sidecar
 from rowcast_local.ports import HOST, free_ports
 from rowcast_local.probes import answers
 
@@ -87,7 +87,8 @@ def _instance(arena: Arena, app: str, chance: random.Random) -> Iterator[None]:
 
 def _subscribed(sidecar: Sidecar) -> bool:
     try:
-        answer = httpx.get(f"{sidecar.url}/v1.0/metadata", timeout=5, trust_env=False)
+        token = {"dapr-api-token": sidecar.environment[API_TOKEN]}
+        answer = httpx.get(f"{sidecar.url}/v1.0/metadata", headers=token, timeout=5, trust_env=False)
         return bool(answer.json().get("subscriptions"))
     except (httpx.HTTPError, ValueError):
         return False

@@ -185,3 +185,38 @@ def test_a_change_that_waits_for_another_one_sees_what_that_did(
         wait_until_one_waits_for_a_lock(sql)
         other.commit()
         assert waiting.result().status_code == 412
+
+
+@pytest.mark.parametrize("said", ["yes", "1", "TRUE", ""])
+def test_a_strange_word_about_the_person_is_refused(crud: httpx.Client, said: str) -> None:
+    headers = {"x-rowcast-user": "ada", "x-rowcast-user-verified": said}
+    response = crud.post("/appconfigs", json=config("strange"), headers=headers)
+    assert problem(response, 422) == [("x-rowcast-user-verified", "one-of")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "verified"),
+    [
+        ({"x-rowcast-user": "ada", "x-rowcast-user-verified": "true"}, "on"),
+        ({"x-rowcast-user": "ada", "x-rowcast-user-verified": "false"}, "off"),
+        ({"x-rowcast-user": "ada"}, "off"),
+        ({"x-rowcast-user-verified": "true"}, "off"),
+    ],
+)
+def test_whether_a_login_vouches_for_the_person_reaches_the_transaction(
+    crud: httpx.Client, sql: sa.Connection, headers: dict[str, str], verified: str
+) -> None:
+    sql.execute(
+        sa.text(
+            "CREATE TABLE said (word text);"
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO said VALUES (current_setting('rowcast.actor_verified')); RETURN NULL; END $$;"
+            "CREATE TRIGGER note AFTER INSERT ON app_configs FOR EACH ROW EXECUTE FUNCTION note()"
+        )
+    )
+    try:
+        row = crud.post("/appconfigs", json=config("vouched"), headers=headers).raise_for_status().json()
+        assert sql.execute(sa.text("SELECT word FROM said")).scalar_one() == verified
+        crud.delete(f"/appconfigs/{row['id']}").raise_for_status()
+    finally:
+        sql.execute(sa.text("DROP TRIGGER note ON app_configs; DROP FUNCTION note; DROP TABLE said"))

@@ -85,6 +85,42 @@ def test_the_dashboards_door_has_the_name_and_the_certificate_that_it_is_given()
     assert path["backend"]["service"] == {"name": "rowcast-ui", "port": {"name": "http"}}
 
 
+@pytest.mark.parametrize("way", [("ui.ingress.enabled=true", "ui.ingress.host=h"), ("ui.service.type=LoadBalancer",)])
+@pytest.mark.parametrize("login", ["ui.login.mode=none", "ui.login.mode=required", "ui.login.existingSecret=s"])
+def test_a_way_in_from_outside_needs_a_word_about_the_login(way: tuple[str, ...], login: str) -> None:
+    assert render(*way, login)
+
+
+def test_a_login_that_is_there_is_required() -> None:
+    for setting, expected in (
+        ("ui.login.existingSecret=s", "required"),
+        ("ui.login.mode=required", "required"),
+        ("ui.login.mode=none", "none"),
+        ("ui.enabled=true", None),
+    ):
+        (container,) = pod(render(setting), "ui").containers
+        environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+        assert environment.get("ROWCAST_LOGIN") == expected
+        # Off the loopback those whom no list names look and change nothing.
+        assert environment["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0"
+        assert "ROWCAST_ROLE" not in environment
+
+
+def test_the_logins_secret_is_where_streamlit_looks_for_it() -> None:
+    spec = one(render("ui.login.existingSecret=s"), "Deployment", "rowcast-ui")["spec"]["template"]["spec"]
+    assert {"name": "login", "secret": {"secretName": "s"}} in spec["volumes"]
+    (mount,) = (mount for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "login")
+    assert (mount["mountPath"], mount["subPath"]) == ("/app/.streamlit/secrets.toml", "secrets.toml")
+
+
+def test_the_dashboard_is_ready_by_its_own_word_and_lives_without_it() -> None:
+    (container,) = pod(render(), "ui").containers
+    paths = {
+        probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+    }
+    assert paths == {"startupProbe": "/livez", "readinessProbe": "/readyz", "livenessProbe": "/livez"}
+
+
 def test_budgets_select_the_pods_that_they_are_for() -> None:
     manifests = render(values=PRODUCTION)
 

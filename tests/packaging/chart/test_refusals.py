@@ -82,7 +82,24 @@ REFUSED = {
         ["global.gitops.engine=argocd"],
         "global.gitops.engine=argocd and the target k8s would both write to the namespace rowcast",
     ),
-    "an open door without a name": (["ui.ingress.enabled=true"], "ui.ingress.enabled needs ui.ingress.host"),
+    "an open door without a name": (
+        ["ui.ingress.enabled=true", "ui.login.mode=required"],
+        "ui.ingress.enabled needs ui.ingress.host",
+    ),
+    "an open door without a login": (
+        ["ui.ingress.enabled=true", "ui.ingress.host=h"],
+        "ui.ingress.enabled without a login would let everybody in who reaches it: set ui.login.existingSecret",
+    ),
+    "a balanced port without a login": (
+        ["ui.service.type=LoadBalancer"],
+        "ui.service.type=LoadBalancer without a login would let everybody in",
+    ),
+    "a node's port without a login": (["ui.service.type=NodePort"], "ui.service.type=NodePort without a login"),
+    "a login and none": (
+        ["ui.login.mode=none", "ui.login.existingSecret=s"],
+        "ui.login.mode=none and ui.login.existingSecret contradict each other",
+    ),
+    "a login in another word": (["ui.login.mode=yes"], "login"),
 }
 
 

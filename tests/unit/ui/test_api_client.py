@@ -99,6 +99,14 @@ def test_every_call_names_the_app_the_token_and_the_person(sidecar: Sidecar, cli
     assert headers["dapr-app-id"] == "crud"
     assert headers["dapr-api-token"] == "t0ken"
     assert headers["x-rowcast-user"] == "maria"
+    assert "x-rowcast-user-verified" not in headers
+
+
+def test_what_a_login_vouches_for_is_said_with_every_call(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    client.vouch()
+    sidecar.answers(200, ROW)
+    client.get(42)
+    assert sidecar.asked[0][2]["x-rowcast-user-verified"] == "true"
 
 
 def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_client.CrudClient) -> None:

@@ -1,5 +1,6 @@
 """A file becomes rows, or a sentence that says where it can't be read."""
 
+import contextlib
 import csv
 import io
 import json
@@ -14,11 +15,153 @@ import importing
 from bulk_models import Format, ImportLine, ImportReport
 from import_files import UnreadableError
 from models import FieldError
+from rowcast.crud.export import written
 
 ROW = {"name": "a", "repository_url": "https://git.example/a.git", "branch": "main", "environment": "prod"}
 HEADER = "name,repository_url,branch,environment"
 CSV = f"{HEADER}\na,https://git.example/a.git,main,prod\n"
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=8)
+
+
+REFUSED: list[tuple[Format, str, str]] = [
+    ("csv", f"name,{HEADER}\na,{HEADER}\n", "line 1, the column name is there twice"),
+    ("csv", f"{HEADER}, Branch \na,b,c,d,e\n", "line 1, the column branch is there twice"),
+    ("csv", f"\n\n{HEADER},other,other\n", "line 3, the column other is there twice"),
+    ("csv", f"{CSV}b,https://git.example/b.git,main\n", "line 3 there are fewer values"),
+    ("csv", f'{CSV}b,"https\n://x",main\n', "line 3 there are fewer values"),
+    ("csv", f'"na"me,{HEADER}\n', "not CSV at line 1"),
+    ("csv", CSV + "x" * 200_000, "not CSV at line 3: field larger than field limit"),
+    ("csv", CSV + "a\0b,c,d,e", "line 3 there is a NUL"),
+    ("csv", "", "no row"),
+    ("json", '[{"name": "a",\n"name": "b"}]', "line 2, name is there again: it is at line 1"),
+    ("json", '[\n{"name": "a", "x": {"y": 1,\n "y": 2}}]', "line 3, y is there again"),
+    ("json", "[\n\n7]", r"Entry 1 .* \(line 3\)"),
+    ("json", '[\n{"name":\n ["a"]}]', r"entry 1, name is not a text \(line 3\)"),
+    ("json", '[\n{"name": "\\ud800"}]', r"entry 1, name has half a character .* \(line 2\)"),
+    ("json", '[\n{"name": "a\\u0000"}]', r"NUL in it \(line 2\)"),
+    ("json", '[\n{"name": NaN}]', "line 2, NaN is not JSON"),
+    ("json", '[\n{"name": -Infinity}]', "line 2, -Infinity is not JSON"),
+    ("json", '[{"name": 010}]', "not JSON: line 1, column 12"),
+    ("json", "\n" + "[" * 100_000, "nested too deeply at line 2"),
+    ("json", '{"a":' * 100_000, "nested too deeply at line 1"),
+    ("json", '[{"kind": "AppConfig",\n"spec": "a"}]', r"entry 1, spec is not a mapping \(line 2\)"),
+    ("yaml", "- &d {branch: x}\n- <<: *d\n  name: a", "line 2 is a merge key"),
+    ("yaml", "- {name: &n a}\n- name: *n", r"line 2 is an alias, \*n"),
+    ("yaml", "&r\n- *r", "line 2 is an alias"),
+    ("yaml", "a: &a [x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]", "line 2 is an alias"),
+    ("yaml", "name: a\nbranch: x\nname: b", "line 3, name is there again: it is at line 1"),
+    ("yaml", "name: a\n'name': b", "line 2, name is there again"),
+    ("yaml", "name: a\nother: {x: 1, x: 2}", "line 2, x is there again"),
+    ("yaml", "name: a\n? [b]\n: c", "line 2 a list or a mapping stands"),
+    ("yaml", "name: a\nbranch: !!int '1'", "line 2 is a tag, !!int"),
+    ("yaml", "name: !!python/name:os.system x", "line 1 is a tag"),
+    ("yaml", "name: a\nbranch:\n- x", r"entry 1, branch is not a text \(line 3\)"),
+    ("yaml", "- name: a\n- b", r"Entry 2 .* \(line 2\)"),
+    ("yaml", "name:\n " + "[" * 100_000, "nested too deeply at line 2"),
+    ("yaml", 'name: "\\ud800"', "line 1"),
+    ("yaml", "name: a\nbranch: \x07", "not YAML"),
+    ("yaml", "name: a\x00", "line 1 there is a NUL"),
+    ("yaml", 'name: "\\UFFFFFFFF"', "not YAML"),
+    ("yaml", "x" * (import_files.MOST_CHARACTERS + 1), "Split it"),
+]
+KEPT = [
+    "1.10",
+    "1_000",
+    "0x1",
+    "010",
+    "1e3",
+    "12:30:45",
+    "2026-11-28",
+    "yes",
+    "NO",
+    "on",
+    "true",
+    "False",
+    ".nan",
+    "-0",
+]
+
+
+@pytest.mark.parametrize("word", KEPT)
+def test_a_word_that_yaml_takes_for_another_type_stays_the_text_that_it_is(word: str) -> None:
+    assert import_files.read(f"name: {word}", "yaml").rows == ({"name": word},)
+    assert import_files.read(f"{word}: a\nname: b", "yaml").rows == ({"name": "b"},)
+
+
+@pytest.mark.parametrize(
+    "word", ["1.10", "10000000000000000000001", "1e400", "-0", "1E5", "true", "false", "9" * 5_000]
+)
+def test_a_number_in_json_stays_the_text_that_it_is(word: str) -> None:
+    assert import_files.read(f'[{{"branch": {word}}}]', "json").rows == ({"branch": word},)
+
+
+@pytest.mark.parametrize("null", ["", "~", "null", "Null", "NULL"])
+def test_yamls_null_is_no_text_and_a_quoted_one_is(null: str) -> None:
+    assert import_files.read(f"name: a\nbranch: {null}", "yaml").rows == ({"name": "a"},)
+    if null:
+        assert import_files.read(f"name: a\nbranch: '{null}'", "yaml").rows == ({"name": "a", "branch": null},)
+
+
+def test_a_row_of_several_lines_is_where_it_begins() -> None:
+    read = import_files.read(f'\n{HEADER}\n"a","b\nb",c,d\n\ne,f,g,h\n', "csv")
+    assert read.places == ("line 3", "line 6")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
+    assert import_files.read(f"\ufeff{CSV}", "csv").rows == (ROW,)
+    assert import_files.read(f"\ufeff{json.dumps([ROW])}", import_files.kind_of("", f"\ufeff{json.dumps([ROW])}"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CSV.encode("utf-16"), "UTF-16, from line 1"),
+        (CSV.encode("utf-32"), "UTF-16|UTF-32"),
+        (f"{CSV}ü".encode("latin-1"), "at line 3"),
+        (b"a\n\xed\xa0\x80", "at line 2"),
+    ],
+)
+def test_what_is_not_utf_8_is_said_with_its_line(content: bytes, said: str) -> None:
+    with pytest.raises(UnreadableError, match=said):
+        import_files.decoded(content)
+
+
+def test_utf_16_without_a_mark_is_no_text() -> None:
+    with pytest.raises(UnreadableError, match="line 1"):
+        import_files.read(import_files.decoded(CSV.encode("utf-16-le")), "csv")
+
+
+PIECES = (
+    *"[]{}:,-?!&*#|>'\"%@`~\n\t\r ;=<\\",
+    *("<<", ": ", "- ", "---\n", "...", "\ufeff", "\u2028", "\x85", "name", "branch", '"name":', "null", "1.10"),
+    *("NaN", "!!int ", "&a ", "*a", "\\ud800", "\0", HEADER),
+)
+SNIPPETS = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+
+
+@given(st.sampled_from(["csv", "json", "yaml"]), SNIPPETS | st.text(st.characters(codec=None), max_size=60))
+def test_any_text_is_rows_or_a_sentence(kind: Format, text: str) -> None:
+    with contextlib.suppress(UnreadableError):
+        read = import_files.read(text, kind)
+        assert len(read.rows) == len(read.places) > 0
+        assert all(value.encode("utf-8") for row in read.rows for value in row.values())
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_text_or_a_sentence(content: bytes) -> None:
+    with contextlib.suppress(UnreadableError):
+        import_files.read(text := import_files.decoded(content), import_files.kind_of("", text))
+
+
+@given(
+    st.sampled_from(["csv", "json", "yaml"]),
+    st.lists(st.fixed_dictionaries(dict.fromkeys(ROW, TEXT.filter(str.strip))), min_size=1, max_size=3),
+)
+def test_what_is_exported_is_imported_as_it_was(kind: Format, rows: list[dict[str, str]]) -> None:
+    more = {"id": 7, "generation": 3, "updated_at": "2026-01-01T00:00:00+00:00", "updated_by": "ada"}
+    file = b"".join(written(kind, iter([[{**row, **more} for row in rows]])))
+    read = import_files.read(import_files.decoded(file), kind).rows
+    assert list(read) == [{name: value.strip() for name, value in row.items()} for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +226,7 @@ def test_a_row_is_named_by_its_place_in_the_file() -> None:
         ("yaml", "a: [", "line 1"),
         ("yaml", "just text", "no list"),
         ("json", json.dumps([{}] * (import_files.MOST_ROWS + 1)), "Split it"),
+        *REFUSED,
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(kind: Format, text: str, said: str) -> None:

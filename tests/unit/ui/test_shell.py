@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import app
 from app import Client
 from fake_client import FakeClient, FakeTable
 from fake_operations import told
 from identity import Roles
+from login import Login
+from login_secrets import ConfiguredLogin
 
 SECONDS = 60
 AUTH = {
@@ -97,12 +102,57 @@ def test_where_a_login_is_configured_nobody_sees_anything_before_it() -> None:
 
 def test_each_provider_has_a_way_to_log_in() -> None:
     shared = {name: AUTH[name] for name in ("redirect_uri", "cookie_secret")}
-    at = opened(FakeTable(), auth={**shared, "okta": {"client_id": "a"}, "google": {"client_id": "b"}})
+    own = {name: AUTH[name] for name in ("client_id", "client_secret", "server_metadata_url")}
+    at = opened(FakeTable(), auth={**shared, "okta": own, "google": own})
     assert labels(at) == ["Log in with Okta", "Log in with Google"]
+    assert not at.error
+
+
+def test_a_login_that_is_not_configured_as_it_must_be_says_so_and_lets_nobody_in() -> None:
+    user = {"is_logged_in": True, "iss": "https://login.example.com", "sub": "1"}
+    for auth in ({}, {**AUTH, "cookie_secret": "short"}):
+        at = opened(FakeTable(), "Configurations", auth=auth, user=user)
+        assert (labels(at), links(at)) == ([], [])
+        assert ["Nobody can log in" in error.value for error in at.error] == [True]
+
+
+def test_who_is_in_already_is_out_when_the_login_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([Login(), Login(True, complaint="A quote is missing."), Login(True, complaint="A quote is missing.")])
+    monkeypatch.setattr(ConfiguredLogin, "state", lambda self: next(looks))
+    at = opened(FakeTable(), "Configurations")
+    assert (labels(at), links(at)) == ([], [])
+    assert ["A quote is missing" in error.value for error in at.error] == [True]
+    assert next(looks, None) is None
+
+
+def test_a_login_by_another_issuer_has_to_be_made_anew() -> None:
+    user = {"is_logged_in": True, "iss": "https://anybody.example.net", "sub": "1"}
+    at = opened(FakeTable(), "Configurations", auth={**AUTH, "issuer": "https://login.example.com"}, user=user)
+    assert labels(at) == ["Log in"]
+    assert ["anybody" in warning.value for warning in at.warning] == [True]
+
+
+@pytest.mark.parametrize("said", ["true", 1, None, {}])
+def test_only_true_is_logged_in(said: object) -> None:
+    at = opened(FakeTable(), "Configurations", auth=AUTH, user={"is_logged_in": said, "sub": "1"})
+    assert labels(at) == ["Log in"]
+
+
+@pytest.mark.parametrize(("verified", "vouched"), [(True, True), (False, False)])
+def test_only_for_whom_a_login_vouches_it_is_said_to_crud(verified: bool, vouched: bool) -> None:
+    table = FakeTable()
+    opened(table, auth=AUTH, user={"is_logged_in": True, "email": "ada@example.com", "email_verified": verified})
+    assert table.operations.vouched is vouched
+
+
+def test_a_typed_name_is_never_vouched_for() -> None:
+    table = FakeTable()
+    opened(table)
+    assert not table.operations.vouched
 
 
 def test_whoever_logged_in_is_named_as_the_login_says_and_can_log_out() -> None:
-    user = {"is_logged_in": True, "email": "ada@example.com", "name": "Ada Lovelace"}
+    user = {"is_logged_in": True, "email": "ada@example.com", "email_verified": True, "name": "Ada Lovelace"}
     at = opened(FakeTable(), auth=AUTH, user=user)
     said = " ".join(one.value for one in (*at.markdown, *at.caption))
     assert "Ada Lovelace" in said
@@ -122,3 +172,9 @@ def test_a_group_of_the_login_decides_what_is_offered() -> None:
 def test_a_setting_that_cannot_be_read_is_said_where_one_looks_for_it() -> None:
     at = opened(FakeTable(), roles=Roles(complaint="ROWCAST_ROLE is 'admin'"))
     assert ["ROWCAST" in error.value for error in at.error] == [True]
+
+
+def test_what_nobody_caught_is_for_the_log_and_not_for_the_page() -> None:
+    settings = tomllib.loads((Path(app.__file__).parent / ".streamlit" / "config.toml").read_text())
+    assert settings["client"]["showErrorDetails"] == "none"
+    assert settings["client"]["showErrorLinks"] is False

@@ -13,6 +13,7 @@ from rowcast_local.program import Program
 RESOURCES = CHECKOUT / "dapr-components" / "local"
 PLACEHOLDER = re.compile(r"\{env:([A-Z_]+)\}")
 MAX_BODY_SIZE = "16Mi"
+API_TOKEN = "DAPR_API_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Sidecar:
             "APP_ID": self.app_id,
             "DAPR_HTTP_PORT": str(self.ports["http"]),
             "DAPR_GRPC_PORT": str(self.ports["grpc"]),
+            **({API_TOKEN: self.environment[API_TOKEN]} if API_TOKEN in self.environment else {}),
         }
 
     def prepare(self) -> None:

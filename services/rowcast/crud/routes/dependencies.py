@@ -1,6 +1,6 @@
 """What several routes need from a request."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio import from_thread
 from fastapi import Depends, Header, Path, Request
@@ -8,12 +8,14 @@ from sqlalchemy import Engine
 
 from rowcast.core.rules import check_user
 from rowcast.crud.asking import Instances
+from rowcast.crud.database import VouchedFor
 from rowcast.crud.errors import FieldError
 from rowcast.crud.resolving import Publish
 from rowcast.crud.schemas import MAX_ID
 from rowcast.crud.settings import CrudSettings
 
 USER_HEADER = "x-rowcast-user"
+VERIFIED_HEADER = "x-rowcast-user-verified"
 ANONYMOUS = "anonymous"
 
 
@@ -46,6 +48,10 @@ def _actor(
     given: Annotated[
         str | None, Header(alias=USER_HEADER, description="Who makes the change.", examples=["ada"])
     ] = None,
+    verified: Annotated[
+        Literal["true", "false"],
+        Header(alias=VERIFIED_HEADER, description="Whether a login vouches for who makes the change."),
+    ] = "false",
 ) -> str:
     try:
         user = (given or "").encode("latin-1").decode().strip()  # a header's bytes are UTF-8, if anything
@@ -54,7 +60,7 @@ def _actor(
     broken = check_user(user)
     if broken is not None:
         raise FieldError(USER_HEADER, broken.rule, broken.message)
-    return user or ANONYMOUS
+    return VouchedFor(user) if user and verified == "true" else user or ANONYMOUS
 
 
 Database = Annotated[Engine, Depends(_engine)]
