@@ -120,6 +120,10 @@ class CrudClient(
             self._send("GET", "/deadletters", params={key: value for key, value in wanted.items() if value})
         )
 
+    def letter_event(self, letter_id: int) -> Any:
+        """Return what was in one dead letter: any JSON."""
+        return self._send("GET", f"/deadletters/{letter_id}")["event"]
+
     def replay(self, ids: tuple[int, ...], reason: str) -> None:
         """Deliver the events of open letters once more; a `reason` may be empty."""
         self._send("POST", "/deadletters:replay", body={"ids": ids, **({"reason": reason} if reason else {})})

@@ -93,7 +93,6 @@ def letter(content: Mapping[str, Any]) -> Letter:
         name=content.get("name"),
         generation=content.get("generation"),
         position=content.get("position") or {},
-        event=content.get("event"),
         occurrences=content.get("occurrences", 1),
         dead_lettered_at=_required(content["dead_lettered_at"]),
         resolved_at=moment(content.get("resolved_at")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from fake_operations import FakeOperations, Operations
 from fake_workshop import FakeWorkshop, Workshop
@@ -40,12 +41,14 @@ class FakeTable:
     now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     down: str | None = None
     letters: dict[int, Letter] = field(default_factory=dict)
+    events: dict[int, Any] = field(default_factory=dict)
     operations: Operations = field(default_factory=Operations)
     workshop: Workshop = field(default_factory=Workshop)
 
-    def refuse(self, letter: Letter) -> None:
+    def refuse(self, letter: Letter, event: Any) -> None:
         """Keep a dead letter, as crud would."""
         self.letters[letter.id] = letter
+        self.events[letter.id] = event
 
     def deliver(self, row_id: int, target: str, status: TargetStatus) -> None:
         """Record what became of a row at a target, as the sync service would."""
@@ -132,6 +135,11 @@ class FakeClient(FakeWorkshop, FakeOperations, Configurations, DeadLetters):
         start = int(query.cursor or 0)
         end = start + query.limit
         return LetterPage(tuple(found[start:end]), str(end) if end < len(found) else None, len(found))
+
+    def letter_event(self, letter_id: int) -> Any:
+        """Return what was in one dead letter: any JSON."""
+        self._reach()
+        return self._table.events[letter_id]
 
     def replay(self, ids: tuple[int, ...], reason: str) -> None:
         """Deliver the events of open letters once more; a `reason` may be empty."""

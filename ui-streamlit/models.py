@@ -98,7 +98,7 @@ class RowStatus:
 
 @dataclass(frozen=True)
 class Letter:
-    """One event that a target could not take; what the event does not tell is None. `event` is any JSON."""
+    """One event that a target could not take; what the event does not tell is None."""
 
     id: int
     state: LetterState
@@ -109,7 +109,6 @@ class Letter:
     name: str | None
     generation: int | None
     position: Mapping[str, str]
-    event: Any
     occurrences: int
     dead_lettered_at: datetime
     resolved_at: datetime | None = None
@@ -205,6 +204,10 @@ class DeadLetters(Protocol):
 
     def letters(self, query: LetterQuery) -> LetterPage:
         """Return one page of the dead letters that match."""
+        ...
+
+    def letter_event(self, letter_id: int) -> Any:
+        """Return what was in one dead letter: any JSON."""
         ...
 
     def replay(self, ids: tuple[int, ...], reason: str) -> None:

@@ -73,7 +73,7 @@ def _list(client: DeadLetters, query: LetterQuery, can_edit: bool) -> None:
             _bulk(page)
         now = datetime.now(UTC)
         for letter in page.items:
-            _line(letter, now, choosing)
+            _line(client, letter, now, choosing)
         pager(page, cursors, PAGE_SIZE)
 
 
@@ -111,25 +111,29 @@ def _bulk(page: LetterPage) -> None:
                 _ask(action, wanted)
 
 
-def _line(letter: Letter, now: datetime, choosing: bool) -> None:
+def _line(client: DeadLetters, letter: Letter, now: datetime, choosing: bool) -> None:
     title = view_model.letter_title(letter, now)
     if not choosing:
-        _letter(letter, title, now, choosing)
+        _letter(client, letter, title, now, choosing)
         return
     with st.container(horizontal=True, vertical_alignment="top"):
         st.checkbox(f"Choose {title}", key=f"choose:{letter.id}", label_visibility="collapsed", width="content")
-        _letter(letter, title, now, choosing)
+        _letter(client, letter, title, now, choosing)
 
 
-def _letter(letter: Letter, title: str, now: datetime, choosing: bool) -> None:
+def _letter(client: DeadLetters, letter: Letter, title: str, now: datetime, choosing: bool) -> None:
     # With a key of its own, it stays open while its title counts the minutes.
     with st.expander(view_model.plain(title), key=f"letter:{letter.id}"):
         st.error(view_model.plain(letter.error))
         st.caption(view_model.plain(view_model.letter_facts(letter)))
         if letter.resolved_at is not None:
             st.info(view_model.plain(view_model.resolution(letter, now)))
-        # As text: the page's own JSON view would take a number or a string for code.
-        st.code(json.dumps(letter.event, indent=2, ensure_ascii=False), language="json", height=260)
+        # Asked for one by one: together, a page of the largest would be more than a sidecar passes on.
+        if st.toggle("Show the event", key=f"event:{letter.id}"):
+            with answered(f"event:{letter.id}"):
+                # As text: the page's own JSON view would take a number or a string for code.
+                event = json.dumps(client.letter_event(letter.id), indent=2, ensure_ascii=False)
+                st.code(event, language="json", height=260)
         if choosing:
             with st.container(horizontal=True):
                 for action in (REPLAY, DISCARD):

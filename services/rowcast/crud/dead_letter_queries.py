@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, cast, func, select, update
 
 from rowcast.crud.cursors import Cursor
 from rowcast.crud.models import dead_letters
 from rowcast.crud.queries import Page
 
 CURSOR = "deadletters"
+LISTED = tuple(column for column in dead_letters.c if column.name not in {"event", "event_text", "event_key"})
+"""All but the event, which may have some hundred KB."""
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 
 
@@ -27,7 +29,7 @@ def letters_page(connection: Connection, wanted: LetterFilter, before: Cursor | 
     """One page, newest first, and the number of letters in the whole list."""
     conditions = _conditions(wanted)
     total = connection.execute(select(func.count()).select_from(dead_letters).where(*conditions)).scalar_one()
-    query = select(dead_letters).where(*conditions).order_by(dead_letters.c.id.desc()).limit(limit + 1)
+    query = select(*LISTED).where(*conditions).order_by(dead_letters.c.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(dead_letters.c.id < before.row_id)
     rows = connection.execute(query).mappings().all()
@@ -37,8 +39,15 @@ def letters_page(connection: Connection, wanted: LetterFilter, before: Cursor | 
 
 
 def get(connection: Connection, letter_id: int) -> RowMapping | None:
-    """One letter."""
-    return connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).mappings().one_or_none()
+    """One letter, without its event."""
+    return connection.execute(select(*LISTED).where(dead_letters.c.id == letter_id)).mappings().one_or_none()
+
+
+def event_text(connection: Connection, letter_id: int) -> str:
+    """The event of a letter that there is, as JSON."""
+    text = func.coalesce(dead_letters.c.event_text, cast(dead_letters.c.event, Text), "null")
+    found: str = connection.execute(select(text).where(dead_letters.c.id == letter_id)).scalar_one()
+    return found
 
 
 def lock_many(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
@@ -46,7 +55,7 @@ def lock_many(connection: Connection, ids: Sequence[int]) -> dict[int, RowMappin
 
     While one is locked, a new failure of its event waits, and then sees whether the letter is still open.
     """
-    query = select(dead_letters).where(dead_letters.c.id.in_(ids)).order_by(dead_letters.c.id).with_for_update()
+    query = select(*LISTED).where(dead_letters.c.id.in_(ids)).order_by(dead_letters.c.id).with_for_update()
     return {row["id"]: row for row in connection.execute(query).mappings()}
 
 
@@ -56,9 +65,7 @@ def resolve(
     """The letters by id, now `replayed` or `discarded`, with who did it and why."""
     statement = update(dead_letters).where(dead_letters.c.id.in_(ids))
     resolution = {"state": state, "resolved_at": func.now(), "resolved_by": actor, "resolution_reason": reason}
-    return {
-        row["id"]: row for row in connection.execute(statement.values(resolution).returning(dead_letters)).mappings()
-    }
+    return {row["id"]: row for row in connection.execute(statement.values(resolution).returning(*LISTED)).mappings()}
 
 
 def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:

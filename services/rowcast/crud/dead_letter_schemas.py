@@ -24,8 +24,8 @@ Reason = Annotated[
 Ids = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-class DeadLetterOut(BaseModel):
-    """One event that a target could not take. Row, name and generation are null where the event doesn't tell them."""
+class DeadLetterListed(BaseModel):
+    """What a target could not take. Row, name and generation are null where the event doesn't tell them."""
 
     id: int
     state: Literal["open", "replayed", "discarded"]
@@ -36,7 +36,6 @@ class DeadLetterOut(BaseModel):
     name: str | None
     generation: int | None
     position: dict[str, str] = Field(description="where the event stood with the broker, as far as the broker says")
-    event: Any = Field(description="the event as it came")
     occurrences: int = Field(description="how often the event has failed while this was open")
     dead_lettered_at: Time
     received_at: Time
@@ -45,10 +44,16 @@ class DeadLetterOut(BaseModel):
     resolution_reason: str | None
 
 
+class DeadLetterOut(DeadLetterListed):
+    """One of them, with its event."""
+
+    event: Any = Field(description="the event as it came, or its beginning; lists don't have it, since it may be large")
+
+
 class DeadLetterPage(BaseModel):
     """A part of a list, newest first. `next_cursor` continues it; `total` counts the whole list."""
 
-    items: list[DeadLetterOut]
+    items: list[DeadLetterListed]
     next_cursor: str | None
     total: int
 
@@ -56,7 +61,7 @@ class DeadLetterPage(BaseModel):
 class DeadLetters(BaseModel):
     """The letters in the order in which they were asked for."""
 
-    items: list[DeadLetterOut]
+    items: list[DeadLetterListed]
 
 
 class ReplayIn(Strict):

@@ -4,26 +4,40 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DataError
 
+from rowcast.core.messages import SHORT_BYTES, clip
+from rowcast.crud.bounds import DEEPEST, MOST, Error, Now, Reference, depth
 from rowcast.crud.models import dead_letter_receipts, dead_letters
-from rowcast.crud.schemas import MAX_ID
-
-
-def _without_nul(value: object) -> object:
-    return value.replace("\x00", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
 
 
 def _number(value: object) -> object:
     """A number out of the range of rows and generations is still in the event; here it would be in the way."""
-    return value if isinstance(value, int) and 0 <= value <= MAX_ID else None
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
-Text = Annotated[str, BeforeValidator(_without_nul)]
-Number = Annotated[int | None, BeforeValidator(_number)]
+def _texts(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {clip(str(key), SHORT_BYTES): clip(str(text), SHORT_BYTES) for key, text in list(value.items())[:POSITIONS]}
+
+
+def _shallow(event: object) -> object:
+    """What is nested too deeply to be read and written safely is kept as text."""
+    if depth(event) <= DEEPEST:
+        return event
+    try:
+        return json.dumps(event)
+    except RecursionError:
+        return "nested too deeply to be kept"
+
+
+POSITIONS = 20
+"""What a broker says of an event's place, at the most."""
+Optional = Annotated[int | None, BeforeValidator(_number)]
 
 
 class DeadLetter(BaseModel):
@@ -32,14 +46,14 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     target: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    reason: Annotated[Text, Field(min_length=1)]
-    error: Text
-    row_id: Number = None
-    name: Text | None = None
-    generation: Number = None
-    position: dict[Text, Text] = {}
-    event: Any
-    dead_lettered_at: AwareDatetime
+    reason: Annotated[Reference, Field(min_length=1)]
+    error: Error
+    row_id: Optional = None
+    name: Reference | None = None
+    generation: Optional = None
+    position: Annotated[dict[str, str], BeforeValidator(_texts)] = {}
+    event: Annotated[Any, BeforeValidator(_shallow)]
+    dead_lettered_at: Now
 
     @property
     def event_key(self) -> bytes:

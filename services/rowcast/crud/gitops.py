@@ -5,10 +5,12 @@ Nothing is kept of single rows: the last message says which rows are behind, and
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, delete, func, null, or_
 from sqlalchemy.dialects.postgresql import insert
 
+from rowcast.crud.bounds import MOST as LARGEST
+from rowcast.crud.bounds import Error, Id, Now, Reference
 from rowcast.crud.models import gitops_progress, sync_statuses
 
 PROPOSED, COMMITTED, SYNCED, HEALTHY, FAILED = "proposed", "committed", "synced", "healthy", "failed"
@@ -23,15 +25,15 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    application: Annotated[str, Field(min_length=1, max_length=507)]
-    revision: str | None = None
-    sync: str
-    health: str
-    message: str | None = None
-    observed_at: AwareDatetime
-    pending: Annotated[list[int], Field(max_length=MOST)] = []
+    application: Annotated[Reference, Field(min_length=1, max_length=507)]
+    revision: Reference | None = None
+    sync: Reference
+    health: Reference
+    message: Error | None = None
+    observed_at: Now
+    pending: Annotated[list[Id], Field(max_length=MOST)] = []
     pending_truncated: bool = False
-    errors: Annotated[dict[int, str], Field(max_length=MOST)] = {}
+    errors: Annotated[dict[Annotated[int, Field(ge=1, le=LARGEST)], Error], Field(max_length=MOST)] = {}
 
 
 def save(connection: Connection, target: str, progress: Progress) -> bool:
@@ -45,7 +47,7 @@ def save(connection: Connection, target: str, progress: Progress) -> bool:
     upsert = statement.on_conflict_do_update(
         index_elements=["target"],
         set_={name: told[name] for name in values if name != "target"} | {"since": since},
-        where=told.observed_at >= kept.observed_at,
+        where=or_(told.observed_at >= kept.observed_at, kept.observed_at > func.now()),
     )
     return bool(connection.execute(upsert).rowcount)
 

@@ -1,13 +1,14 @@
 """What a person can do with dead letters: look, replay, discard. Each function is one transaction."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, RowMapping
 
 from rowcast.core.errors import TransientError
 from rowcast.crud import dead_letter_queries as queries
+from rowcast.crud.bounds import DEEPEST, depth
 from rowcast.crud.cursors import Cursor
 from rowcast.crud.database import changing, reading
 from rowcast.crud.errors import BatchError, BrokerError, ItemError, LetterNotFoundError, LetterResolvedError
@@ -24,13 +25,13 @@ def list_letters(engine: Engine, wanted: queries.LetterFilter, before: Cursor | 
         return queries.letters_page(connection, wanted, before, limit)
 
 
-def get(engine: Engine, letter_id: int) -> RowMapping:
-    """The letter. Raises LetterNotFoundError."""
+def get(engine: Engine, letter_id: int) -> tuple[RowMapping, Any]:
+    """The letter and its event. Raises LetterNotFoundError."""
     with reading(engine) as connection:
         letter = queries.get(connection, letter_id)
-    if letter is None:
-        raise LetterNotFoundError(letter_id)
-    return letter
+        if letter is None:
+            raise LetterNotFoundError(letter_id)
+        return letter, event_of(queries.event_text(connection, letter_id))
 
 
 def discard(engine: Engine, actor: str, ids: Sequence[int], reason: str) -> list[RowMapping]:
@@ -54,7 +55,8 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
     with changing(engine) as connection:
         for letter in _open(connection, ids).values():
             try:
-                publish(letter["target"], event_of(letter), _metadata(letter))
+                event = event_of(queries.event_text(connection, letter["id"]))
+                publish(letter["target"], event, _metadata(letter))
             except TransientError as error:
                 trouble = error
                 break
@@ -65,9 +67,13 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
     return [resolved[letter_id] for letter_id in ids]
 
 
-def event_of(letter: RowMapping) -> Any:
-    """The event as it came, as JSON."""
-    return letter["event"] if letter["event_text"] is None else json.loads(letter["event_text"])
+def event_of(text: str) -> Any:
+    """The event as it came; one that is nested too deeply for our own answers stays text."""
+    try:
+        event = orjson.loads(text)  # as it was read when it came: a number of 300 digits is a float
+    except orjson.JSONDecodeError:
+        return text
+    return event if depth(event) <= DEEPEST else text
 
 
 def one(action: Callable[[Sequence[int]], list[RowMapping]], letter_id: int) -> RowMapping:

@@ -48,7 +48,7 @@ def pending_since() -> ColumnElement[datetime]:
     )
     return case(
         (status.row_id.is_(None), row.created_at),
-        (status.observed_generation + 1 >= row.generation, row.updated_at),
+        (status.observed_generation >= row.generation - 1, row.updated_at),
         else_=func.coalesce(missed, row.updated_at),
     )
 

@@ -20,6 +20,8 @@ from rowcast.runtime.tracing import Tracing, now, sampled
 ROUTE = f"{EVENTS_PREFIX}sync-status"
 SUCCESS = {"status": "SUCCESS"}
 DROP = {"status": "DROP"}
+SHOWN = 10
+"""Reasons in one line of the log."""
 
 
 class SyncStatusSubscriber:
@@ -56,9 +58,11 @@ class SyncStatusSubscriber:
             self._malformed.inc()
             self._log.error("sync status dropped: it cannot be read", reason=reason)
             return DROP
-        for reason in report.malformed:
-            self._malformed.inc()
-            self._log.error("one sync status dropped: it cannot be read", target=report.target, reason=reason)
+        if report.malformed:
+            self._malformed.inc(len(report.malformed))
+            shown = report.malformed[:SHOWN]
+            count = len(report.malformed)
+            self._log.error("statuses dropped: they cannot be read", target=report.target, count=count, reasons=shown)
         began = now()
         changed = await run_in_threadpool(self._save, report)
         self._trace(report, began)

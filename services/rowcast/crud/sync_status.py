@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, text
 
+from rowcast.core.messages import ERROR_BYTES, clip
+from rowcast.crud.bounds import Error, Id, Moment, Now, Number, Reference
 from rowcast.crud.gitops import Progress
-from rowcast.crud.schemas import MAX_ID
 
 STALE, RETRYING = "stale", "retrying"
 NO_ENGINE = "none"
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
 class ReportedStatus(BaseModel):
@@ -20,19 +20,19 @@ class ReportedStatus(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    row_id: Annotated[int, Field(ge=1, le=MAX_ID)]
-    generation: Annotated[int, Field(ge=0, le=MAX_ID)]
+    row_id: Id
+    generation: Number
     outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "elsewhere", "dead-lettered", "retrying"]
     deleted: bool = False
-    reference: Text | None = None
-    error: Text | None = None
-    saved_at: AwareDatetime | None = None
-    captured_at: AwareDatetime | None = None
-    delivered_at: AwareDatetime
+    reference: Reference | None = None
+    error: Error | None = None
+    saved_at: Moment | None = None
+    captured_at: Moment | None = None
+    delivered_at: Now
     cause: Literal["change", "reconcile"] = "change"
     stage: Literal["proposed"] | None = None
     link: Annotated[str, Field(pattern=r"^https?://[^\s\x00]+$", max_length=2048)] | None = None
-    traceparent: str | None = Field(default=None, exclude=True)
+    traceparent: Annotated[str, Field(max_length=64)] | None = Field(default=None, exclude=True)
 
     @property
     def order(self) -> tuple[int, bool, datetime]:
@@ -78,7 +78,8 @@ def read_report(data: object) -> Report:
 
 def summary(error: ValidationError) -> str:
     """One line: fields and reasons, no values."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'data'}: {e['msg']}" for e in error.errors())
+    reasons = (f"{'.'.join(map(str, e['loc'])) or 'data'}: {e['msg']}" for e in error.errors(include_input=False))
+    return clip("; ".join(reasons), ERROR_BYTES)
 
 
 def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
@@ -109,13 +110,17 @@ ON CONFLICT (row_id, target) DO UPDATE SET
     = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
        excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at,
        excluded.stage, excluded.link)
-WHERE CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
+WHERE kept.delivered_at > now() + interval '1 minute'
+    OR EXISTS (SELECT FROM public.app_configs AS present
+        WHERE present.id = kept.row_id AND present.generation < kept.observed_generation)
+    OR CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
         AND ((excluded.observed_generation, excluded.deleted) >= (kept.observed_generation, kept.deleted)
             OR NOT EXISTS (SELECT FROM public.app_configs AS present WHERE present.id = kept.row_id
                 AND NOT kept.deleted AND present.generation >= kept.observed_generation))
     ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """)
+"""What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to."""
 _COMPLAIN = text("""
 WITH reported AS (
     SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported

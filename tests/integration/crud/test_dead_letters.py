@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -74,9 +75,16 @@ def receive(crud: httpx.Client, letter: object) -> Json:
 
 
 def kept(crud: httpx.Client, **other: Any) -> Json:
-    """A letter that crud has just received, as it lists it."""
+    """A letter that crud has just received, with its event."""
     assert receive(crud, message(**other)) == {"status": "SUCCESS"}
-    return letters(crud)[0]
+    return whole(crud, letters(crud)[0])
+
+
+def whole(crud: httpx.Client, listed: Json) -> Json:
+    """A letter of a list, with its event."""
+    found: Json = crud.get(f"/deadletters/{listed['id']}").json()
+    assert {name: value for name, value in found.items() if name != "event"} == listed
+    return found
 
 
 def letters(crud: httpx.Client, **params: Any) -> list[Json]:
@@ -95,13 +103,13 @@ def test_a_letter_is_listed_with_all_that_sync_said(crud: httpx.Client) -> None:
     sent = message()
     receive(crud, sent)
 
-    (letter,) = letters(crud)
+    (listed,) = letters(crud)
+    letter = whole(crud, listed)
     assert {name: letter[name] for name in sent if name != "dead_lettered_at"} == {
         name: value for name, value in sent.items() if name != "dead_lettered_at"
     }
     assert letter["dead_lettered_at"] == "2026-01-01T10:00:00.000001Z"
     assert (letter["state"], letter["occurrences"], letter["resolved_at"]) == ("open", 1, None)
-    assert crud.get(f"/deadletters/{letter['id']}").json() == letter
 
 
 def test_the_same_message_again_makes_no_second_letter_even_when_the_first_is_resolved(crud: httpx.Client) -> None:
@@ -137,6 +145,40 @@ def test_an_event_that_fails_again_adds_to_its_open_letter_and_makes_a_new_one_a
     receive(crud, {**again, "dead_lettered_at": "2026-01-01T12:00:00Z"})
     (letter,) = letters(crud)
     assert (letter["id"] != first["id"], letter["occurrences"]) == (True, 1)
+
+
+def test_a_list_of_the_largest_letters_is_small(crud: httpx.Client) -> None:
+    for number in range(64):
+        receive(crud, message(event={"number": number, "text": "x" * 200_000}, error="e" * 1_000_000))
+    answer = crud.get("/deadletters", params={"limit": 64})
+    assert len(answer.json()["items"]) == 64
+    assert len(answer.content) < 500_000
+    found = crud.get(f"/deadletters/{answer.json()['items'][0]['id']}")
+    assert len(found.json()["event"]["text"]) == 200_000
+
+
+@pytest.mark.parametrize("depth", [70, 300, 900])
+def test_a_letter_that_is_nested_deeply_is_kept_and_breaks_no_list(crud: httpx.Client, depth: int) -> None:
+    event = "[" * depth + "]" * depth
+    body = json.dumps({"data": message(event="EVENT")}).replace('"EVENT"', event)
+
+    answer = crud.post(ROUTE, content=body, headers={"content-type": "application/cloudevents+json"})
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
+    (listed,) = letters(crud)
+    assert whole(crud, listed)["event"] == event
+
+
+def test_a_letter_that_was_kept_nested_deeply_is_shown_as_text(crud: httpx.Client, sql: sa.Connection) -> None:
+    """From before they were bounded."""
+    letter = kept(crud)
+    event = "[" * 2_000 + "]" * 2_000
+    statement = "UPDATE dead_letters SET event = NULL, event_text = :event WHERE id = :id"
+    sql.execute(sa.text(statement), {"event": event, "id": letter["id"]})
+
+    (listed,) = letters(crud)
+    assert whole(crud, listed)["event"] == event
+    assert crud.post(f"/deadletters/{listed['id']}:replay").status_code == 200
 
 
 def test_one_event_that_fails_at_two_targets_makes_a_letter_for_each(crud: httpx.Client) -> None:
@@ -229,7 +271,7 @@ def test_a_letter_whose_event_the_broker_does_not_take_stays_open(crud: httpx.Cl
 
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert "the broker is away" in answer.json()["detail"]
-    assert letters(crud) == [letter]
+    assert [whole(crud, one) for one in letters(crud)] == [letter]
 
 
 def test_a_discard_keeps_who_and_why(crud: httpx.Client, broker: Broker) -> None:
@@ -247,7 +289,7 @@ def test_a_discard_without_a_reason_is_refused(crud: httpx.Client, body: Json | 
     letter = kept(crud)
     answer = crud.post(f"/deadletters/{letter['id']}:discard", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    assert letters(crud) == [letter]
+    assert [whole(crud, one) for one in letters(crud)] == [letter]
 
 
 @pytest.mark.parametrize("action", ["replay", "discard"])
@@ -282,7 +324,7 @@ def test_many_are_replayed_oldest_first_and_answered_in_the_order_asked_for(crud
 
     assert [letter["id"] for letter in answer["items"]] == ids[::-1]
     assert [data["data"]["after"]["number"] for _, data, _ in broker] == [
-        letter["event"]["data"]["after"]["number"] for letter in answer["items"][::-1]
+        whole(crud, letter)["event"]["data"]["after"]["number"] for letter in answer["items"][::-1]
     ]
 
 

@@ -1,7 +1,10 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 Row = dict[str, Any]
@@ -65,6 +68,8 @@ def test_a_dead_lettered_generation_is_failed_until_the_next(crud: httpx.Client,
 
 def test_an_older_or_stale_report_overwrites_nothing(crud: httpx.Client, new: Callable[..., Row]) -> None:
     row = new("ordered")
+    for branch in ("b", "c"):
+        crud.patch(f"/appconfigs/{row['id']}", json={"branch": branch})
     report(crud, status(row["id"], 3), status(row["id"], 2))
     report(crud, status(row["id"], 2, delivered_at=LATE))
     report(crud, status(row["id"], 4, "stale", delivered_at=LATE))
@@ -173,3 +178,99 @@ def test_trouble_with_what_has_arrived_meanwhile_is_no_news(crud: httpx.Client, 
     report(crud, status(row["id"], 1, "created"))
     report(crud, status(row["id"], 1, "retrying", error="late"))
     assert (seen(crud, row["id"])["state"], seen(crud, row["id"])["error"]) == ("synced", None)
+
+
+NUMBERS = count()
+FAR = "9999-12-31T23:59:59.999999Z"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"saved_at": FAR},
+        {"saved_at": "9999-12-31T23:59:59-14:00"},
+        {"captured_at": "0001-01-01T00:00:00+14:00"},
+        {"generation": 2**63 - 1},
+        {"generation": 2**53},
+        {"generation": "1"},
+        {"generation": 1.5},
+        {"generation": -1},
+        {"row_id": 2**63 - 1},
+        {"delivered_at": "0001-01-01T00:00:00Z"},
+        {"delivered_at": "now"},
+        {"outcome": "perfect"},
+        {"deleted": "perhaps"},
+        {"stage": "x" * 100_000},
+        {"link": "javascript:alert(1)"},
+        {"error": 7},
+    ],
+    ids=str,
+)
+def test_a_status_that_can_not_be_is_refused_by_name_and_breaks_nobodys_list(
+    crud: httpx.Client, new: Callable[..., Row], odd: Row
+) -> None:
+    number = next(NUMBERS)
+    row, neighbour = new(f"odd-{number}"), new(f"beside-odd-{number}")
+    before = malformed(crud)
+
+    answer = report(crud, {**status(row["id"], 1), **odd}, status(neighbour["id"], 1))
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "SUCCESS"})
+    assert malformed(crud) == before + 1
+    assert crud.get("/appconfigs").status_code == 200
+    assert seen(crud, row["id"])["state"] == "pending"
+    assert seen(crud, neighbour["id"])["state"] == "synced"
+
+
+def test_a_clock_that_is_ahead_freezes_nothing(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("ahead")
+    report(crud, status(row["id"], 1, "configured", delivered_at="2036-01-01T00:00:00Z"))
+    report(crud, status(row["id"], 1, "dead-lettered", error="refused", delivered_at=moment()))
+    assert seen(crud, row["id"])["state"] == "failed"
+
+    report(crud, status(row["id"], 1, "configured", delivered_at="2036-01-01T00:00:00Z", cause="reconcile"))
+    assert seen(crud, row["id"])["state"] == "synced"
+
+
+def test_what_a_clock_that_was_ahead_has_left_is_overwritten_by_the_next_word(
+    crud: httpx.Client, new: Callable[..., Row], sql: sa.Connection
+) -> None:
+    row = new("left")
+    report(crud, status(row["id"], 1))
+    sql.execute(sa.text("UPDATE sync_statuses SET delivered_at = '2036-01-01Z' WHERE row_id = :id"), row)
+
+    for cause in ("change", "reconcile"):
+        error = f"refused, says a {cause}"
+        report(crud, status(row["id"], 1, "dead-lettered", error=error, cause=cause, delivered_at=moment()))
+        assert seen(crud, row["id"])["error"] == error
+
+
+def test_a_generation_that_the_table_has_not_come_to_stands_in_nobodys_way(
+    crud: httpx.Client, new: Callable[..., Row]
+) -> None:
+    row = new("forged")
+    report(crud, status(row["id"], 4_000_000_000))
+    assert crud.get("/appconfigs").status_code == 200
+
+    report(crud, status(row["id"], 1, "dead-lettered", error="refused", delivered_at=EARLY))
+    found = seen(crud, row["id"])
+    assert (found["state"], found["observed_generation"]) == ("failed", 1)
+
+
+def test_a_long_error_is_kept_in_its_beginning(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("long")
+    report(crud, status(row["id"], 1, "dead-lettered", error="e" * 3_000_000, reference="r" * 10_000))
+    found = seen(crud, row["id"])
+    assert len(found["error"]) < 2_100
+    assert found["error"].endswith("(3000000 characters)")
+    assert len(found["reference"]) < 600
+
+
+def moment() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def malformed(crud: httpx.Client) -> float:
+    lines = crud.get("/metrics").text.splitlines()
+    (value,) = [line.split()[-1] for line in lines if line.startswith("rowcast_sync_statuses_malformed_total ")]
+    return float(value)

@@ -260,7 +260,6 @@ LETTER = {
     "name": None,
     "generation": None,
     "position": {"__offset": "1"},
-    "event": "garbage",
     "occurrences": 2,
     "dead_lettered_at": "2026-01-02T03:04:05.000006Z",
     "received_at": "2026-01-02T03:04:05.000007Z",
@@ -282,9 +281,15 @@ def test_dead_letters_are_read_page_by_page(sidecar: Sidecar, client: api_client
     assert sidecar.asked[0][1] == "/deadletters?limit=5&state=discarded&target=git&cursor=c"
     assert (page.total, page.next_cursor) == (9, "n")
     (letter,) = page.items
-    assert (letter.event, letter.occurrences, letter.position) == ("garbage", 2, {"__offset": "1"})
+    assert (letter.occurrences, letter.position) == (2, {"__offset": "1"})
     assert (letter.resolved_by, letter.resolution_reason) == ("ada", "a test")
     assert letter.dead_lettered_at == datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def test_an_event_is_read_with_its_letter_alone(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {**LETTER, "event": ["garbage"]})
+    assert client.letter_event(3) == ["garbage"]
+    assert sidecar.asked[0][1] == "/deadletters/3"
 
 
 def test_letters_are_replayed_and_discarded_by_their_ids(sidecar: Sidecar, client: api_client.CrudClient) -> None:

@@ -23,7 +23,6 @@ LETTER = Letter(
     name="shop",
     generation=3,
     position={"__offset": "12", "__partition": "0"},
-    event={"data": {"after": {"name": "shop"}}},
     occurrences=2,
     dead_lettered_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
@@ -36,8 +35,8 @@ def titles(at: AppTest) -> list[str]:
 @pytest.fixture
 def table() -> FakeTable:
     table = FakeTable()
-    table.refuse(LETTER)
-    table.refuse(replace(LETTER, id=2, target="git", row_id=None, name=None, reason="undecodable", event="garbage"))
+    table.refuse(LETTER, {"data": {"after": {"name": "shop"}}})
+    table.refuse(replace(LETTER, id=2, target="git", row_id=None, name=None, reason="undecodable"), "garbage")
     return table
 
 
@@ -47,6 +46,10 @@ def test_a_letter_shows_its_reason_error_row_position_and_payload(table: FakeTab
     assert plain("not-owned, 2 times") in at.expander[1].label
     assert at.expander[1].error[0].value == plain(LETTER.error)
     assert at.expander[1].caption[0].value == plain("Row 7, generation 3, offset 12, partition 0")
+    assert at.code == []
+    for toggle in ("event:1", "event:2"):
+        at.toggle(key=toggle).set_value(True)
+    run(at)
     assert '"name": "shop"' in at.expander[1].code[0].value
     assert at.expander[0].code[0].value == '"garbage"'
 
@@ -102,7 +105,7 @@ def test_a_letter_that_somebody_else_resolved_meanwhile_says_so(table: FakeTable
 
 def test_pages_go_forth_and_back(table: FakeTable) -> None:
     for number in range(3, 31):
-        table.refuse(replace(LETTER, id=number))
+        table.refuse(replace(LETTER, id=number), None)
     at = opened(table, "Dead letters")
     assert "1-20 of 30" in [caption.value for caption in at.caption]
     click(at, "Next")

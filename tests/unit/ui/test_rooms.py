@@ -207,7 +207,7 @@ def test_a_sync_that_is_down_is_said_for_its_target_alone(table: FakeTable) -> N
 
 def test_a_viewer_is_offered_no_change(table: FakeTable) -> None:
     viewers = Roles(default="viewer")
-    table.refuse(Letter(1, "open", "k8s", "not-owned", "it is theirs", 7, "shop", 3, {}, None, 1, NOW))
+    table.refuse(Letter(1, "open", "k8s", "not-owned", "it is theirs", 7, "shop", 3, {}, 1, NOW), None)
     table.operations.runs["k8s"] = TargetRuns("k8s", last=DRY)
     assert labels(opened(table, "Reconcile", viewers)) == set()
     letters = opened(table, "Dead letters", viewers)

@@ -181,7 +181,6 @@ LETTER = Letter(
     name="shop",
     generation=3,
     position={"__topic": "t", "__offset": "12"},
-    event={},
     occurrences=1,
     dead_lettered_at=datetime(2026, 1, 2, 3, 0, tzinfo=UTC),
 )

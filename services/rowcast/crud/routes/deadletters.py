@@ -9,6 +9,7 @@ from rowcast.crud import cursors, resolving
 from rowcast.crud.answers import responses
 from rowcast.crud.dead_letter_queries import CURSOR, LetterFilter
 from rowcast.crud.dead_letter_schemas import (
+    DeadLetterListed,
     DeadLetterOut,
     DeadLetterPage,
     DeadLetters,
@@ -56,8 +57,9 @@ def list_letters(
 
 @router.get("/{id}", operation_id="getDeadLetter", responses=responses(404))
 def read(id: LetterId, database: Database) -> DeadLetterOut:  # noqa: A002 - the parameter's name in the API
-    """One dead letter."""
-    return _letter(resolving.get(database, id))
+    """One dead letter, with its event."""
+    letter, event = resolving.get(database, id)
+    return DeadLetterOut.model_validate({**letter, "event": event})
 
 
 @router.post(":replay", operation_id="replayDeadLetters", responses=responses(404, 409))
@@ -81,7 +83,7 @@ def replay(
     publish: Broker,
     actor: Actor,
     wanted: ReplayIn | None = None,
-) -> DeadLetterOut:
+) -> DeadLetterListed:
     """Sends the event to its target again, past the same fence as every event: one that was overtaken changes nothing.
 
     The row's status tells what became of it; if it fails again, there is a new dead letter.
@@ -91,10 +93,10 @@ def replay(
 
 
 @router.post("/{id}:discard", operation_id="discardDeadLetter", responses=responses(404, 409))
-def discard(id: LetterId, wanted: DiscardIn, database: Database, actor: Actor) -> DeadLetterOut:  # noqa: A002
+def discard(id: LetterId, wanted: DiscardIn, database: Database, actor: Actor) -> DeadLetterListed:  # noqa: A002
     """Takes the letter off the list of open ones; who did it and why stays with it."""
     return _letter(resolving.one(lambda ids: resolving.discard(database, actor, ids, wanted.reason), id))
 
 
-def _letter(row: RowMapping) -> DeadLetterOut:
-    return DeadLetterOut.model_validate({**row, "event": resolving.event_of(row)})
+def _letter(row: RowMapping) -> DeadLetterListed:
+    return DeadLetterListed.model_validate(dict(row))
