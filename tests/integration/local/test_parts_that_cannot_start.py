@@ -51,7 +51,7 @@ def test_a_program_that_its_account_may_not_run_is_said_at_once(alone: Platform)
 
 def test_a_program_that_is_not_there_is_said_at_once(alone: Platform) -> None:
     alone.stop()
-    alone.__dict__["toolbox"] = replace(alone.toolbox, postgres=alone.state.logs)
+    alone.__dict__["toolbox"] = replace(alone.toolbox, postgres=alone.state.folder.parent)
     alone.start()
 
     with pytest.raises(PlatformError, match=r"postgres does not start: exit status 127\n(.*\n)*.*No such file"):
