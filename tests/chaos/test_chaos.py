@@ -33,6 +33,10 @@ ROUNDS = (
     ("two instances of sync-k8s",),
     ("an admission policy denies", "connector restarted"),
     ("offsets rewound", "reconciles under load"),
+    ("a webhook is down for some rows", "strangers commit odd files"),
+    ("marks of objects changed by hand", "strangers forge trailers"),
+    ("finalizers on what is deleted", "an update by a replication session"),
+    ("a policy denies in 50 KB of words", "an update with the triggers disabled"),
 )
 
 pytestmark = pytest.mark.timeout(900)
