@@ -225,5 +225,9 @@ class HistoryWitness:
             return
         if who == STRANGER:
             return
-        assert (row := marked(parsed[blob]["metadata"])), f"{path} in {commit[:10]}"
+        manifest = parsed[blob]
+        row = marked(manifest["metadata"]) if manifest else None
+        if row is None:
+            self.ledger.stale.append(f"{path} in {commit[:10]} has no marks")
+            return
         self.ledger.saw(Sighting(row[0], path, row[1], commit[:10], at))

@@ -108,9 +108,7 @@ def long_words(arena: Arena, chance: random.Random) -> Iterator[None]:
     assert not (why := wait(lambda: _denies(arena), 30)), why
     change = "UPDATE app_configs SET branch = %s WHERE name LIKE 'chaos-%%'"
     try:
-        arena.load._sql(
-            (change, (f"long-{chance.randrange(10**5)}7",)), (change, (f"long-{chance.randrange(10**5)}77",))
-        )
+        arena.load._sql(*((change, (f"long-{chance.randrange(10**5)}7",)) for _ in range(2)))
         yield
     finally:
         http.delete(f"{BINDINGS}/{POLICY}").raise_for_status()

@@ -1,4 +1,4 @@
-"""What strangers commit: YAML that is no configuration or hurts whoever reads it, and messages that speak in our name."""
+"""What strangers commit: YAML that is none of ours or hurts whoever reads it, and messages that speak in our name."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ TRAILER = re.compile(r"^(Rowcast-Row: .*?)(\d+)@(\d+).*$", re.MULTILINE)
 
 
 def bomb(levels: int = 9) -> str:
-    """Less than 500 bytes that are a billion words, once every alias is followed."""
+    """Less than 1,000 bytes that are a billion words, once every alias is followed."""
     lines = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
-    for level in range(1, levels):
-        lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, levels)]
     return "\n".join(lines) + "\n"
 
 
@@ -41,11 +40,10 @@ FOREIGN: Mapping[str, bytes] = {
     "chaos-half.yaml": b"apiVersion: rowcast.dev/v1alpha1\nkind: AppConfig\nmetadata: {labels: [a, b]}\nspec: 7\n",
     "chaos-nul.yaml": b"\x00\x01\xff",
 }
-"""Files that aren't ours, by name: they are nobody's drift, and must stay as they are until their owner takes them away."""
+"""Files that aren't ours, by name: they are no drift, and must stay as they are until their owner takes them away."""
 EDITS: Mapping[str, Callable[[str], str]] = {
-    "a key that is no text": lambda text: text.replace(
-        "spec:\n", "spec:\n  on: push\n  1: one\n  ? [a, b]\n  : c\n", 1
-    ),
+    "keys that are no text": lambda text: text.replace("spec:\n", "spec:\n  on: push\n  1: one\n", 1),
+    "a key that is a list": lambda text: text.replace("spec:\n", "spec:\n  ? [a, b]\n  : c\n", 1),
     "an alias bomb": lambda text: text + bomb(),
     "deep nesting": lambda text: text + "deep: " + "[" * 3_000 + "]" * 3_000 + "\n",
     "a generation that is no number": lambda text: _marked(text, "generation", '"\u00b2"'),
@@ -85,7 +83,14 @@ def odd_files(arena: Arena, chance: random.Random) -> Iterator[None]:
 
         _commit(clone, "Files of our own", change)
         yield
-        _commit(clone, "Away with them", lambda: [(folder / name).unlink(missing_ok=True) for name in FOREIGN])
+
+        def take_away() -> None:
+            for name, content in FOREIGN.items():
+                if not (folder / name).exists() or (folder / name).read_bytes() != content:
+                    arena.damage.append(f"a stranger's file was touched: {name}")
+                (folder / name).unlink(missing_ok=True)
+
+        _commit(clone, "Away with them", take_away)
     arena.notes.append(", ".join(edits.values()))
     arena.repairs.append(lambda arena: repairs.reconcile(arena, "git"))
 

@@ -54,10 +54,8 @@ def marked_by_hand(arena: Arena, chance: random.Random) -> Iterator[None]:
     for again in range(chance.choice((1, 2, 3))):
         if again:
             hold(chance, 0.2, 1.5)
-        items = {
-            item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in arena.cluster.list()["items"]
-        }
-        ids = {name: labels[ROW_ID] for name, labels in items.items() if ROW_ID in labels}
+        objects = [item["metadata"] for item in arena.cluster.list()["items"]]
+        ids = {each["name"]: each["labels"][ROW_ID] for each in objects if ROW_ID in (each.get("labels") or {})}
         if len(ids) < 2:
             continue
         for name, patch in marks(chance, sorted(ids), ids).items():

@@ -41,9 +41,8 @@ def untriggered(way: str) -> Doing:
                 before = {name: state for name, state in cursor.fetchall() if state in ENABLE}
                 cursor.execute("ALTER TABLE app_configs DISABLE TRIGGER USER")
                 cursor.execute(UPDATE, (branch, chosen))
-                cursor.execute(
-                    "; ".join(f"ALTER TABLE app_configs {ENABLE[how]} TRIGGER {name}" for name, how in before.items())
-                )
+                for name, how in before.items():
+                    cursor.execute(f"ALTER TABLE app_configs {ENABLE[how]} TRIGGER {name}")
             cursor.execute("COMMIT")
         yield
         arena.notes.append(f"{len(chosen)} rows past the triggers")
