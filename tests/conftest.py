@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+import leaving_out
 from rowcast_local.platform import Platform
 from world import World
 
@@ -50,6 +51,25 @@ def pytest_configure() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
     """Take the place of whatever `--dist` names."""
     return Grouped(config, log)
+
+
+def pytest_report_header() -> list[str]:
+    """What this machine hasn't, before anything runs."""
+    return [line for line in [leaving_out.header()] if line]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was left out, and why, after everything else."""
+    if lines := leaving_out.summary(terminalreporter.getreports("skipped")):
+        terminalreporter.section("left out on this machine")
+    for line in lines:
+        terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What this machine can't run is left out before a platform is started for it."""
+    leaving_out.before(item)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, ViewportSize
 from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
 from rowcast_local.provision.browser import find_browser
+from rowcast_local.provision.needs import CHROMIUM
 from world import wait_until
 
 FLAGS = (
@@ -39,7 +40,7 @@ APP = Path(__file__).parents[1] / "ui-streamlit" / "serve.py"
 def launch(playwright: Playwright) -> Browser:
     """Start the machine's Chromium."""
     program = find_browser()
-    assert program is not None, "no browser here: ./task test gets one, or apt-get install chromium"
+    assert program is not None, CHROMIUM.trouble()
     expect.set_options(timeout=PATIENCE_MS)
     return playwright.chromium.launch(executable_path=str(program), args=[*FLAGS])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import defaultdict
@@ -15,6 +16,10 @@ import httpx
 from chaos.places import RESOURCES, Cluster, Repository
 
 GENERATION, ROW_ID = "rowcast.dev/generation", "rowcast.dev/row-id"
+HAND = "chaos"
+"""The field manager of what faults change by hand."""
+STRANGER = "mallory@example.org"
+"""Who commits what faults change in the repository."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +163,25 @@ class ClusterWitness:
         place, where = metadata["name"], _version(metadata)
         if kind == "DELETED":
             self.ledger.gone(place, where, time.time())
-        elif ROW_ID in metadata.get("labels", {}):
-            row_id, generation = int(metadata["labels"][ROW_ID]), int(metadata["annotations"][GENERATION])
-            self.ledger.saw(Sighting(row_id, place, generation, where, time.time()))
+        elif not changed_by_hand(metadata) and (row := marked(metadata)):
+            self.ledger.saw(Sighting(row[0], place, row[1], where, time.time()))
+
+
+def marked(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The row and the generation that an object's marks name; None for marks that Rowcast doesn't write."""
+    row_id = (metadata.get("labels") or {}).get(ROW_ID)
+    generation = (metadata.get("annotations") or {}).get(GENERATION)
+    if not all(isinstance(mark, str) and re.fullmatch("[0-9]{1,19}", mark) for mark in (row_id, generation)):
+        return None
+    return int(str(row_id)), int(str(generation))
+
+
+def changed_by_hand(metadata: Mapping[str, Any]) -> bool:
+    """Whether the marks are as a fault has left them: what they say is nobody's word of a row."""
+    return any(
+        entry.get("manager") == HAND and "f:rowcast.dev/" in json.dumps(entry.get("fieldsV1"))
+        for entry in metadata.get("managedFields", ())
+    )
 
 
 def _version(metadata: Mapping[str, Any]) -> str:
@@ -181,27 +202,32 @@ class HistoryWitness:
         tip = self._repository.tip()
         if tip == self._seen:
             return
-        form = ("--reverse", "--first-parent", "--raw", "--no-abbrev", "--no-renames", "--format=commit %H %ct")
+        form = ("--reverse", "--first-parent", "--raw", "--no-abbrev", "--no-renames", "--format=commit %H %ct %ce")
         told = self._repository.git("log", *form, f"{self._seen}..{tip}", "--", "environments").decode()
         lines = [line for line in told.splitlines() if line]
         changed = [line.split() for line in lines if line.startswith(":")]
         parsed = self._repository.parse(blob for fields in changed if int(blob := fields[3], 16))
-        commit, at = "", 0.0
+        commit, at, who = "", 0.0, ""
         for line in lines:
             if line.startswith("commit "):
-                _, commit, seconds = line.split()
+                _, commit, seconds, who = line.split()
                 at = float(seconds)
                 self.commits += 1
             else:
-                self._file(line, parsed, commit, at)
+                self._file(line, parsed, commit, at, who)
         self._seen = tip
 
-    def _file(self, line: str, parsed: Mapping[str, Any], commit: str, at: float) -> None:
+    def _file(self, line: str, parsed: Mapping[str, Any], commit: str, at: float, who: str) -> None:
         attributes, path = line.split("\t")
         blob = attributes.split()[3]
         if not int(blob, 16):
             self.ledger.gone(path, commit[:10], at)
             return
-        metadata = parsed[blob]["metadata"]
-        row_id, generation = int(metadata["labels"][ROW_ID]), int(metadata["annotations"][GENERATION])
-        self.ledger.saw(Sighting(row_id, path, generation, commit[:10], at))
+        if who == STRANGER:
+            return
+        manifest = parsed[blob]
+        row = marked(manifest["metadata"]) if manifest else None
+        if row is None:
+            self.ledger.stale.append(f"{path} in {commit[:10]} has no marks")
+            return
+        self.ledger.saw(Sighting(row[0], path, row[1], commit[:10], at))

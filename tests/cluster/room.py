@@ -57,7 +57,7 @@ class Room:
                         if path.name.startswith(".wh."):
                             subprocess.run(["rm", "-rf", path.with_name(path.name.removeprefix(".wh."))], check=True)
                     kept = [each for each in members if not Path(each.name).name.startswith(".wh.")]
-                    layer.extractall(root, members=kept, filter="fully_trusted")
+                    extract(layer, root, kept)
         return cls(root, config)
 
     def run(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
@@ -103,6 +103,16 @@ class Room:
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         }
         return {"args": [*room, *variables, *command], "env": outside}
+
+
+def extract(archive: tarfile.TarFile, root: Path, members: Sequence[tarfile.TarInfo]) -> None:
+    """Extracts `members` of an archive that we have made ourselves, just as they are: owners, modes, absolute links.
+
+    On every Python: `extractall(filter=...)` came with 3.11.4, and the default of 3.14 changes members. A Python
+    without filters doesn't read the attribute.
+    """
+    archive.extraction_filter = lambda member, _: member
+    archive.extractall(root, members=members)
 
 
 def _file(archive: tarfile.TarFile, name: str) -> Any:

@@ -19,8 +19,8 @@ from rowcast_local.demonstration import follow
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
-from rowcast_local.provision.browser import provide_browser
 from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
+from rowcast_local.provision.needs import refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 from rowcast_local.provision.tools import tool
@@ -105,8 +105,15 @@ def get(
         wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
         for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
-        if tools:
-            console.print(f"  {provide_browser(progress)}")
+
+
+@app.command()
+def needs() -> None:
+    """Says first what the tests want of this machine and it hasn't; with CI set that is an error."""
+    console = Console(stderr=True, highlight=False)
+    with Progress(console) as progress:
+        if line := refuse_or_say(settle_needs(progress)):
+            console.print(line, soft_wrap=True)
 
 
 @app.command(name="tool")

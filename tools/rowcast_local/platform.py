@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from rowcast_local.accounts import substitute_folder
 from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE, Blueprint
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
+from rowcast_local.failures import Ends, account
 from rowcast_local.part import Part
 from rowcast_local.parts.cluster_objects import apply_all, apply_cluster_objects
 from rowcast_local.parts.kafka import KafkaStorageError
@@ -25,7 +26,7 @@ from rowcast_local.program import Program
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import Toolbox, provide
 from rowcast_local.set_settings import Settings, load_settings
-from rowcast_local.supervise import Supervisor
+from rowcast_local.supervise import ProcessState, Supervisor
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -139,18 +140,29 @@ class Platform:
             shutil.rmtree(folder, ignore_errors=True)
 
     def wait_ready(self, seconds: float = READY_SECONDS, names: Collection[str] | None = None) -> None:
-        """Returns when every part (or those of `names`) is ready. Raises PlatformError with what isn't, in time."""
+        """Returns when every part (or those of `names`) is ready.
+
+        Raises PlatformError at once for a part that can't start, and with what isn't ready in time; with the last
+        lines of their logs.
+        """
         wanted = self.parts if names is None else {name: self.parts[name] for name in names}
         deadline = time.monotonic() + seconds
         pending = dict(wanted)
+        # What ended before is not held against a part that was started again; a platform's own start is all new.
+        ends = Ends(self.supervisor.states() if names is not None else {}, self.supervisor.last_end)
         for name in pending:
             self._progress.start(name)
         while pending:
-            for name in [name for name, part in pending.items() if self._is_ready(part)]:
+            processes = self.supervisor.states()
+            for name in [name for name, part in pending.items() if self._is_ready(part, processes.get(name))]:
                 del pending[name]
                 self._progress.finish(name)
+            for name, part in pending.items():
+                if why := ends.saw(part, processes.get(name), pending):
+                    self._progress.fail(name)
+                    raise PlatformError(account(name, why, self._log(name)))
             if pending and time.monotonic() > deadline:
-                raise PlatformError(f"not ready within {seconds:.0f} s: {', '.join(pending)}")
+                raise PlatformError(self._unready(pending, seconds))
             if pending and not self.running:
                 raise PlatformError(f"the supervisor has ended; see {self.state.logs}")
             time.sleep(POLL_SECONDS if pending else 0)
@@ -196,8 +208,18 @@ class Platform:
             for done in [pool.submit(_prepare, part) for part in self.parts.values()]:
                 done.result()
 
-    def _is_ready(self, part: Part) -> bool:
-        if not part.ready():
+    def _log(self, name: str) -> Path:
+        return self.state.logs / f"{name}.log"
+
+    def _unready(self, pending: Mapping[str, Part], seconds: float) -> str:
+        """The parts that aren't ready, and the last lines of those that wait for no other."""
+        first = [name for name, part in pending.items() if not any(need in pending for need in part.needs)]
+        said = "".join(f"\n{account(name, 'it runs, and is not ready', self._log(name))}" for name in first)
+        return f"not ready within {seconds:.0f} s: {', '.join(pending)}{said}"
+
+    def _is_ready(self, part: Part, process: ProcessState | None) -> bool:
+        # At its port somebody else may answer.
+        if not part.ready() or (not part.program.once and (process is None or process.pid is None)):
             return False
         if part.name == "kube-apiserver":
             return self._apply_cluster_objects()

@@ -1,6 +1,7 @@
 """Runs programs under supervisord: starts them all, starts them again when they end, keeps their output."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,13 +31,18 @@ class SupervisorError(LocalError):
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What supervisord says of one program: its state's name, since when (Unix seconds), and its process, if any."""
+    """What supervisord says of one program: its state's name, since when (Unix seconds), and its process, if any.
+
+    `exit_code` is that of its last end: -1 for a signal, 0 also for an end within its first second. `ended` is when
+    that was (Unix seconds), 0 if it never was.
+    """
 
     name: str
     state: str
     since: float
     pid: int | None
     exit_code: int
+    ended: float = 0.0
 
 
 class Supervisor:
@@ -100,6 +106,15 @@ class Supervisor:
             return {}
         return {info["name"]: _process_state(info) for info in found}
 
+    def last_end(self, name: str) -> str:
+        """How a program ended last, as its log has it: "exit status 1", "terminated by SIGKILL"; empty for never.
+
+        What it answers has no exit status for a program that ended within its first second.
+        """
+        log = (self._state.logs / "supervisord.log").read_text(errors="replace")
+        ends = re.findall(rf"exited: {re.escape(name)} \((.*?); (?:not )?expected\)", log)
+        return ends[-1] if ends else ""
+
     def start_program(self, name: str) -> None:
         """Starts one program that was stopped; it is no error if it runs. Raises KeyError for an unknown one."""
         self._call("startProcess", name, False, fine=ALREADY_STARTED)
@@ -133,7 +148,8 @@ class Supervisor:
 
 def _process_state(info: dict[str, Any]) -> ProcessState:
     since = info["stop"] if info["statename"] in ("EXITED", "FATAL", "STOPPED") else info["start"]
-    return ProcessState(info["name"], info["statename"], float(since), info["pid"] or None, info["exitstatus"])
+    ended = float(info["stop"])
+    return ProcessState(info["name"], info["statename"], float(since), info["pid"] or None, info["exitstatus"], ended)
 
 
 def _alive(pid: int) -> bool:

@@ -17,6 +17,8 @@ PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.1
 GONE = 75
 """Exit code (sysexits' TEMPFAIL) if the supervisor ended before the program began."""
+CANNOT_RUN, NOT_THERE = 126, 127
+"""Exit codes, as a shell has them, if the program can't be run for its account, or isn't there: no retry helps."""
 
 
 def main() -> None:
@@ -29,7 +31,10 @@ def main() -> None:
     die_with_parent()
     for port in spec["awaits"]:
         await_port(port)
-    os.chdir(spec["directory"])
+    try:
+        os.chdir(spec["directory"])
+    except OSError as error:
+        sys.exit(refused(spec, f"in {spec['directory']}", error))
     environment = {**os.environ, **spec["environment"]}
     if spec["user"]:
         environment |= become(spec["user"])
@@ -37,7 +42,17 @@ def main() -> None:
     if os.getppid() != parent:
         sys.exit(GONE)
     command = spec["command"]
-    os.execvpe(command[0], command, environment)
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        sys.exit(refused(spec, "", error))
+
+
+def refused(spec: Any, where: str, error: OSError) -> int:
+    """Says in a line why the program can't be run, in the program's own log; returns the exit code."""
+    words = ("cannot run", spec["command"][0], where, f"as {spec['user']}" if spec["user"] else "")
+    print(f"{' '.join(filter(None, words))}: {error.strerror}", file=sys.stderr, flush=True)
+    return NOT_THERE if isinstance(error, FileNotFoundError) else CANNOT_RUN
 
 
 def await_port(port: int) -> None:

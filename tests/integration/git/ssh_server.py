@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from leaving_out import require
 from rowcast_local.ports import HOST, free_ports
-from rowcast_local.provision.debian import provide, search_path
-from rowcast_local.provision.progress import Progress
+from rowcast_local.provision.needs import SSHD
 from world import wait_until
 
 _CONFIGURATION = """\
@@ -74,11 +73,7 @@ def make_key(private: Path) -> str:
 
 
 def _program() -> str:
-    with Progress() as progress:
-        provide(progress, {"sshd": "openssh-server"})
+    require(SSHD)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    found = shutil.which("sshd", path=search_path())
-    if found is None:
-        raise FileNotFoundError("sshd")
-    return str(Path(found).absolute())
+    return str(SSHD.find())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,10 +13,12 @@ import pytest
 
 from contract.targets.places import Git, commit_and_push, git
 from contract.targets.rows import deleted, saved
+from leaving_out import require
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
 from rowcast.sync.targets.git import GitTarget
+from rowcast_local.provision.needs import GPG
 
 pytestmark = pytest.mark.anyio
 
@@ -71,8 +72,7 @@ def gpg_key(folder: Path, home: Path) -> Key:
 def key(request: pytest.FixtureRequest, tmp_path: Path) -> Key:
     if request.param == "ssh":
         return ssh_key(tmp_path)
-    if shutil.which("gpg") is None:
-        pytest.skip("no gpg here")
+    require(GPG)
     return gpg_key(tmp_path, request.getfixturevalue("gpg_home"))
 
 
