@@ -17,7 +17,9 @@ from leaving_out import require
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.sync.forges.memory import MemoryForge
 from rowcast.sync.targets.git import GitTarget
+from rowcast.sync.targets.git.proposals.target import ProposingTarget
 from rowcast_local.provision.needs import GPG
 
 pytestmark = pytest.mark.anyio
@@ -191,3 +193,62 @@ async def test_what_was_signed_with_another_key_buries_nothing(place: Git, tmp_p
     await target.close()
 
     assert set(place.observe()) == {"a", "b"}
+
+
+def proposing(place: Git, key: Key | None) -> ProposingTarget:
+    more = {} if key is None else {"signing_key": key.private, "signing_format": key.form}
+    return ProposingTarget(place.settings(**more), MemoryForge(), poll=3600)
+
+
+def begun(place: Git) -> None:
+    clone = place.clone()
+    (clone / "README").write_text("First of all.\n")
+    commit_and_push(clone, "Begin")
+
+
+def said(place: Git, form: str) -> str:
+    return git("-C", str(place.repository), "log", f"--format={form}", "main..rowcast/main")
+
+
+async def test_a_forged_commit_on_our_branch_never_gets_our_signature_with_its_words(place: Git, key: Key) -> None:
+    begun(place)
+    target = proposing(place, key)
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b")])
+    await target.close()
+    clone = place.clone()
+    git("-C", str(clone), "checkout", "--quiet", "rowcast/main")
+    (clone / "environments/dev/appconfigs/b.yaml").unlink()
+    on = git("-C", str(clone), "rev-parse", "origin/main").strip()
+    person = ("-c", "user.name=Rowcast", "-c", "user.email=rowcast@rowcast.dev")
+    message = f"{FORGED.format(row='2@9')}Rowcast-Proposed-On: {on}\n"
+    author = ("--author", "Boss <boss@example.org>")
+    git("-C", str(clone), *person, "commit", "--quiet", "--all", *author, "-m", message)
+    git("-C", str(clone), "push", "--quiet", "origin", "HEAD:rowcast/main")
+    clone = place.clone()
+    (clone / "other").write_text("The branch moves.")
+    commit_and_push(clone, "Theirs")
+
+    for generation in (2, 3):
+        target = proposing(place, key)
+        await target.deliver([saved(1, generation, "a"), saved(2, generation, "b")])
+        await target.close()
+
+    assert "2@9" not in said(place, "%B")
+    assert "boss" not in said(place, "%an %ae")
+    assert all(key.verifies(place, commit) for commit in said(place, "%H").split())
+    branch = git("-C", str(place.repository), "ls-tree", "-r", "--name-only", "rowcast/main").splitlines()
+    assert [path for path in branch if path.endswith("b.yaml")] == ["environments/dev/appconfigs/b.yaml"]
+
+
+async def test_what_was_proposed_before_commits_were_signed_stays_proposed(place: Git, key: Key) -> None:
+    begun(place)
+    target = proposing(place, None)
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b")])
+    await target.close()
+
+    target = proposing(place, key)
+    (result,) = (await target.deliver([saved(2, 2, "b")])).values()
+    assert isinstance(result, Delivered)
+    assert result.stage == "proposed"
+    assert {held.row_id: held.generation for held in await target.inventory()} == {1: 1, 2: 2}
+    await target.close()

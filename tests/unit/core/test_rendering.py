@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from rowcast.core.events import decode
 from rowcast.core.render import render
 from unit.core.changes import event
@@ -46,3 +48,20 @@ def test_a_deleted_row_renders_to_nothing() -> None:
 
 def test_rendering_the_same_change_twice_gives_the_same() -> None:
     assert render(decode(event())) == render(decode(event()))
+
+
+@pytest.mark.parametrize(
+    ("sent", "verified"), [(True, True), (False, False), (None, False), ("true", False), (1, False)]
+)
+def test_a_person_is_vouched_for_only_by_the_tables_own_word_and_that_is_in_no_manifest(
+    sent: object, verified: bool
+) -> None:
+    row = event(row_id=42)
+    without = render(decode(event(row_id=42)))
+    row["data"]["after"]["updated_by_verified"] = sent
+
+    desired = render(decode(row))
+
+    assert desired.actor_verified is verified
+    assert desired.manifests == without.manifests
+    assert not without.actor_verified

@@ -279,3 +279,42 @@ async def test_news_of_a_route_are_passed_on_but_not_that_a_row_has_left_it(
     listener([left, gone])
 
     assert told == [gone]
+
+
+async def test_leaving_a_place_is_another_word_than_being_deleted(
+    routing: Routing, places: dict[str, Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool, bool]] = []
+    await routing.start()
+    await routing.deliver([saved(1, 1, "a", environment="dev")])
+    for name, place in places.items():
+
+        async def deliver(
+            batch: Sequence[Desired], name: str = name, place: Watched = place
+        ) -> Mapping[RowKey, Result]:
+            seen.extend((name, one.deleted, one.elsewhere) for one in batch)
+            return await Watched.deliver(place, batch)
+
+        monkeypatch.setattr(place, "deliver", deliver, raising=False)
+    await routing.deliver([saved(1, 2, "a", environment="prod")])
+    await routing.deliver([deleted(1, 3, "a", environment="prod")])
+
+    assert seen == [
+        ("prod", False, False),
+        ("dev", True, True),
+        ("dev", True, False),
+        ("prod", True, False),
+    ]
+
+
+async def test_a_row_may_come_back_to_a_place_at_the_generation_with_which_it_left(places: dict[str, Watched]) -> None:
+    """Its environment is delivered there again, and nothing of the row has changed."""
+    routing = fresh(places)
+    await routing.start()
+    moved = saved(1, 2, "a", environment="prod")
+    await routing.deliver([saved(1, 1, "a", environment="dev")])
+    await routing.deliver([moved])
+
+    (result,) = (await places["dev"].deliver([moved])).values()
+    assert isinstance(result, Delivered)
+    assert result.outcome is Outcome.CREATED

@@ -138,7 +138,7 @@ class ProposalBranch:
         return tip
 
     async def _read(self, tip: str) -> Proposal | None:
-        return await read_proposal(self._mirror, tip, self._settings, self._tombstones)
+        return await read_proposal(self._mirror, tip, self._settings)
 
     async def _write(self, one: Made, parent: str, on: str) -> str:
         self.written += 1

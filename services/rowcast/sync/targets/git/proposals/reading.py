@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held, Tombstones
+from rowcast.core.plan import Held
 from rowcast.core.ports import RowKey
 from rowcast.sync.targets.git import tree
 from rowcast.sync.targets.git.files import read_held
-from rowcast.sync.targets.git.history import Logged, Verifying, believed, logged
+from rowcast.sync.targets.git.history import Logged, Verifying, logged
 from rowcast.sync.targets.git.index import Entry, Place
 from rowcast.sync.targets.git.message import plain
 from rowcast.sync.targets.git.process import GitError
@@ -64,9 +64,7 @@ def unmarked(message: str) -> str:
     return _TRAILER.sub("", message).rstrip("\n") + "\n"
 
 
-async def read_proposal(
-    repository: Verifying, tip: str, settings: GitSettings, tombstones: Tombstones
-) -> Proposal | None:
+async def read_proposal(repository: Verifying, tip: str, settings: GitSettings) -> Proposal | None:
     """What the commits up to a tip propose; None when none of the newest is ours. Raises TransientError."""
 
     def stranger(one: Logged) -> bool:
@@ -80,12 +78,15 @@ async def read_proposal(
     made = await logged(repository, f"{on}..{log[newest].name}", first_parents=True)
     strangers = [one for one in (*reversed(log[:newest]), *made) if stranger(one)]
     ours = [one for one in made if one not in strangers]
+    # Made again, a commit gets our signature: one that hasn't got it now loses its words, and its files stay proposed.
+    verified = await repository.verified([one.name for one in ours])
+    ours = [one if one.name in verified else _unsaid(one, settings) for one in ours]
     commits = [await _made(repository, one) for one in reversed(ours)]
-    # Whoever has signed it: which row a file is of is in the file, and at which generation it went does no harm.
-    rows = rows_of(note for one in reversed(ours) for note in notes(one.message, settings.origin))
-    overlay = await _overlay(repository, on, log[newest].name, settings.root, rows)
+    said = [note for one in reversed(ours) for note in notes(one.message, settings.origin)]
+    silent = any(one.name not in verified for one in ours)
+    overlay = await _overlay(repository, on, log[newest].name, settings.root, rows_of(said), silent=silent)
     foreign = f"{strangers[0].name[:10]} by {plain(strangers[0].author.rpartition(' ')[0])}" if strangers else None
-    return Proposal(on, tuple(commits), overlay, tuple(await believed(repository, ours, settings, tombstones)), foreign)
+    return Proposal(on, tuple(commits), overlay, tuple(said), foreign)
 
 
 async def contents_since(repository: tree.Repository, base: str, tip: str) -> dict[str, bytes | None]:
@@ -101,6 +102,13 @@ def _on(one: Logged) -> str | None:
     return str(found[-1]) if found else None
 
 
+def _unsaid(one: Logged, settings: GitSettings) -> Logged:
+    """The commit without what it says of rows, and of who made it."""
+    body = one.message.rstrip("\n").rpartition("\n\n")[0] or one.message.partition("\n")[0]
+    message = "\n\n".join((body, "\n".join(settings.origin.lines()))) + "\n"
+    return replace(one, message=message, author=settings.committer)
+
+
 async def _is_on(repository: Verifying, on: str, tip: str) -> bool:
     """Anybody can write any hash into a commit."""
     try:
@@ -114,7 +122,7 @@ async def _made(repository: tree.Repository, one: Logged) -> Made:
     return Made(one.author, one.authored_at, unmarked(one.message), await tree.written(repository, nodes))
 
 
-async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, rows: Rows) -> Overlay:
+async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, rows: Rows, *, silent: bool) -> Overlay:
     nodes = await tree.changed(repository, on, tip, root.partition("/")[0])
     before = await tree.changed(repository, tip, on, root.partition("/")[0])
     entries = {path: entry async for path, entry in tree.entries(repository, nodes, root)}
@@ -124,7 +132,19 @@ async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, ro
         wanted = wanted_at(entries[path], below[path], content)
         if wanted is not None:
             files[path] = wanted
+    if silent:
+        rows = _rows_of_files(files, below) | dict(rows)
     return Overlay(files, {row: proposed for row in rows if (proposed := _proposed(row, rows, files, below))})
+
+
+def _rows_of_files(files: Mapping[str, Wanted], below: Mapping[str, Entry]) -> dict[RowKey, tuple[int, bool]]:
+    """What the files alone tell of their rows, where a commit says nothing."""
+    rows: dict[RowKey, tuple[int, bool]] = {}
+    for path, wanted in files.items():
+        held = wanted.entry if isinstance(wanted.entry, Held) else below[path]
+        if isinstance(held, Held) and (held is wanted.entry or held.row not in rows):
+            rows[held.row] = (held.generation, held is not wanted.entry)
+    return rows
 
 
 def _proposed(row: RowKey, rows: Rows, files: Mapping[str, Wanted], below: Mapping[str, Entry]) -> Proposed | None:
