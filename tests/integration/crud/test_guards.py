@@ -454,6 +454,18 @@ EVERYTHING = "SELECT jsonb_agg(to_jsonb(row) ORDER BY id) FROM app_configs AS ro
 HISTORY = "SELECT jsonb_agg(to_jsonb(row) ORDER BY id) FROM app_config_history AS row"
 
 
+def test_data_that_would_begin_anew_at_generation_one_is_not_restored(
+    new: Callable[..., Row], migrated_url: str, dump: Callable[..., str], empty: str
+) -> None:
+    new("not-anew")
+    url = make_url(migrated_url).set(database=empty).render_as_string(hide_password=False)
+    migrate(make_settings(url))
+    data = dump("pg_dump", "--data-only", "-T", "alembic_version", "-T", "rowcast_heartbeat")
+
+    with pytest.raises(AssertionError, match="was used before: ids are used once"):
+        dump("psql", "--set=ON_ERROR_STOP=1", "--single-transaction", "-q", text=data, database=empty)
+
+
 @pytest.mark.parametrize("only", ["all", "data"])
 def test_a_dump_is_restored_as_it_was(
     sql: sa.Connection, new: Callable[..., Row], migrated_url: str, dump: Callable[..., str], empty: str, only: str
