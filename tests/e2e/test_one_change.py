@@ -91,6 +91,9 @@ def test_two_rows_that_swap_names_in_one_transaction_end_swapped(world: World) -
     world.settled()
 
     assert (world.cluster()["left"][0], world.cluster()["right"][0]) == (right["id"], left["id"])
+    with world.clone() as folder:
+        command = ["git", "log", "--format=%s", "--", "environments/dev/appconfigs/swapping.yaml"]
+        assert subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout == ""
 
 
 def test_a_name_that_is_deleted_and_created_again_belongs_to_the_new_row(world: World) -> None:

@@ -14,10 +14,13 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
+from rowcast.crud import migrations
 from rowcast.crud.migrations.migrate import migrate
 
 from .serving import make_settings
@@ -362,10 +365,64 @@ def test_who_only_writes_rows_verifies_nobody(migrated_url: str, sql: sa.Connect
     try:
         url = make_url(migrated_url).set(username=role, password="w").render_as_string(hide_password=False)
         change(url, row["id"], actor="ada", actor_verified="on")
+        inserted = f"{INSERT} VALUES ('by-a-writer-too', '{URL}', 'dev')"
+        together(url, inserted, "DELETE FROM app_configs WHERE name = 'by-a-writer-too'")
         assert (row_of(sql, row["id"])["updated_by"], row_of(sql, row["id"])["updated_by_verified"]) == ("ada", False)
     finally:
         run(sql, f"DROP OWNED BY {role}")
         run(sql, f"DROP ROLE {role}")
+
+
+# The version before.
+
+
+def test_rows_of_the_version_before_are_kept_and_go_on(migrated_url: str, empty: str) -> None:
+    url = make_url(migrated_url).set(database=empty).render_as_string(hide_password=False)
+    insert = f"{INSERT} VALUES ('before-{{}}', '{URL}', 'dev')"
+    with transaction(url) as connection:
+        to_level(connection, "0006")
+        run(connection, "SELECT set_config('rowcast.actor', :who, true)", who="eve\u2028")
+        run(connection, insert.format(1))
+        run(connection, insert.format(2))
+    migrate(make_settings(url))
+
+    together(url, "UPDATE app_configs SET branch = branch", "UPDATE app_configs SET branch = 'b' WHERE id = 1")
+    with transaction(url) as connection:
+        run(connection, "DELETE FROM app_configs WHERE id = 2")
+        rows = run(connection, "SELECT id, generation, updated_by_verified FROM app_configs").all()
+        assert rows == [(1, 2, False)]
+        assert run(connection, f"{insert.format(3)} RETURNING id").scalar_one() == 3
+
+
+def test_the_schema_goes_back_to_the_version_before(migrated_url: str, empty: str) -> None:
+    url = make_url(migrated_url).set(database=empty).render_as_string(hide_password=False)
+    with transaction(url) as connection:
+        to_level(connection, "0006")
+        before = run(connection, CATALOGUE).all()
+        to_level(connection, "head")
+        to_level(connection, "-1")
+        assert run(connection, CATALOGUE).all() == before
+    migrate(make_settings(url))
+
+
+CATALOGUE = """
+SELECT 'function' AS kind, proname AS name, prosrc AS text FROM pg_proc WHERE proname LIKE 'rowcast%'
+UNION ALL SELECT 'trigger', tgname, concat(pg_get_triggerdef(oid), tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE conrelid = to_regclass('app_configs')
+UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'column', table_name || column_name, data_type FROM information_schema.columns
+    WHERE table_schema = 'public'
+ORDER BY 1, 2, 3
+"""
+
+
+def to_level(connection: sa.Connection, level: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    (command.downgrade if level == "-1" else command.upgrade)(config, level)
 
 
 # Dumps.
@@ -395,6 +452,18 @@ def empty(sql: sa.Connection) -> Iterator[str]:
 
 EVERYTHING = "SELECT jsonb_agg(to_jsonb(row) ORDER BY id) FROM app_configs AS row"
 HISTORY = "SELECT jsonb_agg(to_jsonb(row) ORDER BY id) FROM app_config_history AS row"
+
+
+def test_data_that_would_begin_anew_at_generation_one_is_not_restored(
+    new: Callable[..., Row], migrated_url: str, dump: Callable[..., str], empty: str
+) -> None:
+    new("not-anew")
+    url = make_url(migrated_url).set(database=empty).render_as_string(hide_password=False)
+    migrate(make_settings(url))
+    data = dump("pg_dump", "--data-only", "-T", "alembic_version", "-T", "rowcast_heartbeat")
+
+    with pytest.raises(AssertionError, match="was used before: ids are used once"):
+        dump("psql", "--set=ON_ERROR_STOP=1", "--single-transaction", "-q", text=data, database=empty)
 
 
 @pytest.mark.parametrize("only", ["all", "data"])

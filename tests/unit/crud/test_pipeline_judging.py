@@ -12,7 +12,7 @@ import pytest
 from rowcast.core.connector import Status, TaskStatus
 from rowcast.crud.pipeline.advice import Advice, page
 from rowcast.crud.pipeline.connect import ConnectFacts
-from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Rows, Waiting
+from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Guards, Rows, Waiting
 from rowcast.crud.pipeline.judging import capture, delivery, engine, table
 from rowcast.crud.pipeline.judging.verdict import Verdict
 from rowcast.crud.pipeline.stations import Station, overall
@@ -66,6 +66,33 @@ def connector(
 )
 def test_a_slot(changed: dict[str, Any], state: str, advice: Advice | None) -> None:
     verdict = slot(**changed)
+    assert (verdict.state, verdict.advice) == (state, advice)
+
+
+def guarded(**guards: Any) -> DatabaseFacts:
+    rows = Rows(0, 0, 0, {}, {}, Waiting())
+    slot = {"present": True, "wal_status": "reserved", "active": False, "lsn": 1, "lag_bytes": 1, "beat_at": NOW}
+    return DatabaseFacts(NOW, slot | {"mark_confirmed": True}, rows, {}, guards=Guards(**guards))
+
+
+def test_a_broken_publication_comes_before_a_slot_that_nobody_reads() -> None:
+    verdict = capture.slot(guarded(publication=["there is no publication rowcast"]), None)
+    assert (verdict.state, verdict.advice) == ("down", Advice.CAPTURE_SETUP)
+    assert "there is no publication rowcast" in str(verdict.message)
+    assert capture.slot(guarded(), None).advice == Advice.SLOT_BEHIND
+
+
+@pytest.mark.parametrize(
+    ("guards", "state", "advice"),
+    [
+        ({}, "ok", None),
+        ({"triggers": ["trigger app_configs_before is disabled"]}, "degraded", Advice.CAPTURE_SETUP),
+        ({"login": "rowcast", "excess": ["owns the table"]}, "degraded", Advice.TOO_MANY_RIGHTS),
+        ({"triggers": ["t"], "login": "rowcast", "excess": ["owns the table"]}, "degraded", Advice.CAPTURE_SETUP),
+    ],
+)
+def test_a_database_that_answers(guards: dict[str, Any], state: str, advice: Advice | None) -> None:
+    verdict = capture.database(guarded(**guards))
     assert (verdict.state, verdict.advice) == (state, advice)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 PUBLICATION = "rowcast"
 TABLES = ("app_configs", "rowcast_heartbeat")
@@ -60,7 +60,7 @@ def publication_faults(connection: Connection) -> list[str]:
     return faults + [fault for table in TABLES for fault in _membership(table, by_name.get(table))]
 
 
-def _membership(table: str, member: Mapping[str, bool] | None) -> Sequence[str]:
+def _membership(table: str, member: RowMapping | None) -> Sequence[str]:
     if member is None:
         return [f"publication {PUBLICATION} leaves out {table}"]
     words = {"filtered": "a row filter", "listed": "a column list"}

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 from rowcast.core.errors import TransientError
 from rowcast.crud.database import log_in_with, translated
 from rowcast.crud.migrations.capture import put_right
-from rowcast.crud.migrations.roles import RoleError, ensure_role, replication_role, serving_role
+from rowcast.crud.migrations.roles import RoleError, check_owner, ensure_role, replication_role, serving_role
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.logging import get_logger
 
@@ -24,7 +24,7 @@ def migrate(settings: CrudSettings) -> None:
     """Runs all migrations that are missing; several processes may call it at once, one does the work.
 
     A database that a newer version has migrated is left as it is. Raises TransientError if the database doesn't answer,
-    RoleError if a role can't be made.
+    RoleError if a role can't be made, or the login is not the owner's.
     """
     log = get_logger("rowcast.crud.migrate")
     connect_args = {"connect_timeout": settings.database_connect_seconds, "application_name": "rowcast-migrate"}
@@ -35,6 +35,7 @@ def migrate(settings: CrudSettings) -> None:
         # Held by a session of its own: a migration may end its transaction, as for CREATE INDEX CONCURRENTLY.
         lock.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
         with engine.connect() as connection:
+            check_owner(connection)
             before = current_level(connection)
             connection.rollback()
             if _is_newer(before):

@@ -81,6 +81,22 @@ def ensure_role(connection: Connection, role: Role, password: SecretStr | None) 
         connection.exec_driver_sql(f"GRANT {rights} ON public.{table} TO {role.name}")
 
 
+_OWNER = text("""
+SELECT session_user AS login, pg_get_userbyid(relowner) AS owner FROM pg_class
+WHERE oid = to_regclass('public.app_configs') AND NOT pg_has_role(session_user, relowner, 'MEMBER')
+""")
+
+
+def check_owner(connection: Connection) -> None:
+    """Raises RoleError if another role made the tables."""
+    other = connection.execute(_OWNER).mappings().one_or_none()
+    if other is not None:
+        raise RoleError(
+            f"{other['login']} can't migrate: the tables are {other['owner']}'s."
+            " Name the owner's access by ROWCAST_OWNER_URL, or by ROWCAST_DATABASE_URL of rowcast crud migrate"
+        )
+
+
 def _creation(role: Role) -> str:
     # Roles belong to the whole server: a migration of another database may create it at the same moment.
     return f"""
