@@ -137,3 +137,23 @@ def test_a_login_that_may_not_create_the_role_says_what_a_dba_should_run(sql: sa
             ensure_role(connection, replication_role(role), SecretStr("x"))
         with pytest.raises(RoleError, match="ALTER ROLE rowcast_replication"):
             migrate(make_settings(owner, replication_password="x"))
+
+
+def test_replicating_reads_what_its_grants_do_not_let_it_read(local_server: Postgres) -> None:
+    """What PostgreSQL can't limit, as decision 22 says: if this fails one day, that page is to be mended."""
+    with psycopg2.connect(
+        host="127.0.0.1",
+        port=local_server.port,
+        dbname="rowcast",
+        user=REPLICATION,
+        password=local_server.credentials.replication,
+    ) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_create_logical_replication_slot('curious', 'test_decoding', true)")
+            with psycopg2.connect(local_server.url) as owner, owner.cursor() as writer:
+                writer.execute(
+                    "INSERT INTO app_configs (name, repository_url, environment) VALUES ('seen', 'https://x/y', 'dev')"
+                )
+            cursor.execute("SELECT data FROM pg_logical_slot_peek_changes('curious', NULL, NULL)")
+            assert any("app_config_history" in data for (data,) in cursor.fetchall())
