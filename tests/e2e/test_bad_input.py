@@ -127,6 +127,20 @@ def test_events_that_are_too_large_to_be_kept_whole_hold_up_nobody(platform: Pla
     assert letter["position"]["__topic"] == CHANGES
 
 
+@pytest.mark.parametrize("route", ["/events/sync-status", "/events/dead-letters"])
+def test_what_the_broker_brings_nobody_else_can_bring_through_a_sidecar(world: World, route: str) -> None:
+    """The dashboard's may invoke crud, and whatever it sends says so."""
+    row = world.create("bad-forged")
+    synced(world, row)
+    forged = {"row_id": row["id"], "generation": 1, "outcome": "dead-lettered", "error": "forged"}
+    data = {"target": "k8s", "statuses": [{**forged, "delivered_at": "2026-11-28T00:00:00Z"}]}
+
+    with world.api() as api:
+        answer = api.post(route, json={"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": data})
+
+    assert answer.status_code == 403, answer.text
+
+
 @contextmanager
 def policy(world: World, expression: str) -> Iterator[None]:
     apply = ["kubectl", "apply", "-f", "-"]

@@ -1,4 +1,7 @@
-"""Only the sidecar may call: Dapr sends `APP_API_TOKEN` as header `dapr-api-token`."""
+"""Only the sidecar may call: Dapr sends `APP_API_TOKEN` as header `dapr-api-token`.
+
+And only the broker brings events: what another application has its sidecar invoke says so in a header of the sidecar's.
+"""
 
 import hmac
 
@@ -6,9 +9,11 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rowcast.runtime.problems import problem
+from rowcast.runtime.problems import EVENTS_PREFIX, problem
 
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, no secret
+CALLER_HEADER = "dapr-caller-app-id"
+"""Dapr's service invocation sets it, whatever the caller has sent (dapr/dapr, pkg/messaging)."""
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -28,6 +33,9 @@ class ApiTokenMiddleware:
             response = problem(401, "the request carries no valid API token", headers={"www-authenticate": "dapr"})
             await response(scope, receive, send)
             return
+        if scope["type"] == "http" and _is_forged_event(scope):
+            await problem(403, "events come from the broker, and from nobody else")(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     def _allowed(self, scope: Scope) -> bool:
@@ -35,3 +43,8 @@ class ApiTokenMiddleware:
             return True
         given = Headers(scope=scope).get(TOKEN_HEADER, "")
         return hmac.compare_digest(given.encode(), self._token)
+
+
+def _is_forged_event(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.startswith(EVENTS_PREFIX) and CALLER_HEADER in Headers(scope=scope)

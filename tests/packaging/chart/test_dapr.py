@@ -20,6 +20,15 @@ def test_only_crud_is_called_and_by_nobody_but_those_named() -> None:
     assert {policy["namespace"] for policy in access["policies"]} == {"rowcast"}
 
 
+def test_nobody_calls_what_is_for_the_broker() -> None:
+    policies = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
+
+    for policy in policies:
+        if policy["defaultAction"] == "allow":
+            denied = {one["name"]: (one["httpVerb"], one["action"]) for one in policy["operations"]}
+            assert denied == dict.fromkeys(("/events/*", "/dapr/*"), (["*"], "deny"))
+
+
 def test_sync_may_read_the_table_and_nothing_else() -> None:
     policies = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
 

@@ -12,6 +12,7 @@ from rowcast_local.assembly import Blueprint
 from rowcast_local.credentials import Credentials
 from rowcast_local.jvm import ClassPath
 from rowcast_local.parts.argocd_objects import application
+from rowcast_local.parts.argocd_objects import project as projects
 from rowcast_local.parts.flux_objects import git_repository, kustomization
 from rowcast_local.paths import State
 from rowcast_local.ports import DEFAULT_PORTS
@@ -74,6 +75,36 @@ def test_argo_cd_reads_from_another_namespace_by_the_included_servers_whole_name
     assert source["repoURL"] == "http://rowcast-git-server.rowcast:8080/rowcast.git"
 
 
+def test_nothing_but_our_resources_gets_through_argo_cd() -> None:
+    manifests = render(values=CI / "git-argocd-values.yaml")
+    project, application_ = one(manifests, "AppProject", "rowcast"), one(manifests, "Application", "rowcast")
+
+    assert project["metadata"]["namespace"] == application_["metadata"]["namespace"]
+    assert application_["spec"]["project"] == "rowcast"
+    assert project["spec"]["sourceRepos"] == [application_["spec"]["source"]["repoURL"]]
+    assert project["spec"]["destinations"] == [application_["spec"]["destination"]]
+    assert project["spec"]["clusterResourceWhitelist"] == []
+    assert project["spec"]["namespaceResourceWhitelist"] == [{"group": "rowcast.dev", "kind": "AppConfig"}]
+    assert project["spec"].keys() == projects(_local("argocd").argocd)["spec"].keys()
+
+
+def test_a_project_of_ones_own_is_left_to_its_owner() -> None:
+    manifests = render("global.gitops.argocd.project=platform", values=CI / "git-argocd-values.yaml")
+
+    assert one(manifests, "Application", "rowcast")["spec"]["project"] == "platform"
+    assert not of_kind(manifests, "AppProject")
+
+
+def test_nothing_but_our_resources_gets_through_flux() -> None:
+    manifests = render(values=CI / "git-flux-values.yaml")
+    role, binding = one(manifests, "Role", "rowcast-flux"), one(manifests, "RoleBinding", "rowcast-flux")
+
+    assert one(manifests, "Kustomization", "rowcast")["spec"]["serviceAccountName"] == "rowcast-flux"
+    assert role["metadata"]["namespace"] == "team-b"
+    assert [(rule["apiGroups"], rule["resources"]) for rule in role["rules"]] == [(["rowcast.dev"], ["appconfigs"])]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "rowcast-flux", "namespace": "rowcast"}]
+
+
 def test_flux_prunes_and_sees_only_what_is_rowcasts() -> None:
     manifests = render(values=CI / "git-flux-values.yaml")
     source, applied = one(manifests, "GitRepository", "rowcast"), one(manifests, "Kustomization", "rowcast")
@@ -124,8 +155,8 @@ def test_the_local_platforms_flux_objects_are_the_charts() -> None:
     source = one(manifests, "GitRepository", "rowcast")["spec"]
     kustomization_ = one(manifests, "Kustomization", "rowcast")["spec"]
 
-    # How often they look by themselves is what the tests must not depend on, and whose account they have.
-    own = {"interval", "retryInterval", "url", "secretRef", "serviceAccountName", "targetNamespace", "timeout"}
+    # How often they look by themselves is what the tests must not depend on.
+    own = {"interval", "retryInterval", "url", "secretRef", "targetNamespace", "timeout"}
     assert _but(git_repository(flux)["spec"], own) == _but(source, own)
     assert _but(kustomization(flux)["spec"], own) == _but(kustomization_, own)
 

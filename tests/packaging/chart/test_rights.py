@@ -23,6 +23,13 @@ UPGRADE = [
     {"apiGroups": ["apiextensions.k8s.io"], "resources": [CRD], "verbs": ["create"]},
 ]
 
+FLUX = [
+    {
+        "apiGroups": ["rowcast.dev"],
+        "resources": ["appconfigs"],
+        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+    }
+]
 ENGINES = {
     "git-argocd-values": [
         {
@@ -56,7 +63,12 @@ def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
 def test_there_are_these_rights_and_no_others(values: Path) -> None:
-    known = {"rowcast-sync-k8s": SYNC, "rowcast-rowcast-crds": UPGRADE, "rowcast-sync-git": ENGINES.get(values.stem)}
+    known = {
+        "rowcast-sync-k8s": SYNC,
+        "rowcast-rowcast-crds": UPGRADE,
+        "rowcast-sync-git": ENGINES.get(values.stem),
+        "rowcast-flux": FLUX,
+    }
 
     for name, rules in _rules(render(values=values)).items():
         assert rules == known[name]

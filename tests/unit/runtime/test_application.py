@@ -147,3 +147,15 @@ def test_requests_are_counted_by_their_routes_template() -> None:
     assert 'rowcast_http_request_seconds_count{method="GET",route="/refused",status="409"} 1.0' in metrics
     assert 'route="unmatched",status="404"' in metrics
     assert "nowhere" not in metrics
+
+
+def test_an_event_that_another_application_invokes_is_no_event() -> None:
+    app, _ = make_app()
+
+    @app.post("/events/rows")
+    def rows() -> str:
+        return "taken"
+
+    assert send(app, "POST", "/events/rows").status_code == 200
+    forged = send(app, "POST", "/events/rows", headers={"dapr-caller-app-id": "ui"})
+    assert (forged.status_code, forged.json()["detail"]) == (403, "events come from the broker, and from nobody else")

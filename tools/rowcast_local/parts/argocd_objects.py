@@ -29,7 +29,7 @@ def argocd_objects(argocd: ArgoCD) -> Objects:
         *((core_path("configmaps", one), one) for one in _settings()),
         *((core_path("secrets", one), one) for one in (_keys(argocd), _cluster(argocd))),
         *rights(NAMESPACE, RULES),
-        (f"{own}/appprojects/default", _project()),
+        (f"{own}/appprojects/{APPLICATION}", project(argocd)),
         (f"{own}/applications/{APPLICATION}", application(argocd)),
     ]
 
@@ -39,7 +39,7 @@ def application(argocd: ArgoCD) -> Manifest:
     return {
         **made("argoproj.io/v1alpha1", "Application", APPLICATION, NAMESPACE),
         "spec": {
-            "project": "default",
+            "project": APPLICATION,
             "source": {
                 "repoURL": argocd.repository.url,
                 "targetRevision": argocd.repository.branch,
@@ -85,10 +85,13 @@ def _part_of_argocd(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _project() -> Manifest:
+def project(argocd: ArgoCD) -> Manifest:
+    """As the chart has it: whatever is committed, nothing but Rowcast's resources gets through."""
     spec = {
-        "sourceRepos": ["*"],
-        "destinations": [{"server": "*", "namespace": "*"}],
+        "description": "What Rowcast commits",
+        "sourceRepos": [argocd.repository.url],
+        "destinations": [{"server": argocd.server.url, "namespace": argocd.destination}],
+        "clusterResourceWhitelist": [],
         "namespaceResourceWhitelist": [{"group": "rowcast.dev", "kind": "AppConfig"}],
     }
-    return {**made("argoproj.io/v1alpha1", "AppProject", "default", NAMESPACE), "spec": spec}
+    return {**made("argoproj.io/v1alpha1", "AppProject", APPLICATION, NAMESPACE), "spec": spec}
