@@ -14,6 +14,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST = r"(?!-)[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]"
 _AUTHORITY = re.compile(rf"(?:(?P<user>[^@]*)@)?(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}})?)?")
 _SCP_LIKE = re.compile(rf"(?:(?P<user>(?!-)[A-Za-z0-9._-]+)@)?(?:{_HOST}):(?P<path>(?!:)[^-].*)")
+_RELATIVE = re.compile(r"(?!-)[A-Za-z0-9._/-]+")
+"""Harmless: git looks for it below the root folder, and says that there is none."""
 _USER = re.compile(r"(?!-)[A-Za-z0-9._+-]+")
 LOGIN = (
     "it must not have a login in it: set ROWCAST_GIT_USERNAME or ROWCAST_GIT_USERNAME_FILE,"
@@ -25,7 +27,7 @@ def check_remote(url: str) -> str:
     """The address of a repository that git may push to. Raises ValueError, whose words don't repeat the address."""
     if not url.isprintable() or url != url.strip() or " " in url:
         raise ValueError("it must not have blanks or control characters in it")
-    if url.startswith("/"):
+    if url.startswith("/") or _RELATIVE.fullmatch(url):
         return url
     match = _SCHEME.match(url)
     if match is None:

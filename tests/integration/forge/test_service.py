@@ -53,10 +53,14 @@ async def service(review: Review, table: FakeTable, cache: Path) -> AsyncIterato
             published.append((topic, data))
 
     repository = review.repository
+    password = cache.with_name("git-password")
+    password.write_text(repository.server.password)
     settings = SyncSettings.model_validate(
         {
             "target": "git",
-            "git_url": repository.clone_url("rowcast"),
+            "git_url": f"{repository.server.url}/{repository.owner}/{repository.name}.git",
+            "git_username": "rowcast",
+            "git_password_file": password,
             "git_cache": cache,
             "git_mode": "pull-request",
             "git_forge": "gitea",
