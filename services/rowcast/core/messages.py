@@ -20,6 +20,8 @@ REFERENCE_BYTES = 512
 LINK_CHARACTERS = 2048
 MESSAGE_BYTES = 128 * 1024
 """Of a message with statuses, as others may write it; half of what the most frugal brokers take."""
+ENGINE_BYTES = 64 * 1024
+"""Of what a GitOps engine says of all rows together, at most a thousand of them."""
 AHEAD = timedelta(hours=1)
 """A moment further ahead of our own clock than this is no moment that a change was saved."""
 
@@ -83,7 +85,20 @@ def status(
 def status_message(target: str, statuses: Iterable[Status], progress: object = None) -> dict[str, Any]:
     """One message to the status topic. `progress` is a GitOps engine's, or `none` where no engine follows."""
     message: dict[str, Any] = {"target": target, "statuses": list(statuses)}
-    return message if progress is None else {**message, "progress": progress}
+    if progress is not None:
+        message["progress"] = _bounded(progress) if isinstance(progress, Mapping) else progress
+    return message
+
+
+def _bounded(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """An engine may say much of many rows: the more of them, the less of each."""
+    message, errors = progress.get("message"), progress.get("errors") or {}
+    each = min(ERROR_BYTES, ENGINE_BYTES // max(len(errors), 1))
+    return {
+        **progress,
+        "message": None if message is None else clip(message, ERROR_BYTES),
+        "errors": {row_id: clip(text, each) for row_id, text in errors.items()},
+    }
 
 
 def status_messages(target: str, statuses: Iterable[Status], limit: int = MESSAGE_BYTES) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -113,7 +113,7 @@ def test_a_number_is_one_that_the_table_can_have(field: str, number: object) -> 
 )
 def test_a_text_is_one_that_the_table_can_have(field: str, value: object) -> None:
     with pytest.raises(PermanentError, match=f"^{field}: ") as raised:
-        decode(event(**{field: value}))
+        decode(event(**cast(dict[str, Any], {field: value})))
 
     assert raised.value.reason == "undecodable"
 
@@ -131,7 +131,7 @@ def test_a_text_is_one_that_the_table_can_have(field: str, value: object) -> Non
     ],
 )
 def test_odd_but_legal_data_is_kept(field: str, value: str) -> None:
-    assert getattr(decode(event(**{field: value})).row, field) == value
+    assert getattr(decode(event(**cast(dict[str, Any], {field: value}))).row, field) == value
 
 
 def test_of_a_persons_name_only_what_is_printable_is_kept() -> None:
@@ -163,7 +163,7 @@ def test_what_is_no_trace_is_left_out(traceparent: object) -> None:
 
 @pytest.mark.parametrize("field", ["name", "repository_url", "branch", "environment", "updated_by"])
 def test_debeziums_placeholder_is_refused_by_name_in_any_column(field: str) -> None:
-    placed = event(**{field: PLACEHOLDER})
+    placed = event(**cast(dict[str, Any], {field: PLACEHOLDER}))
     with pytest.raises(PermanentError, match=f"^{field}: .*REPLICA IDENTITY") as raised:
         decode(placed)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.errors import PermanentError
-from rowcast.core.messages import ERROR_BYTES, Status, clip, status, status_messages, wire_bytes
+from rowcast.core.messages import ERROR_BYTES, Status, clip, status, status_message, status_messages, wire_bytes
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed
 
@@ -79,3 +79,21 @@ def test_messages_are_within_their_limit_and_no_status_is_lost_or_moved(errors: 
 
 def test_what_a_sidecar_escapes_is_counted() -> None:
     assert wire_bytes("<>&") == 2 + 3 * len("\\u003c")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1_000])
+def test_what_an_engine_says_of_many_rows_is_bounded(rows: int) -> None:
+    said = "a webhook denied the request: " + "no " * 10_000
+    progress = {"application": "a", "message": said, "errors": {str(row_id): said for row_id in range(rows)}}
+
+    told = status_message("git", [], progress)["progress"]
+
+    assert wire_bytes(told) <= 128 * 1024
+    assert len(told["errors"]) == rows
+    assert all(text.startswith("a webhook") for text in told["errors"].values())
+
+
+def test_what_an_engine_says_in_few_words_is_told_as_it_is() -> None:
+    progress = {"application": "a", "message": None, "errors": {"1": "denied"}, "pending": [1]}
+    assert status_message("git", [], progress)["progress"] == progress
+    assert status_message("git", [], "none")["progress"] == "none"
