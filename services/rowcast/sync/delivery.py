@@ -15,7 +15,7 @@ from rowcast.core.render import Desired, render
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.tracing import Tracing
 from rowcast.sync.batch import Batch, Entry
-from rowcast.sync.facts import NO_ROW, Facts, utc_now
+from rowcast.sync.facts import NO_ROW, Facts
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.metrics import SyncMetrics
 from rowcast.sync.moments import now
@@ -53,6 +53,7 @@ class Delivery:
         self._reporting = Reporting(target.name, publisher, topics)
         self._metrics = metrics
         self._retries = retries
+        self._troubles: dict[RowKey, tuple[float, float | None]] = {}
         self._facts = Facts() if facts is None else facts
         self._tracing = tracing
         self._on_snapshot = on_snapshot
@@ -93,7 +94,7 @@ class Delivery:
         """Let the row of an event that makes us fail wait; what has no row is a dead letter."""
         batch = Batch([entry], now())
         try:
-            desired = render(decode(entry.event))
+            desired = render(decode(entry.event, partly=self._hindsight is not None))
         except Exception:
             self._reporting.dead_letter(batch, (entry,), PermanentError(INTERNAL_ERROR, repr(error)))
             await self._reporting.publish(batch)
@@ -192,22 +193,26 @@ class Delivery:
                 if batch.whole and not again:
                     # Nothing at all can be delivered: so the broker, which outlives us, may as well keep it.
                     batch.retry.update(entry.id for entry in entries)
+                    self._complain(batch, desired, str(error))
                 else:
                     self._wait(batch, desired, str(error))
 
     def _wait(self, batch: Batch, desired: Desired, error: str) -> None:
-        """Let a row wait, and its status say why; a deletion's is told by its being pending."""
+        """Let a row wait, or leave it with the broker where there is no room."""
         entries = batch.rows[desired.row]
-        waiting = self._retries.hold(desired.row, _order(desired), entries[-1], error)
-        if waiting is None:
+        if self._retries.hold(desired.row, _order(desired), entries[-1], error) is None:
             batch.retry.update(entry.id for entry in entries)
-            return
-        moment = time.monotonic()
-        late = (utc_now() - waiting.since).total_seconds() >= TROUBLE_SECONDS
-        if late and (waiting.reported is None or moment - waiting.reported >= TROUBLE_AGAIN_SECONDS):
-            waiting.reported = moment
+        self._complain(batch, desired, error)
+
+    def _complain(self, batch: Batch, desired: Desired, error: str) -> None:
+        """Let the row's status say why it waits; a deletion's is told by its being pending."""
+        row, moment = desired.row, time.monotonic()
+        since, told = self._troubles.get(row, (moment, None))
+        if moment - since >= TROUBLE_SECONDS and (told is None or moment - told >= TROUBLE_AGAIN_SECONDS):
+            told = moment
             if not desired.deleted:
                 self._reporting.status(batch, desired, RETRYING, error=error)
+        self._troubles[row] = (since, told)
 
     def _conclude(
         self, batch: Batch, desired: Sequence[Desired], results: Sequence[tuple[Desired, Result]], again: bool
@@ -217,6 +222,7 @@ class Delivery:
             entries = batch.rows[wanted.row]
             if not isinstance(result, Delivered) and not isinstance(result.error, PermanentError):
                 continue
+            self._troubles.pop(wanted.row, None)
             if not any(entry.id in batch.retry for entry in entries):
                 self._retries.release(wanted.row, _order(wanted))
             elif again:

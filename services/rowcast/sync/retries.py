@@ -44,14 +44,13 @@ Order = tuple[int, bool]
 
 @dataclass(slots=True)
 class Waiting:
-    """The newest event of a row that waits. `reported`: when its status last said why, by the monotonic clock (s)."""
+    """The newest event of a row that waits, and why it does."""
 
     entry: Entry
     order: Order
     error: str
     group: str
     since: datetime
-    reported: float | None = None
     under_way: bool = False
 
 

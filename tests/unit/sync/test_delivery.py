@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -57,12 +56,11 @@ class Bench:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     read_by_a_snapshot: int = 0
     capacity: int = 1_000
-    late: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         metrics = SyncMetrics("memory", self.registry)
         topics = Topics("status", "dead")
-        self.retries = Retries(lambda: utc_now() - self.late, self.capacity)
+        self.retries = Retries(utc_now, self.capacity)
         self._delivery = Delivery(self.target, self, topics, metrics, self.retries, on_snapshot=self._count)
 
     @asynccontextmanager
@@ -286,7 +284,8 @@ async def test_a_batch_whose_status_can_not_be_told_comes_again_and_is_told_then
 
 async def test_a_row_that_keeps_failing_says_why_and_goes_on_as_pending(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "LONGEST_SECONDS", 0.001)
-    bench = Bench(late=timedelta(seconds=3))
+    monkeypatch.setattr("rowcast.sync.delivery.TROUBLE_SECONDS", 0)
+    bench = Bench()
     bench.target.refused |= {ROW: TransientError("the webhook is down"), OTHER: TransientError("the webhook is down")}
 
     assert await bench.deliver(event(row_id=1, generation=2), event("d", row_id=2, generation=1)) == set()
@@ -297,6 +296,19 @@ async def test_a_row_that_keeps_failing_says_why_and_goes_on_as_pending(monkeypa
     assert bench.statuses() == [(1, 2, "retrying")]
     (_, message) = bench.published[0]
     assert message["statuses"][0]["error"] == "the webhook is down"
+
+
+async def test_a_target_that_stays_down_says_why_at_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(target=MemoryTarget(down="the branch is protected"))
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr("rowcast.sync.delivery.time.monotonic", lambda: next(clock))
+
+    for _ in range(3):
+        assert await bench.deliver(event(row_id=1, generation=2), event("d", row_id=2, generation=1)) == {"0", "1"}
+
+    assert bench.statuses() == [(1, 2, "retrying")]
+    (_, message) = bench.published[0]
+    assert message["statuses"][0]["error"] == "the branch is protected"
 
 
 async def test_a_short_trouble_is_no_news(bench: Bench) -> None:
