@@ -18,6 +18,7 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.migrations.roles import excess_rights
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.places import Shares
 from rowcast.crud.routes import (
     activity,
     appconfigs,
@@ -83,6 +84,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.shares = Shares(settings)
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)

@@ -50,6 +50,12 @@ class CrudSettings(Settings):
     """How long connecting may take, in seconds."""
     database_statement_seconds: Annotated[float, Field(gt=0)] = 30.0
     """How long one statement may take, in seconds."""
+    database_lock_seconds: Annotated[float, Field(gt=0)] = 3.0
+    """How long a statement waits for a lock that another transaction holds, in seconds."""
+    stream_stall_seconds: Annotated[float, Field(gt=0)] = 20.0
+    """How long the reader of an export or a snapshot may take for 64 KiB before it is cut off, in seconds."""
+    stream_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """How long an export or a snapshot may take in all before its reader is cut off, in seconds."""
 
     @field_validator("database_url", "owner_url")
     @classmethod

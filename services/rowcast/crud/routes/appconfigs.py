@@ -66,7 +66,11 @@ def change(
 
 
 @router.delete(
-    "/{id}", status_code=204, response_class=Response, operation_id="deleteAppConfig", responses=responses(404, 412)
+    "/{id}",
+    status_code=204,
+    response_class=Response,
+    operation_id="deleteAppConfig",
+    responses=responses(404, 409, 412),
 )
 def remove(id: RowId, database: Database, actor: Actor, if_match: IfMatch = None) -> None:  # noqa: A002
     """Deletes a configuration; its history stays."""

@@ -1,5 +1,6 @@
 """What several routes need from a request."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from anyio import from_thread
@@ -10,6 +11,7 @@ from rowcast.core.rules import check_user
 from rowcast.crud.asking import Instances
 from rowcast.crud.database import VouchedFor
 from rowcast.crud.errors import FieldError
+from rowcast.crud.places import Shares
 from rowcast.crud.resolving import Publish
 from rowcast.crud.schemas import MAX_ID
 from rowcast.crud.settings import CrudSettings
@@ -29,6 +31,11 @@ def _settings(request: Request) -> CrudSettings:
     return settings
 
 
+def _shares(request: Request) -> Shares:
+    shares: Shares = request.app.state.shares
+    return shares
+
+
 def _instances(request: Request) -> Instances:
     instances: Instances = request.app.state.instances
     return instances
@@ -44,7 +51,7 @@ def _publish(request: Request) -> Publish:
     return publish
 
 
-def _actor(
+def _person(
     given: Annotated[
         str | None, Header(alias=USER_HEADER, description="Who makes the change.", examples=["ada"])
     ] = None,
@@ -63,11 +70,21 @@ def _actor(
     return VouchedFor(user) if user and verified == "true" else user or ANONYMOUS
 
 
+async def _actor(
+    person: Annotated[str, Depends(_person)], shares: Annotated[Shares, Depends(_shares)]
+) -> AsyncIterator[str]:
+    async with shares.changes.turn():
+        yield person
+
+
 Database = Annotated[Engine, Depends(_engine)]
 Settings = Annotated[CrudSettings, Depends(_settings)]
+PoolShares = Annotated[Shares, Depends(_shares)]
 Asked = Annotated[Instances, Depends(_instances)]
 Broker = Annotated[Publish, Depends(_publish)]
-Actor = Annotated[str, Depends(_actor)]
+Person = Annotated[str, Depends(_person)]
+Actor = Annotated[str, Depends(_actor, scope="function")]
+"""Who makes a change; it has its turn among the changes until the route ends."""
 RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
 IfMatch = Annotated[
     str | None,
