@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from dapr.ext.fastapi import DaprApp
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowcast import __version__
 from rowcast.crud.answers import add_answers, describe_problems
@@ -34,6 +35,7 @@ from rowcast.crud.routes import (
     reconciles,
     snapshots,
 )
+from rowcast.crud.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
@@ -92,6 +94,8 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     equipment = equip(app, settings, SERVICE)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
+    if settings.allow_file_urls:
+        app.add_middleware(_FileUrlsMiddleware)
     for module in ROUTES:
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
@@ -117,6 +121,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tracing: Tracing | None = app.state.tracing
     if tracing is not None:
         await asyncio.to_thread(tracing.shutdown)
+
+
+class _FileUrlsMiddleware:
+    """Lets the rules for a request's body take `file:` URLs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = FILE_URLS.set(True)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            FILE_URLS.reset(token)
 
 
 def _check_database(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """What goes in and out over HTTP."""
 
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -34,9 +35,17 @@ Name = Annotated[
     _checked(rules.check_label),
     _string("Unique; becomes the custom resource's name.", "checkout", rules.LABEL_MAX, rules.LABEL_PATTERN),
 ]
+FILE_URLS: ContextVar[bool] = ContextVar("file_urls", default=False)
+"""Whether a repository may be a `file:` URL in this request (ROWCAST_ALLOW_FILE_URLS)."""
+
+
+def _check_url(value: str) -> rules.BrokenRule | None:
+    return rules.check_url(value, FILE_URLS.get())
+
+
 RepositoryUrl = Annotated[
     str,
-    _checked(rules.check_url),
+    _checked(_check_url),
     _string("The application's Git repository.", "https://git.example/shop/checkout.git", rules.URL_MAX),
 ]
 Branch = Annotated[str, _checked(rules.check_branch), _string("The branch to deploy from.", "main", rules.BRANCH_MAX)]

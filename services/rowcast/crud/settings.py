@@ -32,6 +32,8 @@ class CrudSettings(Settings):
     """The password of that role; without it the role exists but no password lets it in."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
+    allow_file_urls: bool = False
+    """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
     capture_slot: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")] = "rowcast"

@@ -13,9 +13,7 @@ router = APIRouter(tags=["configurations"])
 
 
 @router.post("/appconfigs:preview", operation_id="previewAppConfig", responses=responses(404, 409))
-async def preview(
-    wanted: PreviewIn, database: Database, instances: Asked, person: Person
-) -> PreviewOut:
+async def preview(wanted: PreviewIn, database: Database, instances: Asked, person: Person) -> PreviewOut:
     """What saving would make at each target, and whether it would take it. Nothing is changed anywhere.
 
     Within about eight seconds; a target that can't be asked says so in `unavailable`.
