@@ -36,6 +36,8 @@ class BrokenRule:
 Check = Callable[[str], BrokenRule | None]
 
 _LABEL = re.compile(LABEL_PATTERN)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a pair, which UTF-8 can't hold."""
 _BRANCH_FORBIDDEN = re.compile(BRANCH_FORBIDDEN_PATTERN.replace("$", r"\Z"))
 
 
@@ -63,7 +65,7 @@ def check_branch(value: str) -> BrokenRule | None:
     """A branch's name that git accepts, of at most 255 characters."""
     if len(value) > BRANCH_MAX:
         return _too_long(BRANCH_MAX)
-    if not value or "\x00" in value or _BRANCH_FORBIDDEN.search(value):
+    if not value or "\x00" in value or _SURROGATE.search(value) or _BRANCH_FORBIDDEN.search(value):
         return BrokenRule("git-branch", "must be a branch name that git accepts (git check-ref-format)")
     return None
 

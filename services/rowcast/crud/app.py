@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from dapr.ext.fastapi import DaprApp
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,6 +41,7 @@ from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.queries import refuse_unknown_query
 from rowcast.runtime.tracing import Tracing
 
 SERVICE = "crud"
@@ -82,7 +83,12 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     """
     engine = make_engine(settings)
     app = FastAPI(
-        title="Rowcast crud", version=__version__, description=_DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
+        title="Rowcast crud",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown_query)],
     )
     app.state.settings = settings
     app.state.engine = engine

@@ -34,6 +34,7 @@ def make_engine(settings: CrudSettings) -> Engine:
         pool_timeout=settings.database_pool_wait_seconds,
         pool_pre_ping=True,
         pool_use_lifo=True,
+        hide_parameters=True,  # an error's text is logged
         json_deserializer=orjson.loads,  # as events are read when they arrive: a number of 300 digits is a float again
         connect_args={
             "connect_timeout": settings.database_connect_seconds,

@@ -8,9 +8,8 @@ from sqlalchemy import RowMapping
 
 from rowcast.crud.errors import FieldError, StaleGenerationError
 
-_ETAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
-_LIST = re.compile(rf"\s*{_ETAG}(?:\s*,\s*{_ETAG})*\s*")
-_ONE = re.compile(_ETAG)
+_ELEMENT = re.compile(r'[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")?[ \t]*(?:,|$)')
+"""An element of a list, which may be empty (section 5.6.1.2)."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,17 @@ def parse(header: str, value: str) -> ETags:
     """The ETags of a conditional header. Raises FieldError (rule `etag`) naming `header`."""
     if value.strip() == "*":
         return ETags(True, ())
-    if not _LIST.fullmatch(value):
+    tags, place = [], 0
+    while place < len(value):
+        element = _ELEMENT.match(value, place)
+        if element is None:
+            break
+        tags.append(element[1])
+        place = element.end()
+    given = tuple(tag for tag in tags if tag is not None)
+    if place < len(value) or not given:
         raise FieldError(header, "etag", 'must be "*" or ETags in double quotes, as GET answers them')
-    return ETags(False, tuple(_ONE.findall(value)))
+    return ETags(False, given)
 
 
 def expectation(if_match: str | None) -> Callable[[RowMapping], None]:

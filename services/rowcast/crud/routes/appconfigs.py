@@ -25,7 +25,7 @@ def create(config: AppConfigIn, response: Response, request: Request, database: 
     return _answer(row, response)
 
 
-@router.get("/{id}", operation_id="getAppConfig", response_model=AppConfigOut, responses=responses(404))
+@router.get("/{id:segment}", operation_id="getAppConfig", response_model=AppConfigOut, responses=responses(404))
 def read(
     id: RowId,  # noqa: A002 - the parameter's name in the API
     response: Response,
@@ -39,7 +39,7 @@ def read(
     return _answer(row, response)
 
 
-@router.put("/{id}", operation_id="replaceAppConfig", responses=responses(404, 409, 412))
+@router.put("/{id:segment}", operation_id="replaceAppConfig", responses=responses(404, 409, 412))
 def replace(
     id: RowId,  # noqa: A002
     config: AppConfigIn,
@@ -52,7 +52,7 @@ def replace(
     return _answer(usecases.change(database, actor, id, config.model_dump(), expectation(if_match)), response)
 
 
-@router.patch("/{id}", operation_id="changeAppConfig", responses=responses(404, 409, 412))
+@router.patch("/{id:segment}", operation_id="changeAppConfig", responses=responses(404, 409, 412))
 def change(
     id: RowId,  # noqa: A002
     config: AppConfigChange,
@@ -66,7 +66,7 @@ def change(
 
 
 @router.delete(
-    "/{id}",
+    "/{id:segment}",
     status_code=204,
     response_class=Response,
     operation_id="deleteAppConfig",

@@ -13,8 +13,9 @@ from rowcast.crud.database import VouchedFor
 from rowcast.crud.errors import FieldError
 from rowcast.crud.places import Shares
 from rowcast.crud.resolving import Publish
-from rowcast.crud.schemas import MAX_ID
+from rowcast.crud.schemas import MAX_ID, Decimal
 from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.methods import combined
 
 USER_HEADER = "x-rowcast-user"
 VERIFIED_HEADER = "x-rowcast-user-verified"
@@ -52,6 +53,7 @@ def _publish(request: Request) -> Publish:
 
 
 def _person(
+    request: Request,
     given: Annotated[
         str | None, Header(alias=USER_HEADER, description="Who makes the change.", examples=["ada"])
     ] = None,
@@ -60,6 +62,9 @@ def _person(
         Header(alias=VERIFIED_HEADER, description="Whether a login vouches for who makes the change."),
     ] = "false",
 ) -> str:
+    for header in (USER_HEADER, VERIFIED_HEADER):
+        if len(request.headers.getlist(header)) > 1:
+            raise FieldError(header, "duplicate", "must be there once")
     try:
         user = (given or "").encode("latin-1").decode().strip()  # a header's bytes are UTF-8, if anything
     except UnicodeDecodeError:
@@ -68,6 +73,25 @@ def _person(
     if broken is not None:
         raise FieldError(USER_HEADER, broken.rule, broken.message)
     return VouchedFor(user) if user and verified == "true" else user or ANONYMOUS
+
+
+def _if_match(
+    request: Request,
+    _described: Annotated[
+        str | None,
+        Header(alias="If-Match", description="The ETag that the caller saw; another one gets 412.", examples=['"7"']),
+    ] = None,
+) -> str | None:
+    return combined(request, "if-match")
+
+
+def _if_none_match(
+    request: Request,
+    _described: Annotated[
+        str | None, Header(alias="If-None-Match", description="The ETag that the caller has already.")
+    ] = None,
+) -> str | None:
+    return combined(request, "if-none-match")
 
 
 async def _actor(
@@ -85,9 +109,6 @@ Broker = Annotated[Publish, Depends(_publish)]
 Person = Annotated[str, Depends(_person)]
 Actor = Annotated[str, Depends(_actor, scope="function")]
 """Who makes a change; it has its turn among the changes until the route ends."""
-RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
-IfMatch = Annotated[
-    str | None,
-    Header(alias="If-Match", description="The ETag that the caller saw; another one gets 412.", examples=['"7"']),
-]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="The ETag that the caller has already.")]
+RowId = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
+IfMatch = Annotated[str | None, Depends(_if_match)]
+IfNoneMatch = Annotated[str | None, Depends(_if_none_match)]

@@ -9,7 +9,6 @@ from fastapi.responses import StreamingResponse
 
 from rowcast.crud import queries
 from rowcast.crud.answers import responses
-from rowcast.crud.errors import FieldError
 from rowcast.crud.export import MEDIA_TYPES, Export, Format
 from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
 from rowcast.crud.routes.lists import Sort
@@ -36,9 +35,6 @@ def export(
     sort: Sort = "id",
 ) -> StreamingResponse:
     """All configurations that match, as the list's filters have it, from one transaction; can be imported again."""
-    for field, value in (("search", search), ("environment", environment)):
-        if value is not None and "\x00" in value:
-            raise FieldError(field, "printable", "must not have NUL characters")
     patience = timedelta(seconds=settings.overdue_seconds)
     wanted = queries.ListFilter(environment, search, state, settings.targets, patience)
     with ExitStack() as until_sent:

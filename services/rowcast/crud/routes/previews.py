@@ -26,7 +26,7 @@ async def preview(wanted: PreviewIn, database: Database, instances: Asked, perso
     return PreviewOut(generation=row["generation"], targets=targets)
 
 
-@router.get("/appconfigs/{id}/live", operation_id="getLiveAppConfig", responses=responses(404))
+@router.get("/appconfigs/{id:segment}/live", operation_id="getLiveAppConfig", responses=responses(404))
 async def live(id: RowId, database: Database, instances: Asked) -> LiveOut:  # noqa: A002
     """What each target has of a configuration now, also of one that is deleted, asked of the targets themselves."""
     await run_in_threadpool(usecases.row_status, database, id)

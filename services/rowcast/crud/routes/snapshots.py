@@ -12,13 +12,13 @@ from sqlalchemy import RowMapping
 from rowcast.crud.answers import responses
 from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
 from rowcast.crud.routes.streams import TableStream
-from rowcast.crud.schemas import MAX_ID, AppConfigOut
+from rowcast.crud.schemas import MAX_ID, AppConfigOut, Boolean, Decimal
 from rowcast.crud.snapshot import Reported, Snapshot
 
 router = APIRouter(tags=["configurations"])
 NDJSON = "application/x-ndjson"
 MAX_IDS = 200
-Id = Annotated[int, Query(ge=1, le=MAX_ID)]
+Id = Annotated[int, Decimal, Query(ge=1, le=MAX_ID)]
 _EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"rows":1,"visible":"781:783:781"}
 {"id":1,"name":"checkout",…}
 {"end":true,"rows":1}
@@ -38,6 +38,7 @@ def snapshot(
     id: Annotated[list[Id] | None, Query(max_length=MAX_IDS, description="Only these rows.")] = None,  # noqa: A002
     sync: Annotated[
         bool,
+        Boolean,
         Query(description="Each row also has `sync`: by target, what it reported last of the row; null for nothing."),
     ] = False,
 ) -> Response:

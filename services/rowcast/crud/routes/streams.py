@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 import anyio
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive, Scope, Send
 
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.methods import HEAD_SCOPE
 
 PIECE_BYTES: Final = 65_536
 """What a reader must take within `stream_stall_seconds` (bytes): whoever reads slower than that is cut off."""
@@ -51,7 +52,10 @@ class TableStream(StreamingResponse):
                     await send(message)
                     sending.deadline = end
 
-                await super().__call__(scope, receive, paced)
+                if HEAD_SCOPE in scope:
+                    await Response(headers=dict(self.headers)).__call__(scope, receive, paced)
+                else:
+                    await super().__call__(scope, receive, paced)
             if sending.cancelled_caught:
                 get_logger("rowcast.crud").warning("a reader that took too long was cut off", path=scope["path"])
 
