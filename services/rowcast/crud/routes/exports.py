@@ -9,13 +9,17 @@ from fastapi.responses import StreamingResponse
 
 from rowcast.crud import queries
 from rowcast.crud.answers import responses
-from rowcast.crud.export import MEDIA_TYPES, Export, Format
+from rowcast.crud.export import COLUMNS, MEDIA_TYPES, Export, Format
 from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
 from rowcast.crud.routes.lists import Sort
 from rowcast.crud.routes.streams import TableStream
 
 router = APIRouter(tags=["configurations"])
-_FILES = {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()}
+_FILES = {
+    MEDIA_TYPES["json"]: {"schema": {"type": "array", "items": {"type": "object", "required": list(COLUMNS)}}},
+    MEDIA_TYPES["yaml"]: {"schema": {"type": "array", "items": {"type": "object", "required": list(COLUMNS)}}},
+    MEDIA_TYPES["csv"]: {"schema": {"type": "string"}},
+}
 
 
 @router.get(
