@@ -42,14 +42,15 @@ def parse(header: str, value: str) -> ETags:
     return ETags(False, given)
 
 
-def expectation(if_match: str | None) -> Callable[[RowMapping], None]:
-    """A check that raises StaleGenerationError unless the row is one that `If-Match` names (compared strongly)."""
-    if if_match is None:
-        return lambda _row: None
-    expected = parse("If-Match", if_match)
+def expectation(if_match: str | None, if_none_match: str | None = None) -> Callable[[RowMapping], None]:
+    """A check that raises StaleGenerationError unless the row is one that `If-Match` names (compared strongly), or if
+    it is one that `If-None-Match` names (a method that changes something is not done then, section 13.1.2).
+    """
+    expected = None if if_match is None else parse("If-Match", if_match)
 
     def expect(row: RowMapping) -> None:
-        if not expected.any and etag(row["generation"]) not in expected.tags:
+        unlike = expected is not None and not expected.any and etag(row["generation"]) not in expected.tags
+        if unlike or not_modified(if_none_match, row["generation"]):
             raise StaleGenerationError(row["id"], row["generation"])
 
     return expect

@@ -213,6 +213,24 @@ def test_several_lines_of_if_match_are_one_list(
     assert lines(crud, "PATCH", f"/appconfigs/{row['id']}", *headers, body=b'{"branch": "next"}')[0] == status
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"if-none-match": "*"}, 412), ({"if-none-match": 'W/"1"'}, 412), ({"if-none-match": '"8"'}, 200)],
+)
+def test_a_change_only_of_what_the_caller_does_not_have(
+    crud: httpx.Client, new: New, headers: dict[str, str], status: int
+) -> None:
+    row = new(f"change-{abs(hash(headers['if-none-match']))}")
+    path = f"/appconfigs/{row['id']}"
+    assert crud.patch(path, json={"branch": "next"}, headers=headers).status_code == status
+
+
+def test_a_configuration_is_read_only_as_the_caller_means_it(crud: httpx.Client, new: New) -> None:
+    path = f"/appconfigs/{new('if-match')['id']}"
+    assert crud.get(path, headers={"if-match": '"1"'}).status_code == 200
+    assert crud.get(path, headers={"if-match": '"2"'}).status_code == 412
+
+
 @pytest.mark.parametrize("name", ["x-rowcast-user", "x-rowcast-user-verified"])
 def test_two_persons_are_none(crud: httpx.Client, name: str) -> None:
     status, body = lines(crud, "DELETE", "/appconfigs/1", (name, "true"), (name, "false"))
