@@ -11,7 +11,9 @@ from repository_urls import why_refused
 
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 # git-check-ref-format(1), as far as one branch name can break it.
-BRANCH_REFUSED: Final = re.compile(r"^[-/.]|[/.]\Z|\.\.|//|/\.|\.lock(/|\Z)|@\{|[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|^@\Z")
+BRANCH_REFUSED: Final = re.compile(
+    r"^[-/.]|[/.]\Z|\.\.|//|/\.|\.lock(/|\Z)|@\{|[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|^@\Z"
+)
 LENGTHS: Final[Mapping[str, int]] = {
     "name": 63,
     "repository_url": 2048,

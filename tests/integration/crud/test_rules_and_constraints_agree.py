@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rowcast.core import rules
-from rowcast.core.repository_urls import URL_PATTERN
+from rowcast.core.repository_urls import URL_MAX, URL_PATTERN
 
 CHECKS: Mapping[str, rules.Check] = {
     "name": rules.check_label,
@@ -50,7 +50,7 @@ def broken_constraint(sql: sa.Connection, row: Mapping[str, str]) -> str | None:
 
 
 def judge_of_the_table(value: str) -> bool:
-    return len(value) <= rules.URL_MAX and re.fullmatch(URL_PATTERN, value) is not None
+    return len(value) <= URL_MAX and re.fullmatch(URL_PATTERN, value) is not None
 
 
 def agree(sql: sa.Connection, field: str, value: str) -> None:
