@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from models import Draft, FieldError
+from repository_urls import why_refused
 
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_HOST: Final = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-# No password: the URL is published in a custom resource.
-URL: Final = re.compile(
-    rf"(https?|ssh|git)://([\w.~%+-]+@)?{_HOST}(:\d{{1,5}})?/[!-~]+|[\w.-]+@{_HOST}:[!-.0-~][!-~]*|file:///[!-~]+",
-    re.ASCII,
-)
 # git-check-ref-format(1), as far as one branch name can break it.
-BRANCH_REFUSED: Final = re.compile(r"^[-/.]|[/.]\Z|\.\.|//|/\.|\.lock(/|\Z)|@\{|[\x00-\x20\x7f~^:?*\[\\]|^@\Z")
+BRANCH_REFUSED: Final = re.compile(
+    r"^[-/.]|[/.]\Z|\.\.|//|/\.|\.lock(/|\Z)|@\{|[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|^@\Z"
+)
 LENGTHS: Final[Mapping[str, int]] = {
     "name": 63,
     "repository_url": 2048,
@@ -28,14 +25,11 @@ LENGTHS: Final[Mapping[str, int]] = {
 MESSAGES: Final[Mapping[str, str]] = {
     "required": "Fill this in.",
     "dns-1123-label": "Use a-z, 0-9 and -; begin and end with a letter or digit.",
-    "url": "Use a Git URL without a password, such as https://git.example/team/app.git.",
     "git-branch": "Git refuses this as a branch name.",
 }
 
 
 def _fits(field: str, value: str) -> str | None:
-    if field == "repository_url":
-        return None if URL.fullmatch(value) else "url"
     if field == "branch":
         return "git-branch" if BRANCH_REFUSED.search(value) else None
     return None if LABEL.fullmatch(value) else "dns-1123-label"
@@ -45,6 +39,10 @@ def field_error(field: str, value: str) -> FieldError | None:
     """Return what the API would refuse in one field's value, or None."""
     if len(value) > LENGTHS[field]:
         return FieldError(field, "max-length", f"At most {LENGTHS[field]} characters.")
+    if field == "repository_url" and value:
+        # Whether file URLs are taken is a setting of crud's.
+        reason = why_refused(value, files=True)
+        return FieldError(field, "url", f"It {reason}.") if reason else None
     rule = _fits(field, value) if value else "required"
     return FieldError(field, rule, MESSAGES[rule]) if rule else None
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from rowcast.core.errors import PermanentError
-from rowcast.core.rules import BRANCH_MAX, URL_MAX, USER_MAX, check_label
+from rowcast.core.repository_urls import URL_MAX
+from rowcast.core.rules import BRANCH_MAX, USER_MAX, check_label
 
 UNDECODABLE = "undecodable"
 UNKNOWN_TABLE = "unknown-table"

@@ -8,22 +8,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rowcast.core.repository_urls import URL_MAX, why_refused
+
 LABEL_MAX = 63
-URL_MAX = 2048
 BRANCH_MAX = 255
 USER_MAX = 200
 
 LABEL_PATTERN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 """A DNS label (RFC 1123, section 2.1), lower case as Kubernetes wants it."""
-
-_HOST = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-_USER = r"([A-Za-z0-9._~%+-]+@)?"
-URL_PATTERN = (
-    rf"((https?|ssh|git)://{_USER}{_HOST}(:[0-9]{{1,5}})?/[!-~]+"
-    rf"|[A-Za-z0-9._-]+@{_HOST}:[!-.0-~][!-~]*"
-    r"|file:///[!-~]+)"
-)
-"""What Git clones from: a URL without a password (it would be published in a custom resource), or `user@host:path`."""
 
 BRANCH_FORBIDDEN_PATTERN = (
     r"[\x01-\x20\x7f~^:?*\[\\]"  # characters that git forbids
@@ -44,7 +36,8 @@ class BrokenRule:
 Check = Callable[[str], BrokenRule | None]
 
 _LABEL = re.compile(LABEL_PATTERN)
-_URL = re.compile(URL_PATTERN)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a pair, which UTF-8 can't hold."""
 _BRANCH_FORBIDDEN = re.compile(BRANCH_FORBIDDEN_PATTERN.replace("$", r"\Z"))
 
 
@@ -60,20 +53,19 @@ def check_label(value: str) -> BrokenRule | None:
     return None
 
 
-def check_url(value: str) -> BrokenRule | None:
-    """A Git repository's URL of at most 2048 characters."""
+def check_url(value: str, files: bool = False) -> BrokenRule | None:
+    """A Git repository's URL of at most 2048 characters; a `file:` URL only with `files`."""
     if len(value) > URL_MAX:
         return _too_long(URL_MAX)
-    if not _URL.fullmatch(value):
-        return BrokenRule("url", "must be a Git URL (https, ssh, git, file or user@host:path) without a password")
-    return None
+    reason = why_refused(value, files)
+    return None if reason is None else BrokenRule("url", reason)
 
 
 def check_branch(value: str) -> BrokenRule | None:
     """A branch's name that git accepts, of at most 255 characters."""
     if len(value) > BRANCH_MAX:
         return _too_long(BRANCH_MAX)
-    if not value or "\x00" in value or _BRANCH_FORBIDDEN.search(value):
+    if not value or "\x00" in value or _SURROGATE.search(value) or _BRANCH_FORBIDDEN.search(value):
         return BrokenRule("git-branch", "must be a branch name that git accepts (git check-ref-format)")
     return None
 

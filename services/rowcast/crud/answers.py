@@ -10,9 +10,11 @@ from rowcast.core.errors import TransientError
 from rowcast.crud.errors import (
     BatchError,
     BrokerError,
+    BusyError,
     FieldError,
     LetterNotFoundError,
     LetterResolvedError,
+    LockedError,
     NameTakenError,
     NotFoundError,
     StaleGenerationError,
@@ -20,9 +22,10 @@ from rowcast.crud.errors import (
 from rowcast.crud.preconditions import etag
 from rowcast.crud.schemas import ProblemOut
 from rowcast.runtime.logging import get_logger
-from rowcast.runtime.problems import PROBLEM_JSON, ProblemResponse, problem, validation_errors
+from rowcast.runtime.problems import EVENTS_PREFIX, PROBLEM_JSON, ProblemResponse, problem, validation_errors
 
 _BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "resolved": 409, "duplicate": 422}
+_SAFE = ("GET", "HEAD")
 _BATCH_PREFIXES = ("create.", "update.", "delete.")
 
 
@@ -49,10 +52,10 @@ def describe_problems(app: FastAPI) -> None:
 
 _MEANING = {
     404: "There is no such configuration, dead letter or target.",
-    409: "The name is taken, the dead letter is resolved already, or a reconcile is running.",
+    409: "The name is taken, the row is locked, the dead letter is resolved already, or a reconcile is running.",
     412: "The configuration has changed since the caller read it.",
     422: "The request isn't valid; `errors` names field and rule.",
-    503: "The database or the broker doesn't answer; try again.",
+    503: "The database or the broker doesn't answer, or too many ask at the same time; try again.",
 }
 
 
@@ -73,6 +76,20 @@ def add_answers(app: FastAPI) -> None:
     async def broker_away(_request: Request, error: BrokerError) -> ProblemResponse:
         log.warning("unavailable", reason=str(error))
         return problem(503, str(error), headers={"retry-after": "1"})
+
+    @app.exception_handler(LockedError)
+    async def locked(request: Request, error: LockedError) -> ProblemResponse:
+        again = {"retry-after": "5"}
+        if request.method in _SAFE or request.url.path.startswith(EVENTS_PREFIX):
+            # Nothing that the caller wants conflicts with anything: it is only not to be had now.
+            log.warning("unavailable", reason=str(error))
+            return problem(503, str(error), headers=again)
+        return problem(409, str(error), [_item("row", "locked", str(error))], again)
+
+    @app.exception_handler(BusyError)
+    async def busy(_request: Request, error: BusyError) -> ProblemResponse:
+        log.warning("busy", reason=str(error))
+        return problem(503, str(error), headers={"retry-after": "5"})
 
     @app.exception_handler(NameTakenError)
     async def name_taken(_request: Request, error: NameTakenError) -> ProblemResponse:

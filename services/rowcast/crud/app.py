@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from dapr.ext.fastapi import DaprApp
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from sqlalchemy import Engine, text
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowcast import __version__
 from rowcast.crud.answers import add_answers, describe_problems
@@ -18,6 +19,7 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.migrations.roles import excess_rights
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.places import Shares
 from rowcast.crud.routes import (
     activity,
     appconfigs,
@@ -33,11 +35,13 @@ from rowcast.crud.routes import (
     reconciles,
     snapshots,
 )
+from rowcast.crud.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriber import SyncStatusSubscriber
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.queries import refuse_unknown_query
 from rowcast.runtime.tracing import Tracing
 
 SERVICE = "crud"
@@ -79,10 +83,16 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     """
     engine = make_engine(settings)
     app = FastAPI(
-        title="Rowcast crud", version=__version__, description=_DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
+        title="Rowcast crud",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown_query)],
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.shares = Shares(settings)
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)
@@ -90,6 +100,8 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     equipment = equip(app, settings, SERVICE)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
+    if settings.allow_file_urls:
+        app.add_middleware(_FileUrlsMiddleware)
     for module in ROUTES:
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
@@ -115,6 +127,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tracing: Tracing | None = app.state.tracing
     if tracing is not None:
         await asyncio.to_thread(tracing.shutdown)
+
+
+class _FileUrlsMiddleware:
+    """Lets the rules for a request's body take `file:` URLs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = FILE_URLS.set(True)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            FILE_URLS.reset(token)
 
 
 def _check_database(engine: Engine) -> None:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rowcast.crud.errors import FieldError
 
@@ -38,7 +39,25 @@ def decode(text: str) -> Cursor:
     well_typed = isinstance(sort, str) and isinstance(key, str) and type(row_id) is int and 0 <= row_id < 2**63
     if version != _VERSION or not well_typed or "\x00" in key or not key.isascii():
         raise _invalid()
-    return Cursor(sort, key, row_id)
+    cursor = Cursor(sort, key, row_id)
+    if encode(cursor) != text or not _key_fits(cursor):
+        raise _invalid()
+    return cursor
+
+
+def _key_fits(cursor: Cursor) -> bool:
+    """Whether the key of a list that is sorted by time or id is one as `encode` gets it."""
+    try:
+        match cursor.sort.removeprefix("-"):
+            case "updated_at":
+                moment = datetime.fromisoformat(cursor.key)
+                return moment.utcoffset() is not None and moment.astimezone(UTC).isoformat() == cursor.key
+            case "id":
+                return 0 <= int(cursor.key) < 2**63 and str(int(cursor.key)) == cursor.key
+            case _:
+                return True
+    except (ValueError, OverflowError):
+        return False
 
 
 def _invalid() -> FieldError:

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and the translation of its driver's errors."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from rowcast.core.errors import TransientError
+from rowcast.crud.errors import LockedError
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.tracing import child_span, sampled
 
@@ -17,9 +19,14 @@ _NOT_READY = frozenset({"42P01", "42703", "42883", "25006"})
 """SQLSTATE of an undefined table, column or function (not migrated yet) and of a standby (a failover): these pass."""
 
 
+_LOCKED = frozenset({"55P03", "40P01"})
+"""SQLSTATE of a lock that wasn't free in time, and of a deadlock: another transaction has what this one needs."""
+
+
 def make_engine(settings: CrudSettings) -> Engine:
     """An engine that connects when first used, and notices a connection that died meanwhile."""
-    statement_ms = int(settings.database_statement_seconds * 1000)
+    statement_ms = math.ceil(settings.database_statement_seconds * 1000)
+    lock_ms = math.ceil(settings.database_lock_seconds * 1000)
     engine = create_engine(
         settings.sqlalchemy_url,
         pool_size=settings.database_pool_size,
@@ -27,12 +34,13 @@ def make_engine(settings: CrudSettings) -> Engine:
         pool_timeout=settings.database_pool_wait_seconds,
         pool_pre_ping=True,
         pool_use_lifo=True,
+        hide_parameters=True,  # an error's text is logged
         json_deserializer=orjson.loads,  # as events are read when they arrive: a number of 300 digits is a float again
         connect_args={
             "connect_timeout": settings.database_connect_seconds,
             "application_name": "rowcast-crud",
             # No just-in-time compilation: it would take longer than any statement here.
-            "options": f"-c jit=off -c timezone=UTC -c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+            "options": f"-c jit=off -c timezone=UTC -c statement_timeout={statement_ms} -c lock_timeout={lock_ms}",
             "tcp_user_timeout": 10_000,
         },
     )
@@ -88,10 +96,12 @@ def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns what passes by itself into TransientError; anything else stays as it is."""
+    """Turns what passes by itself into TransientError (a lock: LockedError); anything else stays as it is."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        if isinstance(error, OperationalError) and sqlstate(error) in _LOCKED:
+            raise LockedError from error
         raise TransientError(f"the database doesn't answer: {_first_line(error)}") from error
     except DBAPIError as error:
         if error.connection_invalidated or sqlstate(error) in _NOT_READY:

@@ -11,8 +11,8 @@ from rowcast.crud.schemas import MAX_BATCH, MAX_ID, Strict, Time
 def _printable(value: str) -> str:
     if not value.strip():
         raise PydanticCustomError("required", "must say why")
-    if "\x00" in value:
-        raise PydanticCustomError("printable", "must not have NUL characters")
+    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise PydanticCustomError("printable", "must not have NUL characters or halves of surrogate pairs")
     return value.strip()
 
 

@@ -40,6 +40,17 @@ class FieldError(RowcastError):
         self.rule = rule
 
 
+class LockedError(TransientError):
+    """Another transaction holds what this one needs, and didn't let go of it in time."""
+
+    def __init__(self) -> None:
+        super().__init__("locked by another transaction; try again when that has ended")
+
+
+class BusyError(TransientError):
+    """As many of a kind are running as there may be."""
+
+
 class LetterNotFoundError(RowcastError):
     """There is no such dead letter."""
 

@@ -8,9 +8,8 @@ from sqlalchemy import RowMapping
 
 from rowcast.crud.errors import FieldError, StaleGenerationError
 
-_ETAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
-_LIST = re.compile(rf"\s*{_ETAG}(?:\s*,\s*{_ETAG})*\s*")
-_ONE = re.compile(_ETAG)
+_ELEMENT = re.compile(r'[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")?[ \t]*(?:,|$)')
+"""An element of a list, which may be empty (section 5.6.1.2)."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +29,28 @@ def parse(header: str, value: str) -> ETags:
     """The ETags of a conditional header. Raises FieldError (rule `etag`) naming `header`."""
     if value.strip() == "*":
         return ETags(True, ())
-    if not _LIST.fullmatch(value):
+    tags, place = [], 0
+    while place < len(value):
+        element = _ELEMENT.match(value, place)
+        if element is None:
+            break
+        tags.append(element[1])
+        place = element.end()
+    given = tuple(tag for tag in tags if tag is not None)
+    if place < len(value) or not given:
         raise FieldError(header, "etag", 'must be "*" or ETags in double quotes, as GET answers them')
-    return ETags(False, tuple(_ONE.findall(value)))
+    return ETags(False, given)
 
 
-def expectation(if_match: str | None) -> Callable[[RowMapping], None]:
-    """A check that raises StaleGenerationError unless the row is one that `If-Match` names (compared strongly)."""
-    if if_match is None:
-        return lambda _row: None
-    expected = parse("If-Match", if_match)
+def expectation(if_match: str | None, if_none_match: str | None = None) -> Callable[[RowMapping], None]:
+    """A check that raises StaleGenerationError unless the row is one that `If-Match` names (compared strongly), or if
+    it is one that `If-None-Match` names (a method that changes something is not done then, section 13.1.2).
+    """
+    expected = None if if_match is None else parse("If-Match", if_match)
 
     def expect(row: RowMapping) -> None:
-        if not expected.any and etag(row["generation"]) not in expected.tags:
+        unlike = expected is not None and not expected.any and etag(row["generation"]) not in expected.tags
+        if unlike or not_modified(if_none_match, row["generation"]):
             raise StaleGenerationError(row["id"], row["generation"])
 
     return expect

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from rowcast.crud import gitops, states
 from rowcast.crud.cursors import Cursor
 from rowcast.crud.deletions import on_its_way
-from rowcast.crud.errors import FieldError
+from rowcast.crud.folding import contains_in_any_case
 from rowcast.crud.models import app_configs, deletions, gitops_progress, history, sync_statuses
 
 State = states.Overall | Literal["overdue", "deleting"]
@@ -121,7 +121,7 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
         conditions.append(row.environment == wanted.environment)
     if wanted.search:
         searched = (row.name, row.repository_url, row.branch)
-        conditions.append(or_(*(one.icontains(wanted.search, autoescape=True) for one in searched)))
+        conditions.append(or_(*(contains_in_any_case(column, wanted.search) for column in searched)))
     match wanted.state:
         case None:
             pass
@@ -149,24 +149,14 @@ def _after(sort: str, cursor: Cursor, source: Table) -> ColumnElement[bool]:
 
 def _cursor(sort: str, row: RowMapping) -> Cursor:
     value = row[sort.removeprefix("-")]
-    return Cursor(sort, value.isoformat() if isinstance(value, datetime) else str(value), row["id"])
+    return Cursor(sort, value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value), row["id"])
 
 
 def _key(sort: str, key: str) -> str | int | datetime:
-    try:
-        match sort.removeprefix("-"):
-            case "id":
-                return _bigint(key)
-            case "updated_at":
-                return datetime.fromisoformat(key)
-            case _:
-                return key
-    except ValueError:
-        raise FieldError("cursor", "cursor", "is not a cursor that this API gave out") from None
-
-
-def _bigint(text: str) -> int:
-    number = int(text)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError
-    return number
+    match sort.removeprefix("-"):
+        case "id":
+            return int(key)
+        case "updated_at":
+            return datetime.fromisoformat(key)
+        case _:
+            return key

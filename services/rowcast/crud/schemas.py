@@ -1,5 +1,7 @@
 """What goes in and out over HTTP."""
 
+import re
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -34,9 +36,17 @@ Name = Annotated[
     _checked(rules.check_label),
     _string("Unique; becomes the custom resource's name.", "checkout", rules.LABEL_MAX, rules.LABEL_PATTERN),
 ]
+FILE_URLS: ContextVar[bool] = ContextVar("file_urls", default=False)
+"""Whether a repository may be a `file:` URL in this request (ROWCAST_ALLOW_FILE_URLS)."""
+
+
+def _check_url(value: str) -> rules.BrokenRule | None:
+    return rules.check_url(value, FILE_URLS.get())
+
+
 RepositoryUrl = Annotated[
     str,
-    _checked(rules.check_url),
+    _checked(_check_url),
     _string("The application's Git repository.", "https://git.example/shop/checkout.git", rules.URL_MAX),
 ]
 Branch = Annotated[str, _checked(rules.check_branch), _string("The branch to deploy from.", "main", rules.BRANCH_MAX)]
@@ -53,6 +63,31 @@ def _utc(value: datetime) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used="json")]
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"0|[1-9][0-9]{0,18}", value):
+        raise PydanticCustomError("integer", "must be a whole number in ASCII digits, at most 63 bits")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", value):
+        raise PydanticCustomError("number", "must be a number as in JSON")
+    return value
+
+
+def _boolean(value: object) -> object:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise PydanticCustomError("boolean", "must be true or false")
+    return value
+
+
+Decimal = BeforeValidator(_decimal)
+"""Of a number in a path or query: Python's own reading takes `7_324`, ` 7`, other scripts' digits and `1.0`, too."""
+Number = BeforeValidator(_number)
+Boolean = BeforeValidator(_boolean)
+"""Of a query's parameter: Pydantic's own reading takes `1`, `on` and `y`, too."""
 
 
 class Strict(BaseModel):

@@ -32,6 +32,8 @@ class CrudSettings(Settings):
     """The password of that role; without it the role exists but no password lets it in."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
+    allow_file_urls: bool = False
+    """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
     capture_slot: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")] = "rowcast"
@@ -50,6 +52,12 @@ class CrudSettings(Settings):
     """How long connecting may take, in seconds."""
     database_statement_seconds: Annotated[float, Field(gt=0)] = 30.0
     """How long one statement may take, in seconds."""
+    database_lock_seconds: Annotated[float, Field(gt=0)] = 3.0
+    """How long a statement waits for a lock that another transaction holds, in seconds."""
+    stream_stall_seconds: Annotated[float, Field(gt=0)] = 20.0
+    """How long the reader of an export or a snapshot may take for 64 KiB before it is cut off, in seconds."""
+    stream_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """How long an export or a snapshot may take in all before its reader is cut off, in seconds."""
 
     @field_validator("database_url", "owner_url")
     @classmethod

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from rowcast.runtime.body_limit import BodyLimitMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
 from rowcast.runtime.hosts import LoopbackHostMiddleware, is_loopback
+from rowcast.runtime.methods import MethodsMiddleware
 from rowcast.runtime.metrics import Refresh, add_metrics_route, new_registry
 from rowcast.runtime.problems import add_problem_handlers
 from rowcast.runtime.requests import RequestMiddleware
@@ -44,6 +45,7 @@ def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
     add_metrics_route(app, equipment.registry, equipment.before_metrics)
     if equipment.tracing is not None:
         app.add_middleware(TracingMiddleware, tracing=equipment.tracing)
+    app.add_middleware(MethodsMiddleware, router=app.router)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
     app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
     if is_loopback(settings.http_host):

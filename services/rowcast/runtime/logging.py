@@ -1,6 +1,7 @@
 """Structured logs: structlog in front, the standard library's handlers behind, so that libraries' lines look alike."""
 
 import logging
+import re
 import sys
 from typing import Literal
 
@@ -8,6 +9,8 @@ import structlog
 from structlog.stdlib import BoundLogger
 from structlog.typing import Processor
 
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s@'\"]*@")
+_QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?'\"]*\?)[^\s'\"#]+")
 _NOISY = ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.plugins")
 
 
@@ -37,6 +40,18 @@ def get_logger(name: str) -> BoundLogger:
     return logger
 
 
+def _redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = without_secrets(value)
+    return event
+
+
+def without_secrets(text: str) -> str:
+    """The text with `***` for what stands before the `@` in a URL, and for the values of a query."""
+    return _QUERY.sub(r"\1***", _USERINFO.sub(r"\1***@", text))
+
+
 def _shared_processors(service: str) -> list[Processor]:
     def add_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event.setdefault("service", service)
@@ -56,5 +71,9 @@ def _shared_processors(service: str) -> list[Processor]:
 def _rendering(log_format: Literal["json", "console"]) -> list[Processor]:
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "console":
-        return [remove_meta, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
-    return [remove_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        # Not the default, rich's traceback: it shows the values of local variables.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        return [remove_meta, structlog.processors.format_exc_info, _redact, renderer]
+    return [remove_meta, structlog.processors.format_exc_info, _redact, structlog.processors.JSONRenderer(default=str)]

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457) for every error that an application answers."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,8 @@ PROBLEM_JSON = "application/problem+json"
 EVENTS_PREFIX = "/events/"
 """Routes that only a sidecar calls, to deliver events. Dapr drops an event that is answered 404."""
 
+_UNDECODABLE = "There was an error parsing the body"
+"""FastAPI's word for a body that isn't UTF-8 or is nested too deeply; what isn't JSON is a validation error."""
 _RULES = {
     "missing": "required",
     "string_too_long": "max-length",
@@ -56,6 +59,15 @@ class ProblemResponse(JSONResponse):
 
     media_type = PROBLEM_JSON
 
+    def render(self, content: Any) -> bytes:
+        """As in `printable`."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def printable(text: str) -> str:
+    """The text with `?` for what UTF-8 can't hold: halves of surrogate pairs, which JSON can escape."""
+    return text.encode(errors="replace").decode()
+
 
 def problem(
     status: int, detail: str, errors: Sequence[Mapping[str, Any]] = (), headers: Mapping[str, str] | None = None
@@ -90,9 +102,9 @@ def _validation_error(found: Mapping[str, Any]) -> dict[str, Any]:
     }
     if kind == "json_invalid":
         answer["field"] = "body"
-    if len(location) > 1 and location[0] == "items" and isinstance(location[1], int):
+    if len(location) > 1 and location[0] in ("items", "rows") and isinstance(location[1], int):
         answer["index"] = location[1]
-        answer["field"] = ".".join(str(part) for part in location[2:]) or "items"
+        answer["field"] = ".".join(str(part) for part in location[2:]) or str(location[0])
     return answer
 
 
@@ -112,4 +124,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         if error.status_code == 404 and request.url.path.startswith(EVENTS_PREFIX):
             # A 404 would make Dapr drop the event; a route that is missing (a rollout, a typo) must be retried instead.
             return problem(503, "nothing here takes these events yet", headers={"retry-after": "1"})
+        if error.status_code == 400 and error.detail == _UNDECODABLE:
+            item = {"field": "body", "rule": "json", "message": "must be JSON in UTF-8, not nested too deeply"}
+            return problem(422, "the request is not valid", [item])
         return problem(error.status_code, str(error.detail), headers=error.headers)

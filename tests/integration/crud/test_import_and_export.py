@@ -118,3 +118,30 @@ def test_an_export_of_nothing_is_an_empty_file(crud: httpx.Client) -> None:
     assert exported("csv").splitlines() == [
         "name,repository_url,branch,environment,id,generation,updated_at,updated_by"
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "rule"),
+    [
+        ({"brnach": "next"}, "brnach", "unknown-field"),
+        ({"branch": None}, "branch", "string-type"),
+        ({"branch": 1.10}, "branch", "string-type"),
+        ({"branch": ["main"]}, "branch", "string-type"),
+        ({"name": True}, "name", "string-type"),
+        ({"name": "\ud800"}, "name", "dns-1123-label"),
+        ({"\ud800": 1}, "?", "unknown-field"),
+        ({"environment": {"a": {}}}, "environment", "string-type"),
+    ],
+)
+def test_what_a_line_has_that_is_not_a_configurations_is_refused_by_line(
+    crud: httpx.Client, row: dict[str, Any], field: str, rule: str
+) -> None:
+    content = json.dumps({"rows": [line("odd-good"), line("odd") | row], "partial": True, "dry_run": True})
+    report = crud.post("/appconfigs:import", content=content, headers={"content-type": "application/json"}).json()
+    assert [one["action"] for one in report["lines"]] == ["create", "refuse"]
+    assert (report["lines"][1]["errors"][0]["field"], report["lines"][1]["errors"][0]["rule"]) == (field, rule)
+
+
+def test_a_row_that_is_no_object_is_named_by_its_index(crud: httpx.Client) -> None:
+    answer = crud.post("/appconfigs:import", json={"rows": [line("fine"), 7]})
+    assert (answer.status_code, answer.json()["errors"][0]["index"]) == (422, 1)

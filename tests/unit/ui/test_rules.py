@@ -1,5 +1,6 @@
 """The form refuses what the API refuses."""
 
+import inspect
 import shutil
 import subprocess
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import repository_urls
+import rowcast.core.repository_urls
 import rules
 from models import Draft
 
@@ -63,6 +66,18 @@ def test_a_dns_label_is_a_name(value: str) -> None:
 )
 def test_what_git_clones_from_is_a_repository_url(value: str) -> None:
     assert broken(repository_url=value) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["https://TOKEN@h/a", "ssh://a%3Ab@h/a", "https://h/a?token=b", "-x@h:a", "http://0xa9fea9fe/a"]
+)
+def test_what_crud_refuses_as_a_repository_url_is_refused(value: str) -> None:
+    assert broken(repository_url=value) == [("repository_url", "url")]
+
+
+def test_the_rule_for_repository_urls_is_the_text_of_cruds() -> None:
+    here, there = (inspect.getsource(module) for module in (repository_urls, rowcast.core.repository_urls))
+    assert here == there
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the judge here")

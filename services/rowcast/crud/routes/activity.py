@@ -11,7 +11,7 @@ from rowcast.crud.answers import responses
 from rowcast.crud.errors import FieldError
 from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.lists import CursorText
-from rowcast.crud.schemas import MAX_ID, Time
+from rowcast.crud.schemas import MAX_ID, Decimal, Time
 
 router = APIRouter(prefix="/activity", tags=["activity"])
 
@@ -50,18 +50,15 @@ class People(BaseModel):
 def happened(
     database: Database,
     settings: Settings,
-    limit: Annotated[int, Query(ge=1, le=500, description="How many at most.")] = 50,
+    limit: Annotated[int, Decimal, Query(ge=1, le=500, description="How many at most.")] = 50,
     cursor: CursorText = None,
     person: Annotated[str | None, Query(max_length=200, description="Who made the change.")] = None,
-    row_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    row_id: Annotated[int | None, Decimal, Query(ge=1, le=MAX_ID)] = None,
     name: Annotated[str | None, Query(max_length=63, description="A part of the row's name, then or since.")] = None,
     change: activity.Change | None = None,
     outcome: Annotated[activity.Became | None, Query(description="What became of it at some target.")] = None,
 ) -> ActivityOut:
     """Changes of all configurations, newest first; direct SQL edits are among them."""
-    for field, value in (("person", person), ("name", name)):
-        if value is not None and "\x00" in value:
-            raise FieldError(field, "printable", "must not have NUL characters")
     before = cursors.decode(cursor) if cursor is not None else None
     if before is not None and before.sort != activity.SORT:
         raise FieldError("cursor", "cursor", "is not a cursor of the activity")

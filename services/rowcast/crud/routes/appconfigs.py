@@ -25,21 +25,23 @@ def create(config: AppConfigIn, response: Response, request: Request, database: 
     return _answer(row, response)
 
 
-@router.get("/{id}", operation_id="getAppConfig", response_model=AppConfigOut, responses=responses(404))
+@router.get("/{id:segment}", operation_id="getAppConfig", response_model=AppConfigOut, responses=responses(404, 412))
 def read(
     id: RowId,  # noqa: A002 - the parameter's name in the API
     response: Response,
     database: Database,
+    if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> AppConfigOut | Response:
     """One configuration; 304 if the caller has it already."""
     row = usecases.get(database, id)
+    expectation(if_match)(row)
     if not_modified(if_none_match, row["generation"]):
         return Response(status_code=304, headers={"etag": etag(row["generation"])})
     return _answer(row, response)
 
 
-@router.put("/{id}", operation_id="replaceAppConfig", responses=responses(404, 409, 412))
+@router.put("/{id:segment}", operation_id="replaceAppConfig", responses=responses(404, 409, 412))
 def replace(
     id: RowId,  # noqa: A002
     config: AppConfigIn,
@@ -47,12 +49,15 @@ def replace(
     database: Database,
     actor: Actor,
     if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
 ) -> AppConfigOut:
     """Replaces a configuration. One that changes nothing leaves the generation as it is."""
-    return _answer(usecases.change(database, actor, id, config.model_dump(), expectation(if_match)), response)
+    return _answer(
+        usecases.change(database, actor, id, config.model_dump(), expectation(if_match, if_none_match)), response
+    )
 
 
-@router.patch("/{id}", operation_id="changeAppConfig", responses=responses(404, 409, 412))
+@router.patch("/{id:segment}", operation_id="changeAppConfig", responses=responses(404, 409, 412))
 def change(
     id: RowId,  # noqa: A002
     config: AppConfigChange,
@@ -60,14 +65,27 @@ def change(
     database: Database,
     actor: Actor,
     if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
 ) -> AppConfigOut:
     """Changes the given fields (JSON Merge Patch, RFC 7396). What changes nothing leaves the generation as it is."""
-    return _answer(usecases.change(database, actor, id, config.fields(), expectation(if_match)), response)
+    return _answer(
+        usecases.change(database, actor, id, config.fields(), expectation(if_match, if_none_match)), response
+    )
 
 
 @router.delete(
-    "/{id}", status_code=204, response_class=Response, operation_id="deleteAppConfig", responses=responses(404, 412)
+    "/{id:segment}",
+    status_code=204,
+    response_class=Response,
+    operation_id="deleteAppConfig",
+    responses=responses(404, 409, 412),
 )
-def remove(id: RowId, database: Database, actor: Actor, if_match: IfMatch = None) -> None:  # noqa: A002
+def remove(
+    id: RowId,  # noqa: A002
+    database: Database,
+    actor: Actor,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> None:
     """Deletes a configuration; its history stays."""
-    usecases.remove(database, actor, id, expectation(if_match))
+    usecases.remove(database, actor, id, expectation(if_match, if_none_match))

@@ -21,11 +21,11 @@ from rowcast.crud.dead_letter_schemas import (
 from rowcast.crud.errors import FieldError
 from rowcast.crud.routes.dependencies import Actor, Broker, Database
 from rowcast.crud.routes.lists import CursorText, Limit
-from rowcast.crud.schemas import MAX_ID
+from rowcast.crud.schemas import MAX_ID, Decimal
 
 router = APIRouter(prefix="/deadletters", tags=["dead letters"])
 
-LetterId = Annotated[int, Path(ge=1, le=MAX_ID, description="The dead letter's id.")]
+LetterId = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The dead letter's id.")]
 _FILTERS = {"target": 63, "reason": 200}
 
 
@@ -37,7 +37,7 @@ def list_letters(
     state: Annotated[Literal["open", "replayed", "discarded", "any"], Query()] = "open",
     target: Annotated[str | None, Query(max_length=_FILTERS["target"], examples=["k8s"])] = None,
     reason: Annotated[str | None, Query(max_length=_FILTERS["reason"], examples=["not-owned"])] = None,
-    row_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    row_id: Annotated[int | None, Decimal, Query(ge=1, le=MAX_ID)] = None,
 ) -> DeadLetterPage:
     """A page of dead letters, newest first; those that nobody has resolved yet, unless asked otherwise."""
     for field, value in (("target", target), ("reason", reason)):
@@ -55,7 +55,7 @@ def list_letters(
     )
 
 
-@router.get("/{id}", operation_id="getDeadLetter", responses=responses(404))
+@router.get("/{id:segment}", operation_id="getDeadLetter", responses=responses(404))
 def read(id: LetterId, database: Database) -> DeadLetterOut:  # noqa: A002 - the parameter's name in the API
     """One dead letter, with its event."""
     letter, event = resolving.get(database, id)
@@ -76,7 +76,7 @@ def discard_many(wanted: DiscardManyIn, database: Database, actor: Actor) -> Dea
     return DeadLetters(items=[_letter(letter) for letter in letters])
 
 
-@router.post("/{id}:replay", operation_id="replayDeadLetter", responses=responses(404, 409))
+@router.post("/{id:segment}:replay", operation_id="replayDeadLetter", responses=responses(404, 409))
 def replay(
     id: LetterId,  # noqa: A002
     database: Database,
@@ -92,7 +92,7 @@ def replay(
     return _letter(resolving.one(lambda ids: resolving.replay(database, publish, actor, ids, reason), id))
 
 
-@router.post("/{id}:discard", operation_id="discardDeadLetter", responses=responses(404, 409))
+@router.post("/{id:segment}:discard", operation_id="discardDeadLetter", responses=responses(404, 409))
 def discard(id: LetterId, wanted: DiscardIn, database: Database, actor: Actor) -> DeadLetterListed:  # noqa: A002
     """Takes the letter off the list of open ones; who did it and why stays with it."""
     return _letter(resolving.one(lambda ids: resolving.discard(database, actor, ids, wanted.reason), id))

@@ -1,5 +1,6 @@
 """What several routes need from a request."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from anyio import from_thread
@@ -10,9 +11,11 @@ from rowcast.core.rules import check_user
 from rowcast.crud.asking import Instances
 from rowcast.crud.database import VouchedFor
 from rowcast.crud.errors import FieldError
+from rowcast.crud.places import Shares
 from rowcast.crud.resolving import Publish
-from rowcast.crud.schemas import MAX_ID
+from rowcast.crud.schemas import MAX_ID, Decimal
 from rowcast.crud.settings import CrudSettings
+from rowcast.runtime.methods import combined
 
 USER_HEADER = "x-rowcast-user"
 VERIFIED_HEADER = "x-rowcast-user-verified"
@@ -27,6 +30,11 @@ def _engine(request: Request) -> Engine:
 def _settings(request: Request) -> CrudSettings:
     settings: CrudSettings = request.app.state.settings
     return settings
+
+
+def _shares(request: Request) -> Shares:
+    shares: Shares = request.app.state.shares
+    return shares
 
 
 def _instances(request: Request) -> Instances:
@@ -44,7 +52,8 @@ def _publish(request: Request) -> Publish:
     return publish
 
 
-def _actor(
+def _person(
+    request: Request,
     given: Annotated[
         str | None, Header(alias=USER_HEADER, description="Who makes the change.", examples=["ada"])
     ] = None,
@@ -53,6 +62,9 @@ def _actor(
         Header(alias=VERIFIED_HEADER, description="Whether a login vouches for who makes the change."),
     ] = "false",
 ) -> str:
+    for header in (USER_HEADER, VERIFIED_HEADER):
+        if len(request.headers.getlist(header)) > 1:
+            raise FieldError(header, "duplicate", "must be there once")
     try:
         user = (given or "").encode("latin-1").decode().strip()  # a header's bytes are UTF-8, if anything
     except UnicodeDecodeError:
@@ -63,14 +75,40 @@ def _actor(
     return VouchedFor(user) if user and verified == "true" else user or ANONYMOUS
 
 
+def _if_match(
+    request: Request,
+    _described: Annotated[
+        str | None,
+        Header(alias="If-Match", description="The ETag that the caller saw; another one gets 412.", examples=['"7"']),
+    ] = None,
+) -> str | None:
+    return combined(request, "if-match")
+
+
+def _if_none_match(
+    request: Request,
+    _described: Annotated[
+        str | None, Header(alias="If-None-Match", description="The ETag that the caller has already.")
+    ] = None,
+) -> str | None:
+    return combined(request, "if-none-match")
+
+
+async def _actor(
+    person: Annotated[str, Depends(_person)], shares: Annotated[Shares, Depends(_shares)]
+) -> AsyncIterator[str]:
+    async with shares.changes.turn():
+        yield person
+
+
 Database = Annotated[Engine, Depends(_engine)]
 Settings = Annotated[CrudSettings, Depends(_settings)]
+PoolShares = Annotated[Shares, Depends(_shares)]
 Asked = Annotated[Instances, Depends(_instances)]
 Broker = Annotated[Publish, Depends(_publish)]
-Actor = Annotated[str, Depends(_actor)]
-RowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
-IfMatch = Annotated[
-    str | None,
-    Header(alias="If-Match", description="The ETag that the caller saw; another one gets 412.", examples=['"7"']),
-]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", description="The ETag that the caller has already.")]
+Person = Annotated[str, Depends(_person)]
+Actor = Annotated[str, Depends(_actor, scope="function")]
+"""Who makes a change; it has its turn among the changes until the route ends."""
+RowId = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The row's id, never reused.")]
+IfMatch = Annotated[str | None, Depends(_if_match)]
+IfNoneMatch = Annotated[str | None, Depends(_if_none_match)]

@@ -14,7 +14,7 @@ from rowcast.crud.schemas import HistoryEntry, HistoryPage, StatusOut, SyncTimes
 router = APIRouter(prefix="/appconfigs", tags=["configurations"])
 
 
-@router.get("/{id}/history", operation_id="getAppConfigHistory", responses=responses(404))
+@router.get("/{id:segment}/history", operation_id="getAppConfigHistory", responses=responses(404))
 def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText = None) -> HistoryPage:  # noqa: A002
     """Every change, newest first, with who, when, before and after; direct SQL edits are among them."""
     before = cursors.decode(cursor) if cursor is not None else None
@@ -27,7 +27,7 @@ def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText
     )
 
 
-@router.get("/{id}/status", operation_id="getAppConfigStatus", responses=responses(404))
+@router.get("/{id:segment}/status", operation_id="getAppConfigStatus", responses=responses(404))
 def status(id: RowId, database: Database, settings: Settings) -> StatusOut:  # noqa: A002
     """What became of a configuration at each target, and when."""
     found = usecases.row_status(database, id)

@@ -10,19 +10,24 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 
+from rowcast.core.rules import LABEL_MAX
 from rowcast.crud import importing
 from rowcast.crud.answers import responses
 from rowcast.crud.importing import Given, Line
 from rowcast.crud.repository import CONTENT
 from rowcast.crud.routes.dependencies import Actor, Database
-from rowcast.crud.schemas import MAX_BATCH, AppConfigIn, ProblemItem, Strict
-from rowcast.runtime.problems import ProblemResponse, validation_errors
+from rowcast.crud.schemas import MAX_BATCH, AppConfigIn, AppConfigListed, ProblemItem, Strict
+from rowcast.runtime.problems import ProblemResponse, printable, validation_errors
 
 router = APIRouter(tags=["configurations"])
 
 
+_COLUMNS = frozenset(AppConfigListed.model_fields)
+"""What an export or a list has; what isn't in CONTENT is not a person's to set."""
+
+
 class ImportIn(Strict):
-    """Rows as `GET /appconfigs:export` gives them; columns that aren't a person's to set are ignored."""
+    """Rows as `GET /appconfigs:export` gives them; its columns that aren't a person's to set are ignored."""
 
     rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
     dry_run: bool = False
@@ -67,14 +72,20 @@ def import_rows(wanted: ImportIn, database: Database, actor: Actor) -> ImportOut
 
 def _given(row: Mapping[str, Any]) -> Given:
     fields = {name: row[name] for name in CONTENT if name in row}
-    name = fields.get("name")
+    errors: list[Mapping[str, Any]] = [_unknown(column) for column in row if column not in _COLUMNS]
     try:
         whole = AppConfigIn.model_validate(fields).model_dump()
     except ValidationError as error:
-        return Given(
-            name if isinstance(name, str) else "", errors=validation_errors(RequestValidationError(error.errors()))
-        )
+        errors.extend(validation_errors(RequestValidationError(error.errors())))
+    if errors:
+        name = fields.get("name")
+        return Given(printable(name)[:LABEL_MAX] if isinstance(name, str) else "", errors=errors)
     return Given(whole["name"], fields, whole)
+
+
+def _unknown(column: str) -> Mapping[str, Any]:
+    """A column that is misspelt would otherwise leave its field as it is, without a word."""
+    return {"field": printable(column)[:LABEL_MAX], "rule": "unknown-field", "message": "is no column of an export"}
 
 
 def _report(lines: Sequence[Line]) -> ImportOut:

@@ -9,7 +9,7 @@ from rowcast.crud import late
 from rowcast.crud.answers import responses
 from rowcast.crud.database import reading
 from rowcast.crud.routes.dependencies import Database
-from rowcast.crud.schemas import MAX_ID
+from rowcast.crud.schemas import MAX_ID, Decimal, Number
 
 router = APIRouter(tags=["configurations"])
 MOST_SECONDS = 7 * 24 * 3600
@@ -36,8 +36,10 @@ class LateRows(BaseModel):
 def rows(
     database: Database,
     target: Annotated[str, Query(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")],
-    seconds: Annotated[float, Query(ge=0, le=MOST_SECONDS, description="How long ago their last change was.")] = 30,
-    after: Annotated[int, Query(ge=0, le=MAX_ID, description="Only ids above this one.")] = 0,
+    seconds: Annotated[
+        float, Number, Query(ge=0, le=MOST_SECONDS, description="How long ago their last change was.")
+    ] = 30,
+    after: Annotated[int, Decimal, Query(ge=0, le=MAX_ID, description="Only ids above this one.")] = 0,
 ) -> LateRows:
     """Rows that a target has not reported since their last change: what it refuses for good is not among them."""
     with reading(database) as connection:

@@ -12,12 +12,12 @@ from rowcast.crud.answers import responses
 from rowcast.crud.errors import FieldError
 from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.sync_states import Judge
-from rowcast.crud.schemas import AppConfigListed, AppConfigPage
+from rowcast.crud.schemas import AppConfigListed, AppConfigPage, Decimal
 
 router = APIRouter(prefix="/appconfigs", tags=["configurations"])
 
 Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+Limit = Annotated[int, Decimal, Query(ge=1, le=1000, description="How many at most.")]
 CursorText = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 _DEFAULT_SORT = "id"
 
@@ -43,9 +43,6 @@ def list_configs(
     sort: Annotated[Sort | None, Query(description="A leading `-` is for descending. A cursor keeps its own.")] = None,
 ) -> AppConfigPage:
     """A page of configurations, each with what became of it at each target."""
-    for field, value in (("search", search), ("environment", environment)):
-        if value is not None and "\x00" in value:
-            raise FieldError(field, "printable", "must not have NUL characters")
     after = cursors.decode(cursor) if cursor is not None else None
     order = _order(sort, after)
     patience = timedelta(seconds=settings.overdue_seconds)

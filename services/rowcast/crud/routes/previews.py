@@ -5,7 +5,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rowcast.crud import prospect, usecases
 from rowcast.crud.answers import responses
-from rowcast.crud.routes.dependencies import Actor, Asked, Database, RowId
+from rowcast.crud.routes.dependencies import Asked, Database, Person, RowId
 from rowcast.crud.schemas import AppConfigOut
 from rowcast.crud.target_schemas import LiveOut, PreviewIn, PreviewOut, TargetLive, TargetPreview
 
@@ -13,20 +13,20 @@ router = APIRouter(tags=["configurations"])
 
 
 @router.post("/appconfigs:preview", operation_id="previewAppConfig", responses=responses(404, 409))
-async def preview(wanted: PreviewIn, database: Database, instances: Asked, actor: Actor) -> PreviewOut:
+async def preview(wanted: PreviewIn, database: Database, instances: Asked, person: Person) -> PreviewOut:
     """What saving would make at each target, and whether it would take it. Nothing is changed anywhere.
 
     Within about eight seconds; a target that can't be asked says so in `unavailable`.
     """
     config = wanted.config.model_dump()
-    made = await run_in_threadpool(prospect.prospect, database, actor, wanted.id, config)
+    made = await run_in_threadpool(prospect.prospect, database, person, wanted.id, config)
     row = AppConfigOut.model_validate(dict(made)).model_dump(mode="json")
     answers = await instances.ask_all("POST", "/preview", {"row": row})
     targets = [TargetPreview.model_validate(answer) for answer in answers]
     return PreviewOut(generation=row["generation"], targets=targets)
 
 
-@router.get("/appconfigs/{id}/live", operation_id="getLiveAppConfig", responses=responses(404))
+@router.get("/appconfigs/{id:segment}/live", operation_id="getLiveAppConfig", responses=responses(404))
 async def live(id: RowId, database: Database, instances: Asked) -> LiveOut:  # noqa: A002
     """What each target has of a configuration now, also of one that is deleted, asked of the targets themselves."""
     await run_in_threadpool(usecases.row_status, database, id)

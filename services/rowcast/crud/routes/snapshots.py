@@ -1,25 +1,24 @@
 """The table at one moment, for those who compare it with what there is elsewhere."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from typing import Annotated
 
-import anyio
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import RowMapping
-from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
 
 from rowcast.crud.answers import responses
-from rowcast.crud.routes.dependencies import Database, Settings
-from rowcast.crud.schemas import MAX_ID, AppConfigOut
+from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
+from rowcast.crud.routes.streams import TableStream
+from rowcast.crud.schemas import MAX_ID, AppConfigOut, Boolean, Decimal
 from rowcast.crud.snapshot import Reported, Snapshot
 
 router = APIRouter(tags=["configurations"])
 NDJSON = "application/x-ndjson"
 MAX_IDS = 200
-Id = Annotated[int, Query(ge=1, le=MAX_ID)]
+Id = Annotated[int, Decimal, Query(ge=1, le=MAX_ID)]
 _EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"rows":1,"visible":"781:783:781"}
 {"id":1,"name":"checkout",…}
 {"end":true,"rows":1}
@@ -35,34 +34,29 @@ _EXAMPLE = """{"taken_at":"2026-01-02T03:04:05.678901+00:00","lsn":26843545,"row
 def snapshot(
     database: Database,
     settings: Settings,
+    shares: PoolShares,
     id: Annotated[list[Id] | None, Query(max_length=MAX_IDS, description="Only these rows.")] = None,  # noqa: A002
     sync: Annotated[
         bool,
+        Boolean,
         Query(description="Each row also has `sync`: by target, what it reported last of the row; null for nothing."),
     ] = False,
-) -> StreamingResponse:
+) -> Response:
     """Every row in the order of ids, from one transaction.
 
     The first line is the moment, the last one marks the end: an answer without it was cut off and is not the table.
     """
-    return _SnapshotResponse(Snapshot(database, id or (), settings.targets if sync else ()))
-
-
-class _SnapshotResponse(StreamingResponse):
-    """Ends the transaction when the answer does, also when its reader leaves: nobody closes its generator then."""
-
-    media_type = NDJSON
-
-    def __init__(self, taken: Snapshot) -> None:
-        super().__init__(_lines(taken))
-        self._taken = taken
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run_in_threadpool(self._taken.close)
+    targets = settings.targets if sync else ()
+    if id:
+        # So few that they are read at once: nobody can keep this transaction by not reading the answer.
+        with closing(Snapshot(database, id, targets)) as some:
+            return Response(b"".join(_lines(some)), media_type=NDJSON)
+    with ExitStack() as until_sent:
+        shares.snapshots.take()
+        until_sent.callback(shares.snapshots.give_back)
+        taken = until_sent.enter_context(closing(Snapshot(database, (), targets)))
+        close = until_sent.pop_all().close
+        return TableStream(_lines(taken), close, settings, NDJSON)
 
 
 def _lines(taken: Snapshot) -> Iterator[bytes]:
