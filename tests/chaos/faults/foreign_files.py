@@ -101,6 +101,7 @@ def odd_files(arena: Arena, chance: random.Random) -> Iterator[None]:
 
         _commit(clone, "Away with them", take_away)
     arena.notes.append(", ".join(edits.values()))
+    arena.poison.add("is not managed by rowcast; it is left alone")  # what a file without marks is told as
     arena.repairs.append(lambda arena: repairs.reconcile(arena, "git"))
 
 
