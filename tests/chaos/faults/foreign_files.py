@@ -67,11 +67,16 @@ def forged(message: str) -> str:
 
 @contextmanager
 def odd_files(arena: Arena, chance: random.Random) -> Iterator[None]:
-    """Foreign files come and go, and files of ours are changed; a reconcile may be what puts the latter right."""
+    """Foreign files come and go, and files of ours are changed: what can be read of them is put right as drift.
+
+    What can't be read is left alone, and its row says so, until somebody removes it: the stranger does in the end.
+    """
     with _clone(arena) as clone:
         folder = clone / FOLDER
         ours = [file for file in sorted(folder.glob("chaos-*.yaml")) if file.name not in FOREIGN]
         edits = dict(zip(chance.sample(ours, min(len(ours), 3)), chance.sample(sorted(EDITS), 3), strict=False))
+
+        written: dict[Path, bytes] = {}
 
         def change() -> None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +84,8 @@ def odd_files(arena: Arena, chance: random.Random) -> Iterator[None]:
                 (folder / name).write_bytes(content)
             for file, edit in edits.items():
                 if file.exists():
-                    file.write_bytes(EDITS[edit](file.read_text()).encode("utf-8", "surrogateescape"))
+                    written[file] = EDITS[edit](file.read_text()).encode()
+                    file.write_bytes(written[file])
 
         _commit(clone, "Files of our own", change)
         yield
@@ -89,9 +95,13 @@ def odd_files(arena: Arena, chance: random.Random) -> Iterator[None]:
                 if not (folder / name).exists() or (folder / name).read_bytes() != content:
                     arena.damage.append(f"a stranger's file was touched: {name}")
                 (folder / name).unlink(missing_ok=True)
+            for file, content in written.items():
+                if file.exists() and file.read_bytes() == content:
+                    file.unlink()
 
         _commit(clone, "Away with them", take_away)
     arena.notes.append(", ".join(edits.values()))
+    arena.poison.add("is not managed by rowcast; it is left alone")  # what a file without marks is told as
     arena.repairs.append(lambda arena: repairs.reconcile(arena, "git"))
 
 
