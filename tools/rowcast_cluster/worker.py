@@ -146,7 +146,9 @@ runtime_type = "io.containerd.runc.v2"
         """What enforces network policies. Pods have their addresses from elsewhere, and services are kube-proxy's."""
         plane = self.control_plane
         options: dict[str, object] = {
-            "kubeconfig": plane.authority.kubeconfig("kube-router", plane.url, "rowcast-kube-router", ["system:masters"]),
+            "kubeconfig": plane.authority.kubeconfig(
+                "kube-router", plane.url, "rowcast-kube-router", ["system:masters"]
+            ),
             "hostname-override": NODE,
             "service-cluster-ip-range": plane.network.services,
             "run-firewall": "true",
