@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,39 @@ def secret_of(cluster: Cluster, namespace: str, name: str, key: str) -> str:
     """What a secret has at a key."""
     data = cluster.get("secret", name, "--namespace", namespace)["data"]
     return base64.b64decode(data[key]).decode()
+
+
+@contextmanager
+def let_in(cluster: Cluster, namespace: str, name: str, peer: dict[str, Any]) -> Iterator[None]:
+    """A policy of the tests' own: `peer` of a NetworkPolicy reaches every pod of a release while the context lasts."""
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "podSelector": {"matchLabels": dict([PART_OF.split("=")])},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [peer]}],
+        },
+    }
+    cluster.apply(policy)
+    try:
+        yield
+    finally:
+        cluster.kubectl("delete", "networkpolicy", name, "--namespace", namespace, "--ignore-not-found")
+
+
+def from_namespace(name: str) -> dict[str, Any]:
+    """All pods of a namespace, as a peer."""
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def from_here(cluster: Cluster) -> dict[str, Any]:
+    """This machine, as a peer: the tests look into PostgreSQL and the repository from outside of the cluster."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.connect((cluster.address, 9))  # sends nothing: it only chooses the address that we have on the way there
+        address = unused.getsockname()[0]
+    return {"ipBlock": {"cidr": f"{address}/32"}}
 
 
 @dataclass(frozen=True)
@@ -82,7 +116,10 @@ class Release(World):
             "ROWCAST_GIT_URL": f"http://{repository}",
         }
         tokens = {name: secret(f"rowcast-dapr-{name}-token", "token") for name in ("api", "app")}
-        with Forward(cluster, namespace, "deployment/rowcast-ui", 3500) as sidecar:
+        with ExitStack() as stack:
+            for place in {namespace, where.namespace}:
+                stack.enter_context(let_in(cluster, place, f"tests-of-{namespace}", from_here(cluster)))
+            sidecar = stack.enter_context(Forward(cluster, namespace, "deployment/rowcast-ui", 3500))
             yield cls(environment, cluster, namespace, sidecar, tokens)
 
     def api(self, person: str = "alice") -> httpx.Client:

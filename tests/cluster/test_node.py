@@ -9,6 +9,7 @@ import pytest
 from cluster.apps import PORT, Namespace
 from rowcast_cluster.cluster import Cluster
 from rowcast_cluster.errors import ClusterError
+from world import wait_until
 
 
 def service(name: str) -> dict[str, object]:
@@ -40,6 +41,30 @@ def test_a_pod_reaches_itself_by_its_own_service(namespace: Namespace) -> None:
     namespace.apply(service("server"))
     pod = namespace.run("server")
     assert namespace.reach(pod, "http://server/hello")["pod"] == pod
+
+
+def test_a_network_policy_holds_off_whom_it_does_not_name(namespace: Namespace) -> None:
+    server, friend, stranger = (namespace.run(app) for app in ("server", "friend", "stranger"))
+    url = f"http://{namespace.get('pod', server)['status']['podIP']}:{PORT}/hello"
+    # A connection that stands already is not cut by a new policy.
+    assert {namespace.fetch(pod, url, Connection="close")[0] for pod in (friend, stranger)} == {200}
+
+    namespace.apply(closed("server", "friend"))
+    wait_until(lambda: namespace.fetch(stranger, url, Connection="close")[0] == 0, lambda: "a stranger gets through")
+    assert namespace.fetch(friend, url, Connection="close")[0] == 200
+
+
+def closed(server: str, friend: str) -> dict[str, object]:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "closed"},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": server}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": friend}}}]}],
+        },
+    }
 
 
 def test_a_claim_is_bound_and_a_pod_that_is_not_root_writes_to_it(namespace: Namespace) -> None:

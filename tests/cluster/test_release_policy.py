@@ -11,7 +11,7 @@ import pytest
 
 from cluster.apps import SIDECAR, Namespace
 from cluster.forward import Forward
-from cluster.release import Release
+from cluster.release import Release, let_in
 from world import config, done
 
 pytestmark = pytest.mark.timeout(900)
@@ -22,9 +22,14 @@ EVENT = {"data": {"before": None, "after": None}}
 
 @pytest.fixture(scope="module")
 def intruder(release: Release) -> Iterator[tuple[Namespace, str]]:
-    """An application in the release's own namespace, with a sidecar of its own, that is in no policy."""
+    """An application in the release's own namespace, with a sidecar of its own, that is in no policy of Dapr's.
+
+    The network lets it through, so that Dapr's own policies show what they are worth without the network's.
+    """
     namespace = Namespace(release.cluster_of, release.namespace)
-    yield namespace, namespace.run_dapr("intruder")
+    peer = {"podSelector": {"matchLabels": {"app": "intruder"}}}
+    with let_in(release.cluster_of, release.namespace, "intruder", peer):
+        yield namespace, namespace.run_dapr("intruder")
     namespace.kubectl("delete", "deployment", "intruder", "--wait=false")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from cluster.load import Load
 from cluster.pages import CHECKOUT, run_page
-from cluster.release import Database, Release, secret_of
+from cluster.release import Database, Release, from_namespace, let_in, secret_of
 from rowcast_cluster.cluster import Cluster
 from rowcast_images.catalogue import IMAGES
 from rowcast_images.references import REGISTRY, Naming, version
@@ -50,6 +50,11 @@ def second(cluster: Cluster, release: Release, tmp_path_factory: pytest.TempPath
     """Installed as *Bring your own Kafka and PostgreSQL* says; the parts are those of the first release."""
     for image in IMAGES:
         cluster.tag(Naming(REGISTRY, version()).reference(image.name), Naming(REGISTRY, BEFORE).reference(image.name))
+    with let_in(cluster, release.namespace, "second", from_namespace(NAMESPACE)):
+        yield from _second(cluster, release, tmp_path_factory.mktemp("chart"))
+
+
+def _second(cluster: Cluster, release: Release, folder: Path) -> Iterator[Release]:
     password = secret_of(cluster, release.namespace, "rowcast-postgres", "superuser-password")
     inside = f"--namespace {release.namespace} rowcast-postgres-0 -- env PGPASSWORD={password}"
     run_page(
@@ -61,7 +66,7 @@ def second(cluster: Cluster, release: Release, tmp_path_factory: pytest.TempPath
         PSQL=f'"kubectl exec --stdin {inside} psql --host 127.0.0.1 --username postgres"',
         BROKERS=f"rowcast-kafka.{release.namespace}:9092",
         REPLICAS="1",
-        CHART=str(package_before(cluster, tmp_path_factory.mktemp("chart"))),
+        CHART=str(package_before(cluster, folder)),
     )
     with Release.of(
         cluster, NAMESPACE, database=Database("second", "rowcast-database", release.namespace)

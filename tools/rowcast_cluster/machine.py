@@ -19,6 +19,7 @@ PACKAGES: Mapping[str, str] = {
     "ctr": "containerd",
     "runc": "runc",
     "iptables": "iptables",
+    "ipset": "ipset",
     "ip": "iproute2",
     "conntrack": "conntrack",
     "unshare": "util-linux",

@@ -1,4 +1,4 @@
-"""The programs that make a node of a machine: containerd, the kubelet, kube-proxy."""
+"""The programs that make a node of a machine: containerd, the kubelet, kube-proxy, kube-router."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ class Worker:
     def programs(self) -> list[Program]:
         """Writes what they read, and says how they are run."""
         self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        return [self._containerd(), self._kubelet(), self._proxy()]
+        return [self._containerd(), self._kubelet(), self._proxy(), self._policies()]
 
     def _containerd(self) -> Program:
         networks = self._folder("cni") / "10-rowcast.conflist"
@@ -141,6 +141,24 @@ runtime_type = "io.containerd.runc.v2"
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         }
         return plane.program("kube-proxy", {"config": self._write("kube-proxy.yaml", settings)}, (API_PORT,))
+
+    def _policies(self) -> Program:
+        """What enforces network policies. Pods have their addresses from elsewhere, and services are kube-proxy's."""
+        plane = self.control_plane
+        options: dict[str, object] = {
+            "kubeconfig": plane.authority.kubeconfig(
+                "kube-router", plane.url, "rowcast-kube-router", ["system:masters"]
+            ),
+            "hostname-override": NODE,
+            "service-cluster-ip-range": plane.network.services,
+            "run-firewall": "true",
+            "run-router": "false",
+            "run-service-proxy": "false",
+            "run-loadbalancer": "false",
+            "enable-ipv6": "false",
+            "health-port": 0,
+        }
+        return plane.program("kube-router", options, (API_PORT,))
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name

@@ -41,8 +41,8 @@ BASE: Mapping[str, Any] = {
 OPTIONS: tuple[Option, ...] = (
     Option(
         "network-policies",
-        "Pods reach only what they need, and are reached only by whom they serve.",
-        {"networkPolicies": {"enabled": True}},
+        "Pods also reach only what they need; that they are reached only by whom they serve, the base sees to.",
+        {"networkPolicies": {"egress": True}},
         every_part=True,
     ),
     Option(

@@ -47,8 +47,13 @@
     {{- include "rowcast.network.tcp" .ports | nindent 4 }}
 {{- end -}}
 
-{{/* dict root, name, components, ingress, egress (texts): adds to what the pods may. */}}
+{{/* dict root, name, components, ingress, egress (texts), closed: adds to what the pods may; closed, it takes all else away. */}}
 {{- define "rowcast.networkPolicy" -}}
+{{- $types := list -}}
+{{- if or .ingress .closed -}}{{- $types = append $types "Ingress" -}}{{- end -}}
+{{- /* Without a policy that closes it, the way out is open: then there is nothing to add. */ -}}
+{{- if and (or .egress .closed) .root.Values.networkPolicies.egress -}}{{- $types = append $types "Egress" -}}{{- end -}}
+{{- if $types }}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -66,7 +71,7 @@ spec:
     matchExpressions:
       - {key: app.kubernetes.io/component, operator: In, values: {{ toJson . }}}
     {{- end }}
-  policyTypes: {{ if .both }}[Ingress, Egress]{{ else }}{{ compact (list (ternary "Ingress" "" (ne (.ingress | default "") "")) (ternary "Egress" "" (ne (.egress | default "") ""))) | toJson }}{{ end }}
+  policyTypes: {{ toJson $types }}
   {{- with .ingress }}
   ingress:
     {{- . | nindent 4 }}
@@ -76,6 +81,7 @@ spec:
     {{- . | nindent 4 }}
   {{- end }}
 {{ end -}}
+{{- end -}}
 
 {{/* The port of a URL or of host:port; what the scheme means if none is said. */}}
 {{- define "rowcast.network.port" -}}

@@ -1,4 +1,4 @@
-"""NetworkPolicies: the way of a change is open, and nothing else."""
+"""NetworkPolicies: the way of a change is open, and nothing else; by default that holds for what comes in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from charting.rendering import CHART, Manifest, of_kind, pods, render
 
-ON = "networkPolicies.enabled=true"
+CLOSED = "networkPolicies.egress=true"
 NAMES = {"app.kubernetes.io/name": "rowcast", "app.kubernetes.io/instance": "rowcast"}
 
 
@@ -26,13 +26,12 @@ def _components(selector: Manifest) -> list[str] | None:
 
 
 def _ways(policies: list[Manifest], direction: str, peers: str) -> Iterator[tuple[str, str, int]]:
-    """(part, peer, port) for each way that is let through; the peer is a part, a namespace or a range of addresses."""
+    """(part, peer, port) for each way that is let through; the peer is a part, a namespace, addresses or anybody."""
     for policy in policies:
         for rule in policy["spec"].get(direction, ()):
             for part in _components(policy["spec"]["podSelector"]) or ["*"]:
-                for peer in rule[peers]:
-                    for name in _peer(peer):
-                        yield from ((part, name, port["port"]) for port in rule["ports"])
+                names = [name for peer in rule[peers] for name in _peer(peer)] if peers in rule else ["anybody"]
+                yield from ((part, name, port["port"]) for name in names for port in rule["ports"])
 
 
 def _peer(peer: Any) -> list[str]:
@@ -44,15 +43,36 @@ def _peer(peer: Any) -> list[str]:
 
 
 def _policies(*settings: str) -> list[Manifest]:
-    return list(of_kind(render(ON, *settings), "NetworkPolicy").values())
+    return list(of_kind(render(CLOSED, *settings), "NetworkPolicy").values())
 
 
-def test_there_are_none_unless_asked_for() -> None:
-    assert of_kind(render(), "NetworkPolicy") == {}
+def test_by_default_nobody_gets_in_uncalled_and_the_way_out_is_open() -> None:
+    policies = of_kind(render(), "NetworkPolicy")
+
+    assert _components(policies["rowcast-closed"]["spec"]["podSelector"]) is None
+    assert {kind for one in policies.values() for kind in one["spec"]["policyTypes"]} == {"Ingress"}
+    assert not [name for name, one in policies.items() if "egress" in one["spec"]]
+    assert set(_ways(list(policies.values()), "ingress", "from")) == set(_ways(_policies(), "ingress", "from"))
+
+
+def test_every_included_part_that_serves_says_by_whom_it_is_reached() -> None:
+    manifests = render()
+    serving = {one["spec"]["selector"]["app.kubernetes.io/component"] for one in of_kind(manifests, "Service").values()}
+    named = {
+        part
+        for one in of_kind(manifests, "NetworkPolicy").values()
+        if one["spec"].get("ingress")
+        for part in _components(one["spec"]["podSelector"]) or ()
+    }
+    assert serving <= named
+
+
+def test_there_are_none_where_they_are_not_wanted() -> None:
+    assert of_kind(render("networkPolicies.enabled=false"), "NetworkPolicy") == {}
 
 
 def test_everything_is_closed_first() -> None:
-    closed = of_kind(render(ON), "NetworkPolicy")["rowcast-closed"]["spec"]
+    closed = of_kind(render(CLOSED), "NetworkPolicy")["rowcast-closed"]["spec"]
 
     assert _components(closed["podSelector"]) is None
     assert closed["policyTypes"] == ["Ingress", "Egress"]
@@ -67,6 +87,7 @@ def test_these_ways_lead_in_and_no_others() -> None:
         *(("connect", client, 8083) for client in ("connector", "connect", "crud")),
         *((part, "crud", 50002) for part in ("sync-k8s", "sync-git")),
         ("git-server", "sync-git", 8080),
+        ("ui", "anybody", 8501),
         *(
             (part, "namespace monitoring", port)
             for part in ("crud", "sync-k8s", "sync-git", "ui", "check")
@@ -92,7 +113,7 @@ def test_these_ways_lead_out_and_no_others() -> None:
 
 def test_every_way_between_two_parts_is_open_at_both_ends() -> None:
     policies = _policies()
-    parts = {one.metadata["labels"]["app.kubernetes.io/component"] for one in pods(render(ON))}
+    parts = {one.metadata["labels"]["app.kubernetes.io/component"] for one in pods(render(CLOSED))}
 
     arrivals = {(a, b, port) for b, a, port in _ways(policies, "ingress", "from") if a in parts}
     departures = {way for way in _ways(policies, "egress", "to") if way[1] in parts}
@@ -100,7 +121,7 @@ def test_every_way_between_two_parts_is_open_at_both_ends() -> None:
 
 
 def test_parts_of_ones_own_are_reached_at_their_ports() -> None:
-    manifests = render(ON, values=CHART / "ci" / "external-everything-values.yaml")
+    manifests = render(CLOSED, values=CHART / "ci" / "external-everything-values.yaml")
     policies = list(of_kind(manifests, "NetworkPolicy").values())
     ways = set(_ways(policies, "egress", "to"))
 
@@ -124,10 +145,11 @@ def test_the_port_is_found_in_the_repositorys_url(url: str, port: int) -> None:
     assert ("sync-git", "0.0.0.0/0", port) in set(_ways(policies, "egress", "to"))
 
 
-def test_the_dashboard_is_reached_by_whom_the_values_name() -> None:
+def test_the_dashboard_is_reached_by_whom_the_values_name_and_by_nobody_else() -> None:
     peer = "networkPolicies.dashboardFrom[0].namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=ingress"
 
-    assert ("ui", "namespace ingress", 8501) in set(_ways(_policies(peer), "ingress", "from"))
+    ways = set(_ways(_policies(peer), "ingress", "from"))
+    assert {(name, port) for part, name, port in ways if part == "ui" and port == 8501} == {("namespace ingress", 8501)}
 
 
 def test_those_who_look_from_other_namespaces_get_in_where_they_are_used() -> None:

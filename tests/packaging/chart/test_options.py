@@ -11,7 +11,7 @@ from charting.rendering import CHART, of_kind, one, pod, render
 
 PRODUCTION = CHART / "ci" / "production-values.yaml"
 OPTIONAL = {
-    "HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "PodDisruptionBudget",
+    "HorizontalPodAutoscaler", "Ingress", "PodDisruptionBudget",
     "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication",
 }  # fmt: skip
 

@@ -104,4 +104,6 @@ NODE_PARTS: tuple[GoPart | GoFiles, ...] = (
     *map(kubernetes_part, ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")),
     GoPart("coredns", "1.14.0", "github.com/coredns/coredns"),
     GoPart("pause", "1", "."),
+    # It enforces network policies, and does nothing else of what it could.
+    GoPart("kube-router", "2.1.0", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
 )

@@ -1,0 +1,68 @@
+"""Who is no part of Rowcast reaches none of its parts over the network: the node enforces the chart's policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.apps import Namespace
+from cluster.release import Release, from_namespace, let_in
+from world import wait_until
+
+pytestmark = pytest.mark.timeout(900)
+
+NOT_THROUGH = ("connection refused", "timeout", "deadline exceeded", "no route to host", "unreachable")
+CLOSED = {"kafka", "postgres", "git-server", "crud", "sync-git", "sync-k8s"}
+
+
+@pytest.fixture(scope="module")
+def stranger(release: Release) -> Iterator[tuple[Namespace, str]]:
+    """A pod in a namespace of its own."""
+    namespace = Namespace.make(release.cluster_of)
+    yield namespace, namespace.run("stranger")
+    namespace.delete()
+
+
+@pytest.fixture(scope="module")
+def neighbour(release: Release) -> Iterator[tuple[Namespace, str]]:
+    """A pod in the release's own namespace, which is no part of it."""
+    namespace = Namespace(release.cluster_of, release.namespace)
+    yield namespace, namespace.run("neighbour")
+    namespace.kubectl("delete", "deployment", "neighbour", "--wait=false")
+
+
+def reached(release: Release, namespace: Namespace, pod: str) -> set[tuple[str, int]]:
+    """(part, port) of every port that a running pod of the release says it has, if `pod` gets through to it."""
+    found = set()
+    for target in release.pods("--field-selector=status.phase=Running"):
+        part, address = target["metadata"]["labels"]["app.kubernetes.io/component"], target["status"]["podIP"]
+        for container in target["spec"]["containers"]:
+            for port in (one["containerPort"] for one in container.get("ports", ())):
+                status, said = namespace.fetch(pod, f"http://{address}:{port}/", Connection="close")
+                if status or not any(words in said for words in NOT_THROUGH):
+                    found.add((part, port))
+    return found
+
+
+@pytest.mark.parametrize("who", ["stranger", "neighbour"])
+def test_nobody_but_its_parts_reaches_a_release_save_for_its_dashboard(
+    release: Release, who: str, request: pytest.FixtureRequest
+) -> None:
+    namespace, pod = request.getfixturevalue(who)
+    assert reached(release, namespace, pod) == {("ui", 8501)}
+
+
+def test_it_is_the_policies_that_hold_a_stranger_off(release: Release, stranger: tuple[Namespace, str]) -> None:
+    namespace, pod = stranger
+    with let_in(release.cluster_of, release.namespace, "stranger", from_namespace(namespace.name)):
+        wait_until(
+            lambda: {part for part, _ in reached(release, namespace, pod)} >= CLOSED,
+            lambda: str(reached(release, namespace, pod)),
+        )
+
+
+def test_the_way_of_a_change_is_open(release: Release) -> None:
+    release.create("through-closed-networks")
+    release.settled()
+    assert release.cluster()["through-closed-networks"] == release.repository()["through-closed-networks"]
