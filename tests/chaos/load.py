@@ -37,6 +37,7 @@ class Load:
         self._pause = 1 / per_second
         self._number = 0
         self._connection: psycopg2.extensions.connection | None = None
+        self._turn = threading.Lock()  # faults change rows over the same connection
         self._go, self._idle, self._end = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
         self.done: Counter[str] = Counter()
@@ -124,7 +125,7 @@ class Load:
         return len(items)
 
     def _sql(self, *statements: tuple[str, tuple[object, ...]]) -> int:
-        with self._database() as connection, connection.cursor() as cursor:
+        with self._turn, self._database() as connection, connection.cursor() as cursor:
             for statement, values in statements:
                 cursor.execute(statement, values)
         return len(statements)
