@@ -34,14 +34,17 @@ class Whereabouts:
 def may_leave(found: Whereabouts, target: str, generation: int) -> bool:
     """Whether `target` may take away a row that has left it with `generation`.
 
-    It may when another target has the row, or when all others have said that they don't deliver it. A target that has
-    not spoken yet may have it on its way; one that refuses it doesn't have it.
+    It may when another target has the row, or when all others have said that they don't deliver it as it is now: a row
+    that went on since may have come to one of them. A target that has not spoken yet may have it on its way; one that
+    refuses it doesn't have it.
     """
     others = [reported for name, reported in found.at.items() if name != target]
-    newer = [one for one in others if one is not None and one.generation >= generation]
-    return any(_has(one) for one in newer) or (
-        len(newer) == len(others) and all(one.outcome == Outcome.ELSEWHERE for one in newer)
-    )
+    has_it = any(one is not None and one.generation >= generation and _has(one) for one in others)
+    return has_it or all(_is_not_for(one, max(generation, found.generation)) for one in others)
+
+
+def _is_not_for(one: Reported | None, generation: int) -> bool:
+    return one is not None and one.generation >= generation and one.outcome == Outcome.ELSEWHERE
 
 
 def _has(one: Reported) -> bool:

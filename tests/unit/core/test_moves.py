@@ -37,5 +37,10 @@ def test_it_waits_while_the_other_has_not_spoken_has_an_older_state_or_refuses_i
 
 def test_it_may_when_no_other_target_delivers_it() -> None:
     assert left()
-    assert left(git=at(5, "elsewhere"), other=at(6, "elsewhere"))
-    assert not left(git=at(5, "elsewhere"), other=None)
+    assert left(git=at(6, "elsewhere"), other=at(6, "elsewhere"))
+    assert not left(git=at(6, "elsewhere"), other=None)
+
+
+def test_it_waits_while_another_may_deliver_what_the_row_is_now() -> None:
+    """Generation 5 went to nobody; generation 6 may have gone to Git, which has not come to it."""
+    assert not left(git=at(5, "elsewhere"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -220,6 +220,37 @@ async def test_an_event_that_overtakes_the_delivery_is_not_undone_even_for_a_mom
 
     assert run.state == "done"
     assert moments == [{"b": (1, 2)}] * len(moments) != []
+
+
+async def test_what_was_captured_and_is_not_visible_yet_brings_nothing_back(bench: Bench) -> None:
+    """Its deletion was delivered while the row was healed, and the transaction that made it still counts as running."""
+    bench.table.save(1, 5, "n1")
+    bench.table.visible = Visibility(end=100, running=frozenset({99}))
+    await bench.target.deliver([replace(bench.table.desired(1), generation=6, manifests=())])
+    made: list[int] = []
+
+    async def shows() -> None:
+        made.append(len(await bench.held()))
+        del bench.table.rows[1]
+        bench.table.visible = Visibility(end=101)
+
+    bench.table.before_reading[4] = shows
+    await bench.reconciler.heal([1])
+
+    assert made == [0]
+    assert await bench.held() == {}
+    assert bench.target.store.version == 0
+
+
+async def test_what_stays_unsure_is_left_as_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcast.sync.reconcile.settling.LOOK_SECONDS", 0)
+    bench.table.save(1, 5, "n1")
+    bench.table.visible = Visibility(end=100, running=frozenset({99}))
+    await bench.target.deliver([replace(bench.table.desired(1), generation=6, manifests=())])
+
+    await bench.reconciler.heal([1])
+
+    assert await bench.held() == {}
 
 
 async def test_what_a_restored_table_has_goes_below_what_was_delivered(bench: Bench) -> None:

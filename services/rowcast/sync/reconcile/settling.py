@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,9 +14,12 @@ from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired
 from rowcast.sync.moments import now
 from rowcast.sync.reconcile.table import TABLE, Found, LateRow, Table, find
+from rowcast.sync.reconcile.visibility import Visibility
 
 ACTOR = "rowcast"
 CAUSE = "reconcile"
+LOOKS = 30
+LOOK_SECONDS = 0.1
 ROUNDS = 5
 """How often a row that keeps changing is followed; the events of those changes come anyway."""
 
@@ -90,11 +94,40 @@ class Settling:
                 settled.results[desired.row_id] = (desired, results[desired.row])
             again = {desired.row_id: fence for desired in wanted if (fence := _open(desired, results)) is not None}
             found = await find(self._table, again)
+            unsure = await self._unsure(again, found)
             wanted = [
                 changed
                 for desired in wanted
-                if desired.row_id in again and (changed := _changed(desired, found, again[desired.row_id])) is not None
+                if desired.row_id in again
+                and desired.row_id not in unsure
+                and (changed := _changed(desired, found, again[desired.row_id])) is not None
             ]
+
+    async def _unsure(self, fences: Mapping[int, int], found: Found) -> set[int]:
+        """Rows that the table shows below what the target has, or had, and that may have gone on all the same.
+
+        What was captured is not yet visible to others for a moment. So what ran when the table was read must have ended
+        before what it says then is believed; what has not by LOOKS is left to the next reconcile. `found` is brought
+        forward.
+        """
+        below = {row_id for row_id in fences if row_id in found.rows and found.rows[row_id].generation < fences[row_id]}
+        first = {row_id: found.seen[row_id] for row_id in below}
+        for _ in range(LOOKS):
+            below = {row_id for row_id in below if not _ended(first[row_id], found.seen[row_id])}
+            if not below:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+            later = await find(self._table, below)
+            for row_id in below:
+                found.rows.pop(row_id, None)
+            found.rows |= later.rows
+            found.seen |= later.seen
+        return below
+
+
+def _ended(first: Visibility | None, latest: Visibility | None) -> bool:
+    """A crud of before 0.2 tells nothing of what runs."""
+    return first is None or latest is None or latest.ended_since(first)
 
 
 def _confirmed(difference: Difference, current: Desired | None, lsn: int) -> Desired | None:

@@ -19,6 +19,10 @@ class Visibility:
     end: int
     running: frozenset[int] = frozenset()
 
+    def ended_since(self, earlier: Visibility) -> bool:
+        """Whether all transactions that `earlier`, taken before, may not have seen have ended by now."""
+        return not any((earlier.end - 1 - one) % IDS < IDS // 2 for one in self.running)
+
     def sees(self, transaction: int) -> bool:
         """Whether what a transaction (32 bits) has done is in the snapshot, if it was committed."""
         ahead = (transaction - self.end) % IDS
