@@ -7,9 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.apps import Namespace
-from cluster.release import Release, from_namespace, let_in
+from cluster.pages import CHECKOUT
+from cluster.release import PART_OF, Release, from_namespace, let_in
 from world import wait_until
 
+CHART = CHECKOUT / "charts" / "rowcast"
+DNS_PORT = 5353
+"""Of the pods of the tests' cluster, as policies see it: behind the Service."""
 pytestmark = pytest.mark.timeout(900)
 
 NOT_THROUGH = ("connection refused", "timeout", "deadline exceeded", "no route to host", "unreachable")
@@ -66,3 +70,27 @@ def test_the_way_of_a_change_is_open(release: Release) -> None:
     release.create("through-closed-networks")
     release.settled()
     assert release.cluster()["through-closed-networks"] == release.repository()["through-closed-networks"]
+
+
+@pytest.fixture
+def closed_both_ways(release: Release) -> Iterator[Release]:
+    """The release with the way out closed as well, and its pods new: a connection that stands is not cut."""
+    upgrade(release, "networkPolicies.egress=true", f"networkPolicies.dns.ports={{{DNS_PORT}}}")
+    yield release
+    upgrade(release, "networkPolicies.egress=false")
+
+
+def upgrade(release: Release, *settings: str) -> None:
+    where = ("--namespace", release.namespace)
+    values = [f"--set={setting}" for setting in settings]
+    cluster = release.cluster_of
+    cluster.run_helm("upgrade", "rowcast", CHART, *where, "--reset-then-reuse-values", *values)
+    cluster.kubectl("rollout", "restart", "deployment", "--selector", PART_OF, *where)
+    release.wait_ready()
+
+
+def test_the_way_of_a_change_is_open_where_the_way_out_is_closed_as_well(closed_both_ways: Release) -> None:
+    release = closed_both_ways
+    release.create("out-of-closed-pods")
+    release.settled()
+    assert release.cluster()["out-of-closed-pods"] == release.repository()["out-of-closed-pods"]
