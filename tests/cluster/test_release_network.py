@@ -87,6 +87,8 @@ def upgrade(release: Release, *settings: str) -> None:
     cluster.run_helm("upgrade", "rowcast", CHART, *where, "--reset-then-reuse-values", *values)
     cluster.kubectl("rollout", "restart", "deployment", "--selector", PART_OF, *where)
     release.wait_ready()
+    wait_until(lambda: not any("deletionTimestamp" in pod["metadata"] for pod in release.pods()))
+    release.sidecar.close()  # its pod has gone; the next question opens it again
 
 
 def test_the_way_of_a_change_is_open_where_the_way_out_is_closed_as_well(closed_both_ways: Release) -> None:
