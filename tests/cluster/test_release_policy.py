@@ -11,8 +11,8 @@ import pytest
 
 from cluster.apps import SIDECAR, Namespace
 from cluster.forward import Forward
-from cluster.release import Release
-from world import config, done
+from cluster.release import Release, secret_of
+from world import config, done, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -46,6 +46,28 @@ def test_nobody_reaches_crud_itself(release: Release, token: dict[str, str]) -> 
         assert nobody.get("/healthz").status_code == httpx.codes.OK
         assert nobody.get("/appconfigs").status_code == httpx.codes.UNAUTHORIZED
         assert nobody.post("/appconfigs", json=config("smuggled")).status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_connect_serves_only_those_who_log_in(release: Release) -> None:
+    (pod,) = release.pods("--selector=app.kubernetes.io/component=connect")
+    password = secret_of(release.cluster_of, release.namespace, "rowcast-connect", "password")
+    validate = "/connector-plugins/PostgresConnector/config/validate"
+    with httpx.Client(base_url=f"http://{pod['status']['podIP']}:8083", timeout=30, trust_env=False) as anybody:
+        for login in (None, ("rowcast", "guessed")):
+            assert anybody.get("/health", auth=login).status_code == httpx.codes.UNAUTHORIZED
+            assert anybody.put(validate, json={}, auth=login).status_code == httpx.codes.UNAUTHORIZED
+        status = done(anybody.get("/connectors/rowcast/status", auth=("rowcast", password)))
+    assert status["connector"]["state"] == "RUNNING"
+
+
+def test_what_crud_says_of_the_way_includes_connect(release: Release) -> None:
+    with release.api() as api:
+
+        def known() -> bool:
+            stations = {each["name"]: each for each in done(api.get("/pipeline"))["stations"]}
+            return {stations[name]["state"] for name in ("connect", "connector")} == {"ok"}
+
+        wait_until(known)
 
 
 def test_a_sidecar_serves_only_those_who_have_its_token(release: Release) -> None:

@@ -93,7 +93,7 @@ def test_kafka_has_the_same_settings() -> None:
 
 
 def test_connect_has_the_same_settings() -> None:
-    local = worker_properties(Connect(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 8083, "127.0.0.1:9092"))
+    local = worker_properties(Connect(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 8083, "127.0.0.1:9092", "cafe"))
     cluster = _properties("connect", "connect.properties")
 
     assert _differing(local, cluster) == {
@@ -120,7 +120,8 @@ def test_java_is_started_in_the_same_way(part: str, main: str, heap: int) -> Non
     script = one(render(), "ConfigMap", f"rowcast-{part}")["data"]["start.sh"]
     (command,) = re.findall(r"^exec (java .*) \S+$", script, re.MULTILINE)
     words = [word.replace('"', "") for word in command.split()]
-    local = java_command(Path("java"), ClassPath(NOWHERE, ()), main, heap_mib=heap)
+    logins = Path("/etc/connect/logins.conf") if part == "connect" else None
+    local = java_command(Path("java"), ClassPath(NOWHERE, ()), main, heap_mib=heap, logins=logins)
 
     assert [word for word in words if word != "'/opt/kafka/libs/*'"] == [
         word.replace('"', "") for word in local if word
@@ -162,7 +163,7 @@ def test_sync_has_the_settings_defaults_unless_told_otherwise(component: str, mo
     target = component.removeprefix("sync-")
     for name in ("ROWCAST_GIT_URL", "ROWCAST_GIT_CACHE"):
         monkeypatch.setenv(name, "/x")
-    default = SyncSettings.model_validate({"target": target, "git_url": "x", "git_cache": "/x"})
+    default = SyncSettings.model_validate({"target": target, "git_url": "/x", "git_cache": "/x"})
     for name, value in environment.items():
         monkeypatch.setenv(name, value if isinstance(value, str) else "rowcast")
     loaded = SyncSettings.load()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from charting.rendering import CHART, Manifest, Pod, of_kind, one, pod, render
+from rowcast.connector.definition import read_definition
 
 CI = CHART / "ci"
 
@@ -146,6 +148,59 @@ def test_the_connector_is_put_to_a_connect_of_ones_own() -> None:
     manifests = render(values=CI / "external-everything-values.yaml")
 
     assert pod(manifests, "connector").environment["ROWCAST_CONNECT_URL"] == "http://connect.streaming.example:8083"
+
+
+def _connect_login(manifests: list[Manifest], component: str) -> tuple[str, tuple[str, str]] | None:
+    """The user, and the secret and its key."""
+    environment = pod(manifests, component).environment
+    if "ROWCAST_CONNECT_USERNAME" not in environment:
+        assert "ROWCAST_CONNECT_PASSWORD" not in environment
+        return None
+    reference = environment["ROWCAST_CONNECT_PASSWORD"]["secretKeyRef"]
+    return environment["ROWCAST_CONNECT_USERNAME"], (reference["name"], reference["key"])
+
+
+def test_the_included_connect_and_those_who_ask_it_have_the_same_login() -> None:
+    for settings, login in (
+        ((), ("rowcast", ("rowcast-connect", "password"))),
+        (
+            (
+                "global.connect.login.username=me",
+                "global.connect.login.existingSecret=mine",
+                "global.connect.login.passwordKey=key",
+            ),
+            ("me", ("mine", "key")),
+        ),
+    ):
+        manifests = render(*settings)
+        assert [_connect_login(manifests, part) for part in ("connect", "crud", "connector")] == [login] * 3
+
+
+def test_a_connect_of_ones_own_wants_a_login_if_its_secret_is_named() -> None:
+    own = ("connect.enabled=false", "global.connect.url=http://c:8083")
+    named = render(*own, "global.connect.login.existingSecret=mine")
+
+    assert [_connect_login(render(*own), part) for part in ("crud", "connector")] == [None, None]
+    assert {_connect_login(named, part) for part in ("crud", "connector")} == {("rowcast", ("mine", "password"))}
+
+
+def test_connect_reads_no_file_for_a_connector_and_lets_none_choose_where_its_login_goes() -> None:
+    properties = _properties(render())
+
+    assert properties["config.providers"] == "env"
+    assert properties["connector.client.config.override.policy"] == "Allowlist"
+    definition = read_definition().config
+    overridden = {key.split(".override.")[1] for key in definition if ".override." in key}
+    assert set(properties["connector.client.config.override.allowlist"].split(",")) == overridden
+    # What is allowed must not reach the login to its own REST interface.
+    assert not re.fullmatch(properties["config.providers.env.param.allowlist.pattern"], "ROWCAST_CONNECT_PASSWORD")
+
+
+def test_connect_is_asked_with_its_login_whether_it_is_well() -> None:
+    container = pod(render(), "connect").containers[0]
+
+    for probe in ("startupProbe", "readinessProbe"):
+        assert container[probe]["exec"]["command"] == ["bash", "/etc/connect/healthy.sh"]
 
 
 def test_the_connectors_settings_can_be_added_to() -> None:

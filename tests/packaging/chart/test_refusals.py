@@ -37,6 +37,10 @@ REFUSED = {
         "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret",
     ),
     "no Connect": (["connect.enabled=false"], "connect.enabled=false needs global.connect.url"),
+    "a login in Connect's URL": (
+        ["connect.enabled=false", "global.connect.url=http://a:hidden@c:8083"],
+        "global.connect.login.existingSecret",
+    ),
     "two Connects": (["global.connect.url=http://c:8083"], "global.connect.url is set and connect.enabled=true"),
     "a Git target without a repository": (
         ["git-server.enabled=false"],

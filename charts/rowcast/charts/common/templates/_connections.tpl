@@ -12,6 +12,19 @@
 {{- .Values.global.connect.url | default (printf "http://%s:8083" (include "rowcast.name" (dict "root" . "component" "connect"))) -}}
 {{- end -}}
 
+{{/* What those need who use it. */}}
+{{- define "rowcast.connect.env" -}}
+- {name: ROWCAST_CONNECT_URL, value: {{ include "rowcast.connect.url" . | quote }}}
+{{- include "rowcast.connect.loginEnv" . }}
+{{- end -}}
+
+{{- define "rowcast.connect.loginEnv" -}}
+{{- with include "rowcast.connect.secretName" . }}
+- {name: ROWCAST_CONNECT_USERNAME, value: {{ $.Values.global.connect.login.username | quote }}}
+{{ include "rowcast.secretEnv" (dict "name" "ROWCAST_CONNECT_PASSWORD" "secret" . "key" $.Values.global.connect.login.passwordKey) }}
+{{- end }}
+{{- end -}}
+
 {{- define "rowcast.git.url" -}}
 {{- .Values.global.git.url | default (printf "http://%s:8080/rowcast.git" (include "rowcast.name" (dict "root" . "component" "git-server"))) -}}
 {{- end -}}
