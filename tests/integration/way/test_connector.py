@@ -117,12 +117,10 @@ def test_where_connects_own_login_goes_is_no_connectors_choice(connect: httpx.Cl
 )
 def test_a_configuration_reads_no_file_and_no_other_variable(connect: httpx.Client, reference: str) -> None:
     # The answer has the values as they are after references were resolved.
-    resolved = validated(
-        connect, **{"topic.heartbeat.prefix": reference, "database.user": "${env:ROWCAST_CAPTURE_DB_USER}"}
-    )
+    resolved = validated(connect, **{"database.user": reference, "database.dbname": "${env:ROWCAST_CAPTURE_DB_NAME}"})
 
-    assert resolved["topic.heartbeat.prefix"]["value"] == reference
-    assert resolved["database.user"]["value"] == "rowcast_replication"
+    assert resolved["database.user"]["value"] == reference
+    assert resolved["database.dbname"]["value"] == "rowcast"
 
 
 def test_a_connect_that_is_not_there_is_one_line_that_names_it(world: World) -> None:
