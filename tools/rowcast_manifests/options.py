@@ -32,6 +32,7 @@ BASE: Mapping[str, Any] = {
         },
         "postgres": {"existingSecret": "rowcast-postgres"},
         "git": {"existingSecret": "rowcast-git"},
+        "kafka": {"usersSecret": "rowcast-broker"},
         "connect": {"login": {"existingSecret": "rowcast-connect"}},
     },
     # Kustomize has no `helm test`.

@@ -231,3 +231,41 @@ def test_git_over_ssh_knows_its_host_and_uses_its_key_alone() -> None:
         assert environment["ROWCAST_GIT_SSH_KEY"] == "/etc/rowcast/git/ssh-privatekey"
         assert environment["ROWCAST_GIT_KNOWN_HOSTS"] == "/etc/rowcast/git/known_hosts"
         assert "ROWCAST_GIT_PASSWORD_FILE" not in environment
+
+
+def test_the_included_broker_knows_three_users_and_each_part_is_one_of_them() -> None:
+    manifests = render()
+    broker = one(manifests, "ConfigMap", "rowcast-kafka")["data"]
+    properties = dict(line.split("=", 1) for line in broker["server.properties"].splitlines())
+
+    listeners = properties["listener.security.protocol.map"].split(",")
+    assert {listener.split(":")[1] for listener in listeners} == {"SASL_PLAINTEXT"}
+    assert properties["authorizer.class.name"].endswith(".StandardAuthorizer")
+    assert properties["allow.everyone.if.no.acl.found"] == "false"
+    assert properties["super.users"] == "User:admin"
+    assert _metadata(manifests)["saslMechanism"] == "PLAINTEXT"
+    assert _metadata(manifests)["saslPassword"] == {"name": "rowcast-kafka", "key": "password"}
+    connect = pod(manifests, "connect").environment
+    assert connect["ROWCAST_KAFKA_PASSWORD"]["secretKeyRef"] == {"name": "rowcast-kafka", "key": "connect-password"}
+    assert "admin-password" not in str(pod(manifests, "connect").spec) + str(_metadata(manifests))
+
+
+def test_only_connects_user_may_write_the_topic_of_changes() -> None:
+    script = one(render("global.kafka.topicPrefix=mine"), "ConfigMap", "rowcast-kafka")["data"]["start.sh"]
+    grants = re.findall(r"^ +grant (.*)$", script.replace("\\\n", ""), re.MULTILINE)
+
+    writing = [grant for grant in grants if re.search("--operation (Write|All)", grant)]
+    topics = {re.findall(r"User:(\w+)", grant)[0]: re.findall(r"--topic (\S+)", grant) for grant in writing}
+    assert topics == {
+        "connect": ["mine.public.", "mine.connect-", "__debezium-heartbeat.mine"],
+        "rowcast": ["mine.sync-status", "mine.dead-letters", "mine.replay.k8s", "mine.replay.git"],
+    }
+    assert not re.search(r"rowcast\.", " ".join(grants))
+
+
+def test_brokers_of_ones_own_are_logged_in_to_as_before() -> None:
+    own = render("kafka.enabled=false", "global.kafka.brokers=k:9092")
+
+    assert _metadata(own)["authType"] == "none"
+    assert "ROWCAST_KAFKA_PASSWORD" not in pod(own, "connect").environment
+    assert "security.protocol" not in _properties(own)

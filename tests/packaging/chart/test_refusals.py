@@ -30,7 +30,7 @@ REFUSED = {
     "two brokers": (["global.kafka.brokers=k:9092"], "global.kafka.brokers is set and kafka.enabled=true"),
     "a login to the included broker": (
         ["global.kafka.sasl.mechanism=PLAIN", "global.kafka.sasl.existingSecret=s"],
-        "the included one has neither",
+        "the included one has its own login",
     ),
     "a login to Kafka without a secret": (
         ["kafka.enabled=false", "global.kafka.brokers=k:9092", "global.kafka.sasl.mechanism=PLAIN"],

@@ -34,6 +34,11 @@ data:
 {{- $connect.login.existingSecret | default $included -}}
 {{- end -}}
 
+{{/* The secret of the included broker's users. */}}
+{{- define "rowcast.kafka.secretName" -}}
+{{- .Values.global.kafka.usersSecret | default (include "rowcast.name" (dict "root" . "component" "kafka")) -}}
+{{- end -}}
+
 {{- define "rowcast.git.secretName" -}}
 {{- .Values.global.git.existingSecret | default (include "rowcast.name" (dict "root" . "component" "git-server")) -}}
 {{- end -}}

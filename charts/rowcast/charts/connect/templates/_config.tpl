@@ -28,17 +28,18 @@ producer.acks: all
 producer.enable.idempotence: "true"
 producer.linger.ms: "0"
 {{- $kafka := .Values.global.kafka }}
+{{- $mechanism := (include "rowcast.kafka.login" (dict "root" . "user" "connect") | fromYaml).mechanism }}
 {{- range $client := list "" "producer." "consumer." "admin." }}
 {{ . }}reconnect.backoff.ms: "50"
 {{ . }}reconnect.backoff.max.ms: "250"
-{{- if or $kafka.tls.enabled $kafka.sasl.mechanism }}
+{{- if or $kafka.tls.enabled $mechanism }}
 {{ . }}security.protocol: {{ include "connect.securityProtocol" $ }}
 {{- end }}
 {{- if and $kafka.tls.enabled $kafka.tls.caSecret.name }}
 {{ . }}ssl.truststore.type: PEM
 {{ . }}ssl.truststore.location: /etc/rowcast/kafka/{{ $kafka.tls.caSecret.key }}
 {{- end }}
-{{- with $kafka.sasl.mechanism }}
+{{- with $mechanism }}
 {{- $module := ternary "plain.PlainLoginModule" "scram.ScramLoginModule" (eq . "PLAIN") }}
 {{ $client }}sasl.mechanism: {{ . }}
 {{ $client }}sasl.jaas.config: 'org.apache.kafka.common.security.{{ $module }} required username="${env:ROWCAST_KAFKA_USERNAME}" password="${env:ROWCAST_KAFKA_PASSWORD}";'
@@ -47,8 +48,8 @@ producer.linger.ms: "0"
 {{- end -}}
 
 {{- define "connect.securityProtocol" -}}
-{{- $kafka := .Values.global.kafka -}}
-{{- printf "%s%s" (ternary "SASL_" "" (ne $kafka.sasl.mechanism "")) (ternary "SSL" "PLAINTEXT" $kafka.tls.enabled) -}}
+{{- $login := include "rowcast.kafka.login" (dict "root" . "user" "connect") -}}
+{{- printf "%s%s" (ternary "SASL_" "" (ne $login "")) (ternary "SSL" "PLAINTEXT" .Values.global.kafka.tls.enabled) -}}
 {{- end -}}
 
 {{- define "connect.config" -}}
