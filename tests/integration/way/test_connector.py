@@ -117,11 +117,12 @@ def test_where_connects_own_login_goes_is_no_connectors_choice(connect: httpx.Cl
 )
 def test_a_configuration_reads_no_file_and_no_other_variable(connect: httpx.Client, reference: str) -> None:
     # What is no number is quoted, as it is after references were resolved.
-    (error,) = validated(connect, **{"tasks.max": reference})["tasks.max"]["errors"]
-    assert reference in error
+    said = " ".join(validated(connect, **{"tasks.max": reference})["tasks.max"]["errors"])
+    assert reference in said
 
-    (error,) = validated(connect, **{"tasks.max": "${env:ROWCAST_CAPTURE_DB_NAME}"})["tasks.max"]["errors"]
-    assert "Invalid value rowcast " in error
+    said = " ".join(validated(connect, **{"tasks.max": "${env:ROWCAST_CAPTURE_DB_NAME}"})["tasks.max"]["errors"])
+    assert "rowcast" in said
+    assert "${env" not in said
 
 
 def test_a_connect_that_is_not_there_is_one_line_that_names_it(world: World) -> None:
