@@ -111,20 +111,6 @@ def test_where_connects_own_login_goes_is_no_connectors_choice(connect: httpx.Cl
     assert "'Allowlist' policy does not allow" in error
 
 
-@pytest.mark.parametrize(
-    "reference",
-    ["${file:/proc/self/environ:PATH}", "${file:/etc/passwd:root}", "${directory:/etc:hostname}", "${env:PATH}"],
-)
-def test_a_configuration_reads_no_file_and_no_other_variable(connect: httpx.Client, reference: str) -> None:
-    # What is no number is quoted, as it is after references were resolved.
-    said = " ".join(validated(connect, **{"tasks.max": reference})["tasks.max"]["errors"])
-    assert reference in said
-
-    said = " ".join(validated(connect, **{"tasks.max": "${env:ROWCAST_CAPTURE_DB_NAME}"})["tasks.max"]["errors"])
-    assert "rowcast" in said
-    assert "${env" not in said
-
-
 def test_a_connect_that_is_not_there_is_one_line_that_names_it(world: World) -> None:
     ran = rowcast(world, "apply", "--connect-url", "http://127.0.0.1:1", "--timeout", "1")
 
