@@ -41,6 +41,12 @@ class World:
         with self.api(person) as api:
             return done(api.post("/appconfigs", json=config(name, **fields)))
 
+    def connect(self, path: str = "") -> httpx.Client:
+        """Kafka Connect's REST interface, logged in to."""
+        login = (self.env["ROWCAST_CONNECT_USERNAME"], self.env["ROWCAST_CONNECT_PASSWORD"])
+        url = f"{self.env['ROWCAST_CONNECT_URL']}{path}"
+        return httpx.Client(base_url=url, auth=login, timeout=30, trust_env=False)
+
     @contextmanager
     def sql(self, *, autocommit: bool = False) -> Iterator[psycopg2.extensions.cursor]:
         """One transaction as the database's owner; with autocommit, one for each statement."""

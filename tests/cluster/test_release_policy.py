@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from cluster.apps import SIDECAR, Namespace
 from cluster.forward import Forward
-from cluster.release import Release, let_in
-from world import config, done
+from cluster.release import Release, let_in, secret_of
+from world import config, done, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -51,6 +52,67 @@ def test_nobody_reaches_crud_itself(release: Release, token: dict[str, str]) -> 
         assert nobody.get("/healthz").status_code == httpx.codes.OK
         assert nobody.get("/appconfigs").status_code == httpx.codes.UNAUTHORIZED
         assert nobody.post("/appconfigs", json=config("smuggled")).status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_connect_serves_only_those_who_log_in(release: Release) -> None:
+    (pod,) = release.pods("--selector=app.kubernetes.io/component=connect")
+    password = secret_of(release.cluster_of, release.namespace, "rowcast-connect", "password")
+    validate = "/connector-plugins/PostgresConnector/config/validate"
+    with httpx.Client(base_url=f"http://{pod['status']['podIP']}:8083", timeout=30, trust_env=False) as anybody:
+        logins: tuple[tuple[str | bytes, str | bytes] | None, ...] = (None, ("rowcast", "guessed"))
+        for login in logins:
+            assert anybody.get("/health", auth=login).status_code == httpx.codes.UNAUTHORIZED
+            assert anybody.put(validate, json={}, auth=login).status_code == httpx.codes.UNAUTHORIZED
+        status = done(anybody.get("/connectors/rowcast/status", auth=("rowcast", password)))
+    assert status["connector"]["state"] == "RUNNING"
+
+
+CHANGED = "rowcast.public.app_configs"
+
+
+@pytest.mark.parametrize(
+    ("topic", "user", "key", "said"),
+    [
+        (CHANGED, None, "", "not present in metadata"),
+        (CHANGED, "rowcast", "", "Invalid username or password"),
+        (CHANGED, "rowcast", "password", "Not authorized to access topics"),
+        ("elsewhere", "rowcast", "password", "Not authorized to access topics"),
+        ("rowcast.connect-config", "rowcast", "password", "Not authorized to access topics"),
+        ("rowcast.sync-status", "connect", "connect-password", "Not authorized to access topics"),
+    ],
+)
+def test_nobody_but_connect_announces_a_change_and_everybody_writes_only_what_is_theirs(
+    release: Release, topic: str, user: str | None, key: str, said: str
+) -> None:
+    assert said in produce(release, topic, user, key)
+
+
+def produce(release: Release, topic: str, user: str | None, key: str) -> str:
+    """What Kafka's own producer says that tries it inside of the broker's pod; an empty `key` is a guessed password."""
+    settings = {"max.block.ms": "8000", "linger.ms": "0"}
+    if user is not None:
+        password = secret_of(release.cluster_of, release.namespace, "rowcast-kafka", key) if key else "guessed"
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        settings |= {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.jaas.config": f'{module} required username="{user}" password="{password}";',
+        }
+    options = [word for name, value in settings.items() for word in ("--command-property", f"{name}={value}")]
+    producer = ["java", "-Xmx48m", "-cp", "/opt/kafka/libs/*", "org.apache.kafka.tools.ConsoleProducer"]
+    command = shlex.join([*producer, "--bootstrap-server", "localhost:9092", "--topic", topic, *options])
+    inside = ("exec", "--namespace", release.namespace, "rowcast-kafka-0", "--", "sh", "-c")
+    return release.cluster_of.kubectl(*inside, f"echo forged | {command} 2>&1")
+
+
+def test_what_crud_says_of_the_way_includes_connect(release: Release) -> None:
+    with release.api() as api:
+
+        def known() -> bool:
+            stations = {each["name"]: each for each in done(api.get("/pipeline"))["stations"]}
+            return {stations[name]["state"] for name in ("connect", "connector")} == {"ok"}
+
+        wait_until(known)
 
 
 def test_a_sidecar_serves_only_those_who_have_its_token(release: Release) -> None:

@@ -57,6 +57,7 @@ def second(cluster: Cluster, release: Release, tmp_path_factory: pytest.TempPath
 def _second(cluster: Cluster, release: Release, folder: Path) -> Iterator[Release]:
     password = secret_of(cluster, release.namespace, "rowcast-postgres", "superuser-password")
     inside = f"--namespace {release.namespace} rowcast-postgres-0 -- env PGPASSWORD={password}"
+    give_rights(cluster, release)
     run_page(
         "bring-your-own-kafka-and-postgresql",
         cluster.environment,
@@ -66,6 +67,9 @@ def _second(cluster: Cluster, release: Release, folder: Path) -> Iterator[Releas
         PSQL=f'"kubectl exec --stdin {inside} psql --host 127.0.0.1 --username postgres"',
         BROKERS=f"rowcast-kafka.{release.namespace}:9092",
         REPLICAS="1",
+        MECHANISM="PLAIN",
+        KAFKA_USERNAME="rowcast",
+        KAFKA_PASSWORD=secret_of(cluster, release.namespace, "rowcast-kafka", "password"),
         CHART=str(package_before(cluster, folder)),
     )
     with Release.of(
@@ -74,6 +78,16 @@ def _second(cluster: Cluster, release: Release, folder: Path) -> Iterator[Releas
         yield installed
     cluster.run_helm("uninstall", "rowcast", "--namespace", NAMESPACE, "--wait")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def give_rights(cluster: Cluster, first: Release) -> None:
+    """As the first one's broker's administrator: its user may also do what the second one needs."""
+    java = ["java", "-Xmx48m", "-Djava.security.auth.login.config=/tmp/logins.conf", "-cp", "/opt/kafka/libs/*"]
+    who = ["--bootstrap-controller", "localhost:9093", "--command-config", "/tmp/admin.properties"]
+    what = ["--add", "--allow-principal", "User:rowcast", "--operation", "All", "--resource-pattern-type", "prefixed"]
+    where = ["--topic", "second", "--topic", "__debezium-heartbeat.second", "--group", "second"]
+    inside = ("exec", "--namespace", first.namespace, "rowcast-kafka-0", "--")
+    cluster.kubectl(*inside, *java, "org.apache.kafka.tools.AclCommand", *who, *what, *where)
 
 
 def test_a_second_release_does_not_meet_the_first(release: Release, second: Release) -> None:

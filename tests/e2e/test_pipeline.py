@@ -89,11 +89,11 @@ def test_a_connect_that_is_down_is_named_and_so_is_the_slot_that_fills(platform:
 
 
 def test_a_failed_task_under_a_running_connector_is_seen_with_its_cause(world: World) -> None:
-    connect = world.env["ROWCAST_CONNECT_URL"]
     with world.sql() as cursor:
         cursor.execute("ALTER PUBLICATION rowcast RENAME TO away")
     try:
-        httpx.post(f"{connect}/connectors/rowcast/restart?includeTasks=true", trust_env=False)
+        with world.connect() as connect:
+            connect.post("/connectors/rowcast/restart?includeTasks=true")
         found = becomes(world, "connector", "down", "FAILED")
     finally:
         with world.sql() as cursor:
@@ -105,14 +105,15 @@ def test_a_failed_task_under_a_running_connector_is_seen_with_its_cause(world: W
 
 
 def test_a_slot_that_was_dropped_says_which_recovery_applies(world: World) -> None:
-    connect = f"{world.env['ROWCAST_CONNECT_URL']}/connectors/rowcast"
-    httpx.put(f"{connect}/stop", trust_env=False)
+    with world.connect() as connect:
+        connect.put("/connectors/rowcast/stop")
     try:
         wait_until(lambda: drop_slot(world))
         found = becomes(world, "slot", "down")
         assert measured(world.env["ROWCAST_CRUD_URL"], "rowcast_slot_present") == 0
     finally:
-        httpx.put(f"{connect}/resume", trust_env=False)
+        with world.connect() as connect:
+            connect.put("/connectors/rowcast/resume")
 
     assert (found["advice"], found["page"]) == ("lost-slot", "docs/how-to/recover-from-lost-slot.md")
 

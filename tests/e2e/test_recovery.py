@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from kafka_topics import delete_topic
@@ -114,8 +113,7 @@ def dropped(platform: Platform) -> bool:
 
 def test_a_connector_that_lost_its_offsets(platform: Platform, world: World) -> None:
     made = rows(world)
-    connector = httpx.Client(base_url=f"{world.env['ROWCAST_CONNECT_URL']}/connectors/rowcast", timeout=30)
-    with connector:
+    with world.connect("/connectors/rowcast") as connector:
         connector.put("/stop").raise_for_status()
         change(world, made)
         wait_until(lambda: connector.delete("/offsets").is_success)

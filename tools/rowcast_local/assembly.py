@@ -85,7 +85,8 @@ class Blueprint:
         }
         toolbox, port = self.toolbox, self.ports["connect"]
         data = self.state.data / "connect"
-        return Connect(toolbox.java, toolbox.class_path, data, port, self.kafka.bootstrap, capture)
+        password = self.credentials.connect
+        return Connect(toolbox.java, toolbox.class_path, data, port, self.kafka.bootstrap, password, capture)
 
     @property
     def etcd(self) -> Etcd:
@@ -197,7 +198,7 @@ class Blueprint:
             "ROWCAST_OWNER_URL": self.postgres.url,
             "ROWCAST_SERVING_PASSWORD": self.credentials.database_serving,
             "ROWCAST_REPLICATION_PASSWORD": self.credentials.replication,
-            "ROWCAST_CONNECT_URL": self.connect.url,
+            **self.connect.access,
         }
         cluster = {
             "ROWCAST_TARGET": "k8s",
@@ -250,11 +251,14 @@ class Blueprint:
         return Part(program, lambda: answers(ready), port=port)
 
     def _connector(self) -> Part:
-        url = self.connect.url
-        environment = {"ROWCAST_CONNECT_URL": url, **self.settings.get("connector", {})}
+        environment = {**self.connect.access, **self.settings.get("connector", {})}
         command = (_executable("rowcast"), "connector", "apply", "--wait")
         program = Program("connector", command, environment, self.checkout, once=True)
-        return Part(program, lambda: connector_runs(url, CONNECTOR), needs=("connect", "postgres", "crud"))
+        return Part(
+            program,
+            lambda: connector_runs(self.connect.url, CONNECTOR, self.connect.login),
+            needs=("connect", "postgres", "crud"),
+        )
 
     def _sidecar_part(self, app: str) -> Part:
         sidecar = self.sidecar(app)

@@ -27,6 +27,7 @@ class Credentials:
     git_http: str = field(default_factory=_token, repr=False)
     argocd: str = field(default_factory=_token, repr=False)
     sidecars: str = field(default_factory=_token, repr=False)
+    connect: str = field(default_factory=_token, repr=False)
 
 
 def settle_credentials(file: Path) -> Credentials:

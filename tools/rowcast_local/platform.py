@@ -192,7 +192,7 @@ class Platform:
             "ROWCAST_DATABASE_URL": blueprint.postgres.url,
             "ROWCAST_REPLICATION_PASSWORD": blueprint.credentials.replication,
             "ROWCAST_GIT_URL": blueprint.git_repository.url,
-            "ROWCAST_CONNECT_URL": blueprint.connect.url,
+            **blueprint.connect.access,
             "ROWCAST_KAFKA": blueprint.kafka.bootstrap,
             "ROWCAST_NAMESPACE": NAMESPACE,
             **({"ROWCAST_GITOPS_NAMESPACE": GITOPS_NAMESPACE} if self.gitops else {}),

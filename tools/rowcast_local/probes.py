@@ -51,11 +51,11 @@ def client(ca: str | None = None) -> httpx.Client:
     return httpx.Client(timeout=PROBE_SECONDS, trust_env=False, verify=ssl.create_default_context(cafile=ca))
 
 
-def connector_runs(connect_url: str, connector: str) -> bool:
+def connector_runs(connect_url: str, connector: str, login: tuple[str, str]) -> bool:
     """Whether a connector and all its tasks run; a running connector with a failed task captures nothing."""
     try:
         with client() as http:
-            response = http.get(f"{connect_url}/connectors/{connector}/status")
+            response = http.get(f"{connect_url}/connectors/{connector}/status", auth=login)
             status = response.raise_for_status().json()
     except (httpx.HTTPError, OSError, json.JSONDecodeError):
         return False

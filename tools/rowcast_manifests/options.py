@@ -32,6 +32,8 @@ BASE: Mapping[str, Any] = {
         },
         "postgres": {"existingSecret": "rowcast-postgres"},
         "git": {"existingSecret": "rowcast-git"},
+        "kafka": {"usersSecret": "rowcast-broker"},
+        "connect": {"login": {"existingSecret": "rowcast-connect"}},
     },
     # Kustomize has no `helm test`.
     "check": {"enabled": False},
@@ -147,6 +149,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "external-connect",
         "A Kafka Connect of one's own, with Debezium.",
-        {"global": {"connect": {"url": "http://connect.example.com:8083"}}, "connect": {"enabled": False}},
+        {
+            "global": {"connect": {"url": "http://connect.example.com:8083", "login": {"existingSecret": ""}}},
+            "connect": {"enabled": False},
+        },
     ),
 )

@@ -23,9 +23,10 @@
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not (hasPrefix "verify-" $g.postgres.sslMode)) (ne $g.postgres.caSecret.name "")) "text" (printf "global.postgres.sslMode=%s needs global.postgres.caSecret.name: the CA to verify by." $g.postgres.sslMode)) -}}
 {{- include "rowcast.check.oneOf" (dict "part" "kafka" "value" "global.kafka.brokers" "own" $g.kafka.brokers "enabled" .Values.kafka.enabled) -}}
-{{- include "rowcast.check" (dict "ok" (not (and .Values.kafka.enabled (or $g.kafka.tls.enabled (ne $g.kafka.sasl.mechanism "")))) "text" "global.kafka.tls and global.kafka.sasl are for your own brokers: the included one has neither (kafka.enabled=true).") -}}
+{{- include "rowcast.check" (dict "ok" (not (and .Values.kafka.enabled (or $g.kafka.tls.enabled (ne $g.kafka.sasl.mechanism "")))) "text" "global.kafka.tls and global.kafka.sasl are for your own brokers: the included one has its own login, and no TLS (kafka.enabled=true).") -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.kafka.sasl.mechanism "") (ne $g.kafka.sasl.existingSecret "")) "text" "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret: a secret with user name and password.") -}}
 {{- include "rowcast.check.oneOf" (dict "part" "connect" "value" "global.connect.url" "own" $g.connect.url "enabled" .Values.connect.enabled) -}}
+{{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://[^/]*@" $g.connect.url)) "text" "global.connect.url must not have a login in it: it would be shown and logged; put the password into the secret of global.connect.login.existingSecret.") -}}
 {{- if $targets.git.enabled -}}
 {{- include "rowcast.check.oneOf" (dict "part" "git-server" "value" "global.git.url" "own" $g.git.url "enabled" (index .Values "git-server" "enabled")) -}}
 {{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://([^/]*@|[^?#]*[?#])" $g.git.url)) "text" "global.git.url must not have a login, a query or a fragment in it: it would be shown and logged; put the login into the secret of global.git.existingSecret.") -}}

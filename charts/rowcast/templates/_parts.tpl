@@ -28,7 +28,7 @@ command:
   - {{ printf "--set=%s=%v" $key $value | quote }}
   {{- end }}
 env:
-  - {name: ROWCAST_CONNECT_URL, value: {{ include "rowcast.connect.url" . | quote }}}
+  {{- include "rowcast.connect.env" . | nindent 2 }}
 restartPolicy: OnFailure
 {{- end -}}
 

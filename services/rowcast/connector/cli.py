@@ -12,12 +12,12 @@ from rowcast.connector.client import ConnectClient
 from rowcast.connector.definition import NAME, read_definition
 from rowcast.connector.errors import ConnectorError
 from rowcast.connector.plan import Change, Plan
+from rowcast.runtime.connect_access import read_connect_access, without_login
 from rowcast.runtime.exits import told
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The Debezium connector that captures changes.")
 
 
-ConnectUrl = Annotated[str, typer.Option(envvar="ROWCAST_CONNECT_URL", help="Kafka Connect's REST interface.")]
 Name = Annotated[
     str,
     typer.Option(envvar="ROWCAST_CONNECTOR_NAME", help="The connector's name: another one for each on one Connect."),
@@ -33,6 +33,16 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="One more setting, or another value; may be given often."),
 ]
 Timeout = Annotated[float, typer.Option(min=0, help="Seconds to go on trying; 0: for ever.")]
+
+
+ConnectUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="ROWCAST_CONNECT_URL",
+        callback=lambda url: _without_login(url),
+        help="Kafka Connect's REST interface. Its login: ROWCAST_CONNECT_USERNAME and ROWCAST_CONNECT_PASSWORD.",
+    ),
+]
 
 
 @app.command(name="apply")
@@ -58,7 +68,7 @@ def apply_command(
     with told():
         definition = read_definition(name=name, topic_prefix=topic_prefix, slot=slot, settings=setting or ())
     patience = Patience(timeout, say=_say)
-    with _errors_told(), ConnectClient(connect_url, definition.name) as client:
+    with _errors_told(), _client(connect_url, definition.name) as client:
         _print(apply(client, definition, patience, dry_run=dry_run), definition.name, dry_run=dry_run)
         if wait and not dry_run:
             typer.echo(str(wait_until_running(client, patience, pause=_settle)))
@@ -73,9 +83,22 @@ def resnapshot_command(connect_url: ConnectUrl, name: Name = NAME, timeout: Time
     """Read the whole table again: after the database was restored from a copy that has the replication slot."""
     definition = read_definition(name=name)
     patience = Patience(timeout, say=_say)
-    with _errors_told(), ConnectClient(connect_url, definition.name) as client:
+    with _errors_told(), _client(connect_url, definition.name) as client:
         snapshot_again(client, patience)
         typer.echo(str(wait_until_running(client, patience, pause=_settle)))
+
+
+def _client(url: str, name: str) -> ConnectClient:
+    with told():
+        login = read_connect_access().connect_login
+    return ConnectClient(url, name, login=login)
+
+
+def _without_login(url: str) -> str:
+    try:
+        return without_login(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @contextmanager

@@ -24,10 +24,17 @@ _PLACE_SETTINGS = {
 class ConnectClient:
     """One connector on one Connect cluster. Every method raises ConnectNotReadyError or ConnectRefusedError."""
 
-    def __init__(self, url: str, name: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        *,
+        login: httpx.Auth | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._path = f"/connectors/{name}"
         # Creating a connector may wait for a database's login (connection.validation.timeout.ms).
-        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(90, connect=5), transport=transport)
+        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(90, connect=5), auth=login, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +99,10 @@ class ConnectClient:
             raise ConnectNotReadyError(f"no answer from {self._http.base_url}: {error}") from error
         if answer.is_success or (absent_is_fine and _says_absent(answer)):
             return answer
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise ConnectRefusedError(
+                f"{self._http.base_url} wants another login: see ROWCAST_CONNECT_USERNAME and ROWCAST_CONNECT_PASSWORD"
+            )
         problem = f"{method} {path}: {answer.status_code} {_message(answer)}"
         if answer.status_code in _NOT_YET or answer.is_server_error:
             raise ConnectNotReadyError(problem)

@@ -8,12 +8,13 @@ from pydantic_settings import NoDecode
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from rowcast.runtime.connect_access import ConnectAccess, without_login
 from rowcast.runtime.settings import Settings
 
 _DRIVER = "postgresql+psycopg2"
 
 
-class CrudSettings(Settings):
+class CrudSettings(ConnectAccess, Settings):
     """All of crud's settings; only `database_url` has no default."""
 
     database_url: SecretStr
@@ -71,6 +72,11 @@ class CrudSettings(Settings):
         if url.get_backend_name() not in ("postgresql", "postgres"):
             raise ValueError("must start with postgresql://")
         return value
+
+    @field_validator("connect_url")
+    @classmethod
+    def _has_no_login(cls, value: str | None) -> str | None:
+        return None if value is None else without_login(value)
 
     @field_validator("targets", mode="before")
     @classmethod

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
 from chaos.arena import Arena
 from chaos.faults.fault import Fault
 from chaos.verdict import wait
@@ -24,10 +22,9 @@ GIVES_UP_SECONDS = 240
 def ask(arena: Arena, method: str, path: str, body: object = None, seconds: float = 30) -> Any:
     """Ask Connect until it answers well: it says 409 while it rebalances, 400 while a task is still ending."""
     answers: list[Any] = []
-    url = arena.world.env["ROWCAST_CONNECT_URL"]
 
     def once() -> list[str]:
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as http:
+        with arena.world.connect() as http:
             answer = http.request(method, PATH + path, json=body)
         if not answer.is_success:
             return [f"{method} {path}: {answer.status_code} {answer.text}"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from world import World, done, wait_until
 
 @pytest.fixture
 def connect(world: World) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=world.env["ROWCAST_CONNECT_URL"], timeout=30, trust_env=False) as client:
+    with world.connect() as client:
         yield client
 
 
@@ -48,6 +49,66 @@ def test_secrets_are_nowhere_in_the_connectors_configuration(world: World, conne
     config = done(connect.get("/connectors/rowcast/config"))
 
     assert config["database.password"] == "${env:ROWCAST_CAPTURE_DB_PASSWORD}"
+
+
+STRANGERS = (None, ("rowcast", ""), ("rowcast", "wrong"), ("", ""), ("admin", "admin"))
+
+
+@pytest.mark.parametrize("login", STRANGERS, ids=str)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/health"),
+        ("GET", "/connectors"),
+        ("GET", "/connectors/rowcast/config"),
+        ("PUT", "/connectors/rowcast/config"),
+        ("DELETE", "/connectors/rowcast"),
+        ("PUT", "/connector-plugins/PostgresConnector/config/validate"),
+        ("PUT", "/admin/loggers/root"),
+    ],
+)
+def test_a_stranger_learns_and_changes_nothing_at_connect(
+    world: World, login: tuple[str, str] | None, method: str, path: str
+) -> None:
+    with httpx.Client(base_url=world.env["ROWCAST_CONNECT_URL"], trust_env=False) as stranger:
+        answer = stranger.request(method, path, json=None if method in ("GET", "DELETE") else {}, auth=login)
+
+    assert answer.status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_a_stranger_is_told_what_is_missing_in_one_line(world: World) -> None:
+    environment = {**os.environ, **world.env, "ROWCAST_CONNECT_PASSWORD": "guessed-by-somebody"}
+    command = [str(Path(sys.executable).with_name("rowcast")), "connector", "apply"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert ran.returncode == 1
+    assert "wants another login: see ROWCAST_CONNECT_USERNAME" in ran.stderr
+    assert "guessed-by-somebody" not in ran.stdout + ran.stderr
+
+
+def validated(connect: httpx.Client, **settings: str) -> dict[str, dict[str, Any]]:
+    """What Connect makes of its configuration with these settings: value and errors, by setting."""
+    config = {**done(connect.get("/connectors/rowcast/config")), "name": "rowcast", **settings}
+    answer = connect.put("/connector-plugins/PostgresConnector/config/validate", json=config)
+    return {entry["value"]["name"]: entry["value"] for entry in done(answer)["configs"]}
+
+
+def test_what_our_own_connector_asks_for_is_allowed(connect: httpx.Client) -> None:
+    config = validated(connect)
+
+    assert {name: value["errors"] for name, value in config.items() if value["errors"]} == {}
+    assert "producer.override.acks" in config
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["producer.override.bootstrap.servers", "producer.override.sasl.jaas.config", "admin.override.bootstrap.servers"],
+)
+def test_where_connects_own_login_goes_is_no_connectors_choice(connect: httpx.Client, override: str) -> None:
+    (error,) = validated(connect, **{override: "elsewhere:9092"})[override]["errors"]
+
+    assert "'Allowlist' policy does not allow" in error
 
 
 def test_a_connect_that_is_not_there_is_one_line_that_names_it(world: World) -> None:

@@ -19,7 +19,7 @@ ROWCAST = (sys.executable, "-c", "from rowcast.cli import app; app()")
 @pytest.fixture
 def connect(world: World) -> Iterator[httpx.Client]:
     """Without the second connector and its slot again at the end."""
-    with httpx.Client(base_url=world.env["ROWCAST_CONNECT_URL"], timeout=30, trust_env=False) as client:
+    with world.connect() as client:
         yield client
         client.delete("/connectors/second")
     with world.sql(autocommit=True) as cursor:

@@ -49,6 +49,11 @@ def test_the_brokers_component_has_the_same_settings() -> None:
         "brokers": ("ROWCAST_KAFKA", "rowcast-kafka:9092"),
         # Locally a broker has one platform; in a cluster several may share it.
         "consumerGroup": (None, "rowcast-{appID}"),
+        # Locally the broker asks nobody who he is.
+        "authType": ("none", "password"),
+        "saslMechanism": (None, "PLAINTEXT"),
+        "saslUsername": (None, {"name": "rowcast-kafka", "key": "username"}),
+        "saslPassword": (None, {"name": "rowcast-kafka", "key": "password"}),
     }
     assert cluster["scopes"] == local["scopes"]
     for part in ("type", "version", "initTimeout"):
@@ -80,29 +85,55 @@ def test_sidecars_are_started_in_the_same_way(app: str) -> None:
     assert expected == same.keys()
 
 
+# On the loopback of one's own machine the broker asks nobody who he is (decision 24).
+LOGIN = {
+    "allow.everyone.if.no.acl.found",
+    "authorizer.class.name",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "sasl.enabled.mechanisms",
+    "sasl.mechanism.controller.protocol",
+    "sasl.mechanism.inter.broker.protocol",
+    "super.users",
+}
+LOGGING_IN = {
+    f"{client}{setting}"
+    for client in ("", "producer.", "consumer.", "admin.")
+    for setting in ("security.protocol", "sasl.mechanism", "sasl.jaas.config")
+}
+
+
 def test_kafka_has_the_same_settings() -> None:
     local = server_properties(Kafka(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 9092, 9093))
     cluster = _properties("kafka", "server.properties")
 
-    assert _differing(local, cluster) == {
-        "advertised.listeners",  # by the start script
-        "controller.quorum.bootstrap.servers",
-        "listeners",
-        "log.dirs",
-    }
+    assert (
+        _differing(local, cluster)
+        == {
+            "advertised.listeners",  # by the start script
+            "controller.quorum.bootstrap.servers",
+            "listeners",
+            "log.dirs",
+        }
+        | LOGIN
+    )
 
 
 def test_connect_has_the_same_settings() -> None:
-    local = worker_properties(Connect(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 8083, "127.0.0.1:9092"))
+    local = worker_properties(Connect(NOWHERE, ClassPath(NOWHERE, ()), NOWHERE, 8083, "127.0.0.1:9092", "cafe"))
     cluster = _properties("connect", "connect.properties")
 
-    assert _differing(local, cluster) == {
-        "bootstrap.servers",
-        # It may also read how to log in to Kafka.
-        "config.providers.env.param.allowlist.pattern",
-        "listeners",
-        "rest.advertised.host.name",  # by the start script
-    }
+    assert (
+        _differing(local, cluster)
+        == {
+            "bootstrap.servers",
+            # It may also read how to log in to Kafka.
+            "config.providers.env.param.allowlist.pattern",
+            "listeners",
+            "rest.advertised.host.name",  # by the start script
+        }
+        | LOGGING_IN
+    )
 
 
 def test_postgres_has_the_same_settings() -> None:
@@ -120,7 +151,8 @@ def test_java_is_started_in_the_same_way(part: str, main: str, heap: int) -> Non
     script = one(render(), "ConfigMap", f"rowcast-{part}")["data"]["start.sh"]
     (command,) = re.findall(r"^exec (java .*) \S+$", script, re.MULTILINE)
     words = [word.replace('"', "") for word in command.split()]
-    local = java_command(Path("java"), ClassPath(NOWHERE, ()), main, heap_mib=heap)
+    logins = Path("/etc/connect/logins.conf" if part == "connect" else "/tmp/logins.conf")
+    local = java_command(Path("java"), ClassPath(NOWHERE, ()), main, heap_mib=heap, logins=logins)
 
     assert [word for word in words if word != "'/opt/kafka/libs/*'"] == [
         word.replace('"', "") for word in local if word
@@ -162,7 +194,7 @@ def test_sync_has_the_settings_defaults_unless_told_otherwise(component: str, mo
     target = component.removeprefix("sync-")
     for name in ("ROWCAST_GIT_URL", "ROWCAST_GIT_CACHE"):
         monkeypatch.setenv(name, "/x")
-    default = SyncSettings.model_validate({"target": target, "git_url": "x", "git_cache": "/x"})
+    default = SyncSettings.model_validate({"target": target, "git_url": "/x", "git_cache": "/x"})
     for name, value in environment.items():
         monkeypatch.setenv(name, value if isinstance(value, str) else "rowcast")
     loaded = SyncSettings.load()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from charting.rendering import CHART, Manifest, Pod, of_kind, one, pod, render
+from rowcast.connector.definition import read_definition
 
 CI = CHART / "ci"
 
@@ -148,6 +150,59 @@ def test_the_connector_is_put_to_a_connect_of_ones_own() -> None:
     assert pod(manifests, "connector").environment["ROWCAST_CONNECT_URL"] == "http://connect.streaming.example:8083"
 
 
+def _connect_login(manifests: list[Manifest], component: str) -> tuple[str, tuple[str, str]] | None:
+    """The user, and the secret and its key."""
+    environment = pod(manifests, component).environment
+    if "ROWCAST_CONNECT_USERNAME" not in environment:
+        assert "ROWCAST_CONNECT_PASSWORD" not in environment
+        return None
+    reference = environment["ROWCAST_CONNECT_PASSWORD"]["secretKeyRef"]
+    return environment["ROWCAST_CONNECT_USERNAME"], (reference["name"], reference["key"])
+
+
+def test_the_included_connect_and_those_who_ask_it_have_the_same_login() -> None:
+    for settings, login in (
+        ((), ("rowcast", ("rowcast-connect", "password"))),
+        (
+            (
+                "global.connect.login.username=me",
+                "global.connect.login.existingSecret=mine",
+                "global.connect.login.passwordKey=key",
+            ),
+            ("me", ("mine", "key")),
+        ),
+    ):
+        manifests = render(*settings)
+        assert [_connect_login(manifests, part) for part in ("connect", "crud", "connector")] == [login] * 3
+
+
+def test_a_connect_of_ones_own_wants_a_login_if_its_secret_is_named() -> None:
+    own = ("connect.enabled=false", "global.connect.url=http://c:8083")
+    named = render(*own, "global.connect.login.existingSecret=mine")
+
+    assert [_connect_login(render(*own), part) for part in ("crud", "connector")] == [None, None]
+    assert {_connect_login(named, part) for part in ("crud", "connector")} == {("rowcast", ("mine", "password"))}
+
+
+def test_connect_reads_no_file_for_a_connector_and_lets_none_choose_where_its_login_goes() -> None:
+    properties = _properties(render())
+
+    assert properties["config.providers"] == "env"
+    assert properties["connector.client.config.override.policy"] == "Allowlist"
+    definition = read_definition().config
+    overridden = {key.split(".override.")[1] for key in definition if ".override." in key}
+    assert set(properties["connector.client.config.override.allowlist"].split(",")) == overridden
+    # What is allowed must not reach the login to its own REST interface.
+    assert not re.fullmatch(properties["config.providers.env.param.allowlist.pattern"], "ROWCAST_CONNECT_PASSWORD")
+
+
+def test_connect_is_asked_with_its_login_whether_it_is_well() -> None:
+    container = pod(render(), "connect").containers[0]
+
+    for probe in ("startupProbe", "readinessProbe"):
+        assert container[probe]["exec"]["command"] == ["bash", "/etc/connect/healthy.sh"]
+
+
 def test_the_connectors_settings_can_be_added_to() -> None:
     manifests = render("connector.settings.heartbeat\\.interval\\.ms=10000", "global.connect.connector=other")
     command = pod(manifests, "connector").containers[0]["command"]
@@ -176,3 +231,41 @@ def test_git_over_ssh_knows_its_host_and_uses_its_key_alone() -> None:
         assert environment["ROWCAST_GIT_SSH_KEY"] == "/etc/rowcast/git/ssh-privatekey"
         assert environment["ROWCAST_GIT_KNOWN_HOSTS"] == "/etc/rowcast/git/known_hosts"
         assert "ROWCAST_GIT_PASSWORD_FILE" not in environment
+
+
+def test_the_included_broker_knows_three_users_and_each_part_is_one_of_them() -> None:
+    manifests = render()
+    broker = one(manifests, "ConfigMap", "rowcast-kafka")["data"]
+    properties = dict(line.split("=", 1) for line in broker["server.properties"].splitlines())
+
+    listeners = properties["listener.security.protocol.map"].split(",")
+    assert {listener.split(":")[1] for listener in listeners} == {"SASL_PLAINTEXT"}
+    assert properties["authorizer.class.name"].endswith(".StandardAuthorizer")
+    assert properties["allow.everyone.if.no.acl.found"] == "false"
+    assert properties["super.users"] == "User:admin"
+    assert _metadata(manifests)["saslMechanism"] == "PLAINTEXT"
+    assert _metadata(manifests)["saslPassword"] == {"name": "rowcast-kafka", "key": "password"}
+    connect = pod(manifests, "connect").environment
+    assert connect["ROWCAST_KAFKA_PASSWORD"]["secretKeyRef"] == {"name": "rowcast-kafka", "key": "connect-password"}
+    assert "admin-password" not in str(pod(manifests, "connect").spec) + str(_metadata(manifests))
+
+
+def test_only_connects_user_may_write_the_topic_of_changes() -> None:
+    script = one(render("global.kafka.topicPrefix=mine"), "ConfigMap", "rowcast-kafka")["data"]["start.sh"]
+    grants = re.findall(r"^ +grant (.*)$", script.replace("\\\n", ""), re.MULTILINE)
+
+    writing = [grant for grant in grants if re.search("--operation (Write|All)", grant)]
+    topics = {re.findall(r"User:(\w+)", grant)[0]: re.findall(r"--topic (\S+)", grant) for grant in writing}
+    assert topics == {
+        "connect": ["mine.public.", "mine.connect-", "__debezium-heartbeat.mine"],
+        "rowcast": ["mine.sync-status", "mine.dead-letters", "mine.replay.k8s", "mine.replay.git"],
+    }
+    assert not re.search(r"rowcast\.", " ".join(grants))
+
+
+def test_brokers_of_ones_own_are_logged_in_to_as_before() -> None:
+    own = render("kafka.enabled=false", "global.kafka.brokers=k:9092")
+
+    assert _metadata(own)["authType"] == "none"
+    assert "ROWCAST_KAFKA_PASSWORD" not in pod(own, "connect").environment
+    assert "security.protocol" not in _properties(own)

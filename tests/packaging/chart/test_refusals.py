@@ -30,13 +30,17 @@ REFUSED = {
     "two brokers": (["global.kafka.brokers=k:9092"], "global.kafka.brokers is set and kafka.enabled=true"),
     "a login to the included broker": (
         ["global.kafka.sasl.mechanism=PLAIN", "global.kafka.sasl.existingSecret=s"],
-        "the included one has neither",
+        "the included one has its own login",
     ),
     "a login to Kafka without a secret": (
         ["kafka.enabled=false", "global.kafka.brokers=k:9092", "global.kafka.sasl.mechanism=PLAIN"],
         "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret",
     ),
     "no Connect": (["connect.enabled=false"], "connect.enabled=false needs global.connect.url"),
+    "a login in Connect's URL": (
+        ["connect.enabled=false", "global.connect.url=http://a:hidden@c:8083"],
+        "global.connect.login.existingSecret",
+    ),
     "two Connects": (["global.connect.url=http://c:8083"], "global.connect.url is set and connect.enabled=true"),
     "a Git target without a repository": (
         ["git-server.enabled=false"],

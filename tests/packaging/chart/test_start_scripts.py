@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +92,23 @@ def test_postgresql_waits_likewise_before_it_touches_its_data(tmp_path: Path, ho
     # With the process that waits.
     os.killpg(started.pid, signal.SIGKILL)
     started.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("password", ["plain", "a b", "a=b:c", "\\n#!'\"$x", " begins and ends with spaces "])
+def test_any_password_is_the_one_that_connect_wants_to_see(tmp_path: Path, password: str) -> None:
+    text = str(one(render(), "ConfigMap", "rowcast-connect")["data"]["start.sh"])
+    begin, end_of_part = text.index("plainly()"), text.index("exec java")
+    part = text[begin:end_of_part].replace("/tmp/", f"{tmp_path}/")
+    environment = {**os.environ, "ROWCAST_CONNECT_USERNAME": "a user", "ROWCAST_CONNECT_PASSWORD": password}
+    script = f"set -eu\n{part}\nenv"
+    ran = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+
+    # As Java reads properties: of what is written here, a backslash only hides the next character's meaning.
+    line = (tmp_path / "logins.properties").read_text().removesuffix("\n")
+    fields = re.fullmatch(r"((?:\\.|[^\\=])*)=(.*)", line)
+    assert fields is not None
+    assert [re.sub(r"\\(.)", r"\1", field) for field in fields.groups()] == ["a user", password]
+    assert not [hidden for hidden in re.findall(r"\\(.)", line) if hidden.isalnum()]
+    assert b64decode((tmp_path / "login").read_text()).decode() == f"a user:{password}"
+    assert "ROWCAST_CONNECT_PASSWORD" not in ran.stdout
+    assert (tmp_path / "logins.properties").stat().st_mode & 0o077 == 0

@@ -40,7 +40,7 @@ def test_a_toolbox_comes_back_from_its_text(tmp_path: Path) -> None:
     class_path = ClassPath(tmp_path, (tmp_path / "a.jar", tmp_path / "b.jar"))
     programs = [tmp_path / name for name in ("postgres", "java", "kubectl", "etcd", "kube-apiserver", "daprd")]
     postgres, java, kubectl, etcd, server, daprd = programs
-    toolbox = Toolbox(postgres, java, class_path, kubectl, etcd, server, daprd, ("java 25", "daprd 1.18.0"))
+    toolbox = Toolbox(postgres, java, class_path, kubectl, etcd, server, daprd, ("java 25", "daprd 1.18.2"))
     assert Toolbox.from_json(toolbox.to_json()) == toolbox
 
 

@@ -24,18 +24,33 @@ def test_the_class_path_keeps_its_order(class_path: ClassPath) -> None:
 
 def test_every_listener_is_on_the_loopback(tmp_path: Path, class_path: ClassPath) -> None:
     kafka = Kafka(Path("java"), class_path, tmp_path, port=1, controller_port=2)
-    connect = Connect(Path("java"), class_path, tmp_path, port=3, bootstrap=kafka.bootstrap)
+    connect = Connect(Path("java"), class_path, tmp_path, port=3, bootstrap=kafka.bootstrap, password="")
     listeners = [*server_properties(kafka)["listeners"].split(","), worker_properties(connect)["listeners"]]
     assert [listener.split("://")[1] for listener in listeners] == ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]
 
 
 def test_credentials_are_in_the_environment_and_in_no_file(tmp_path: Path, class_path: ClassPath) -> None:
     capture = {"ROWCAST_CAPTURE_DB_PASSWORD": "hidden"}
-    connect = Connect(Path("java"), class_path, tmp_path, port=3, bootstrap="127.0.0.1:1", capture=capture)
+    connect = Connect(
+        Path("java"), class_path, tmp_path, port=3, bootstrap="127.0.0.1:1", password="cafe", capture=capture
+    )
     connect.prepare()
     assert "hidden" not in connect.properties.read_text()
     assert "hidden" not in " ".join(connect.program().command)
     assert connect.program().environment == capture
+
+
+def test_who_may_use_connects_rest_interface_is_in_a_file_that_its_owner_alone_reads(
+    tmp_path: Path, class_path: ClassPath
+) -> None:
+    connect = Connect(Path("java"), class_path, tmp_path, port=3, bootstrap="127.0.0.1:1", password="cafe")
+    connect.prepare()
+
+    holding = [file for file in tmp_path.iterdir() if "cafe" in file.read_text()]
+    assert [file.name for file in holding] == ["logins.properties"]
+    assert {file.stat().st_mode & 0o077 for file in holding} == {0}
+    assert "cafe" not in " ".join(connect.program().command)
+    assert "cafe" not in repr(connect)
 
 
 def test_a_property_is_a_line() -> None:

@@ -2,16 +2,28 @@
 
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rowcast_local.credentials import write_private
 from rowcast_local.jvm import ClassPath
 from rowcast_local.parts.java import java_command
 from rowcast_local.parts.kafka import HOST, properties_text
 from rowcast_local.program import Program
 
 READY_SECONDS = 2.0
+USERNAME = "rowcast"
+"""Who may use the REST interface."""
+
+
+BASIC_AUTHENTICATION = "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension"
+LOGINS = """KafkaConnect {{
+    org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required
+    file="{users}";
+}};
+"""
 
 
 @dataclass(frozen=True)
@@ -19,7 +31,8 @@ class Connect:
     """One worker. `data` holds its properties; its state is in Kafka.
 
     `bootstrap` is Kafka's `host:port`; `capture` is the environment that the connector's configuration refers to
-    (`ROWCAST_CAPTURE_DB_HOST` and the like), so that no credential is in a file or in a topic.
+    (`ROWCAST_CAPTURE_DB_HOST` and the like), so that no credential of the database is in a file or in a topic.
+    `password` (hexadecimal) is what the REST interface wants to see.
     """
 
     java: Path
@@ -27,6 +40,7 @@ class Connect:
     data: Path
     port: int
     bootstrap: str
+    password: str = field(repr=False)
     capture: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     name: str = "connect"
@@ -37,19 +51,45 @@ class Connect:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def login(self) -> tuple[str, str]:
+        """Name and password for its REST interface."""
+        return USERNAME, self.password
+
+    @property
+    def access(self) -> dict[str, str]:
+        """The environment of those who may use it."""
+        return {
+            "ROWCAST_CONNECT_URL": self.url,
+            "ROWCAST_CONNECT_USERNAME": USERNAME,
+            "ROWCAST_CONNECT_PASSWORD": self.password,
+        }
+
+    @property
     def properties(self) -> Path:
         """The file that `prepare` writes."""
         return self.data / "connect.properties"
 
+    @property
+    def logins(self) -> Path:
+        """The configuration of JAAS that `prepare` writes."""
+        return self.data / "logins.conf"
+
     def prepare(self) -> None:
-        """Writes the worker's properties."""
+        """Writes the worker's properties, and who may use its REST interface."""
         self.data.mkdir(parents=True, exist_ok=True)
+        users = self.data / "logins.properties"
+        write_private(users, properties_text({USERNAME: self.password}))
+        write_private(self.logins, LOGINS.format(users=users))
         self.properties.write_text(properties_text(worker_properties(self)))
 
     def program(self) -> Program:
         """The worker's process; it waits for Kafka by itself for a minute, and then wants to be started again."""
         command = java_command(
-            self.java, self.class_path, "org.apache.kafka.connect.cli.ConnectDistributed", heap_mib=512
+            self.java,
+            self.class_path,
+            "org.apache.kafka.connect.cli.ConnectDistributed",
+            heap_mib=512,
+            logins=self.logins,
         )
         return Program(
             self.name,
@@ -62,8 +102,10 @@ class Connect:
 
     def ready(self) -> bool:
         """Whether the worker has joined its group and has read its topics (KIP-1017)."""
+        login = b64encode(":".join(self.login).encode()).decode()
+        request = urllib.request.Request(f"{self.url}/health", headers={"Authorization": f"Basic {login}"})
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=READY_SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -103,11 +145,13 @@ def worker_properties(connect: Connect) -> dict[str, str]:
             "scheduled.rebalance.max.delay.ms": "0",
             "session.timeout.ms": "6000",
             "heartbeat.interval.ms": "2000",
-            "config.providers": "env,file",
+            "config.providers": "env",
             "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
             "config.providers.env.param.allowlist.pattern": "ROWCAST_CAPTURE_.*",
-            "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
-            "connector.client.config.override.policy": "All",
+            # What connector.json asks for, and not where its login goes.
+            "connector.client.config.override.policy": "Allowlist",
+            "connector.client.config.override.allowlist": "acks,enable.idempotence,linger.ms",
+            "rest.extension.classes": BASIC_AUTHENTICATION,
             "topic.creation.enable": "true",
             "producer.acks": "all",
             "producer.enable.idempotence": "true",

@@ -16,8 +16,13 @@ QUIET_LOGGERS = (
 )
 
 
-def java_command(java: Path, class_path: ClassPath, main_class: str, *, heap_mib: int) -> tuple[str, ...]:
-    """The command that runs `main_class` with at most `heap_mib` MiB of heap; its own arguments come after."""
+def java_command(
+    java: Path, class_path: ClassPath, main_class: str, *, heap_mib: int, logins: Path | None = None
+) -> tuple[str, ...]:
+    """The command that runs `main_class` with at most `heap_mib` MiB of heap; its own arguments come after.
+
+    `logins` is a configuration of JAAS.
+    """
     return (
         str(java),
         f"-Xmx{heap_mib}m",
@@ -28,6 +33,7 @@ def java_command(java: Path, class_path: ClassPath, main_class: str, *, heap_mib
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
         "-Dorg.slf4j.simpleLogger.showShortLogName=true",
         *(f"-Dorg.slf4j.simpleLogger.log.{logger}=warn" for logger in QUIET_LOGGERS),
+        *((f"-Djava.security.auth.login.config={logins}",) if logins else ()),
         "-cp",
         class_path.argument,
         main_class,

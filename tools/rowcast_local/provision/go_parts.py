@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rowcast_local.provision.golang import GoFiles, GoPart, drop_component_check
 
-DAPR, KUBERNETES = "1.18.0", "1.36.3"
+DAPR, KUBERNETES = "1.18.2", "1.36.3"
 DAPR_VARIABLES = {"github.com/dapr/dapr/pkg/buildinfo.version": DAPR}
 
 

@@ -29,6 +29,12 @@ async def read(client: httpx.AsyncClient, connector: str) -> ConnectFacts:
             return ConnectFacts(version, None, False, None)
         offsets = await _offsets(client, connector)
         return ConnectFacts(version, read_status(status), offsets is not None, _lsn(offsets))
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.UNAUTHORIZED:
+            raise TransientError(str(error)) from error
+        raise TransientError(
+            "it wants another login: see ROWCAST_CONNECT_USERNAME and ROWCAST_CONNECT_PASSWORD"
+        ) from error
     except httpx.HTTPError as error:
         raise TransientError(str(error) or type(error).__name__) from error
     except (KeyError, TypeError, ValueError) as error:

@@ -47,7 +47,7 @@ class Gathering:
         self._settings = settings
         self._engine = engine
         self._sidecar = sidecar
-        self._connect = _client(settings.connect_url) if settings.connect_url else None
+        self._connect = _client(settings.connect_url, settings.connect_login) if settings.connect_url else None
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._all: asyncio.Task[Gathered] | None = None
         self._log = get_logger("rowcast.pipeline")
@@ -106,5 +106,5 @@ class Gathering:
         return lambda: self._sidecar.invoke(f"sync-{target}", "/facts")
 
 
-def _client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, timeout=TIME_LIMIT, trust_env=False)
+def _client(url: str, login: httpx.Auth | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, auth=login, timeout=TIME_LIMIT, trust_env=False)

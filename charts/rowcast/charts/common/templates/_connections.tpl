@@ -8,8 +8,37 @@
 {{- .Values.global.kafka.brokers | default (printf "%s:9092" (include "rowcast.name" (dict "root" . "component" "kafka"))) -}}
 {{- end -}}
 
+{{/* dict root, user (connect or rowcast): how to log in to the broker, as YAML; nothing where it wants no login. */}}
+{{- define "rowcast.kafka.login" -}}
+{{- $kafka := .root.Values.global.kafka -}}
+{{- if eq $kafka.brokers "" }}
+mechanism: PLAIN
+secret: {{ include "rowcast.kafka.secretName" .root }}
+usernameKey: {{ ternary "connect-username" "username" (eq .user "connect") }}
+passwordKey: {{ ternary "connect-password" "password" (eq .user "connect") }}
+{{- else if $kafka.sasl.mechanism }}
+mechanism: {{ $kafka.sasl.mechanism }}
+secret: {{ $kafka.sasl.existingSecret }}
+usernameKey: {{ $kafka.sasl.secretKeys.username }}
+passwordKey: {{ $kafka.sasl.secretKeys.password }}
+{{- end }}
+{{- end -}}
+
 {{- define "rowcast.connect.url" -}}
 {{- .Values.global.connect.url | default (printf "http://%s:8083" (include "rowcast.name" (dict "root" . "component" "connect"))) -}}
+{{- end -}}
+
+{{/* What those need who use it. */}}
+{{- define "rowcast.connect.env" -}}
+- {name: ROWCAST_CONNECT_URL, value: {{ include "rowcast.connect.url" . | quote }}}
+{{- include "rowcast.connect.loginEnv" . }}
+{{- end -}}
+
+{{- define "rowcast.connect.loginEnv" -}}
+{{- with include "rowcast.connect.secretName" . }}
+- {name: ROWCAST_CONNECT_USERNAME, value: {{ $.Values.global.connect.login.username | quote }}}
+{{ include "rowcast.secretEnv" (dict "name" "ROWCAST_CONNECT_PASSWORD" "secret" . "key" $.Values.global.connect.login.passwordKey) }}
+{{- end }}
 {{- end -}}
 
 {{- define "rowcast.git.url" -}}

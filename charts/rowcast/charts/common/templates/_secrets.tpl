@@ -27,6 +27,18 @@ data:
 {{- .Values.global.postgres.existingSecret | default (include "rowcast.name" (dict "root" . "component" "postgres")) -}}
 {{- end -}}
 
+{{/* The secret of the login to Connect's REST; empty where one's own Connect wants none. */}}
+{{- define "rowcast.connect.secretName" -}}
+{{- $connect := .Values.global.connect -}}
+{{- $included := ternary (include "rowcast.name" (dict "root" . "component" "connect")) "" (eq $connect.url "") -}}
+{{- $connect.login.existingSecret | default $included -}}
+{{- end -}}
+
+{{/* The secret of the included broker's users. */}}
+{{- define "rowcast.kafka.secretName" -}}
+{{- .Values.global.kafka.usersSecret | default (include "rowcast.name" (dict "root" . "component" "kafka")) -}}
+{{- end -}}
+
 {{- define "rowcast.git.secretName" -}}
 {{- .Values.global.git.existingSecret | default (include "rowcast.name" (dict "root" . "component" "git-server")) -}}
 {{- end -}}
