@@ -194,7 +194,8 @@ def allowed(event: dict[str, Any], rules: list[dict[str, Any]], namespace: str) 
     """Whether one of a Role's rules names what was asked for."""
     asked = event.get("objectRef")
     if asked is not None and asked["resource"] == "selfsubjectaccessreviews":
-        return True  # what one may do oneself everybody may ask (system:basic-user); the pipeline's page has sync ask it
+        # What one may do oneself everybody may ask (system:basic-user); for the page of the pipeline sync does.
+        return True
     if asked is None or asked.get("namespace") != namespace:
         return False
     resource = "/".join(filter(None, [asked["resource"], asked.get("subresource")]))
