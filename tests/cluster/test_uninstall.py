@@ -9,8 +9,15 @@ from cluster.release import Release
 from rowcast_cluster.cluster import Cluster
 from world import wait_until
 
-# What every namespace has, and what happened in it.
-FOREIGN = ("configmap/kube-root-ca.crt", "serviceaccount/default", "event", "podmetrics", "configmap/dapr-trust-bundle")
+# What every namespace has, what happened in it, and what the tests have made to reach the release.
+FOREIGN = (
+    "configmap/kube-root-ca.crt",
+    "serviceaccount/default",
+    "event",
+    "podmetrics",
+    "configmap/dapr-trust-bundle",
+    "networkpolicy.networking.k8s.io/tests-of-",
+)
 OWN_DATA = {
     "persistentvolumeclaim/data-rowcast-postgres-0",
     "persistentvolumeclaim/data-rowcast-kafka-0",
