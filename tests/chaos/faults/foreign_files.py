@@ -101,7 +101,8 @@ def odd_files(arena: Arena, chance: random.Random) -> Iterator[None]:
 
         _commit(clone, "Away with them", take_away)
     arena.notes.append(", ".join(edits.values()))
-    arena.poison.add("is not managed by rowcast; it is left alone")  # what a file without marks is told as
+    # What is told of a file without marks, and of one that can't be read.
+    arena.poison.update({"is not managed by rowcast; it is left alone", "cannot be read, so it is left alone"})
     arena.repairs.append(lambda arena: repairs.reconcile(arena, "git"))
 
 
