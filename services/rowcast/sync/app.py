@@ -21,6 +21,7 @@ from rowcast.sync.confirming import Asked, Confirming
 from rowcast.sync.delivery import Delivery
 from rowcast.sync.facts import Facts, utc_now
 from rowcast.sync.facts_route import add_route as add_facts_route
+from rowcast.sync.gathering import Gathering
 from rowcast.sync.gitops import GitOps
 from rowcast.sync.hindsight import Hindsight
 from rowcast.sync.letters import Letters, Replays
@@ -146,6 +147,8 @@ async def _start(starting: Starting) -> None:
 
 
 def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> None:
+    gathering = Gathering(delivery.deliver, settings.batch_size)
+
     @app.get("/dapr/subscribe")
     async def subscribe() -> list[dict[str, Any]]:
         return subscription.subscriptions(settings)
@@ -153,7 +156,7 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> Non
     @app.post(subscription.SINGLE_ROUTE)
     async def single(request: Request) -> Response:
         entry = subscription.single(subscription.parsed(await request.body()), request.headers)
-        return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
+        return _json(subscription.RETRY if await gathering.deliver(entry) else subscription.SUCCESS)
 
     @app.post(subscription.BULK_ROUTE)
     async def bulk(request: Request) -> Response:
@@ -163,7 +166,7 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> Non
     @app.post(subscription.REPLAYS)
     async def single_replay(request: Request) -> Response:
         entry = subscription.single_raw(await request.body(), request.headers)
-        return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
+        return _json(subscription.RETRY if await gathering.deliver(entry) else subscription.SUCCESS)
 
     @app.post(subscription.REPLAYS_BULK)
     async def bulk_replays(request: Request) -> Response:
