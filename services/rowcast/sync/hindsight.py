@@ -6,8 +6,8 @@ remembers of deletions ends with it, and another instance remembers its own. So 
 
 - before an event is delivered that takes something away or does not go on from what is known (`core/belief.py`), or is
   older than this instance: delivered twice around a restart, held by a broker, or replayed from the dead letters; or is
-  the first that is known of its row and comes late: where events have no order, the row's end may have overtaken it on
-  its way to another instance;
+  of a row of which there is nothing, and comes late or out of order: where events have no order, the row's end may
+  have overtaken it on its way to another instance;
 - after something new was made of an event: another instance may have seen the row's end meanwhile. Then it is taken
   back, before the event counts as done. Until that is known, the event comes again. The same where the row has moved
   to another environment meanwhile: its guard may stand at another place.
@@ -93,7 +93,7 @@ class Hindsight:
         why = doubt(one, known, self._expected(one))
         if why in (None, Doubt.JUMP) and (one.row in self._unproven or await self._old(one)):
             return Doubt.OLD
-        if why is None and not known.held and not known.believed and self._is_late(one):
+        if why is None and not known.held and (one.generation <= known.believed or self._is_late(one)):
             return Doubt.OLD
         return why
 
