@@ -149,7 +149,7 @@ class RabbitmqBroker:
             raise TransientError(f"{what}: no queue takes what is published, so it would be dropped") from error
         except (exceptions.ChannelAccessRefused, exceptions.ConnectionNotAllowed) as error:
             raise forbidden(what, error) from error
-        except (exceptions.AMQPError, OSError, asyncio.TimeoutError, asyncio.InvalidStateError) as error:
+        except (TimeoutError, exceptions.AMQPError, OSError, asyncio.InvalidStateError) as error:
             raise unreachable(address, error) from error
 
 

@@ -5,7 +5,6 @@ Source of what Dapr does with them: components-contrib v1.18.4, pubsub/redis.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -108,7 +107,7 @@ class RedisBroker:
             raise login_refused(address, address.user, error) from error
         except exceptions.NoPermissionError as error:
             raise forbidden("what Rowcast needs of it", error) from error
-        except (exceptions.RedisError, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, exceptions.RedisError, OSError) as error:
             if str(error).startswith("NOAUTH"):
                 raise login_refused(address, address.user, error) from error
             raise unreachable(address, error) from error

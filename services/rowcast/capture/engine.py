@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -166,9 +166,7 @@ def write_position(file: Path, name: str, server: str, position: Mapping[str, An
 
 def _record(change: Any) -> Record:
     key, value = change.key(), change.value()
-    return Record(
-        str(change.destination()), None if key is None else str(key), None if value is None else str(value)
-    )
+    return Record(str(change.destination()), None if key is None else str(key), None if value is None else str(value))
 
 
 def _position(change: Any) -> dict[str, Any]:

@@ -149,12 +149,10 @@ class Offsets:
         return None if row is None else Saved(*row)
 
     def save(self, position: Mapping[str, Any]) -> None:
-        """Keep a position; from now on the slot may be moved on to it. Call `server` first."""
-        assert self._server is not None
-        self._do(
-            _SAVE,
-            (self._slot, orjson.dumps(position).decode(), self._server.system_identifier, self._server.timeline),
-        )
+        """Keep a position; from now on the slot may be moved on to it."""
+        server = self._server or self.server()
+        values = (self._slot, orjson.dumps(position).decode(), server.system_identifier, server.timeline)
+        self._do(_SAVE, values)
 
     def forget(self) -> None:
         """The next start reads the whole table."""

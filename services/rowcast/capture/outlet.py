@@ -46,7 +46,9 @@ class LoopOutlet:
             waiting.cancel()
 
     def _wait(self, work: Coroutine[Any, Any, None], seconds: float | None) -> None:
-        assert self._loop is not None
+        if self._loop is None:
+            work.close()
+            raise TransientError("the event loop has not started")
         self._waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             self._waiting.result(seconds)

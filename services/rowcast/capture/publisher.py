@@ -1,4 +1,4 @@
-"""Events go to the broker: the events of one row in their order, those of others beside them, each until it is taken."""
+"""Events go to the broker: those of one row in their order, those of others beside them, each until it is taken."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ PATIENCE = timedelta(seconds=1)
 
 
 class Sender(Protocol):
-    """The way to the broker. Both raise TransientError when it doesn't take it, TooLargeError if that is for its size."""
+    """The way to the broker. Both raise TransientError when it doesn't take it, TooLargeError for its size."""
 
-    async def send(self, event: Event) -> None:
-        """Return once the broker has the event."""
+    @property
+    def most(self) -> int:
+        """How many events it takes at once."""
+        ...
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Return once the broker has all of them, which are of one topic. After an error it may have some."""
         ...
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
@@ -95,29 +100,40 @@ class Publisher:
             self.progress.under_way.clear()
 
     async def _lane(self, lane: int, events: Sequence[Event]) -> None:
-        for event in events:
+        start = 0
+        while start < len(events):
+            some = self._together(events, start)
             under_way = self.progress.under_way[lane] = UnderWay(self._clock())
-            try:
-                await self._sender.send(event)
-            except TransientError as error:
-                await self._insist(event, under_way, error)
-            self.progress.published += 1
-            self.progress.last_published_at = self._clock()
+            await self._deliver(some, under_way)
             del self.progress.under_way[lane]
+            start += len(some)
 
-    async def _insist(self, event: Event, under_way: UnderWay, error: TransientError) -> None:
-        """Until the broker takes it, or says that it never will."""
+    def _together(self, events: Sequence[Event], start: int) -> Sequence[Event]:
+        end = start + 1
+        while end < len(events) and end - start < self._sender.most and events[end].topic == events[start].topic:
+            end += 1
+        return events[start:end]
+
+    async def _deliver(self, events: Sequence[Event], under_way: UnderWay) -> None:
+        """Until the broker has them, or says of one that it never will take it."""
         pause = FIRST_SECONDS
-        while not isinstance(error, TooLargeError):
-            await self._wait(event.id, under_way, error, pause)
-            pause = min(pause * 2, LONGEST_SECONDS)
+        while True:
             try:
-                await self._sender.send(event)
-            except TransientError as again:
-                error = again
-            else:
+                await self._sender.send(events)
+            except TooLargeError as error:
+                if len(events) == 1:
+                    await self._bury(events[0], under_way, error)
+                    return
+                for event in events:
+                    await self._deliver([event], under_way)
                 return
-        await self._bury(event, under_way, error)
+            except TransientError as error:
+                await self._wait(events[0].id, under_way, error, pause)
+                pause = min(pause * 2, LONGEST_SECONDS)
+            else:
+                self.progress.published += len(events)
+                self.progress.last_published_at = self._clock()
+                return
 
     async def _bury(self, event: Event, under_way: UnderWay, error: TooLargeError) -> None:
         """Instead of the event its dead letters, one for each target; the next events of the row come after them."""

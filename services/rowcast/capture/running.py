@@ -192,7 +192,9 @@ class Running:
         """Where to begin; None for the whole table."""
         server = self._offsets.server()
         if server.slot is not None and server.slot.active:
-            raise TransientError(f"the replication slot is in use (process {server.slot.pid}): waiting until it is free")
+            raise TransientError(
+                f"the replication slot is in use (process {server.slot.pid}): waiting until it is free"
+            )
         saved = self._offsets.read()
         reason = None if saved is None else unusable(saved, server)
         if self._again.is_set():

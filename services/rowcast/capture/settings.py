@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
-from typing_extensions import Self
 
 from rowcast.runtime.settings import Port, Settings
 
@@ -52,6 +51,10 @@ class CaptureSettings(Settings):
     """A file with that instead."""
     broker_ca_file: Path | None = None
     """A file with the authorities that the broker's certificate is checked against."""
+    broker_consumer: str = "{appID}"
+    """What the pub/sub component has as its consumer's name (`consumerID`, `consumerGroup`, `durableName`)."""
+    broker_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    """On how many servers what is made anew is kept (JetStream, Kafka)."""
     targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
     """Who takes the events, each with a sync of its own; comma-separated, as for crud."""
 
@@ -78,18 +81,6 @@ class CaptureSettings(Settings):
         if self.capture_db_password_file is not None:
             return self.capture_db_password_file.read_text().rstrip("\r\n")
         return self.capture_db_password.get_secret_value() if self.capture_db_password else ""
-
-    @property
-    def broker_access(self) -> str | None:
-        """The broker's URL, with its login. Raises OSError for a file that can't be read."""
-        if self.broker_url_file is not None:
-            return self.broker_url_file.read_text().strip()
-        return self.broker_url.get_secret_value() if self.broker_url else None
-
-    @property
-    def changes_topic(self) -> str:
-        """The topic of change events, as Debezium names it: prefix, schema and table."""
-        return f"{self.topic_prefix}.public.app_configs"
 
     @property
     def archives(self) -> Sequence[Path]:

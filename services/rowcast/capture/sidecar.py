@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,8 @@ import orjson
 from yarl import URL
 
 from rowcast.capture.events import Event
-from rowcast.core.errors import TransientError
+from rowcast.core.broker import Publisher as NativePublisher
+from rowcast.core.errors import PermanentError, TransientError
 from rowcast.runtime.dapr import refused
 from rowcast.runtime.settings import Settings
 
@@ -44,8 +46,12 @@ class CaptureSidecar:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, event: Event) -> None:
-        """Return once the broker has the event. Raises TransientError, TooLargeError."""
+    most = 1
+    """Dapr's bulk publish sends all at once, and loses their order."""
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Return once the broker has the event, which is alone. Raises TransientError, TooLargeError."""
+        (event,) = events
         # Kafka alone knows the key; others ignore it.
         url = f"{self._topics}/{event.topic}?metadata.partitionKey={quote(event.key, safe='')}"
         await self._post(url, event.topic, event.body, _EVENT)
@@ -77,6 +83,31 @@ class CaptureSidecar:
         if self._session is None:
             raise TransientError("the connection to the sidecar is not open")
         return self._session
+
+
+class NativeSender:
+    """Events go to the broker itself, since Dapr's component would call done what it has not confirmed.
+
+    Dead letters go through the sidecar all the same: crud takes their loss for none (`ROWCAST_BROKER_CONFIRMS`).
+    """
+
+    most = 500
+
+    def __init__(self, publisher: NativePublisher, sidecar: CaptureSidecar) -> None:
+        self._publisher = publisher
+        self._sidecar = sidecar
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Return once the broker has confirmed all of them. Raises TransientError, TooLargeError."""
+        try:
+            await self._publisher.publish(events[0].topic, [event.body for event in events])
+        except PermanentError as error:
+            # A missing right or a wrong login: somebody will put it right, and the event waits for that.
+            raise TransientError(str(error)) from error
+
+    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        """As the sidecar."""
+        await self._sidecar.publish(topic, data, metadata)
 
 
 def _text(error: BaseException) -> str:
