@@ -17,7 +17,6 @@ from rowcast.brokers.access import SECONDS, UNUSABLE, Access, Address, Reader, f
 from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts
 from rowcast.core.errors import PermanentError
 
-_SCHEMES: Mapping[str, int | None] = {"redis": 6379, "rediss": 6379}
 _PAGE = 1000
 _PAGES = 100
 
@@ -113,7 +112,7 @@ class RedisBroker:
             raise unreachable(address, error) from error
 
     def _connect(self) -> tuple[Redis, Address]:
-        address = self._access.read(_SCHEMES)
+        address = self._access.read()
         host, port = address.hosts[0]
         options: dict[str, Any] = {}
         if address.parts.scheme == "rediss":

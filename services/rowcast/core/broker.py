@@ -16,6 +16,10 @@ RETENTION_SECONDS = 168 * 3600
 """How long what everybody has read may be kept, in seconds: a week, where the broker can be told."""
 
 
+SUBSCRIPTION_METADATA = {"queueType": "quorum"}
+"""What every subscription says to Dapr: RabbitMQ alone asks, and would make a queue that a crash can empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """That the application `app_id` reads `topic`."""
