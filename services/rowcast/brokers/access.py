@@ -51,9 +51,10 @@ class Access:
         """What a TLS connection is checked against. Raises PermanentError for a file without certificates."""
         try:
             return ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            why = getattr(error, "strerror", None) or "it holds no certificate"
-            raise PermanentError(UNUSABLE, f"the broker's CA file {self.ca_file}: {why}") from None
+        except ssl.SSLError:
+            raise PermanentError(UNUSABLE, f"the broker's CA file {self.ca_file}: it holds no certificate") from None
+        except OSError as error:
+            raise PermanentError(UNUSABLE, f"the broker's CA file {self.ca_file}: {error.strerror}") from None
 
     def _text(self) -> str:
         if isinstance(self.url, str):

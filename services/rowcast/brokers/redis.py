@@ -152,7 +152,7 @@ def _refuse_eviction(memory: Mapping[str, Any]) -> None:
 
 async def _fsync(client: Redis) -> Mapping[str, Any]:
     try:
-        return dict(await client.config_get("appendfsync"))
+        return {str(name): value for name, value in (await client.config_get("appendfsync")).items()}
     except exceptions.ResponseError:
         return {}  # many a provider hides its configuration
 

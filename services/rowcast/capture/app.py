@@ -20,7 +20,7 @@ from rowcast.capture.facts import Condition, State
 from rowcast.capture.metrics import CaptureMetrics
 from rowcast.capture.offsets import Offsets
 from rowcast.capture.outlet import LoopOutlet
-from rowcast.capture.publisher import Publisher
+from rowcast.capture.publisher import Publisher, Sender
 from rowcast.capture.running import Running
 from rowcast.capture.settings import CaptureSettings
 from rowcast.capture.sidecar import CaptureSidecar, NativeSender
@@ -36,7 +36,8 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
     """Wire it; a test may bring its own broker."""
     condition = Condition()
     sidecar = CaptureSidecar(settings)
-    sender, lanes = (sidecar, settings.capture_lanes)
+    sender: Sender = sidecar
+    lanes = settings.capture_lanes
     if broker is not None and broker.publisher is not None:
         sender, lanes = NativeSender(broker.publisher, sidecar), 1
     publisher = Publisher(sender, lanes, settings.targets, settings.dead_letter_topic)

@@ -94,9 +94,13 @@ class Publisher(Protocol):
 class Broker(Protocol):
     """A broker, natively. Not for use by several threads or event loops."""
 
-    kind: BrokerKind
-    publisher: Publisher | None
-    """How to publish here so that a return means *arrived*; None: through Dapr, whose answer means that already."""
+    @property
+    def kind(self) -> BrokerKind:
+        """Which it is."""
+
+    @property
+    def publisher(self) -> Publisher | None:
+        """How to publish here so that a return means *arrived*; None: through Dapr, whose answer means that already."""
 
     async def prepare(self) -> None:
         """Makes what every reader needs (topics, streams, queues, groups), so that nothing published is dropped.

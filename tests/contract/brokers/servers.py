@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,10 @@ class Server:
         process = self._processes[self.parts[-1].name]
         process.kill()
         process.wait()
+
+    def pause(self) -> None:
+        """It takes what it is sent no further, and its connections stay."""
+        self._processes[self.parts[-1].name].send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         """Ends all of it."""

@@ -66,18 +66,16 @@ class Application:
 class Daprd:
     """One sidecar; `kill` and `start` again as often as a test needs."""
 
-    def __init__(self, server: Server, app_id: str, application: Application, folder: Path, prefix: str) -> None:
+    def __init__(
+        self, server: Server, app_id: str, application: Application, folder: Path, prefix: str, resiliency: bool
+    ) -> None:
         ports = free_ports()
         self._ports = {name: next(ports) for name in ("http", "grpc", "internal", "metrics")}
         self._application = application
         self._listener = ThreadingHTTPServer((HOST, next(ports)), _handler(application))
         threading.Thread(target=self._listener.serve_forever, daemon=True).start()
-        self._server, self._app_id, self._folder, self._prefix = (
-            server,
-            app_id,
-            folder / f"{app_id}-{self.port}",
-            prefix,
-        )
+        self._server, self._app_id, self._prefix, self._resiliency = server, app_id, prefix, resiliency
+        self._folder = folder / f"{app_id}-{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -157,15 +155,22 @@ class Daprd:
         # Each test has its own prefix, which the scopes of topics have to follow; the applications are ours.
         component = self._server.component.read_text().replace("rowcast.", f"{self._prefix}.")
         (folder / "pubsub.yaml").write_text(component)
-        (folder / "resiliency.yaml").write_text((RESOURCES / "resiliency.yaml").read_text())
+        if self._resiliency:
+            (folder / "resiliency.yaml").write_text((RESOURCES / "resiliency.yaml").read_text())
 
 
 @contextmanager
 def sidecar(
-    server: Server, app_id: str, folder: Path, prefix: str, application: Application | None = None
+    server: Server,
+    app_id: str,
+    folder: Path,
+    prefix: str,
+    application: Application | None = None,
+    *,
+    resiliency: bool = True,
 ) -> Iterator[Daprd]:
     """A daprd that runs, and is gone in the end."""
-    daprd = Daprd(server, app_id, application or Application(), folder, prefix)
+    daprd = Daprd(server, app_id, application or Application(), folder, prefix, resiliency)
     try:
         daprd.start()
         yield daprd
