@@ -60,7 +60,7 @@ class RedisBroker:
             self.kind,
             str(server["redis_version"]),
             tuple(topic for topic in topics if topic is not None),
-            warnings=tuple(_warnings(server)),
+            warnings=tuple(warnings(server)),
         )
 
     async def aclose(self) -> None:
@@ -157,7 +157,8 @@ async def _fsync(client: Redis) -> Mapping[str, Any]:
         return {}  # many a provider hides its configuration
 
 
-def _warnings(server: Mapping[str, Any]) -> list[str]:
+def warnings(server: Mapping[str, Any]) -> list[str]:
+    """What of a server's own settings (INFO, and CONFIG where it tells) can lose messages."""
     if not server.get("aof_enabled"):
         return ["Redis has no append-only file: what it holds is gone when it ends. Set appendonly yes."]
     if server.get("appendfsync", "always") != "always":
