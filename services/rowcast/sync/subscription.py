@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from rowcast.core.broker import SUBSCRIPTION_METADATA
 from rowcast.core.messages import replayed
 from rowcast.sync.batch import Entry
 from rowcast.sync.settings import SyncSettings
@@ -36,12 +37,15 @@ def subscriptions(settings: SyncSettings) -> list[dict[str, Any]]:
     replay_topic = settings.replay_topic(settings.target)
     return [
         {**_subscription(settings, settings.topic, SINGLE_ROUTE, BULK_ROUTE), "deadLetterTopic": replay_topic},
-        {**_subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK), "metadata": {"rawPayload": "true"}},
+        {
+            **_subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK),
+            "metadata": {**SUBSCRIPTION_METADATA, "rawPayload": "true"},
+        },
     ]
 
 
 def _subscription(settings: SyncSettings, topic: str, single_route: str, bulk_route: str) -> dict[str, Any]:
-    subscription: dict[str, Any] = {"pubsubname": settings.pubsub, "topic": topic}
+    subscription: dict[str, Any] = {"pubsubname": settings.pubsub, "topic": topic, "metadata": SUBSCRIPTION_METADATA}
     if settings.subscription == "single":
         return {**subscription, "route": single_route}
     bulk = {

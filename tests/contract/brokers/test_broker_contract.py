@@ -1,0 +1,149 @@
+"""What holds for every broker, seen at the real server and through a real daprd with the platform's own component."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contract.brokers.native import TARGETS, ask, facts, group, prepare, topic
+from contract.brokers.servers import KINDS, Server, server
+from contract.brokers.sidecar import Application, event, sidecar
+from rowcast.brokers import connect
+from rowcast.core.broker import subscriptions
+from rowcast.core.errors import PermanentError, TransientError
+from world import wait_until
+
+pytestmark = pytest.mark.parametrize("broker", KINDS, indirect=True, scope="module")
+CHANGES = "public.app_configs"
+
+
+def in_the_end(condition: object) -> None:
+    wait_until(condition)  # type: ignore[arg-type]
+
+
+def settled(broker: Server, prefix: str, name: str, reader: str, lag: int) -> None:
+    """A group that nobody has ever been in has no coordinator yet, with Kafka: that passes."""
+
+    def holds() -> bool:
+        try:
+            return group(broker, prefix, name, reader).lag == lag
+        except TransientError as error:
+            raise OSError(str(error)) from error
+
+    wait_until(holds)
+
+
+def test_what_is_published_before_its_reader_first_comes_arrives_in_order_and_once(
+    broker: Server, prefix: str, tmp_path: Path
+) -> None:
+    prepare(broker, prefix)
+    with sidecar(broker, "capture", tmp_path, prefix) as capture:
+        for number in range(20):
+            assert capture.publish(f"{prefix}.{CHANGES}", event(number)).is_success
+    reader = Application([f"{prefix}.{CHANGES}"])
+    with sidecar(broker, "sync-k8s", tmp_path, prefix, reader):
+        wait_until(lambda: len(reader.seen) >= 20, lambda: str(reader.data))
+        assert sorted(reader.data) == list(range(20))
+
+
+def test_preparing_twice_keeps_messages_and_places(broker: Server, prefix: str, tmp_path: Path) -> None:
+    prepare(broker, prefix)
+    reader = Application([f"{prefix}.{CHANGES}"])
+    with sidecar(broker, "capture", tmp_path, prefix) as capture:
+        capture.publish(f"{prefix}.{CHANGES}", event(1))
+        with sidecar(broker, "sync-k8s", tmp_path, prefix, reader):
+            wait_until(lambda: reader.data == [1])
+            settled(broker, prefix, CHANGES, "sync-k8s", 0)
+        capture.publish(f"{prefix}.{CHANGES}", event(2))
+        prepare(broker, prefix)
+        with sidecar(broker, "sync-k8s", tmp_path, prefix, reader):
+            wait_until(lambda: 2 in reader.data)
+    assert reader.data[-1] == 2
+
+
+def test_the_facts_say_how_much_waits_for_whom(broker: Server, prefix: str, tmp_path: Path) -> None:
+    prepare(broker, prefix)
+    reader = Application([f"{prefix}.{CHANGES}"])
+    with sidecar(broker, "capture", tmp_path, prefix) as capture:
+        for number in range(3):
+            capture.publish(f"{prefix}.{CHANGES}", event(number))
+        settled(broker, prefix, CHANGES, "sync-k8s", 3)
+        settled(broker, prefix, CHANGES, "sync-git", 3)
+        with sidecar(broker, "sync-k8s", tmp_path, prefix, reader):
+            settled(broker, prefix, CHANGES, "sync-k8s", 0)
+            settled(broker, prefix, CHANGES, "sync-git", 3)
+            assert group(broker, prefix, CHANGES, "sync-k8s").consumers != 0
+    changes = topic(broker, prefix, CHANGES)
+    assert changes.messages in (3, None)
+    assert {each.name for each in facts(broker, prefix).topics} == {e.topic for e in subscriptions(prefix, TARGETS)}
+
+
+def test_a_broker_that_is_killed_and_comes_again_has_kept_everything(
+    broker: Server, prefix: str, tmp_path: Path
+) -> None:
+    prepare(broker, prefix)
+    with sidecar(broker, "capture", tmp_path, prefix) as capture:
+        for number in range(5):
+            assert capture.publish(f"{prefix}.{CHANGES}", event(number)).is_success
+    broker.kill()
+    broker.start()
+    reader = Application([f"{prefix}.{CHANGES}"])
+    with sidecar(broker, "sync-k8s", tmp_path, prefix, reader):
+        wait_until(lambda: set(reader.data) == set(range(5)), lambda: str(reader.data))
+
+
+def test_two_platforms_on_one_broker_do_not_meet(broker: Server, prefix: str, tmp_path: Path) -> None:
+    mine, other = prefix, f"{prefix}other"
+    prepare(broker, mine)
+    prepare(broker, other)
+    readers = {name: Application([f"{name}.{CHANGES}"]) for name in (mine, other)}
+    with (
+        sidecar(broker, "sync-k8s", tmp_path, mine, readers[mine]) as one,
+        sidecar(broker, "sync-k8s", tmp_path, other, readers[other]) as two,
+    ):
+        one_capture, two_capture = one, two
+        assert one_capture.publish(f"{mine}.replay.k8s", event(0)).is_success
+        with sidecar(broker, "capture", tmp_path, mine) as capture:
+            capture.publish(f"{mine}.{CHANGES}", event(1))
+        with sidecar(broker, "capture", tmp_path, other) as capture:
+            capture.publish(f"{other}.{CHANGES}", event(2))
+        wait_until(lambda: bool(readers[mine].seen and readers[other].seen))
+        assert two_capture.port != one_capture.port
+    assert (readers[mine].data, readers[other].data) == ([1], [2])
+    assert {each.name.partition(".")[0] for each in facts(broker, mine).topics} == {mine}
+
+
+def test_a_reader_that_says_later_is_asked_until_it_takes_it(broker: Server, prefix: str, tmp_path: Path) -> None:
+    prepare(broker, prefix)
+    reader = Application([f"{prefix}.{CHANGES}"])
+    reader.answer = lambda _: "RETRY" if len(reader.seen) < 6 else "SUCCESS"
+    with (
+        sidecar(broker, "capture", tmp_path, prefix) as capture,
+        sidecar(broker, "sync-k8s", tmp_path, prefix, reader),
+    ):
+        capture.publish(f"{prefix}.{CHANGES}", event(1))
+        wait_until(lambda: len(reader.seen) == 6)
+        settled(broker, prefix, CHANGES, "sync-k8s", 0)
+    assert reader.data == [1] * 6
+
+
+def test_one_that_does_not_answer_is_transient_and_says_where(broker: Server, tmp_path: Path, prefix: str) -> None:
+    gone = server(broker.kind, tmp_path)
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:\d+ does not answer"):
+        ask(gone, prefix, lambda each: each.facts())
+
+
+def test_a_url_of_another_kind_is_permanent_and_shows_no_password(broker: Server, prefix: str) -> None:
+    with pytest.raises(PermanentError, match="begin with one of") as raised:
+        ask(broker, prefix, lambda each: each.facts(), "ftp://someone:secret@127.0.0.1:1")
+    assert "secret" not in str(raised.value)
+
+
+def test_the_url_may_be_in_a_file(broker: Server, prefix: str, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    with pytest.raises(TransientError, match="No such file"):
+        ask(broker, prefix, lambda each: each.prepare(), file)
+    file.write_text(broker.url + "\n")
+    ask(broker, prefix, lambda each: each.prepare(), file)
+    assert connect(broker.kind, file, None, prefix, TARGETS).kind == broker.kind  # type: ignore[arg-type]
