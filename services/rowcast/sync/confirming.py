@@ -173,10 +173,10 @@ def _is_recorded(status: Status, target: str, there: Whereabouts | None) -> bool
     if known is None:
         return False
     if known.generation != status["generation"]:
-        return known.generation > status["generation"]
+        return known.generation > int(status["generation"])
     # A stage of crud's own may be what a GitOps engine has made of it.
     proposed = [stage == PROPOSED for stage in (known.stage, status["stage"])]
-    return known.deleted or (known.outcome == status["outcome"] and proposed[0] == proposed[1])
+    return known.deleted or bool(known.outcome == status["outcome"] and proposed[0] == proposed[1])
 
 
 def _digest(event: object) -> bytes:

@@ -16,15 +16,21 @@ from pydantic import SecretStr
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.sync.app import create_app
+from rowcast.sync.moments import now
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.subscription import parsed
 from rowcast.sync.targets.memory import MemoryTarget
-from unit.core.changes import event
+from unit.core import changes
 from unit.sync.test_reconciler import FakeTable
 
 pytestmark = pytest.mark.anyio
 BULK = "/events/rows/bulk"
 REPLAYS = "/events/replays/bulk"
+
+
+def event(op: str = "u", **fields: Any) -> dict[str, Any]:
+    """One that comes when it was saved."""
+    return changes.event(op, **fields) | {"time": now()}
 
 
 class Published(list[tuple[str, Any]]):
