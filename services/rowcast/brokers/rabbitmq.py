@@ -29,7 +29,7 @@ from rowcast.brokers.access import (
     login_refused,
     unreachable,
 )
-from rowcast.core.broker import BrokerFacts, GroupFacts, Publisher, TopicFacts
+from rowcast.core.broker import LARGEST_EVENT_BYTES, BrokerFacts, GroupFacts, Publisher, TopicFacts
 from rowcast.core.errors import PermanentError, TooLargeError, TransientError
 
 _QUORUM = {"x-queue-type": "quorum"}
@@ -81,6 +81,10 @@ class RabbitmqBroker:
         that is on its way. `mandatory` is for a topic without any queue: RabbitMQ would drop the event. A topic or
         queue that has gone is made again before the error is raised.
         """
+        largest = max(map(len, events), default=0)
+        if largest > LARGEST_EVENT_BYTES:
+            # The broker would take it, and its reader's sidecar would try for ever.
+            raise TooLargeError(f"publishing to {topic}: {largest} bytes are more than a sidecar passes on")
         async with self._alone:
             try:
                 async with self._errors(f"publishing to {topic}"):
