@@ -124,7 +124,6 @@ class RedisBroker:
             password=address.password,
             socket_timeout=SECONDS,
             socket_connect_timeout=SECONDS,
-            client_name="rowcast",
             **options,
         )
         return client, address

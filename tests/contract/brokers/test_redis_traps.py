@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from contract.brokers.native import facts, group, prepare, topic
+from contract.brokers.native import ask, facts, group, prepare, topic
 from contract.brokers.servers import Server
 from contract.brokers.sidecar import Application, event, sidecar
 from rowcast.core.errors import PermanentError
@@ -108,3 +108,22 @@ def test_a_server_that_may_lose_what_it_took_is_warned_of(broker: Server, prefix
     client.config_set("appendfsync", "everysec")
     assert "appendfsync always" in facts(broker, prefix).warnings[0]
     client.config_set("appendfsync", "always")
+
+
+def as_user(broker: Server, name: str) -> str:
+    scheme, _, rest = broker.url.partition("://")
+    return f"{scheme}://{name}:secret@{rest.rpartition('@')[2]}"
+
+
+def test_a_user_needs_few_rights_and_what_is_missing_is_said(broker: Server, prefix: str, client: Redis) -> None:
+    client.execute_command(
+        "ACL", "SETUSER", "few", "on", ">secret", f"~{prefix}.*", "+@stream", "+info", "+eval", "+memory", "+ping"
+    )
+    ask(broker, prefix, lambda each: each.prepare(), as_user(broker, "few"))
+    client.xadd(f"{prefix}.{CHANGES}", {"data": 1})
+    told = ask(broker, prefix, lambda each: each.facts(), as_user(broker, "few"))
+    assert [group.lag for group in told.topics[0].groups] == [1, 1]
+    client.execute_command("ACL", "SETUSER", "fewer", "on", ">secret", f"~{prefix}.*", "+info", "+ping")
+    with pytest.raises(PermanentError, match="does not allow") as raised:
+        ask(broker, prefix, lambda each: each.prepare(), as_user(broker, "fewer"))
+    assert raised.value.reason == "broker-forbidden"
