@@ -1,6 +1,6 @@
 """The broker between capture and the targets, as far as it tells of itself to whatever captures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts, subscriptions
@@ -32,13 +32,15 @@ def broker(facts: CaptureFacts, prefix: str, targets: Sequence[str], now: dateti
     return _told(facts.broker, prefix, targets, now)
 
 
-def waits(facts: BrokerFacts, app_id: str) -> int | None:
-    """How many messages that application has yet to read or answer; None if the broker doesn't tell of all."""
-    groups = [group for topic in facts.topics for group in topic.groups if reads(group, app_id)]
-    lags = [group.lag for group in groups if group.lag is not None]
-    if not groups or len(lags) < len(groups):
-        return None
-    return sum(lags) + sum(group.unanswered or 0 for group in groups)
+def waits(facts: BrokerFacts, app_ids: Collection[str]) -> int | None:
+    """How many messages these applications have yet to read or answer; None if the broker doesn't tell of all."""
+    groups = [
+        group for topic in facts.topics for group in topic.groups if any(reads(group, app_id) for app_id in app_ids)
+    ]
+    # Kafka counts what is unanswered as lag.
+    numbers = [number for group in groups for number in (group.lag, 0 if facts.kind == "kafka" else group.unanswered)]
+    known = [number for number in numbers if number is not None]
+    return sum(known) if groups and len(known) == len(numbers) else None
 
 
 def reads(group: GroupFacts, app_id: str) -> bool:

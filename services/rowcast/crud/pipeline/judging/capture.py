@@ -190,7 +190,7 @@ def engine(facts: EngineFacts, slot_present: bool | None, broker: BrokerKind, no
         )
     if facts.state == "FAILED":
         words = f"it has failed: {facts.error}"
-        return Verdict("down", words, "mend the cause, then restart capture", Advice.CAPTURE_FAILED)
+        return Verdict("down", words, "mend the cause; it is started again and again by itself", Advice.CAPTURE_FAILED)
     if waits > UNTAKEN:
         because = f": {facts.error}" if facts.error else ""
         return Verdict(

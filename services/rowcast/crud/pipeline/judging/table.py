@@ -26,9 +26,7 @@ def lost(
     found: dict[str, int] = {}
     for target, sync in syncs.items():
         if sync is not None:
-            readers = (f"sync-{target}", "crud")
-            told = [broker.waits(at_broker, reader) for reader in readers] if at_broker else []
-            waiting = sum(known) if len(known := [number for number in told if number is not None]) == 2 else None
+            waiting = broker.waits(at_broker, (f"sync-{target}", "crud")) if at_broker else None
             found[target] = facts.unheard.get(target, 0) if delivery.idle(sync, now, waiting) else 0
     return found
 
