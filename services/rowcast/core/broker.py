@@ -63,11 +63,15 @@ class TopicFacts:
 
 @dataclass(frozen=True, slots=True)
 class BrokerFacts:
-    """All of Rowcast's topics, and of no other's; one that does not exist is missing here."""
+    """All of Rowcast's topics, and of no other's; one that does not exist is missing here.
+
+    `warnings`: what of the broker's own settings can lose messages, one sentence each with the remedy.
+    """
 
     kind: str
     version: str | None = None
     topics: tuple[TopicFacts, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Publisher(Protocol):
