@@ -105,7 +105,8 @@ def read_engine_facts(content: Mapping[str, Any]) -> EngineFacts:
 
 
 def _broker(content: Mapping[str, Any]) -> BrokerFacts:
-    return BrokerFacts(content["kind"], content["version"], tuple(map(_topic, content["topics"])))
+    topics, warnings = tuple(map(_topic, content["topics"])), tuple(content.get("warnings", ()))
+    return BrokerFacts(content["kind"], content["version"], topics, warnings)
 
 
 def _topic(content: Mapping[str, Any]) -> TopicFacts:

@@ -232,6 +232,12 @@ CHANGES = "rowcast.public.app_configs"
         ),
         (own_engine(broker=at_broker(lag=8, oldest_at=ago(960))), "ok", None, ""),
         (own_engine(broker=at_broker(lag=9, oldest_at=ago(960), messages=None)), "ok", None, ""),
+        (
+            own_engine(broker=replace(at_broker(lag=9), warnings=("Redis may lose it. Set appendfsync always.",))),
+            "degraded",
+            Advice.BROKER_SETUP,
+            "Set appendfsync always.",
+        ),
         (own_engine(broker=less(at_broker(), CHANGES)), "down", Advice.RECREATED_TOPIC, f"in it: {CHANGES}"),
         (
             own_engine(broker=less(at_broker(), CHANGES, "rowcast-sync-git")),
@@ -251,6 +257,21 @@ def test_a_broker(facts: Any, state: str, advice: Advice | None, words: str) -> 
     verdict = broker.broker(facts, "rowcast", ["k8s", "git"], NOW)
     assert (verdict.state, verdict.advice) == (state, advice)
     assert words in (verdict.message or "")
+
+
+@pytest.mark.parametrize(
+    ("group", "theirs"),
+    [
+        ("sync-git", True),
+        ("rowcast-sync-git", True),
+        ("rowcast.sync-git", True),
+        ("sync-git2", False),
+        ("other", False),
+    ],
+)
+def test_a_group_is_an_applications_by_its_id_behind_whatever_stands_before(group: str, theirs: bool) -> None:
+    assert broker.reads(GroupFacts(group), "sync-git") is theirs
+    assert not broker.reads(GroupFacts("resync-git"), "sync-git")
 
 
 WELL_SYNC: dict[str, Any] = {

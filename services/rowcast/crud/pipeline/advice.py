@@ -26,6 +26,8 @@ class Advice(StrEnum):
     """Rowcast's own engine has failed, or tries again."""
     BROKER_REFUSES = "broker-refuses"
     """The broker doesn't take events: it is full, or away."""
+    BROKER_SETUP = "broker-setup"
+    """The broker is set up so that it can lose what it has taken."""
     NOBODY_READS = "nobody-reads"
     """Messages wait at the broker and have no reader, or will be gone before they are read."""
     LOST_EVENTS = "lost-events"

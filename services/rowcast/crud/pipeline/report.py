@@ -169,7 +169,10 @@ def _engine_capture_facts(facts: EngineFacts, now: datetime) -> dict[str, Any]:
 
 def _broker_facts(facts: BrokerFacts | None) -> dict[str, Any]:
     """Null is what this broker doesn't tell; all of it, where only Kafka Connect is asked."""
-    return {"version": facts and facts.version, "topics": [asdict(topic) for topic in facts.topics] if facts else None}
+    if facts is None:
+        return {"version": None, "topics": None, "warnings": []}
+    topics = [asdict(topic) for topic in facts.topics]
+    return {"version": facts.version, "topics": topics, "warnings": list(facts.warnings)}
 
 
 def _row_facts(facts: DatabaseFacts, missing: Mapping[str, int]) -> Mapping[str, Any]:

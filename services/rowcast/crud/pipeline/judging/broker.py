@@ -45,7 +45,8 @@ def waits(facts: BrokerFacts, app_ids: Collection[str]) -> int | None:
 
 def reads(group: GroupFacts, app_id: str) -> bool:
     """Whether a group is an application's: its app id, or that behind a platform's prefix."""
-    return group.name == app_id or group.name.endswith(f"-{app_id}")
+    before, found, after = group.name.rpartition(app_id)
+    return bool(found) and not after and not before[-1:].isalnum()
 
 
 def _told(facts: BrokerFacts, prefix: str, targets: Sequence[str], now: datetime) -> Verdict:
@@ -56,6 +57,8 @@ def _told(facts: BrokerFacts, prefix: str, targets: Sequence[str], now: datetime
             "restart capture, which makes it; then rowcast capture resnapshot, and reconcile each target",
             Advice.RECREATED_TOPIC,
         )
+    if facts.warnings:
+        return Verdict("degraded", " ".join(facts.warnings), "set it so, and restart it", Advice.BROKER_SETUP)
     pairs = [(topic, group) for topic in facts.topics for group in topic.groups]
     for topic, group in pairs:
         if group.lag and group.consumers == 0:
