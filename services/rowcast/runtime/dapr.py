@@ -119,10 +119,11 @@ class DaprPublisher:
             raise TransientError(f"cannot publish to {topic}: {str(error) or type(error).__name__}") from error
         if response.is_error:
             if has_given_up(response.text):
-                await self._end_sidecar()
+                await self.end()
             raise refused(topic, response.status_code, response.text)
 
-    async def _end_sidecar(self) -> None:
+    async def end(self) -> None:
+        """Ends the sidecar, which whoever keeps it running starts anew."""
         with suppress(httpx.HTTPError):
             await self._client.post(SHUTDOWN)
 
