@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from contract.brokers.servers import Server, toolbox
+from rowcast.core.broker import SUBSCRIPTION_METADATA
 from rowcast_local.parts.dapr import RESOURCES
 from rowcast_local.ports import HOST, free_ports
 from world import wait_until
@@ -46,7 +47,7 @@ class Application:
                 "pubsubname": pubsub,
                 "topic": topic,
                 "route": "/events",
-                "metadata": {"queueType": "quorum"},
+                "metadata": SUBSCRIPTION_METADATA,
                 **(bulk if self.bulk else {}),
             }
             for topic in self.topics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ CHANGES = "public.app_configs"
 MIB = 1024 * 1024
 TAKEN_MIB = {"redis": 8, "rabbitmq": 8, "jetstream": 3.9, "kafka": 0.9}
 """What each takes as it is set here, in MiB."""
+TOLD = {
+    "redis": {"messages", "bytes", "oldest_at"},
+    "rabbitmq": set(),
+    "jetstream": {"messages", "bytes", "oldest_at", "retention_seconds"},
+    "kafka": {"messages", "bytes", "oldest_at", "retention_seconds"},
+}
+"""What each tells of a topic."""
 REFUSED_MIB = {"redis": 17, "rabbitmq": 17, "jetstream": 4.1, "kafka": 2}
 """What is refused: by the server, or where that would take more, by the sidecar."""
 
@@ -83,6 +91,21 @@ def test_the_facts_say_how_much_waits_for_whom(broker: Server, prefix: str, tmp_
     changes = topic(broker, prefix, CHANGES)
     assert changes.messages in (3, None)
     assert {each.name for each in facts(broker, prefix).topics} == {e.topic for e in subscriptions(prefix, TARGETS)}
+
+
+def test_of_a_topic_the_facts_have_all_that_the_broker_tells(broker: Server, prefix: str, tmp_path: Path) -> None:
+    prepare(broker, prefix)
+    with sidecar(broker, "capture", tmp_path, prefix) as capture:
+        capture.publish(f"{prefix}.{CHANGES}", event(1, "x" * 1000))
+    settled(broker, prefix, CHANGES, "sync-k8s", 1)
+    changes = topic(broker, prefix, CHANGES)
+    told = {
+        name for name in ("messages", "bytes", "oldest_at", "retention_seconds") if getattr(changes, name) is not None
+    }
+    assert told == TOLD[broker.kind]
+    assert changes.bytes is None or changes.bytes > 1000
+    assert changes.oldest_at is None or abs(datetime.now(UTC) - changes.oldest_at) < timedelta(minutes=2)
+    assert (facts(broker, prefix).version is None) == (broker.kind == "kafka")
 
 
 def test_a_broker_that_is_killed_and_comes_again_has_kept_everything(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import StorageType
 
-from contract.brokers.native import group, prepare, topic
-from contract.brokers.servers import Server
+from contract.brokers.native import ask, group, prepare, topic
+from contract.brokers.servers import Server, server
 from contract.brokers.sidecar import Application, event, sidecar
 from rowcast.brokers.jetstream import ACK_SECONDS, stream_name
 from rowcast.core.broker import RETENTION_SECONDS
 from rowcast.core.errors import PermanentError
+from rowcast_local.part import Part
+from rowcast_local.ports import HOST
 from world import wait_until
 
 KIND = "jetstream"
@@ -97,3 +100,28 @@ def test_a_stream_that_forgets_in_a_crash_is_refused_by_name_field_and_value(bro
 def test_a_stream_is_kept_for_a_week(broker: Server, prefix: str) -> None:
     prepare(broker, prefix)
     assert topic(broker, prefix, CHANGES).retention_seconds == RETENTION_SECONDS
+
+
+def test_a_user_without_rights_is_refused_for_good_and_told_what_is_missing(prefix: str, tmp_path: Path) -> None:
+    closed = server(KIND, tmp_path)
+    (part,) = closed.parts
+    file = Path(part.program.command[-1])
+
+    def prepared() -> None:
+        part.prepare()
+        settings = json.loads(file.read_text())
+        settings["authorization"]["users"] = [
+            {"user": "few", "password": "secret", "permissions": {"publish": "test.>", "subscribe": "_INBOX.>"}}
+        ]
+        del settings["authorization"]["user"], settings["authorization"]["password"]
+        file.write_text(json.dumps(settings))
+
+    closed.parts = [Part(part.program, part.ready, prepared, part.port)]
+    try:
+        closed.start()
+        url = f"nats://few:secret@{HOST}:{part.port}"
+        with pytest.raises(PermanentError, match="does not allow stream") as raised:
+            ask(closed, prefix, lambda each: each.prepare(), url)
+    finally:
+        closed.stop()
+    assert raised.value.reason == "broker-forbidden"
