@@ -13,7 +13,7 @@ from rowcast.capture.engine import Consumer
 from rowcast.capture.events import Event, Record, events
 from rowcast.capture.facts import Condition, State
 from rowcast.capture.offsets import Offsets, unusable
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import PermanentError, TransientError
 from rowcast.runtime.logging import get_logger
 
 FIRST_SECONDS = 0.5
@@ -161,6 +161,9 @@ class Running:
             self._once()
         except TransientError as error:
             reason, state = str(error), State.RETRYING
+        except PermanentError as error:
+            # Of the broker or its login: it may be put right while we try.
+            reason, state = str(error), State.FAILED
         except Exception as error:
             self._log.exception("capture has failed")
             reason, state = f"{type(error).__name__}: {error}", State.FAILED

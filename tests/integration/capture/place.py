@@ -121,6 +121,8 @@ class Place:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     component: str = COMPONENT
+    largest: str | None = None
+    """What the sidecar takes at the most, as its own option has it."""
 
     def __post_init__(self) -> None:
         self.folder.chmod(0o711)  # the database's account must get to its data below
@@ -150,6 +152,8 @@ class Place:
     def _daprd(self) -> Program:
         program = self.sidecar.program()
         where = {"--resources-path": self.folder / "resources", "--config": self.folder / "configuration.yaml"}
+        if self.largest:
+            where["--max-body-size"] = Path(self.largest)
         kept = [each for each in program.command if each.partition("=")[0] not in where]
         command = (*kept, *(f"{name}={path}" for name, path in where.items()))
         return Program("daprd", command, program.environment, self.folder)

@@ -1,4 +1,4 @@
-"""What has been committed arrives at the broker, once and in its rows' order, in the form that Kafka Connect gives it."""
+"""What has been committed arrives at the broker, once and in its rows' order, in a form that sync reads."""
 
 from __future__ import annotations
 
