@@ -15,14 +15,14 @@ import psycopg2
 from fastapi import FastAPI, Response
 
 from rowcast.brokers import connect
-from rowcast.capture.broker_facts import RememberedFacts
+from rowcast.capture.broker_facts import Recovery, RememberedFacts
 from rowcast.capture.engine import Consumer, Engine, Java, version, write_position
 from rowcast.capture.engine_settings import database_settings, engine_settings
 from rowcast.capture.facts import Condition, State
 from rowcast.capture.metrics import CaptureMetrics
 from rowcast.capture.offsets import Offsets
 from rowcast.capture.outlet import LoopOutlet
-from rowcast.capture.publisher import Publisher
+from rowcast.capture.publisher import Publisher, Sender
 from rowcast.capture.running import Running
 from rowcast.capture.settings import CaptureSettings
 from rowcast.capture.sidecar import CaptureSidecar, NativeSender
@@ -39,10 +39,13 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
     """Wire it; a test may bring its own broker."""
     condition = Condition()
     sidecar = CaptureSidecar(settings)
-    sender, lanes = (sidecar, settings.capture_lanes)
-    if broker is not None and broker.publisher is not None:
-        sender, lanes = NativeSender(broker.publisher, sidecar), 1
-    publisher = Publisher(sender, lanes, settings.targets, settings.dead_letter_topic)
+    sender: Sender = sidecar
+    lanes, recover = settings.capture_lanes, None
+    if broker is not None:
+        recover = Recovery(broker).recover
+        if broker.publisher is not None:
+            sender, lanes = NativeSender(broker.publisher, sidecar), 1
+    publisher = Publisher(sender, lanes, settings.targets, settings.dead_letter_topic, recover=recover)
     facts = RememberedFacts(broker, settings.broker)
 
     async def prepare() -> None:

@@ -66,13 +66,18 @@ class CaptureSettings(Settings):
         return value
 
     @model_validator(mode="after")
-    def _secrets_are_given_once(self) -> Self:
+    def _secrets_are_given_once_and_brokers_told(self) -> Self:
         for name, given in (
             ("CAPTURE_DB_PASSWORD", (self.capture_db_password, self.capture_db_password_file)),
             ("BROKER_URL", (self.broker_url, self.broker_url_file)),
         ):
             if all(one is not None for one in given):
                 raise ValueError(f"ROWCAST_{name} and ROWCAST_{name}_FILE: only one of the two")
+        if self.broker != "kafka" and self.broker_url is None and self.broker_url_file is None:
+            # What is published there before anybody has a queue is dropped, and reported as done.
+            raise ValueError(
+                f"ROWCAST_BROKER_URL or ROWCAST_BROKER_URL_FILE: required for ROWCAST_BROKER={self.broker}"
+            )
         return self
 
     @property

@@ -6,13 +6,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import httpx
 import pytest
 
 from rowcast_local.probes import listens
 from world import wait_until
 
-from .place import Place, Process, in_order, newest
+from .place import CHANGES, Place, Process, in_order, newest
 
 
 @contextmanager
@@ -99,6 +101,22 @@ def test_the_broker_killed(place: Place) -> None:
         place.broker.start()
         wait_until(lambda: listens(place.redis_port), place.broker.text)
         some_more(place)
+    whole_and_in_order(place)
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_broker_that_has_lost_all_is_made_ready_again_and_takes_what_comes(place: Place) -> None:
+    place.broker.kill()
+    (place.folder / "redis" / "appendonly.aof").unlink()
+    place.insert("into-nothing-", 2)
+    wait_until(lambda: place.told()["waiting_since"] is not None, place.capture.text)
+
+    place.broker.start()
+
+    wait_until(lambda: len(place.arrived()) == 2, place.capture.text)
+    groups: Any = place.redis.xinfo_groups(CHANGES)
+    assert {group["name"] for group in groups} == {b"sync-k8s", b"sync-git"}
+    assert httpx.post(place.facts.replace("/facts", "/resnapshot")).status_code == httpx.codes.ACCEPTED
     whole_and_in_order(place)
 
 

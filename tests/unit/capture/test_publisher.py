@@ -148,3 +148,18 @@ async def test_cancelled_it_ends_though_the_broker_is_away() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert one.progress.waiting(datetime.now(UTC)) is None
+
+
+@pytest.mark.anyio
+async def test_before_an_event_is_tried_again_the_broker_is_put_right() -> None:
+    broker = Broker(["refused", "refused"])
+    order: list[str] = []
+
+    async def recover() -> None:
+        order.append(f"recover before {len(broker.taken)} are taken")
+
+    async def no_pause(_seconds: float) -> None: ...
+
+    await Publisher(broker, 1, (), LETTERS, recover=recover, sleep=no_pause).publish(made([1]))
+
+    assert order == ["recover before 0 are taken"] * 2
