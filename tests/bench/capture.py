@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -44,13 +43,9 @@ def rate(place: Place, count: int) -> float:
     return count / ((last - first) / 1000)
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(prog="python -m bench.capture", description=__doc__)
-    options.add_argument("--rows", type=int, default=5000)
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--lanes", type=int, default=8)
-    chosen = options.parse_args()
-    place = Place(Path(tempfile.mkdtemp(prefix="rowcast-capture-")), {"ROWCAST_CAPTURE_LANES": str(chosen.lanes)})
+def measure(rows: int, rounds: int, lanes: int) -> None:
+    """Print the figures."""
+    place = Place(Path(tempfile.mkdtemp(prefix="rowcast-capture-")), {"ROWCAST_CAPTURE_LANES": str(lanes)})
     figures: dict[str, list[float]] = {"one lane, bare": [], "bare": [], "capture": []}
     try:
         place.prepare()
@@ -59,33 +54,28 @@ def main() -> None:
         wait_until(lambda: place.redis.xlen(CHANGES) == 1, place.capture.text)
         body = place.arrived()[0]
         place.redis.xtrim(CHANGES, maxlen=0, approximate=False)
-        for number in range(chosen.rounds):
-            for name, lanes in (("one lane, bare", 1), ("bare", chosen.lanes)):
+        for number in range(rounds):
+            for name, at_once in (("one lane, bare", 1), ("bare", lanes)):
                 command = (
                     sys.executable,
                     "-m",
                     "bench.capture_bare",
                     str(place.sidecar_ports["http"]),
-                    str(chosen.rows),
-                    str(lanes),
+                    str(rows),
+                    str(at_once),
                 )
                 subprocess.run(command, input=json.dumps(body), text=True, check=True)
-                figures[name].append(rate(place, chosen.rows))
-            place.insert(f"round-{number}-", chosen.rows)
-            figures["capture"].append(rate(place, chosen.rows))
+                figures[name].append(rate(place, rows))
+            place.insert(f"round-{number}-", rows)
+            figures["capture"].append(rate(place, rows))
     finally:
         place.end()
     for name, rates in figures.items():
         spread = f"{min(rates):.0f} to {max(rates):.0f}"
-        print(f"{name}: {statistics.median(rates):.0f} events/s ({spread}, n={len(rates)} rounds of {chosen.rows})")
+        print(f"{name}: {statistics.median(rates):.0f} events/s ({spread}, n={len(rates)} rounds of {rows})")
     ratios = [ours / theirs for ours, theirs in zip(figures["capture"], figures["bare"], strict=True)]
     print(
-        f"capture / bare with {chosen.lanes} lanes: {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f})"
+        f"capture / bare with {lanes} lanes: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
     )
     ratios = [ours / theirs for ours, theirs in zip(figures["capture"], figures["one lane, bare"], strict=True)]
     print(f"capture / bare one by one: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-
-
-if __name__ == "__main__":
-    main()
