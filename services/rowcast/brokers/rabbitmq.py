@@ -78,8 +78,7 @@ class RabbitmqBroker:
         """Publishes all at once, in order, and waits until every queue that is bound has confirmed each; see the port.
 
         One channel keeps the order, and one call at a time: whatever is wrong with one event ends the channel, for all
-        that is on its way. `mandatory` is for a topic without any queue: RabbitMQ would drop the event. A topic or
-        queue that has gone is made again before the error is raised.
+        that is on its way. `mandatory` is for a topic without any queue: RabbitMQ would drop the event.
         """
         largest = max(map(len, events), default=0)
         if largest > LARGEST_EVENT_BYTES:
@@ -89,10 +88,6 @@ class RabbitmqBroker:
             try:
                 async with self._errors(f"publishing to {topic}"):
                     await self._publish(await self._publishing_channel(), topic, events)
-            except _MissingError:
-                await self._forget_channel()
-                await self.prepare()
-                raise
             except BaseException:
                 # What is left on its way here has no business among what is published again.
                 await self._forget_channel()

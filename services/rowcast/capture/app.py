@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from fastapi import FastAPI, Response
 
-from rowcast.capture.broker_facts import RememberedFacts
+from rowcast.capture.broker_facts import Recovery, RememberedFacts
 from rowcast.capture.engine import Consumer, Engine, Java, version, write_position
 from rowcast.capture.engine_settings import database_settings, engine_settings
 from rowcast.capture.facts import Condition, State
@@ -37,10 +37,12 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
     condition = Condition()
     sidecar = CaptureSidecar(settings)
     sender: Sender = sidecar
-    lanes = settings.capture_lanes
-    if broker is not None and broker.publisher is not None:
-        sender, lanes = NativeSender(broker.publisher, sidecar), 1
-    publisher = Publisher(sender, lanes, settings.targets, settings.dead_letter_topic)
+    lanes, recover = settings.capture_lanes, None
+    if broker is not None:
+        recover = Recovery(broker).recover
+        if broker.publisher is not None:
+            sender, lanes = NativeSender(broker.publisher, sidecar), 1
+    publisher = Publisher(sender, lanes, settings.targets, settings.dead_letter_topic, recover=recover)
     facts = RememberedFacts(broker, settings.broker)
 
     async def prepare() -> None:

@@ -1,4 +1,4 @@
-"""What the broker says of itself, asked now and then and kept, so that nobody who asks us waits for it."""
+"""What the broker says of itself, kept so that nobody who asks us waits for it; and what is put right there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from rowcast.brokers.as_text import as_json
 from rowcast.core.broker import Broker
 from rowcast.core.errors import RowcastError
+from rowcast.runtime.logging import get_logger
 
 KEEP_SECONDS = 2.0
 WAIT_SECONDS = 1.2
@@ -49,3 +50,24 @@ class RememberedFacts:
         finally:
             self._until = time.monotonic() + KEEP_SECONDS
             self._asking = None
+
+
+class Recovery:
+    """Makes anew what a broker has lost (streams, queues, groups), now and then, for as long as it takes no events."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._until = 0.0
+        self._log = get_logger("rowcast.capture.broker")
+
+    async def recover(self) -> None:
+        """Raises nothing; whether it has helped, the next event shows."""
+        if time.monotonic() < self._until:
+            return
+        self._until = float("inf")  # one at a time
+        try:
+            await asyncio.wait_for(self._broker.prepare(), _TIMEOUT_SECONDS)
+        except (RowcastError, TimeoutError) as error:
+            self._log.warning("the broker can't be made ready", error=str(error) or "it doesn't answer")
+        finally:
+            self._until = time.monotonic() + KEEP_SECONDS

@@ -75,10 +75,13 @@ class Publisher:
         targets: Iterable[str],
         dead_letters: str,
         *,
+        recover: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`recover` is awaited before what was not taken is tried again; it raises nothing."""
         self.progress = Progress()
+        self._recover = recover
         self._sender = sender
         self._lanes = lanes
         self._targets = tuple(targets)
@@ -156,3 +159,5 @@ class Publisher:
         under_way.error = str(error)
         self.progress.refused += 1
         await self._sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret: lanes shouldn't knock all at once
+        if self._recover is not None:
+            await self._recover()

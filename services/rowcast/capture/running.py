@@ -13,7 +13,7 @@ from rowcast.capture.engine import Consumer
 from rowcast.capture.events import Event, Record, events
 from rowcast.capture.facts import Condition, State
 from rowcast.capture.offsets import Offsets, unusable
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import PermanentError, TransientError
 from rowcast.runtime.logging import get_logger
 
 FIRST_SECONDS = 0.5
@@ -118,6 +118,7 @@ class Running:
     def keep(self, position: Mapping[str, Any]) -> bool:
         """Keep how far everything is published, unless that was done a moment ago."""
         self._unkept = position
+        self._condition.snapshot = bool(position.get("snapshot")) and not position.get("last_snapshot_record")
         if self._clock() - self._kept_at < KEEP_SECONDS:
             return False
         self._keep()
@@ -129,7 +130,6 @@ class Running:
         self._offsets.save(self._unkept)
         condition = self._condition
         condition.offsets_known, condition.lsn = True, self._unkept.get("lsn")
-        condition.snapshot = bool(self._unkept.get("snapshot")) and not self._unkept.get("last_snapshot_record")
         self._unkept, self._kept_at = None, self._clock()
 
     def _interrupt(self) -> None:
@@ -161,6 +161,9 @@ class Running:
             self._once()
         except TransientError as error:
             reason, state = str(error), State.RETRYING
+        except PermanentError as error:
+            # Of the broker or its login: it may be put right while we try.
+            reason, state = str(error), State.FAILED
         except Exception as error:
             self._log.exception("capture has failed")
             reason, state = f"{type(error).__name__}: {error}", State.FAILED

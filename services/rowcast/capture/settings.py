@@ -43,9 +43,14 @@ class CaptureSettings(BrokerAccess, Settings):
     """How many events are on their way to the broker at once, never two of one row."""
 
     @model_validator(mode="after")
-    def _password_is_given_once(self) -> Self:
+    def _password_is_given_once_and_the_broker_is_told(self) -> Self:
         if self.capture_db_password is not None and self.capture_db_password_file is not None:
             raise ValueError("ROWCAST_CAPTURE_DB_PASSWORD and ROWCAST_CAPTURE_DB_PASSWORD_FILE: only one of the two")
+        if self.broker != "kafka" and self.broker_url is None and self.broker_url_file is None:
+            # What is published there before anybody has a queue is dropped, and reported as done.
+            raise ValueError(
+                f"ROWCAST_BROKER_URL or ROWCAST_BROKER_URL_FILE: required for ROWCAST_BROKER={self.broker}"
+            )
         return self
 
     @property

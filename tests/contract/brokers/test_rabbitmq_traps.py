@@ -99,7 +99,7 @@ def test_what_our_publisher_brings_in_one_go_arrives_in_order(broker: Server, pr
     assert drained(broker, f"sync-k8s-{topic}") == list(range(500))
 
 
-def test_dapr_reports_as_done_what_has_no_queue_and_our_publisher_makes_the_queue(
+def test_dapr_reports_as_done_what_has_no_queue_and_our_publisher_says_so(
     broker: Server, prefix: str, tmp_path: Path
 ) -> None:
     topic = f"{prefix}.{CHANGES}"
@@ -109,6 +109,7 @@ def test_dapr_reports_as_done_what_has_no_queue_and_our_publisher_makes_the_queu
     async def publishing(native: Broker) -> None:
         with pytest.raises(TransientError, match="no queue takes what is published"):
             await publish(native, topic, bodies(2))
+        await native.prepare()
         await publish(native, topic, bodies(2))
 
     ask(broker, prefix, publishing)

@@ -33,7 +33,7 @@ from rowcast_local.probes import listens
 from rowcast_local.program import Program
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import Toolbox, provide
-from world import wait_until
+from world import done, wait_until
 
 CHANGES = "rowcast.public.app_configs"
 DEAD_LETTERS = "rowcast.dead-letters"
@@ -121,6 +121,8 @@ class Place:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     component: str = COMPONENT
+    largest: str | None = None
+    """What the sidecar takes at the most, as its own option has it."""
 
     def __post_init__(self) -> None:
         self.folder.chmod(0o711)  # the database's account must get to its data below
@@ -150,6 +152,8 @@ class Place:
     def _daprd(self) -> Program:
         program = self.sidecar.program()
         where = {"--resources-path": self.folder / "resources", "--config": self.folder / "configuration.yaml"}
+        if self.largest:
+            where["--max-body-size"] = Path(self.largest)
         kept = [each for each in program.command if each.partition("=")[0] not in where]
         command = (*kept, *(f"{name}={path}" for name, path in where.items()))
         return Program("daprd", command, program.environment, self.folder)
@@ -159,6 +163,20 @@ class Place:
         return Program(
             name, command, {**self.environment, "ROWCAST_HTTP_PORT": str(port), **self.settings}, self.folder
         )
+
+    def reading_the_slot(self) -> Process:
+        """Somebody else who reads it, by psycopg2's replication protocol."""
+        code = (
+            "import sys, psycopg2, psycopg2.extras as extras\n"
+            "connection = psycopg2.connect(sys.argv[1], connection_factory=extras.LogicalReplicationConnection)\n"
+            "cursor = connection.cursor()\n"
+            "options = {'proto_version': '1', 'publication_names': 'rowcast'}\n"
+            "cursor.start_replication('rowcast', options=options, decode=False)\n"
+            "cursor.consume_stream(lambda message: None)\n"
+        )
+        login = f"host={HOST} port={self.server.port} dbname=rowcast user={REPLICATION}"
+        command = (sys.executable, "-c", code, f"{login} password={self.credentials.replication}")
+        return self._process(Program("reader", command, {}, self.folder))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -214,8 +232,7 @@ class Place:
 
     def told(self) -> dict[str, Any]:
         """Capture's facts."""
-        facts: dict[str, Any] = httpx.get(self.facts, timeout=10).json()
-        return facts
+        return done(httpx.get(self.facts, timeout=10))
 
     def ready(self) -> dict[str, Any]:
         answer: dict[str, Any] = httpx.get(f"http://{HOST}:{self.http_port}/readyz", timeout=10).json()
