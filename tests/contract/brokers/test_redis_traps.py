@@ -116,14 +116,19 @@ def as_user(broker: Server, name: str) -> str:
 
 
 def test_a_user_needs_few_rights_and_what_is_missing_is_said(broker: Server, prefix: str, client: Redis) -> None:
-    client.execute_command(
-        "ACL", "SETUSER", "few", "on", ">secret", f"~{prefix}.*", "+@stream", "+info", "+eval", "+memory", "+ping"
+    client.acl_setuser(
+        "few",
+        enabled=True,
+        passwords=["+secret"],
+        keys=[f"{prefix}.*"],
+        categories=["+@stream"],
+        commands=["+info", "+eval", "+memory", "+ping"],
     )
     ask(broker, prefix, lambda each: each.prepare(), as_user(broker, "few"))
     client.xadd(f"{prefix}.{CHANGES}", {"data": 1})
     told = ask(broker, prefix, lambda each: each.facts(), as_user(broker, "few"))
     assert [group.lag for group in told.topics[0].groups] == [1, 1]
-    client.execute_command("ACL", "SETUSER", "fewer", "on", ">secret", f"~{prefix}.*", "+info", "+ping")
+    client.acl_setuser("fewer", enabled=True, passwords=["+secret"], keys=[f"{prefix}.*"], commands=["+info", "+ping"])
     with pytest.raises(PermanentError, match="does not allow") as raised:
         ask(broker, prefix, lambda each: each.prepare(), as_user(broker, "fewer"))
     assert raised.value.reason == "broker-forbidden"
