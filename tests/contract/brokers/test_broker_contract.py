@@ -73,7 +73,8 @@ def test_preparing_twice_keeps_messages_and_places(broker: Server, prefix: str, 
         prepare(broker, prefix)
         with sidecar(broker, "sync-k8s", tmp_path, prefix, reader):
             wait_until(lambda: 2 in reader.data)
-    assert reader.data[-1] == 2
+    # Once more, if its sidecar was killed before the broker had heard the answer.
+    assert reader.data.count(1) <= 2
 
 
 def test_the_facts_say_how_much_waits_for_whom(broker: Server, prefix: str, tmp_path: Path) -> None:

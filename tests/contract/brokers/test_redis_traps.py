@@ -96,7 +96,7 @@ def test_a_server_that_is_full_refuses_and_what_it_has_stays(
     prepare(broker, prefix)
     with sidecar(broker, "capture", tmp_path, prefix) as capture:
         assert capture.publish(f"{prefix}.{CHANGES}", event(1)).is_success
-        client.config_set("maxmemory", "1mb")
+        client.config_set("maxmemory", "100kb")
         assert capture.publish(f"{prefix}.{CHANGES}", event(2)).status_code == 500
         client.config_set("maxmemory", "0")
         assert capture.publish(f"{prefix}.{CHANGES}", event(3)).is_success
