@@ -208,17 +208,6 @@ def test_a_message_too_large_is_refused_and_the_next_one_passes(broker: Server, 
     settled(broker, prefix, CHANGES, "sync-k8s", 2)
 
 
-def test_a_wrong_login_is_permanent_names_the_user_and_shows_no_password(broker: Server, prefix: str) -> None:
-    if broker.kind == "kafka":
-        pytest.skip("the local platform's Kafka asks for no login")
-    scheme, _, rest = broker.url.partition("://")
-    url = f"{scheme}://nobody:secret@{rest.rpartition('@')[2]}"
-    with pytest.raises(PermanentError, match="does not let the user nobody in") as raised:
-        ask(broker, prefix, lambda each: each.prepare(), url)
-    assert raised.value.reason == "broker-login-refused"
-    assert "secret" not in str(raised.value)
-
-
 def test_the_command_prepares_and_shows(broker: Server, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"BROKER": broker.kind, "BROKER_URL": broker.url, "TOPIC_PREFIX": prefix}.items():
         monkeypatch.setenv(f"ROWCAST_{name}", value)
