@@ -53,6 +53,18 @@ def run(
 
 
 @app.command()
+def capture(
+    rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often it is published.")] = 5,
+    lanes: Annotated[int, typer.Option(help="Most events on their way at once.")] = 8,
+) -> None:
+    """Measure `rowcast capture` on Redis beside its publisher alone."""
+    from bench.capture import measure
+
+    measure(rows, rounds, lanes)
+
+
+@app.command()
 def dashboard(
     rows: Annotated[int, typer.Option(help="Rows in the table.")] = 10_000,
     rounds: Annotated[int, typer.Option(help="How often each is tried.")] = 10,
