@@ -273,13 +273,12 @@ class Place:
             return dict(cursor.fetchall())
 
     @property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> Any:
         return redis.Redis(HOST, self.redis_port)
 
     def arrived(self, topic: str = CHANGES) -> list[dict[str, Any]]:
         """The events that the broker holds, in its order."""
-        entries: Any = self.redis.xrange(topic)
-        return [json.loads(fields[b"data"]) for _, fields in entries]
+        return [json.loads(fields[b"data"]) for _, fields in self.redis.xrange(topic)]
 
     def newest(self) -> dict[int, int]:
         """Generations by row, as the last event of each has them; deleted ones are not there."""
