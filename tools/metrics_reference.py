@@ -17,10 +17,10 @@ from rowcast.sync.settings import SyncSettings
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 HEAD = """# Metrics
 
-crud, each sync instance and capture give these at `GET /metrics`, beside the process's own (`process_…`, `python_…`). Times are
-seconds, sizes bytes, `…_timestamp_seconds` seconds since 1970: an age is `time() - …`. Counters end in `_total`;
-histograms have `_bucket`, `_sum` and `_count`. What isn't known, as a row's state while the database is down, has no
-series. `./task docs` writes this page from the code, and a test holds it to it.
+crud, each sync instance and capture give these at `GET /metrics`, beside the process's own (`process_…`, `python_…`).
+Times are seconds, sizes bytes, `…_timestamp_seconds` seconds since 1970: an age is `time() - …`. Counters end in
+`_total`; histograms have `_bucket`, `_sum` and `_count`. What isn't known, as a row's state while the database is down,
+has no series. `./task docs` writes this page from the code, and a test holds it to it.
 
 No label's value comes from a row: their number doesn't grow with the table. `route` is a route's template.
 

@@ -21,7 +21,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services", Settings),
     ("crud", CrudSettings),
     ("sync, one instance for each target", SyncSettings),
-    ("capture, where Kafka Connect doesn't capture", CaptureSettings),
+    ("capture, where Kafka Connect doesn't capture, and `rowcast broker`", CaptureSettings),
 )
 
 

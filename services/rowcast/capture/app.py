@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from typing import Any
 import psycopg2
 from fastapi import FastAPI, Response
 
-from rowcast.brokers import connect
 from rowcast.capture.broker_facts import Recovery, RememberedFacts
 from rowcast.capture.engine import Consumer, Engine, Java, version, write_position
 from rowcast.capture.engine_settings import database_settings, engine_settings
@@ -30,7 +28,6 @@ from rowcast.connector.definition import read_definition
 from rowcast.core.broker import Broker
 from rowcast.core.errors import TransientError
 from rowcast.runtime.application import equip
-from rowcast.runtime.settings import CONFIGURATION_ERROR_EXIT_CODE
 
 CONNECT_SECONDS = 5
 
@@ -112,26 +109,6 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
         return Response(status_code=202)
 
     return app
-
-
-def broker_of(settings: CaptureSettings) -> Broker | None:
-    """The broker, if the settings say where it is. A wrong URL ends the process, as wrong settings do."""
-    url = settings.broker_url_file or (settings.broker_url and settings.broker_url.get_secret_value())
-    if not url:
-        return None
-    try:
-        return connect(
-            settings.broker,
-            url,
-            settings.broker_ca_file,
-            settings.topic_prefix,
-            settings.targets,
-            consumer=settings.broker_consumer,
-            replicas=settings.broker_replicas,
-        )
-    except ValueError as error:
-        sys.stderr.write(f"rowcast: invalid configuration: ROWCAST_BROKER_URL: {error}\n")
-        raise SystemExit(CONFIGURATION_ERROR_EXIT_CODE) from None
 
 
 class _Starter:

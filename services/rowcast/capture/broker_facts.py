@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
-from datetime import datetime
 from typing import Any
 
-from rowcast.core.broker import Broker, BrokerFacts
+from rowcast.brokers.as_text import as_json
+from rowcast.core.broker import Broker
 from rowcast.core.errors import RowcastError
 from rowcast.runtime.logging import get_logger
 
@@ -72,12 +71,3 @@ class Recovery:
             self._log.warning("the broker can't be made ready", error=str(error) or "it doesn't answer")
         finally:
             self._until = time.monotonic() + KEEP_SECONDS
-
-
-def as_json(facts: BrokerFacts) -> dict[str, Any]:
-    """Facts as JSON has them."""
-    told: dict[str, Any] = dataclasses.asdict(facts)
-    for topic in told["topics"]:
-        oldest = topic["oldest_at"]
-        topic["oldest_at"] = oldest.isoformat() if isinstance(oldest, datetime) else None
-    return told
