@@ -68,7 +68,7 @@ spec:
 @cache
 def toolbox() -> Toolbox:
     """Every program, out of the cache."""
-    return provide(cache_folder(), Progress(), gitops="argocd")  # which has Redis
+    return provide(cache_folder(), Progress(), broker="redis")
 
 
 @dataclass
