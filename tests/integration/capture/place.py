@@ -68,7 +68,7 @@ spec:
 @cache
 def toolbox() -> Toolbox:
     """Every program, out of the cache."""
-    return provide(cache_folder(), Progress(), gitops="argocd")  # which has Redis
+    return provide(cache_folder(), Progress(), broker="redis")
 
 
 @dataclass
@@ -273,13 +273,12 @@ class Place:
             return dict(cursor.fetchall())
 
     @property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> Any:
         return redis.Redis(HOST, self.redis_port)
 
     def arrived(self, topic: str = CHANGES) -> list[dict[str, Any]]:
         """The events that the broker holds, in its order."""
-        entries: Any = self.redis.xrange(topic)
-        return [json.loads(fields[b"data"]) for _, fields in entries]
+        return [json.loads(fields[b"data"]) for _, fields in self.redis.xrange(topic)]
 
     def newest(self) -> dict[int, int]:
         """Generations by row, as the last event of each has them; deleted ones are not there."""

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 import pytest
@@ -114,7 +113,7 @@ def test_a_broker_that_has_lost_all_is_made_ready_again_and_takes_what_comes(pla
     place.broker.start()
 
     wait_until(lambda: len(place.arrived()) == 2, place.capture.text)
-    groups: Any = place.redis.xinfo_groups(CHANGES)
+    groups = place.redis.xinfo_groups(CHANGES)
     assert {group["name"] for group in groups} == {b"sync-k8s", b"sync-git"}
     assert httpx.post(place.facts.replace("/facts", "/resnapshot")).status_code == httpx.codes.ACCEPTED
     whole_and_in_order(place)

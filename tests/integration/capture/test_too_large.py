@@ -28,7 +28,7 @@ def narrow() -> Iterator[Place]:
 
 
 def letters(place: Place) -> list[dict[str, Any]]:
-    entries: Any = place.redis.xrange(DEAD_LETTERS)
+    entries = place.redis.xrange(DEAD_LETTERS)
     return [json.loads(fields[b"data"])["data"] for _, fields in entries]
 
 

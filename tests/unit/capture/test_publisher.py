@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rowcast.capture.events import Event
@@ -73,6 +73,7 @@ def made(rows: Sequence[int]) -> list[Event]:
 FAILURES = st.lists(st.sampled_from([None, "refused", "unsure"]), max_size=30)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 6), max_size=40), FAILURES, st.integers(1, 8), st.sampled_from([1, 3, 100]))
 def test_nothing_is_skipped_and_rows_keep_their_order(
     rows: list[int], failures: list[str | None], lanes: int, most: int
@@ -89,6 +90,7 @@ def test_nothing_is_skipped_and_rows_keep_their_order(
     assert broker.at_once <= lanes * most
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=30), st.data(), FAILURES, st.sampled_from([1, 100]))
 def test_what_is_too_large_is_a_dead_letter_for_each_target_and_the_rest_goes_on(
     rows: list[int], data: st.DataObject, failures: list[str | None], most: int

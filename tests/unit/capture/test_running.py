@@ -122,7 +122,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def finished(one: Running, broker: Broker) -> None:
     one.begin()
-    for _ in range(30_000):
+    for _ in range(10_000):
         if broker.taken and broker.taken[-1] == LOG_END:
             break
         threading.Event().wait(0.001)
