@@ -19,8 +19,8 @@ _TOO_LARGE = (
     "too large",
 )
 """What is said of a message that is larger than is taken, in lower case. The first three are Kafka's (sarama),
-"payload" is NATS', and "stream too large" the sidecar's own, before Redis and RabbitMQ have anything to say (seen at the
-real ones, tests/contract/brokers). The sidecar has one status, 500, for whatever goes wrong at the broker.
+"payload" is NATS', and "stream too large" the sidecar's own, before Redis and RabbitMQ have anything to say (seen at
+the real ones, tests/contract/brokers). The sidecar has one status, 500, for whatever goes wrong at the broker.
 """
 
 
