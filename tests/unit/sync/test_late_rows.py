@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.sync.flow import EVERYTHING, NOTHING
+from rowcast.sync.reconcile import schedule
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
 from rowcast.sync.reconcile.table import LateRow
 from unit.sync.test_reconciler import Bench
@@ -187,3 +189,52 @@ async def test_what_a_person_has_changed_is_delivered_in_that_persons_name(bench
 
     (stored,) = bench.target.store.objects.values()
     assert stored.manifest.body["metadata"]["annotations"]["rowcast.dev/updated-by"] == "grace"
+
+
+class Pauses(list[float]):
+    """What the look waits for, without waiting; the first that is one too many ends it."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.append(seconds)
+        if len(self) > 3:
+            raise asyncio.CancelledError
+
+
+@dataclass
+class Slow(Looks):
+    """Each answer takes its time."""
+
+    clock: Clock = field(default_factory=Clock)
+    seconds: float = 0.0
+
+    async def late(
+        self,
+        target: str,
+        seconds: float,
+        after: int = 0,
+        within: float | None = None,
+        before: datetime | None = None,
+    ) -> tuple[Sequence[LateRow], bool]:
+        self.clock.now += self.seconds
+        return await super().late(target, seconds, after, within, before)
+
+
+@pytest.mark.parametrize(("asking", "pause"), [(0.01, 5.0), (2.0, 20.0)])
+async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_delivering_is_no_part_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, asking: float, pause: float
+) -> None:
+    source = Slow([[_late(1)]] * 3, seconds=asking)
+
+    async def takes_long(rows: Sequence[LateRow]) -> set[int]:
+        source.clock.now += 8
+        return set()
+
+    monkeypatch.setattr(bench.reconciler, "late", takes_long)
+    pauses = Pauses()
+    monkeypatch.setattr(schedule.asyncio, "sleep", pauses.sleep)
+    monkeypatch.setattr(schedule.random, "uniform", lambda *_: 1.0)
+    with pytest.raises(asyncio.CancelledError):
+        await looking(bench, source, seconds=5, clock=source.clock).run()
+
+    assert pauses == [5, pytest.approx(pause), pytest.approx(pause), pytest.approx(pause)]
+    assert [within for within, _ in source.bounds] == [None, 180, 180], "the first look is at all rows"

@@ -153,6 +153,7 @@ class Late:
         self._seconds = seconds
         self._ahead = ahead
         self._clock = clock
+        self._asking = 0.0
         self._not_before: dict[int, tuple[LateRow, float]] = {}
         self._log = get_logger("rowcast.reconcile")
 
@@ -173,7 +174,7 @@ class Late:
                 pause = self._seconds
                 continue
             # A look at very many rows takes the database's time: a tenth of it at the most.
-            pause = max(pause if again else self._seconds, 10 * (self._clock() - began))
+            pause = max(pause if again else self._seconds, 10 * self._asking)
             seconds = usual
             whole_at = began + WHOLE_SECONDS if began >= whole_at else whole_at
 
@@ -186,9 +187,11 @@ class Late:
         if passed == NOTHING:
             return 0
         before = None if passed == EVERYTHING else passed
-        after, more, again = 0, True, 0
+        after, more, again, self._asking = 0, True, 0, 0.0
         while more:
+            asked = self._clock()
             rows, more = await self._source.late(self._target, seconds, after, within, before)
+            self._asking += self._clock() - asked
             after = rows[-1].row_id if rows else after
             again += await self._deliver([row for row in rows if self._is_due(row)])
         if within is None:
