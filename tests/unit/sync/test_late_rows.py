@@ -92,6 +92,9 @@ async def test_what_is_late_is_delivered_as_the_table_has_it_and_told_even_where
     assert await bench.held() == {"n1": (1, 3), "n2": (2, 1)}
     assert bench.told() == [(1, 3, "created"), (2, 1, "unchanged"), (3, 2, "deleted")]
     assert source.asked == [("memory", 30, 0), ("memory", 30, 2)]
+    for outcome in ("created", "unchanged", "deleted"):
+        labels = {"target": "memory", "outcome": outcome}
+        assert bench.registry.get_sample_value("rowcast_late_rows_total", labels) == 1
 
 
 async def test_rows_that_wait_in_this_instance_are_left_to_it(bench: Bench) -> None:
