@@ -13,7 +13,6 @@ import pytest
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.sync.flow import EVERYTHING, NOTHING
-from rowcast.sync.reconcile import schedule
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
 from rowcast.sync.reconcile.table import LateRow
 from unit.sync.test_reconciler import Bench
@@ -234,8 +233,8 @@ async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_deliv
 
     monkeypatch.setattr(bench.reconciler, "late", takes_long)
     pauses = Pauses()
-    monkeypatch.setattr(schedule.asyncio, "sleep", pauses.sleep)
-    monkeypatch.setattr(schedule.random, "uniform", lambda *_: 1.0)
+    monkeypatch.setattr("rowcast.sync.reconcile.schedule.asyncio.sleep", pauses.sleep)
+    monkeypatch.setattr("rowcast.sync.reconcile.schedule.random.uniform", lambda *_: 1.0)
     with pytest.raises(asyncio.CancelledError):
         await looking(bench, source, seconds=5, clock=source.clock).run()
 
