@@ -91,6 +91,8 @@ class Hindsight:
     async def _doubt(self, one: Desired) -> Doubt | None:
         known = self._known(one.row)
         why = doubt(one, known, self._expected(one))
+        if why is None and one.generation <= known.generation and one.row not in self._unproven:
+            return None  # The target has it already: nothing will be written.
         if why in (None, Doubt.JUMP) and (one.row in self._unproven or await self._old(one)):
             return Doubt.OLD
         if why is None and not known.held and (one.generation <= known.believed or self._is_late(one)):

@@ -396,3 +396,30 @@ async def test_an_event_that_begins_a_row_and_says_no_time_counts_as_late(bench:
     await bench.deliver({**event("c", lsn=AFTER, row_id=7, name="b"), "time": None})
 
     assert bench.target.store.version == version
+
+
+async def test_an_old_event_that_the_target_has_already_asks_nothing(bench: Bench) -> None:
+    """After a restart a backlog's events, one by one, are delivered as fast as they come."""
+    await bench.has(7, 3)
+    await bench.deliver(event("u", lsn=AFTER, row_id=7, name="n7", generation=3))
+    asked = bench.table.snapshots
+
+    for generation in (1, 2, 3):
+        assert await bench.deliver(event("u", lsn=BEFORE, row_id=7, name="n7", generation=generation)) == set()
+
+    assert bench.table.snapshots == asked
+    assert [outcome for _, outcome in bench.outcomes[-3:]] == ["stale", "stale", "unchanged"]
+
+
+async def test_an_event_out_of_order_of_a_row_that_another_instance_has_deleted_is_not_believed_for_a_moment(
+    bench: Bench,
+) -> None:
+    await bench.has(7, 2)
+    await bench.deliver(event("u", lsn=AFTER, row_id=7, name="n7", generation=2))
+    bench.table.rows.clear()
+    bench.target.store.objects.clear()
+    version = bench.target.store.version
+
+    assert await bench.deliver(event("c", lsn=AFTER, row_id=7, name="n7", generation=1)) == set()
+
+    assert (await bench.held(), bench.target.store.version) == (set(), version)

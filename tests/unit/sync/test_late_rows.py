@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -90,6 +91,9 @@ async def test_what_is_late_is_delivered_as_the_table_has_it_and_told_even_where
     assert await bench.held() == {"n1": (1, 3), "n2": (2, 1)}
     assert bench.told() == [(1, 3, "created"), (2, 1, "unchanged"), (3, 2, "deleted")]
     assert source.asked == [("memory", 30, 0), ("memory", 30, 2)]
+    for outcome in ("created", "unchanged", "deleted"):
+        labels = {"target": "memory", "outcome": outcome}
+        assert bench.registry.get_sample_value("rowcast_late_rows_total", labels) == 1
 
 
 async def test_rows_that_wait_in_this_instance_are_left_to_it(bench: Bench) -> None:
@@ -187,3 +191,52 @@ async def test_what_a_person_has_changed_is_delivered_in_that_persons_name(bench
 
     (stored,) = bench.target.store.objects.values()
     assert stored.manifest.body["metadata"]["annotations"]["rowcast.dev/updated-by"] == "grace"
+
+
+class Pauses(list[float]):
+    """What the look waits for, without waiting; the first that is one too many ends it."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.append(seconds)
+        if len(self) > 3:
+            raise asyncio.CancelledError
+
+
+@dataclass
+class Slow(Looks):
+    """Each answer takes its time."""
+
+    clock: Clock = field(default_factory=Clock)
+    seconds: float = 0.0
+
+    async def late(
+        self,
+        target: str,
+        seconds: float,
+        after: int = 0,
+        within: float | None = None,
+        before: datetime | None = None,
+    ) -> tuple[Sequence[LateRow], bool]:
+        self.clock.now += self.seconds
+        return await super().late(target, seconds, after, within, before)
+
+
+@pytest.mark.parametrize(("asking", "pause"), [(0.01, 5.0), (2.0, 20.0)])
+async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_delivering_is_no_part_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, asking: float, pause: float
+) -> None:
+    source = Slow([[_late(1)]] * 3, seconds=asking)
+
+    async def takes_long(rows: Sequence[LateRow]) -> set[int]:
+        source.clock.now += 8
+        return set()
+
+    monkeypatch.setattr(bench.reconciler, "late", takes_long)
+    pauses = Pauses()
+    monkeypatch.setattr("rowcast.sync.reconcile.schedule.asyncio.sleep", pauses.sleep)
+    monkeypatch.setattr("rowcast.sync.reconcile.schedule.random.uniform", lambda *_: 1.0)
+    with pytest.raises(asyncio.CancelledError):
+        await looking(bench, source, seconds=5, clock=source.clock).run()
+
+    assert pauses == [5, pytest.approx(pause), pytest.approx(pause), pytest.approx(pause)]
+    assert [within for within, _ in source.bounds] == [None, 180, 180], "the first look is at all rows"

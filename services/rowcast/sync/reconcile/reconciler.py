@@ -101,6 +101,9 @@ class Reconciler:
         Raises TransientError when none could be.
         """
         settled = await self._settling.late(rows)
+        for _, result in settled.results.values():
+            if isinstance(result, Delivered):
+                self._metrics.late(result.outcome)
         await self._report(settled)
         return {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
 

@@ -29,7 +29,8 @@ LATE_TOLD_SECONDS = 60.0
 WHOLE_SECONDS = 60.0
 """How often late rows are looked for among all; in between among those that changed in the last RECENT_SECONDS."""
 RECENT_SECONDS = 180.0
-LEAST_SECONDS = 1.0
+LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0
+"""How long ago a row's change must be for it to be late."""
 AGAIN_SECONDS = 2.0
 FEW = 20
 """Rows that drifted and failed to be put right, tried again together every AGAIN_SECONDS."""
@@ -140,7 +141,7 @@ class Late:
         ahead: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Every `seconds`; those are late that were changed half of it ago. `passed` is `Flow.passed`.
+        """Every `seconds`; those are late that were changed half of it ago, or a minute. `passed` is `Flow.passed`.
 
         `ahead`: deliver what the flow hasn't come to as well. Where events come one by one, a backlog is delivered from
         the table in batches in a fraction of the time, and its events then change nothing.
@@ -153,12 +154,13 @@ class Late:
         self._seconds = seconds
         self._ahead = ahead
         self._clock = clock
+        self._asking = 0.0
         self._not_before: dict[int, tuple[LateRow, float]] = {}
         self._log = get_logger("rowcast.reconcile")
 
     async def run(self) -> None:
         """Until cancelled."""
-        usual = max(self._seconds / 2, LEAST_SECONDS)
+        usual = min(max(self._seconds / 2, LEAST_SECONDS), MOST_SECONDS)
         seconds, pause, whole_at = min(usual, FIRST_LATE_SECONDS), min(self._seconds, FIRST_LATE_SECONDS), 0.0
         while True:
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311 - not a secret
@@ -173,7 +175,7 @@ class Late:
                 pause = self._seconds
                 continue
             # A look at very many rows takes the database's time: a tenth of it at the most.
-            pause = max(pause if again else self._seconds, 10 * (self._clock() - began))
+            pause = max(pause if again else self._seconds, 10 * self._asking)
             seconds = usual
             whole_at = began + WHOLE_SECONDS if began >= whole_at else whole_at
 
@@ -186,9 +188,11 @@ class Late:
         if passed == NOTHING:
             return 0
         before = None if passed == EVERYTHING else passed
-        after, more, again = 0, True, 0
+        after, more, again, self._asking = 0, True, 0, 0.0
         while more:
+            asked = self._clock()
             rows, more = await self._source.late(self._target, seconds, after, within, before)
+            self._asking += self._clock() - asked
             after = rows[-1].row_id if rows else after
             again += await self._deliver([row for row in rows if self._is_due(row)])
         if within is None:
