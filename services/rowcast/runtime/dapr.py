@@ -15,10 +15,12 @@ _TOO_LARGE = (
     "larger than configured",
     "size exceeds",
     "exceeds the maximum",
+    "maximum payload exceeded",
     "too large",
 )
-"""What brokers' clients say of a message that is larger than they take, in lower case; the first three are Kafka's
-(sarama). The sidecar has one status, 500, for whatever goes wrong at the broker.
+"""What is said of a message that is larger than is taken, in lower case. The first three are Kafka's (sarama),
+"payload" is NATS', and "stream too large" the sidecar's own, before Redis and RabbitMQ have anything to say (seen at
+the real ones, tests/contract/brokers). The sidecar has one status, 500, for whatever goes wrong at the broker.
 """
 
 

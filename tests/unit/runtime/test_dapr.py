@@ -56,6 +56,8 @@ def test_an_event_that_is_not_taken_is_a_transient_error(answer: httpx.Response 
             text="kafka: invalid configuration (Attempt to produce message larger than configured"
             " Producer.MaxMessageBytes: 1100000 > 1048576)",
         ),
+        httpx.Response(500, text="error when publishing to topic t in pubsub pubsub: nats: maximum payload exceeded"),
+        httpx.Response(500, text="error when publishing to topic t in pubsub pubsub: stream too large"),
     ],
 )
 def test_an_event_that_is_refused_for_its_size_is_told_from_one_that_may_come_again(answer: httpx.Response) -> None:
