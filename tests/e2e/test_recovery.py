@@ -21,7 +21,8 @@ from superuser import superuser
 from world import World, config, done, wait_until
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
-BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```bash(?: (connect|engine))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Its first group is the way of capture that a block is for, if it is for one alone."""
 TOPIC = "rowcast.public.app_configs"
 
 pytestmark = pytest.mark.timeout(900)
@@ -36,7 +37,9 @@ def clean(world: World) -> Iterator[None]:
 
 def follow(platform: Platform, world: World, page: str) -> str:
     """Run every command of a page, in one shell, and return what they printed."""
-    script = "set -euo pipefail\n" + "\n".join(BLOCK.findall((HOW_TO / page).read_text()))
+    ways = ("", world.env.get("ROWCAST_CAPTURE", "connect"))
+    blocks = [block for way, block in BLOCK.findall((HOW_TO / page).read_text()) if way in ways]
+    script = "set -euo pipefail\n" + "\n".join(blocks)
     path = [Path(sys.executable).parent, platform.blueprint.toolbox.postgres, world.env.get("PATH", os.environ["PATH"])]
     environment = {**os.environ, **world.env, "PATH": os.pathsep.join(map(str, path))}
     ran = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=300)

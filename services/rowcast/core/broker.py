@@ -14,8 +14,6 @@ BrokerKind = Literal["kafka", "redis", "rabbitmq", "jetstream"]
 
 RETENTION_SECONDS = 168 * 3600
 """How long what everybody has read may be kept, in seconds: a week, where the broker can be told."""
-
-
 LARGEST_EVENT_BYTES = 15 * 1024 * 1024
 """What sidecars and services pass on, who take 16 MiB with all that is around an event."""
 SUBSCRIPTION_METADATA = {"queueType": "quorum"}

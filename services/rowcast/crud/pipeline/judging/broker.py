@@ -25,7 +25,7 @@ def broker(facts: CaptureFacts, prefix: str, targets: Sequence[str], now: dateti
             Advice.PART_DOWN,
         )
     if facts.broker_error is not None:
-        words = f"the broker doesn't answer capture: {facts.broker_error}"
+        words = f"capture can't ask it: {facts.broker_error}"
         return Verdict("down", words, "see whether it runs, and its log", Advice.PART_DOWN)
     if facts.broker is None:
         return Verdict("unknown", "capture has not asked it yet", "wait a moment")
