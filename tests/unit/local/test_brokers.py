@@ -133,6 +133,15 @@ def test_no_password_is_on_a_command_line_or_for_others_to_read(kind: Kind, tmp_
         assert file.stat().st_mode & 0o077 == 0
 
 
+def test_rabbitmq_writes_nowhere_else_so_that_whoever_starts_it_may(tmp_path: Path) -> None:
+    made = blueprint(Kind.RABBITMQ, folder=tmp_path)
+    environment = next(part.program.environment for part in made.broker.parts if part.name == "rabbitmq")
+    # What it takes from elsewhere by itself: rabbit_env.erl, of rabbitmq-server's prelaunch application.
+    kept = ("MNESIA_BASE", "LOG_BASE", "PLUGINS_EXPAND_DIR", "ENABLED_PLUGINS_FILE", "CONFIG_FILE", "CONF_ENV_FILE")
+    for name in kept:
+        assert environment[f"RABBITMQ_{name}"].startswith(str(tmp_path / "data" / "rabbitmq"))
+
+
 def test_kafka_and_connect_are_what_a_platform_has_unless_told_otherwise(tmp_path: Path) -> None:
     platform = Platform(tmp_path)
     assert (platform.broker, platform.capture, platform.change) == (Kind.KAFKA, Capture.CONNECT, None)

@@ -94,6 +94,9 @@ class RabbitMQ:
             "RABBITMQ_DIST_PORT": str(self.node_port),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOGS": "-",
+            # Whatever goes to no other log, and what a crash leaves.
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_PLUGINS_EXPAND_DIR": str(self.folder / "plugins"),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
