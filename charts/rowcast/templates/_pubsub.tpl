@@ -26,7 +26,7 @@
 {{- end }}
 # By itself Dapr names the group as the application, in every namespace that shares the broker.
 - name: consumerGroup
-  value: {{ printf "%s-{appID}" $prefix | quote }}
+  value: {{ include "rowcast.broker.consumer" . | quote }}
 - name: version
   value: "4.0.0"
 - name: initialOffset
@@ -70,15 +70,15 @@
 - name: enableTLS
   value: {{ $redis.tls.enabled | quote }}
 - name: consumerID
-  value: {{ printf "%s-{appID}" .Values.global.kafka.topicPrefix | quote }}
+  value: {{ include "rowcast.broker.consumer" . | quote }}
 - name: concurrency
-  value: "10"
+  value: "1000"
 - name: queueDepth
   value: "1000"
 - name: processingTimeout
-  value: 60s
+  value: 30s
 - name: redeliverInterval
-  value: 15s
+  value: 5s
 - name: streamTTL
   value: 168h
 {{- end -}}
@@ -91,7 +91,7 @@
   secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
 {{- end }}
 - name: consumerID
-  value: {{ printf "%s-{appID}" .Values.global.kafka.topicPrefix | quote }}
+  value: {{ include "rowcast.broker.consumer" . | quote }}
 - name: durable
   value: "true"
 - name: deletedWhenUnused
@@ -116,15 +116,17 @@
   value: {{ printf "%s://%s" (include "rowcast.broker.scheme" .) (include "rowcast.broker.address" (dict "root" .)) | quote }}
   {{- end }}
 - name: durableName
-  value: {{ printf "%s-{appID}" .Values.global.kafka.topicPrefix | quote }}
+  value: {{ include "rowcast.broker.consumer" . | quote }}
 - name: queueGroupName
-  value: {{ printf "%s-{appID}" .Values.global.kafka.topicPrefix | quote }}
+  value: {{ include "rowcast.broker.consumer" . | quote }}
 - name: deliverPolicy
   value: all
 - name: ackPolicy
   value: explicit
 - name: ackWait
-  value: 60s
+  value: 10s
+- name: maxAckPending
+  value: "1"
 - name: concurrency
   value: single
 {{- end -}}

@@ -1,5 +1,10 @@
 {{/* Which broker there is, who captures, and how both are reached. */}}
 
+{{/* What readers are called, to the broker: by itself Dapr takes the application's name, in every namespace that shares the broker. */}}
+{{- define "rowcast.broker.consumer" -}}
+{{- printf "%s-{appID}" .Values.global.kafka.topicPrefix -}}
+{{- end -}}
+
 {{- define "rowcast.broker.kind" -}}
 {{- .Values.global.broker.kind -}}
 {{- end -}}
@@ -57,7 +62,15 @@
 {{- define "rowcast.broker.urlEnv" -}}
 {{- $kind := .Values.global.broker.kind -}}
 {{- if eq $kind "kafka" }}
-- {name: ROWCAST_BROKER_URL, value: {{ include "rowcast.kafka.brokers" . | quote }}}
+{{- $login := include "rowcast.kafka.login" (dict "root" . "user" "rowcast") | fromYaml }}
+{{- $scheme := ternary "kafkas" "kafka" .Values.global.kafka.tls.enabled }}
+{{- if $login.mechanism }}
+{{ include "rowcast.secretEnv" (dict "name" "BROKER_USERNAME" "secret" $login.secret "key" $login.usernameKey) }}
+{{ include "rowcast.secretEnv" (dict "name" "BROKER_PASSWORD" "secret" $login.secret "key" $login.passwordKey) }}
+- {name: ROWCAST_BROKER_URL, value: {{ printf "%s://$(BROKER_USERNAME):$(BROKER_PASSWORD)@%s?mechanism=%s" $scheme (include "rowcast.kafka.brokers" .) $login.mechanism | quote }}}
+{{- else }}
+- {name: ROWCAST_BROKER_URL, value: {{ printf "%s://%s" $scheme (include "rowcast.kafka.brokers" .) | quote }}}
+{{- end }}
 {{- else if include "rowcast.broker.secretName" . }}
 {{ include "rowcast.secretEnv" (dict "name" "ROWCAST_BROKER_URL" "secret" (include "rowcast.broker.secretName" .) "key" (get .Values.global $kind).secretKeys.url) }}
 {{- else }}

@@ -3,6 +3,9 @@
 listeners.tcp.default: "5672"
 log.console: "true"
 log.file: "false"
+log.console.level: info
+# What quorum queues write goes to memory, too, until so much has been written: 512 MB by default.
+raft.wal_max_size_bytes: "33554432"
 load_definitions: /tmp/definitions.json
 vm_memory_high_watermark.absolute: {{ .Values.memoryMib }}MiB
 disk_free_limit.absolute: 256MB

@@ -23,6 +23,6 @@ start.sh: |
   umask 077
   hash=$(printf %s "$REDISCLI_AUTH" | sha256sum | cut -d ' ' -f 1)
   # Whoever has no login is nobody; who has one sees the streams of this platform.
-  printf '%s\n' 'user default off' "user $REDIS_USERNAME on #$hash ~{{ .Values.global.kafka.topicPrefix }}.* +@all -@admin -@dangerous +info +config|get" >/tmp/users.acl
+  printf '%s\n' 'user default off' "user $REDIS_USERNAME on #$hash ~{{ .Values.global.kafka.topicPrefix }}.* +@all -@admin -@dangerous +info +config|get +client|setname" >/tmp/users.acl
   exec redis-server /etc/redis/redis.conf
 {{- end -}}
