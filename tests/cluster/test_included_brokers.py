@@ -94,6 +94,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
             place = folder / kind
             place.mkdir(mode=0o755)
             room = Room.unpack(archives[IMAGES[kind]], place / "root")
+            # The kubelet's, in a pod.
+            (room.root / "etc" / "hosts").write_text("127.0.0.1 localhost\n")
             made[kind] = Included(kind, room, place)
         return made[kind]
 
