@@ -1,4 +1,4 @@
-"""The included Redis, RabbitMQ and NATS: the chart's start scripts in our images, as a pod runs them, asked by our own clients."""
+"""The included Redis, RabbitMQ and NATS: the chart's start scripts in our images, as pods run them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def test_it_waits_for_its_sidecar_and_for_crud(crud: FakeCrud) -> None:
     assert crud.paths[:5] == ["GET /v1.0/healthz/outbound", "GET /v1.0/metadata", *["GET /appconfigs"] * 3]
 
 
-@pytest.mark.parametrize(("version", "old"), [("1.18.1", True), ("1.9.9", True), ("v2.0.0-rc.1", False), ("edge", False)])
+@pytest.mark.parametrize(
+    ("version", "old"), [("1.18.1", True), ("1.9.9", True), ("v2.0.0-rc.1", False), ("edge", False)]
+)
 def test_a_dapr_that_is_too_old_is_named_and_any_other_is_not(crud: FakeCrud, version: str, old: bool) -> None:
     crud.dapr = version
 
