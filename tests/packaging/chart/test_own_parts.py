@@ -56,9 +56,20 @@ def test_a_database_of_ones_own_is_reached_with_its_certificate_verified() -> No
         assert environment["PGSSLMODE"] == "verify-full"
         assert environment["PGSSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
         assert _secret_at(one_pod, "/etc/rowcast/postgres") == "rowcast-database-ca"
-    command = pod(manifests, "connector").containers[0]["command"]
-    assert "--set=database.sslrootcert=/etc/rowcast/postgres/ca.crt" in command
-    assert any(word.startswith("--set=database.sslmode=") for word in command)
+
+
+def test_connect_verifies_a_database_of_ones_own_by_its_workers_environment() -> None:
+    manifests = render(values=CI / "production-values.yaml")
+    command, connect = pod(manifests, "connector").containers[0]["command"], pod(manifests, "connect")
+
+    assert "--set=database.sslmode=${env:ROWCAST_CAPTURE_DB_SSLMODE}" in command
+    assert "--set=database.sslrootcert=${env:ROWCAST_CAPTURE_DB_SSLROOTCERT}" in command
+    assert connect.environment["ROWCAST_CAPTURE_DB_SSLMODE"] == "verify-full"
+    assert connect.environment["ROWCAST_CAPTURE_DB_SSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
+    assert _secret_at(connect, "/etc/rowcast/postgres") == "rowcast-database-ca"
+    # The job is the same whoever vouches for the database: Kustomize's components name it.
+    other = render("global.postgres.caSecret.key=other.pem", values=CI / "production-values.yaml")
+    assert pod(other, "connector").containers[0]["command"] == command
 
 
 def test_a_role_that_a_dba_made_keeps_its_password() -> None:
