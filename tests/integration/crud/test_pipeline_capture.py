@@ -194,12 +194,15 @@ def test_rows_whose_events_were_published_and_never_came_are_named_before_they_a
         others.capture["broker"]["topics"][0]["groups"][1]["lag"] = 1
         waiting = stations(crud)["rows"]
 
-    assert (before["state"], before["facts"]["targets"]["git"]["lost"]) == ("ok", None)
-    assert (found["state"], found["advice"]) == ("degraded", "lost-events")
+    assert (before["state"], before["facts"]["targets"]["git"]["missing"]) == ("ok", None)
+    assert (found["state"], found["advice"]) == ("degraded", "missing-events")
     assert "come through: 2 rows at git; sync looks for them every 5 s" in found["message"]
-    assert (found["facts"]["targets"]["git"]["lost"], found["facts"]["targets"]["k8s"]["lost"]) == (2, 0)
-    assert (measured['rowcast_lost_rows{target="git"}'], measured['rowcast_lost_rows{target="k8s"}']) == (2, 0)
-    assert (waiting["state"], waiting["facts"]["targets"]["git"]["lost"]) == ("ok", 0)
+    assert (found["facts"]["targets"]["git"]["missing"], found["facts"]["targets"]["k8s"]["missing"]) == (2, 0)
+    assert (measured['rowcast_missing_events{target="git"}'], measured['rowcast_missing_events{target="k8s"}']) == (
+        2,
+        0,
+    )
+    assert (waiting["state"], waiting["facts"]["targets"]["git"]["missing"]) == ("ok", 0)
 
 
 def test_what_was_once_seen_to_be_published_stays_known_while_the_next_mark_is_not_confirmed(
@@ -209,11 +212,11 @@ def test_what_was_once_seen_to_be_published_stays_known_while_the_next_mark_is_n
     sql.execute(sa.text("DELETE FROM app_config_deletions"))
     new("lost")
     with everything_is_published(sql):
-        known = stations(crud)["rows"]["facts"]["targets"]["git"]["lost"]
+        known = stations(crud)["rows"]["facts"]["targets"]["git"]["missing"]
         sql.execute(sa.text("UPDATE rowcast_heartbeat SET beat_at = now()"))
         assert not sql.execute(
             sa.text("SELECT confirmed_flush_lsn >= marked_lsn FROM pg_replication_slots, rowcast_heartbeat")
         ).scalar_one()
-        still = stations(crud)["rows"]["facts"]["targets"]["git"]["lost"]
+        still = stations(crud)["rows"]["facts"]["targets"]["git"]["missing"]
 
     assert (known, still) == (1, 1)

@@ -289,19 +289,19 @@ WELL_SYNC: dict[str, Any] = {
 }
 
 
-def lost(captured: Any, unheard: dict[str, int] | None, **changed: Any) -> Any:
+def missing(captured: Any, unheard: dict[str, int] | None, **changed: Any) -> Any:
     rows = Rows(9, 2, 0, {"git": Waiting(5, 0, ago(20))}, {}, Waiting(), unheard)
-    return table.lost(rows, captured, {"git": WELL_SYNC | changed}, NOW)
+    return table.missing(rows, captured, {"git": WELL_SYNC | changed}, NOW)
 
 
 def received(seconds: float) -> dict[str, Any]:
     return {"last_event": {"captured_at": ago(seconds).isoformat()}}
 
 
-def test_published_rows_that_an_idle_target_has_not_heard_of_were_lost() -> None:
-    assert lost(connector(), {"git": 3}) == {"git": 3}
-    assert lost(own_engine(), {"git": 3}, **received(1)) == {"git": 3}
-    assert lost(connector(), {"k8s": 3}) == {"git": 0}
+def test_events_that_were_published_and_have_not_come_to_an_idle_target_are_missing() -> None:
+    assert missing(connector(), {"git": 3}) == {"git": 3}
+    assert missing(own_engine(), {"git": 3}, **received(1)) == {"git": 3}
+    assert missing(connector(), {"k8s": 3}) == {"git": 0}
 
 
 @pytest.mark.parametrize(
@@ -317,8 +317,8 @@ def test_published_rows_that_an_idle_target_has_not_heard_of_were_lost() -> None
         (own_engine(broker=at_broker(lag=None)), received(1)),
     ],
 )
-def test_what_a_busy_target_may_still_hear_of_is_not_called_lost(captured: Any, changed: dict[str, Any]) -> None:
-    assert lost(captured, {"git": 3}, **changed) == {"git": 0}
+def test_what_a_busy_target_may_still_come_to_is_not_called_missing(captured: Any, changed: dict[str, Any]) -> None:
+    assert missing(captured, {"git": 3}, **changed) == {"git": 0}
 
 
 @pytest.mark.parametrize(
@@ -332,13 +332,13 @@ def test_what_a_busy_target_may_still_hear_of_is_not_called_lost(captured: Any, 
         own_engine(snapshot=True),
     ],
 )
-def test_before_capture_is_past_the_snapshot_nothing_is_known_of_what_was_lost(captured: Any) -> None:
-    assert lost(captured, {"git": 3}) == {}
+def test_before_capture_is_past_the_snapshot_nothing_is_known_of_what_is_missing(captured: Any) -> None:
+    assert missing(captured, {"git": 3}) == {}
 
 
-def test_nothing_is_known_of_what_was_lost_if_nobody_could_be_asked() -> None:
-    assert lost(connector(), None) == {}
-    assert table.lost(Rows(9, 2, 0, {}, {}, Waiting(), {"git": 3}), connector(), {"git": None}, NOW) == {}
+def test_nothing_is_known_of_what_is_missing_if_nobody_could_be_asked() -> None:
+    assert missing(connector(), None) == {}
+    assert table.missing(Rows(9, 2, 0, {}, {}, Waiting(), {"git": 3}), connector(), {"git": None}, NOW) == {}
 
 
 def test_a_gap_is_named_with_who_closes_it() -> None:
@@ -347,7 +347,7 @@ def test_a_gap_is_named_with_who_closes_it() -> None:
     assert verdict.message == (
         "events have been published and not come through: 3 rows at git; sync looks for them every 5 s"
     )
-    assert (verdict.state, verdict.advice) == ("degraded", Advice.LOST_EVENTS)
+    assert (verdict.state, verdict.advice) == ("degraded", Advice.MISSING_EVENTS)
     assert table.rows(facts, {"git": 0}).advice == Advice.RECONCILE
 
 

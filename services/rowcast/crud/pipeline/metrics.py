@@ -11,7 +11,7 @@ from rowcast.core.broker import BrokerFacts
 from rowcast.core.capture import CaptureFacts, ConnectFacts, EngineFacts
 from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
 from rowcast.crud.pipeline.gathering import Gathered, Gathering
-from rowcast.crud.pipeline.report import lost, report
+from rowcast.crud.pipeline.report import missing, report
 from rowcast.crud.pipeline.stations import STATES
 from rowcast.crud.settings import CrudSettings
 
@@ -52,7 +52,7 @@ _FAMILIES = {
         ("rows", "Configurations by their state over all targets.", "state"),
         ("pending_rows", "Rows whose present generation a target has not got.", "target"),
         ("overdue_rows", "Rows that are pending for longer than ROWCAST_OVERDUE_SECONDS.", "target"),
-        ("lost_rows", "Rows that an idle target hasn't heard of though their events were published.", "target"),
+        ("missing_events", "Rows whose events were published and have not come to an idle target.", "target"),
         ("oldest_pending_timestamp_seconds", "When the change was made that waits longest; 0 if none.", "target"),
         ("deletions", "Deleted rows that are not gone from every target."),
         ("overdue_deletions", "Deletions that take longer than ROWCAST_OVERDUE_SECONDS."),
@@ -90,8 +90,8 @@ def _collected(found: Gathered, settings: CrudSettings) -> Iterator[Metric]:
     yield _stations(found, settings)
     if found.database.value is not None:
         yield from _database(found.database.value)
-    if missing := lost(found):
-        yield _family("lost_rows", *(((target,), number) for target, number in missing.items()))
+    if gaps := missing(found):
+        yield _family("missing_events", *(((target,), number) for target, number in gaps.items()))
     if found.capture.value is not None:
         yield from _capture(found.capture.value)
 

@@ -30,12 +30,12 @@ def report(found: Gathered, settings: CrudSettings) -> PipelineOut:
     return pipeline([*before, *_sidecar(found), *_syncs(found, settings)], found.at)
 
 
-def lost(found: Gathered) -> Mapping[str, int]:
-    """By target, the rows it has not heard of though their events were published; only where that is known."""
+def missing(found: Gathered) -> Mapping[str, int]:
+    """By target, the rows whose events were published and have not come through; only where that is known."""
     if found.database.value is None:
         return {}
     syncs = {target: answer.value for target, answer in found.syncs.items()}
-    return table.lost(found.database.value.rows, found.capture.value, syncs, found.at)
+    return table.missing(found.database.value.rows, found.capture.value, syncs, found.at)
 
 
 def _down(what: str, error: str | None) -> Verdict:
@@ -55,9 +55,9 @@ def _database(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
     if facts is None:
         yield from (station(name, title, _unasked("the database"), {}, now) for name, title in names)
         return
-    missing, reader = lost(found), capture.ENGINE if settings.capture == "engine" else capture.CONNECTOR
+    gaps, reader = missing(found), capture.ENGINE if settings.capture == "engine" else capture.CONNECTOR
     verdicts = (
-        (table.rows(facts.rows, missing, _looks_seconds(found)), _row_facts(facts, missing)),
+        (table.rows(facts.rows, gaps, _looks_seconds(found)), _row_facts(facts, gaps)),
         (table.dead_letters(facts.letters, facts.now), _letter_facts(facts)),
         (capture.slot(facts, found.capture.value, reader), _slot_facts(facts)),
     )
@@ -175,7 +175,7 @@ def _broker_facts(facts: BrokerFacts | None) -> dict[str, Any]:
     return {"version": facts.version, "topics": topics, "warnings": list(facts.warnings)}
 
 
-def _row_facts(facts: DatabaseFacts, missing: Mapping[str, int]) -> Mapping[str, Any]:
+def _row_facts(facts: DatabaseFacts, gaps: Mapping[str, int]) -> Mapping[str, Any]:
     rows = facts.rows
     return {
         "rows": rows.total,
@@ -183,7 +183,7 @@ def _row_facts(facts: DatabaseFacts, missing: Mapping[str, int]) -> Mapping[str,
         "failed": rows.failed,
         "pending": rows.total - rows.synced - rows.failed,
         "targets": {
-            target: {**_waiting(one, facts.now), "failed": rows.refused[target], "lost": missing.get(target)}
+            target: {**_waiting(one, facts.now), "failed": rows.refused[target], "missing": gaps.get(target)}
             for target, one in rows.pending.items()
         },
         "deletions": _waiting(rows.deletions, facts.now),

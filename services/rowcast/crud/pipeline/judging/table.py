@@ -12,13 +12,13 @@ from rowcast.crud.pipeline.judging.verdict import OK, Verdict
 from rowcast.crud.pipeline.judging.words import count, duration
 
 
-def lost(
+def missing(
     facts: Rows, captured: CaptureFacts | None, syncs: Mapping[str, Mapping[str, Any] | None], now: datetime
 ) -> Mapping[str, int]:
-    """Of each target, how many rows and deletions it has not heard of though their events were published.
+    """Of each target, of how many rows and deletions the events were published and have not come through.
 
-    Their events, or what was told of them, were lost. A target that is busy may hear of them yet: none there. Targets
-    are missing where it can't be known: capture is not past the snapshot, or one of both was not to be asked.
+    Their events, or what was told of them, were lost, or nobody reads them. A target that is busy may come to them yet:
+    none there. Targets are left out where it can't be known: capture is not past the snapshot, or was not to be asked.
     """
     if captured is None or facts.unheard is None or not captured.running or captured.lsn is None or captured.snapshot:
         return {}
@@ -31,15 +31,15 @@ def lost(
     return found
 
 
-def rows(facts: Rows, lost: Mapping[str, int] | None = None, looks_seconds: float | None = None) -> Verdict:
-    """The rows that wait, and the deletions. `looks_seconds`: how often sync looks for what was `lost`."""
-    if gaps := [f"{count(number, 'row')} at {target}" for target, number in (lost or {}).items() if number]:
+def rows(facts: Rows, missing: Mapping[str, int] | None = None, looks_seconds: float | None = None) -> Verdict:
+    """The rows that wait, and the deletions. `looks_seconds`: how often sync looks for what is `missing`."""
+    if gaps := [f"{count(number, 'row')} at {target}" for target, number in (missing or {}).items() if number]:
         every = "now and then" if looks_seconds is None else f"every {duration(timedelta(seconds=looks_seconds))}"
         return Verdict(
             "degraded",
             f"events have been published and not come through: {', '.join(gaps)}; sync looks for them {every}",
             "wait for that; if they stay, or it happens again: reconcile, and see the broker",
-            Advice.LOST_EVENTS,
+            Advice.MISSING_EVENTS,
         )
     late = {target: one for target, one in facts.pending.items() if one.overdue}
     parts = [f"{count(one.overdue, 'row')} at {target}" for target, one in late.items()]
