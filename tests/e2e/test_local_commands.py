@@ -17,7 +17,15 @@ def up(platform: Platform, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize("options", [("--set", "sync-git.ROWCAST_GIT_KUSTOMIZATION=true"), ("--gitops", "flux")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--set", "sync-git.ROWCAST_GIT_KUSTOMIZATION=true"),
+        ("--gitops", "flux"),
+        ("--broker", "redis"),
+        ("--capture", "engine"),
+    ],
+)
 def test_what_counts_from_a_start_on_is_refused_where_it_runs(platform: Platform, options: tuple[str, ...]) -> None:
     ran = up(platform, *options)
     assert (ran.returncode, "./task down, then again" in ran.stderr) == (1, True)

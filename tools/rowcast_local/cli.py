@@ -1,6 +1,7 @@
 """The local platform's commands, as `./task` calls them."""
 
 import fcntl
+import os
 import shlex
 import subprocess
 import sys
@@ -164,7 +165,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] =
     state = state_folder()
     if not yes:
         typer.confirm(
-            f"Throw away the database, the topics, the cluster and the Git repository in {state}?", abort=True
+            f"Throw away the database, the messages, the cluster and the Git repository in {state}?", abort=True
         )
     with alone():
         Platform(state).destroy()
@@ -219,6 +220,18 @@ def part(
             platform.stop_part(name)
         case PartAction.KILL:
             platform.kill_part(name)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def connector(context: typer.Context) -> None:
+    """Puts the connector's configuration to the running platform's Connect: `rowcast connector apply`."""
+    platform = Platform(state_folder())
+    if platform.capture is not Capture.CONNECT:
+        raise PlatformError("no Kafka Connect here: Debezium's engine captures, as ./task logs -- capture tells")
+    command = [str(Path(sys.executable).with_name("rowcast")), "connector", "apply", "--wait", *context.args]
+    sys.exit(subprocess.run(command, env={**os.environ, **platform.env()}, check=False).returncode)
 
 
 @app.command()

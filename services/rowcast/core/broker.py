@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 BrokerKind = Literal["kafka", "redis", "rabbitmq", "jetstream"]
 
+QUEUE: Mapping[str, str] = {"queueType": "quorum"}
+"""Metadata of every subscription: with RabbitMQ, a queue that survives its node. Its component has no such setting."""
 RETENTION_SECONDS = 168 * 3600
 """How long what everybody has read may be kept, in seconds: a week, where the broker can be told."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from rowcast.core.broker import QUEUE
 from rowcast.sync.batch import Entry
 from rowcast.sync.settings import SyncSettings
 
@@ -32,9 +33,11 @@ def subscriptions(settings: SyncSettings) -> list[dict[str, Any]]:
     else that ends there, as in a cluster without our resiliency policy: nothing is lost, and the fence judges it.
     """
     replay_topic = settings.replay_topic(settings.target)
+    changes = _subscription(settings, settings.topic, SINGLE_ROUTE, BULK_ROUTE)
+    replays = _subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK)
     return [
-        {**_subscription(settings, settings.topic, SINGLE_ROUTE, BULK_ROUTE), "deadLetterTopic": replay_topic},
-        {**_subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK), "metadata": {"rawPayload": "true"}},
+        {**changes, "deadLetterTopic": replay_topic, "metadata": QUEUE},
+        {**replays, "metadata": {**QUEUE, "rawPayload": "true"}},
     ]
 
 

@@ -61,9 +61,16 @@ def find(environment: Mapping[str, str]) -> tuple[Existing, Programs] | None:
     return (found, Programs(server, Path(names).parent)) if server.exists() else None
 
 
+def obtainable() -> Path | None:
+    """What it would be had by: the machine's own server, or the program that gets Debian's packages."""
+    if found := find(os.environ):
+        return found[1].server
+    return Path(_apt()) if _apt() else None
+
+
 def step(cache: Path) -> tuple[Step, Programs]:
     """Gets it from Debian's packages, as this release has them. Raises PackageError where that is not possible."""
-    if not all(map(shutil.which, ("apt-get", "dpkg-deb"))):
+    if not _apt():
         raise PackageError(f"missing here: {PACKAGE} (Debian's name); install RabbitMQ, or choose another broker")
     release = OS_RELEASE.read_text() if OS_RELEASE.exists() else ""
     key = hashlib.sha256(" ".join([release, *PACKAGES]).encode()).hexdigest()[:8]
@@ -75,14 +82,21 @@ def step(cache: Path) -> tuple[Step, Programs]:
         except CommandError as error:
             why = f"{error}\nInstall it (apt-get install {PACKAGE}), or choose another broker"
             raise CommandError(why) from error
-        _make_movable(folder / "usr" / "lib" / "erlang" / "bin" / "erl")
+        make_movable(folder / "usr" / "lib" / "erlang" / "bin" / "erl")
 
     programs = Programs(target / "usr/lib/rabbitmq/bin/rabbitmq-server", target / "usr/lib/erlang/bin")
     return Step("rabbitmq (Debian packages)", target, build), programs
 
 
-def _make_movable(erl: Path) -> None:
-    """Lets `erl` look for its parts where it is itself, instead of where it would have been installed."""
+def _apt() -> str:
+    return (shutil.which("apt-get") or "") if shutil.which("dpkg-deb") else ""
+
+
+def make_movable(erl: Path) -> None:
+    """Lets `erl` look for its parts where it is itself, instead of where it would have been installed.
+
+    Raises CommandError if it does not say that as it used to.
+    """
     here = '"$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)"'
     text = erl.read_text()
     if "ROOTDIR=/usr/lib/erlang\n" not in text:
