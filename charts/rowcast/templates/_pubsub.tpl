@@ -123,10 +123,6 @@
   value: all
 - name: ackPolicy
   value: explicit
-- name: ackWait
-  value: 10s
-- name: maxAckPending
-  value: "1"
 - name: concurrency
   value: single
 {{- end -}}
