@@ -26,7 +26,7 @@ USER = 10001
 # What builds software, or installs it, has no business in an image that runs it.
 TOOLS = ("gcc", "cc", "g++", "make", "ld", "javac", "go", "cargo")
 FOLDERS = ("usr/bin", "usr/local/bin", "usr/sbin", "opt/rowcast/bin", "opt/java/openjdk/bin")
-OWN = {"git-server": {"/srv/git"}, **dict.fromkeys(("redis", "rabbitmq", "nats"), {"/data"})}
+OWN = {"git-server": {"/srv/git"}, "redis": {"/data"}, "rabbitmq": {"/data"}, "nats": {"/data"}}
 BOUNDS_MIB = {
     "services": 520,
     "capture": 600,
