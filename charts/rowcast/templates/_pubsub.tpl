@@ -123,6 +123,11 @@
   value: all
 - name: ackPolicy
   value: explicit
+# As capture makes them: Dapr refuses a consumer that has others.
+- name: ackWait
+  value: 10s
+- name: maxAckPending
+  value: "1"
 - name: concurrency
   value: single
 {{- end -}}
