@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ def _metadata(component: Manifest) -> dict[str, Any]:
         entry["name"]: entry.get("value", entry.get("envRef", entry.get("secretKeyRef")))
         for entry in component["spec"]["metadata"]
     }
+
+
+def _secret(manifests: list[Manifest], reference: dict[str, str]) -> str:
+    return b64decode(one(manifests, "Secret", reference["name"])["data"][reference["key"]]).decode()
 
 
 def _reference(secret: str, key: str) -> dict[str, str]:
@@ -244,11 +249,12 @@ def test_what_the_connector_refers_to_is_in_connects_environment() -> None:
 def test_services_understand_every_setting_that_they_are_given(
     component: str, settings: type[Settings], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = pod(render(f"global.broker.kind={kind}", "global.capture.kind=engine"), component).environment
+    manifests = render(f"global.broker.kind={kind}", "global.capture.kind=engine")
+    environment = pod(manifests, component).environment
     known = {variable_name(settings, field) for field in settings.model_fields}
     given = {name for name in environment if name.startswith("ROWCAST_") or name.endswith("API_TOKEN")}
     for name, value in environment.items():
-        monkeypatch.setenv(name, value if isinstance(value, str) else "rowcast")
+        monkeypatch.setenv(name, value if isinstance(value, str) else _secret(manifests, value["secretKeyRef"]))
     # The image's own.
     monkeypatch.setenv("ROWCAST_JAVA_HOME", "/opt/java/openjdk")
     monkeypatch.setenv("ROWCAST_CAPTURE_JARS", "/opt/debezium/libs")
