@@ -43,7 +43,9 @@ def _metadata(component: Manifest) -> dict[str, Any]:
     }
 
 
-def _secret(manifests: list[Manifest], reference: dict[str, str]) -> str:
+def _from(manifests: list[Manifest], source: Manifest) -> str:
+    if (reference := source.get("secretKeyRef")) is None:
+        return "rowcast"
     return b64decode(one(manifests, "Secret", reference["name"])["data"][reference["key"]]).decode()
 
 
@@ -254,7 +256,7 @@ def test_services_understand_every_setting_that_they_are_given(
     known = {variable_name(settings, field) for field in settings.model_fields}
     given = {name for name in environment if name.startswith("ROWCAST_") or name.endswith("API_TOKEN")}
     for name, value in environment.items():
-        monkeypatch.setenv(name, value if isinstance(value, str) else _secret(manifests, value["secretKeyRef"]))
+        monkeypatch.setenv(name, value if isinstance(value, str) else _from(manifests, value))
     # The image's own.
     monkeypatch.setenv("ROWCAST_JAVA_HOME", "/opt/java/openjdk")
     monkeypatch.setenv("ROWCAST_CAPTURE_JARS", "/opt/debezium/libs")
