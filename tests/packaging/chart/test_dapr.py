@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from charting.rendering import of_kind, one, pod, pods, render
+from charting.rendering import CHECKOUT, of_kind, one, pod, pods, render
 from rowcast.brokers.jetstream import stream_name
 from rowcast.brokers.rabbitmq import queue_name
 from rowcast.crud.app import create_app
@@ -17,6 +18,13 @@ from rowcast.crud.settings import CrudSettings
 APPS = ("crud", "sync-k8s", "sync-git", "ui")
 KINDS = ("kafka", "redis", "rabbitmq", "jetstream")
 ENGINE = "global.capture.kind=engine"
+SYNCS = {
+    "/appconfigs:snapshot": ["GET"],
+    "/appconfigs:late": ["GET"],
+    "/deadletters:arrived": ["GET"],
+    "/deadletters:unanswered": ["GET"],
+    "/deadletters:answered": ["POST"],
+}
 
 
 def _allowed(policy: dict[str, Any]) -> dict[str, list[str]]:
@@ -43,10 +51,10 @@ def _first_parts(paths: Iterable[str]) -> set[str]:
 def test_the_dashboard_may_call_every_route_of_the_api_and_no_other() -> None:
     (policy, *_) = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
     api = create_app(CrudSettings(database_url=SecretStr("postgresql://u@h/n"))).openapi()["paths"]
-    syncs, brokers = {"/appconfigs:snapshot", "/appconfigs:late"}, {"/events", "/dapr"}
+    brokers = {"/events", "/dapr"}
 
-    assert _allowed(policy).keys() == _first_parts(api) - syncs - brokers
-    assert syncs | brokers <= _first_parts(api)
+    assert _allowed(policy).keys() == _first_parts(api) - SYNCS.keys() - brokers
+    assert SYNCS.keys() | brokers <= _first_parts(api)
     assert not [name for name in _allowed(policy) if "*" in name]
 
 
@@ -56,13 +64,15 @@ def test_the_check_may_call_what_it_calls() -> None:
     assert _allowed(policies[1]) == {"/appconfigs": ["*"]}
 
 
-def test_sync_may_read_the_table_and_nothing_else() -> None:
+def test_sync_may_call_what_it_calls_and_nothing_else() -> None:
     policies = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
+    code = "".join(path.read_text() for path in (CHECKOUT / "services" / "rowcast" / "sync").rglob("*.py"))
+    called = set(re.findall(r"/(?:appconfigs|deadletters):[a-z]+", code))
 
     for policy in policies:
         if policy["appId"].startswith("sync-"):
-            routes = ["/appconfigs:snapshot", "/appconfigs:late"]
-            assert policy["operations"] == [{"name": one, "httpVerb": ["GET"], "action": "allow"} for one in routes]
+            assert _allowed(policy) == SYNCS
+            assert called == SYNCS.keys()
 
 
 def test_only_crud_calls_the_others_and_only_what_the_dashboard_asks_it() -> None:
