@@ -31,7 +31,7 @@ class OwnSidecar:
         self._ask("GET", "/v1.0/healthz/outbound")
 
     def too_old(self) -> str | None:
-        """The sidecar's version, if it is older than `OLDEST`; None if it isn't, or says none. Raises TransientError."""
+        """The sidecar's version if it is older than `OLDEST`; else, or if it says none, None. Raises TransientError."""
         said = self._ask("GET", "/v1.0/metadata").get("runtimeVersion")
         numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", str(said))
         if numbers is None or tuple(map(int, numbers.groups())) >= OLDEST:
