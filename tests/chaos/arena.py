@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import brokers
 from chaos import toxiproxy
 from chaos.bursts import Bursts
 from chaos.git_server import USER, GitServer
@@ -26,13 +27,13 @@ from rowcast_local.ports import HOST, free_ports, settle_ports
 from world import World
 
 LINKS = {
-    "connect-postgres": "postgres",
+    "capture-postgres": "postgres",
     "crud-postgres": "postgres",
     "sync-k8s-apiserver": "kube-apiserver",
     "sync-git-git": "git-server",
-    "everybody-kafka": "kafka",
+    "everybody-broker": "broker",
 }
-"""Who is connected to what, by way of a proxy."""
+"""Who is connected to what, by way of a proxy; `broker` is whichever part plays that role."""
 OWN = ("toxiproxy", "bursts", "git-server", "tap", *(f"tap-{kind}" for kind in ("http", "grpc", "internal", "metrics")))
 DISKS = {"repository": "platform/data/git", "mirror": "mirror"}
 DISK_BYTES = 1 << 30
@@ -58,6 +59,8 @@ class Arena:
     folder: Path
     ports: Mapping[str, int]
     disks: Mapping[str, Path]
+    chosen: Mapping[str, str]
+    """Broker and capture, as the platform was asked for them."""
     poison: set[str] = field(default_factory=set)
     """What is in the reason or the error of dead letters that the run itself has made."""
     repairs: list[Callable[[Arena], None]] = field(default_factory=list)
@@ -68,23 +71,29 @@ class Arena:
 
 
 @contextmanager
-def arena(seed: int, per_second: float, binary: Path, keep_logs: Path) -> Iterator[Arena]:
-    """A platform of its own in a temporary folder, ready, and destroyed in the end; its logs go to `keep_logs`."""
+def arena(
+    seed: int, per_second: float, binary: Path, keep_logs: Path, chosen: Mapping[str, str] | None = None
+) -> Iterator[Arena]:
+    """A platform of its own in a temporary folder, ready, and destroyed in the end; its logs go to `keep_logs`.
+
+    `chosen` is what it is asked for beyond the default: `broker`, `capture`.
+    """
+    chosen = chosen or {}
     folder = Path(tempfile.mkdtemp(prefix="rowcast-chaos-"))
     folder.chmod(0o711)  # as the platform's own folder: PostgreSQL's account passes through
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         disks = stack.enter_context(_disks(folder))
-        ports, platform = _wire(folder)
+        ports, platform = _wire(folder, chosen)
         stack.callback(_end, platform, keep_logs)
-        links = {name: (ports[name], ports[behind]) for name, behind in LINKS.items()}
+        links = {name: (ports[name], ports[_port(behind, chosen)]) for name, behind in LINKS.items()}
         proxies = toxiproxy.running(binary, ports["toxiproxy"], links, folder / "toxiproxy.log")
         made = stack.enter_context(proxies)
         stack.callback(platform.stop)
         platform.start()
         bursts, server = _serve(stack, platform, ports, folder)
         platform.wait_ready()
-        tap = stack.enter_context(tapping(platform, f"{HOST}:{ports['kafka']}", ports, folder))
+        tap = stack.enter_context(tapping(platform, ports, folder))
         found = Arena(
             platform=platform,
             world=World(platform.env()),
@@ -101,6 +110,7 @@ def arena(seed: int, per_second: float, binary: Path, keep_logs: Path) -> Iterat
             folder=folder,
             ports=ports,
             disks=disks,
+            chosen=chosen,
         )
         stack.callback(watched.close)
         stack.callback(load.stop)

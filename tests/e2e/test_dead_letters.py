@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import brokers
 from rowcast_local.platform import Platform
 from stray import publishing
 from world import World, done, wait_until
@@ -18,6 +19,8 @@ from world import World, done, wait_until
 CHANGES = "rowcast.public.app_configs"
 TARGETS = ["git", "k8s"]
 Letter = dict[str, Any]
+
+pytestmark = brokers.on_every_broker
 
 
 @pytest.fixture(autouse=True)
