@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,11 +48,9 @@ def own_sidecar(
     """
     blueprint = replace(platform.blueprint, settings={})
     like = blueprint.sidecar("crud")
-    command = like.program().command
     components = folder / f"{app_id}-components"
     components.mkdir()
-    known = next(Path(part.removeprefix(RESOURCES)) for part in command if part.startswith(RESOURCES))
-    (components / "pubsub.yaml").write_text(yaml.safe_dump(_open(_pubsub(known))))
+    (components / "pubsub.yaml").write_text(yaml.safe_dump(_open(_pubsub(like.program().command))))
     sidecar = replace(
         like,
         app_id=app_id,
@@ -64,13 +62,17 @@ def own_sidecar(
     )
     sidecar.prepare()
     program = sidecar.program()
-    command = tuple(f"{RESOURCES}{components}" if part.startswith(RESOURCES) else part for part in program.command)
-    with running(replace(program, command=command), sidecar.ready, folder / f"{app_id}.log"):
+    others = (part for part in program.command if not part.startswith(RESOURCES))
+    with running(
+        replace(program, command=(*others, f"{RESOURCES}{components}")), sidecar.ready, folder / f"{app_id}.log"
+    ):
         yield sidecar
 
 
-def _pubsub(folder: Path) -> dict[str, Any]:
-    documents = (document for file in folder.glob("*.yaml") for document in yaml.safe_load_all(file.read_text()))
+def _pubsub(command: Sequence[str]) -> dict[str, Any]:
+    folders = [Path(part.removeprefix(RESOURCES)) for part in command if part.startswith(RESOURCES)]
+    files = (file for folder in folders for file in folder.glob("*.yaml"))
+    documents = (document for file in files for document in yaml.safe_load_all(file.read_text()))
     return next(one for one in documents if one["kind"] == "Component" and one["metadata"]["name"] == "pubsub")
 
 

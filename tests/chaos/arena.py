@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import brokers
 from chaos import toxiproxy
 from chaos.bursts import Bursts
 from chaos.git_server import USER, GitServer
