@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rowcast_local.broker import PART_OF
 
 from rowcast_local.platform import Platform
 
@@ -18,7 +19,7 @@ PLATFORMS: dict[str, dict[str, Any]] = {
 }
 """What a platform is started with, by the name that a test's id has; the first one's is in none."""
 
-ROLES = {"broker": ("kafka", "broker-redis", "rabbitmq", "nats"), "capture": ("connect", "capture")}
+ROLES = {"broker": tuple(PART_OF.values()), "capture": ("connect", "capture")}
 """The parts of which a platform has one, by role."""
 
 MARKER = "platforms(*names): the test runs on each of these platforms (tests/brokers.py); without it, on Kafka's"

@@ -91,7 +91,7 @@ def _run(place: Arena, wanted: list[Fault], seed: int, minutes: float, write_rep
             break
     typer.echo("\n".join(["", *report.summary(machine.rounds, place)]))
     if write_report:
-        title = report.TITLES[place.chosen["broker"], place.chosen["capture"]]
+        title = report.TITLES[place.platform.broker, place.platform.capture]
         section = report.section(machine.rounds, place, seed, time.monotonic() - started, skipped)
         PAGE.write_text(report.page(PAGE.read_text(), title, section))
         typer.echo(f"written: {PAGE}")

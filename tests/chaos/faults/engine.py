@@ -1,4 +1,4 @@
-"""Capture without Connect that reads the whole table again, because it is told to, or since it doesn't know its place."""
+"""Capture without Connect that reads the whole table again: told to, or since it doesn't know its place."""
 
 from __future__ import annotations
 
