@@ -110,12 +110,14 @@ class DaprPublisher:
         except httpx.HTTPError as error:
             raise TransientError(f"cannot publish to {topic}: {str(error) or type(error).__name__}") from error
         if response.is_error:
-            large = response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE or any(
-                words in response.text.lower() for words in _TOO_LARGE
-            )
-            raise (TooLargeError if large else TransientError)(
-                f"cannot publish to {topic}: sidecar answered {response.status_code}: {response.text[:200]}"
-            )
+            raise refused(topic, response.status_code, response.text)
+
+
+def refused(topic: str, status: int, text: str) -> TransientError:
+    """What a sidecar's answer to a publish means, which was not a success."""
+    large = status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or any(words in text.lower() for words in _TOO_LARGE)
+    error = TooLargeError if large else TransientError
+    return error(f"cannot publish to {topic}: sidecar answered {status}: {text[:200]}")
 
 
 def _words(response: httpx.Response) -> str:
