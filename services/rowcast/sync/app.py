@@ -88,7 +88,15 @@ def create_app(
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
-    late = Late(reconciler, crud, settings.target, lambda row: retries.get(row) is not None)
+    late = Late(
+        reconciler,
+        crud,
+        settings.target,
+        lambda row: retries.get(row) is not None,
+        facts.flow.passed,
+        settings.late_seconds,
+        ahead=settings.subscription == "single",
+    )
     starting.listen(drift.notice)
     engines = []
     if settings.gitops_engine != "none":

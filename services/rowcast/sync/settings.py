@@ -35,6 +35,8 @@ class SyncSettings(Settings):
     """The largest share of the target's rows that a reconcile removes; beyond it, it refuses and does nothing."""
     drift: Literal["correct", "report"] = "correct"
     """Whether differences that Rowcast finds by itself are put right or only told; asked to reconcile, it does."""
+    late_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """How often rows are looked for whose change has not arrived, since its event or status was lost, in seconds."""
 
     namespace: str = "rowcast"
     """The namespace of the custom resources (k8s)."""
