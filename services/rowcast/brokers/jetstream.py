@@ -7,6 +7,7 @@ a consumer that is there as it is, if its component says nothing else (nats.go, 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -46,10 +47,10 @@ from rowcast.core.errors import PermanentError, TransientError
 _SCHEMES: Mapping[str, int | None] = {"nats": 4222, "tls": 4222}
 DUPLICATES_SECONDS = 120.0
 """How long the server remembers ids: what is published twice with one id in this time, it keeps once."""
-ACK_SECONDS = 30.0
-"""How long a reader may take for what it was given, before it is given again."""
-IN_FLIGHT = 256
-"""How many messages a reader is given ahead: a killed one's come again only after ACK_SECONDS."""
+ACK_SECONDS = 10.0
+"""How long a reader may take for what it was given, before it is given again: a killed one's comes to another then."""
+IN_FLIGHT = 1
+"""How many messages a reader is given at once: more would wait behind each other, and come again before their turn."""
 
 
 class JetStreamBroker:
@@ -83,15 +84,29 @@ class JetStreamBroker:
                 with suppress(js_errors.NotFoundError):
                     stream = await jetstream.stream_info(await _stream_of(jetstream, topic))
                     groups = [await _group(jetstream, stream, name) for name in names]
-                    topics[topic] = _topic(topic, stream, [group for group in groups if group is not None])
-        version = None if self._client is None else str(self._client.connected_server_version)
-        return BrokerFacts(self.kind, version, tuple(topics.values()))
+                    oldest = await self._oldest_at(stream)
+                    topics[topic] = _topic(topic, stream, oldest, [group for group in groups if group is not None])
+        return BrokerFacts(self.kind, self._version(), tuple(topics.values()))
 
     async def aclose(self) -> None:
         """Ends the connection."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    def _version(self) -> str | None:
+        if self._client is None:
+            return None
+        version = self._client.connected_server_version
+        return f"{version.major}.{version.minor}.{version.patch}"
+
+    async def _oldest_at(self, stream: StreamInfo) -> datetime | None:
+        if self._client is None or not stream.state.messages:
+            return None
+        # The library leaves this out of what it reads.
+        answer = await self._client.request(f"$JS.API.STREAM.INFO.{stream.config.name}", timeout=SECONDS)
+        first: str = json.loads(answer.data)["state"]["first_ts"]
+        return datetime.fromisoformat(first[:19]).replace(tzinfo=UTC)  # nanoseconds are more than Python reads
 
     async def _prepare_stream(self, jetstream: JetStreamContext, topic: str) -> None:
         try:
@@ -139,7 +154,11 @@ class JetStreamBroker:
             raise TransientError(f"{what}: JetStream is off, or not up yet: {error}") from error
         except js_errors.APIError as error:
             raise PermanentError(UNUSABLE, f"{what}: {error.description}") from error
+<<<<<<< HEAD
         except (TimeoutError, errors.Error, OSError) as error:
+=======
+        except (errors.Error, OSError, TimeoutError) as error:
+>>>>>>> h-brokers
             cause = causes[-1] if causes else error
             if "uthorization" in str(cause):
                 raise login_refused(address, user, cause) from error
@@ -225,22 +244,13 @@ async def _group(jetstream: JetStreamContext, stream: StreamInfo, reader: str) -
     )
 
 
-def _topic(name: str, stream: StreamInfo, groups: Sequence[GroupFacts]) -> TopicFacts:
+def _topic(name: str, stream: StreamInfo, oldest_at: datetime | None, groups: Sequence[GroupFacts]) -> TopicFacts:
     state = stream.state
     return TopicFacts(
         name,
         messages=state.messages,
         bytes=state.bytes,
-        oldest_at=_moment(state.first_ts) if state.messages else None,
+        oldest_at=oldest_at,
         retention_seconds=stream.config.max_age or None,
         groups=tuple(groups),
     )
-
-
-def _moment(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str):
-        return None
-    # Nanoseconds are more than Python reads.
-    return datetime.fromisoformat(value[:19]).replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ is here published natively: the component reports success for what the broker ha
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -34,6 +35,8 @@ from rowcast.core.errors import PermanentError, TooLargeError, TransientError
 _SCHEMES: Mapping[str, int | None] = {"amqp": 5672, "amqps": 5671}
 _QUORUM = {"x-queue-type": "quorum"}
 _PERSISTENT = 2
+_INEQUIVALENT = re.compile(r"inequivalent arg '([^']*)'.*?: received (.*) but current is (.*?)['\"]?$")
+_REMEDY = "let it be read empty, delete it, and let `rowcast broker prepare` make it anew"
 
 
 class RabbitmqBroker:
@@ -149,7 +152,11 @@ class RabbitmqBroker:
             raise TransientError(f"{what}: no queue takes what is published, so it would be dropped") from error
         except (exceptions.ChannelAccessRefused, exceptions.ConnectionNotAllowed) as error:
             raise forbidden(what, error) from error
+<<<<<<< HEAD
         except (TimeoutError, exceptions.AMQPError, OSError, asyncio.InvalidStateError) as error:
+=======
+        except (exceptions.AMQPError, OSError, TimeoutError, asyncio.InvalidStateError) as error:
+>>>>>>> h-brokers
             raise unreachable(address, error) from error
 
 
@@ -167,15 +174,9 @@ def _refused(what: str, error: BaseException) -> TransientError | PermanentError
     text = str(error)
     if "larger than" in text:
         return TooLargeError(f"{what}: {text}")
-    if "inequivalent arg" in text:
-        field = text.partition("'")[2].partition("'")[0]
-        found, wanted = (
-            text.rpartition("current is ")[2].strip("'\" )"),
-            text.partition("received ")[2].partition(" but")[0],
-        )
-        return conflict(
-            what, field, found, wanted, "let it be read empty, delete it, and let `rowcast broker prepare` make it anew"
-        )
+    if found := _INEQUIVALENT.search(text):
+        field, wanted, current = found.groups()
+        return conflict(what, field, current, wanted, _REMEDY)
     return PermanentError(UNUSABLE, f"{what}: {text}")
 
 

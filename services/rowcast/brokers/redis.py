@@ -107,7 +107,7 @@ class RedisBroker:
             raise login_refused(address, address.user, error) from error
         except exceptions.NoPermissionError as error:
             raise forbidden("what Rowcast needs of it", error) from error
-        except (TimeoutError, exceptions.RedisError, OSError) as error:
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
             if str(error).startswith("NOAUTH"):
                 raise login_refused(address, address.user, error) from error
             raise unreachable(address, error) from error
