@@ -154,11 +154,7 @@ class JetStreamBroker:
             raise TransientError(f"{what}: JetStream is off, or not up yet: {error}") from error
         except js_errors.APIError as error:
             raise PermanentError(UNUSABLE, f"{what}: {error.description}") from error
-<<<<<<< HEAD
-        except (TimeoutError, errors.Error, OSError) as error:
-=======
         except (errors.Error, OSError, TimeoutError) as error:
->>>>>>> h-brokers
             cause = causes[-1] if causes else error
             if "uthorization" in str(cause):
                 raise login_refused(address, user, cause) from error

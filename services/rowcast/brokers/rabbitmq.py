@@ -152,11 +152,7 @@ class RabbitmqBroker:
             raise TransientError(f"{what}: no queue takes what is published, so it would be dropped") from error
         except (exceptions.ChannelAccessRefused, exceptions.ConnectionNotAllowed) as error:
             raise forbidden(what, error) from error
-<<<<<<< HEAD
-        except (TimeoutError, exceptions.AMQPError, OSError, asyncio.InvalidStateError) as error:
-=======
         except (exceptions.AMQPError, OSError, TimeoutError, asyncio.InvalidStateError) as error:
->>>>>>> h-brokers
             raise unreachable(address, error) from error
 
 
