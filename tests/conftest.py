@@ -17,7 +17,7 @@ import leaving_out
 from rowcast_local.platform import Platform
 from world import World
 
-ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/", "tests/integration/kubernetes/", "tests/integration/way/")
+ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/targets/", "tests/integration/kubernetes/", "tests/integration/way/")
 """Folders whose tests share the platform, but for files that start what they need themselves."""
 OF_THEIR_OWN = ("tests/e2e/test_docs.py", "tests/e2e/test_gitops.py", "tests/e2e/test_traces.py")
 SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
