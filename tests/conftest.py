@@ -19,7 +19,12 @@ from world import World
 
 ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/targets/", "tests/integration/kubernetes/", "tests/integration/way/")
 """Folders whose tests share the platform, but for files that start what they need themselves."""
-OF_THEIR_OWN = ("tests/e2e/test_docs.py", "tests/e2e/test_gitops.py", "tests/e2e/test_traces.py")
+OF_THEIR_OWN = (
+    "tests/e2e/test_change_of_broker.py",
+    "tests/e2e/test_docs.py",
+    "tests/e2e/test_gitops.py",
+    "tests/e2e/test_traces.py",
+)
 SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
@@ -36,7 +41,7 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        if path.startswith(ON_THE_PLATFORM) and path not in OF_THEIR_OWN:
+        if path.startswith(ON_THE_PLATFORM) and not path.startswith(OF_THEIR_OWN):
             return f"platform {brokers.name_of(nodeid)}"
         return next((shared for shared in SHARED if path.startswith(shared)), path)
 

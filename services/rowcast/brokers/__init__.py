@@ -29,9 +29,9 @@ def connect(
     `nats://…`, `[kafka://user:password@]host:port,host:port`; with TLS `rediss`, `amqps`, `tls`, `kafkas`. `ca_file`:
     whose certificates are believed, else the system's. `consumer`: what Dapr's component has as consumerID,
     consumerGroup or durableName. `replicas` is JetStream's and Kafka's, `partitions` Kafka's, of what is made anew.
-    Raises ValueError for a URL that is none of its kind.
+    A wrong URL is a PermanentError when it is used.
     """
-    access = Access(url, ca_file)
+    access = Access(kind, url, ca_file)
     readers = [(each.topic, consumer.replace(APP_ID, each.app_id)) for each in subscriptions(prefix, targets)]
     # Each brings a library: only the one that is used is loaded.
     if kind == "redis":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from rowcast.core.broker import BrokerKind
 from rowcast.core.errors import PermanentError, TransientError
 
 SECONDS = 10.0
@@ -22,37 +23,38 @@ CONFLICT = "broker-conflict"
 UNUSABLE = "broker-unusable"
 
 
+SCHEMES: Mapping[BrokerKind, Mapping[str, int]] = {
+    "kafka": {"kafka": 9092, "kafkas": 9093},
+    "redis": {"redis": 6379, "rediss": 6379},
+    "rabbitmq": {"amqp": 5672, "amqps": 5671},
+    "jetstream": {"nats": 4222, "tls": 4222},
+}
+"""What a URL of each kind begins with, with TLS the second, and the ports that it may leave out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """A URL, or the file that holds it, and whose certificates are believed (None: those that the system knows)."""
 
+    kind: BrokerKind
     url: str | Path
     ca_file: Path | None = None
 
-    def read(self, schemes: Mapping[str, int | None]) -> Address:
-        """The address now. `schemes`: those of this kind, with their default ports.
-
-        Raises PermanentError for what is no URL of the kind, TransientError for a file that can't be read.
-        """
-        text = self._text()
+    def read(self) -> Address:
+        """The address now. Raises PermanentError for a wrong URL, TransientError for a file that can't be read."""
         try:
-            parts = urlsplit(text if "://" in text else f"{next(iter(schemes))}://{text}")
-            if parts.scheme not in schemes or not parts.netloc:
-                raise ValueError
-            return Address(text, parts, _hosts(parts, schemes[parts.scheme]))
-        except ValueError:
-            # The text may hold a password.
-            raise PermanentError(
-                UNUSABLE, f"the broker's URL is none: it has to begin with one of {', '.join(schemes)}://"
-            ) from None
+            return parse(self.kind, self._text())
+        except ValueError as error:
+            raise PermanentError(UNUSABLE, f"the broker's URL: {error}") from None
 
     def tls(self) -> ssl.SSLContext:
         """What a TLS connection is checked against. Raises PermanentError for a file without certificates."""
         try:
             return ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            why = getattr(error, "strerror", None) or "it holds no certificate"
-            raise PermanentError(UNUSABLE, f"the broker's CA file {self.ca_file}: {why}") from None
+        except ssl.SSLError:
+            raise PermanentError(UNUSABLE, f"the broker's CA file {self.ca_file}: it holds no certificate") from None
+        except OSError as error:
+            raise PermanentError(UNUSABLE, f"the broker's CA file {self.ca_file}: {error.strerror}") from None
 
     def _text(self) -> str:
         if isinstance(self.url, str):
@@ -87,14 +89,27 @@ class Address:
         return ",".join(f"{host}:{port}" for host, port in self.hosts)
 
 
-def _hosts(parts: SplitResult, default_port: int | None) -> list[tuple[str, int]]:
+def parse(kind: BrokerKind, text: str) -> Address:
+    """A URL of this kind in its parts. Raises ValueError, whose text has nothing of the URL: it may hold a password."""
+    schemes = SCHEMES[kind]
+    try:
+        # Kafka's clients are used to bare addresses.
+        parts = urlsplit(f"kafka://{text}" if kind == "kafka" and "://" not in text else text)
+        hosts = _hosts(parts, schemes.get(parts.scheme, 0))
+    except ValueError:
+        parts, hosts = urlsplit(""), []
+    if parts.scheme not in schemes or not hosts:
+        raise ValueError(f"must be {' or '.join(f'{scheme}://' for scheme in schemes)}[user:password@]host:port")
+    return Address(text, parts, hosts)
+
+
+def _hosts(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:
     hosts = []
     for each in parts.netloc.rpartition("@")[2].split(","):
         one = urlsplit(f"//{each}")
-        port = one.port or default_port
-        if one.hostname is None or port is None:
-            raise ValueError
-        hosts.append((one.hostname, port))
+        if one.hostname is None:
+            raise ValueError(each)
+        hosts.append((one.hostname, one.port or default_port))
     return hosts
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -44,7 +44,6 @@ from rowcast.brokers.access import (
 from rowcast.core.broker import RETENTION_SECONDS, BrokerFacts, GroupFacts, TopicFacts
 from rowcast.core.errors import PermanentError, TransientError
 
-_SCHEMES: Mapping[str, int | None] = {"nats": 4222, "tls": 4222}
 DUPLICATES_SECONDS = 120.0
 """How long the server remembers ids: what is published twice with one id in this time, it keeps once."""
 ACK_SECONDS = 10.0
@@ -143,7 +142,7 @@ class JetStreamBroker:
         # The client tells what went wrong on the way to a connection only here, and raises something else.
         causes: list[Exception] = []
         try:
-            address = self._access.read(_SCHEMES)
+            address = self._access.read()
             user = address.user
             async with asyncio.timeout(SECONDS):
                 client = await self._connected(address, causes)

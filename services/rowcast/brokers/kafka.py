@@ -28,7 +28,6 @@ from rowcast.brokers.access import (
 from rowcast.core.broker import RETENTION_SECONDS, BrokerFacts, GroupFacts, TopicFacts
 from rowcast.core.errors import PermanentError
 
-_SCHEMES: Mapping[str, int | None] = {"kafka": 9092, "kafkas": 9093}
 _MILLISECONDS = int(SECONDS * 1000)
 _FIRST_TIMESTAMP = 0
 """Asking for the first record since 1970 gives the oldest one, and when it came."""
@@ -67,7 +66,7 @@ class KafkaBroker:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
 
     def _ask(self, question: Callable[[KafkaAdminClient], _T]) -> _T:
-        address = self._access.read(_SCHEMES)
+        address = self._access.read()
         try:
             if self._admin is None:
                 self._admin = KafkaAdminClient(**self._settings(address))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 import aiormq
@@ -29,10 +29,9 @@ from rowcast.brokers.access import (
     login_refused,
     unreachable,
 )
-from rowcast.core.broker import BrokerFacts, GroupFacts, Publisher, TopicFacts
+from rowcast.core.broker import LARGEST_EVENT_BYTES, BrokerFacts, GroupFacts, Publisher, TopicFacts
 from rowcast.core.errors import PermanentError, TooLargeError, TransientError
 
-_SCHEMES: Mapping[str, int | None] = {"amqp": 5672, "amqps": 5671}
 _QUORUM = {"x-queue-type": "quorum"}
 _PERSISTENT = 2
 _INEQUIVALENT = re.compile(r"inequivalent arg '([^']*)'.*?: received (.*) but current is (.*?)['\"]?$")
@@ -51,6 +50,7 @@ class RabbitmqBroker:
         self._connection: AbstractConnection | None = None
         self._publishing: AbstractChannel | None = None
         self._connecting = asyncio.Lock()
+        self._alone = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Declares exchanges, queues and bindings; see the port."""
@@ -77,17 +77,47 @@ class RabbitmqBroker:
     async def publish(self, topic: str, events: Sequence[bytes]) -> None:
         """Publishes all at once, in order, and waits until every queue that is bound has confirmed each; see the port.
 
-        One channel keeps the order. `mandatory` is for a topic without any queue: RabbitMQ would drop the event.
+        One channel keeps the order, and one call at a time: whatever is wrong with one event ends the channel, for all
+        that is on its way. `mandatory` is for a topic without any queue: RabbitMQ would drop the event. A topic or
+        queue that has gone is made again before the error is raised.
         """
-        async with self._errors(f"publishing to {topic}"):
-            channel = await self._publishing_channel()
-            properties = [
-                Basic.Properties(content_type="application/cloudevents+json", delivery_mode=_PERSISTENT) for _ in events
-            ]
-            await _all(
-                channel.basic_publish(event, exchange=topic, properties=each, mandatory=True)
-                for event, each in zip(events, properties, strict=True)
+        largest = max(map(len, events), default=0)
+        if largest > LARGEST_EVENT_BYTES:
+            # The broker would take it, and its reader's sidecar would try for ever.
+            raise TooLargeError(f"publishing to {topic}: {largest} bytes are more than a sidecar passes on")
+        async with self._alone:
+            try:
+                async with self._errors(f"publishing to {topic}"):
+                    await self._publish(await self._publishing_channel(), topic, events)
+            except _MissingError:
+                await self._forget_channel()
+                await self.prepare()
+                raise
+            except BaseException:
+                # What is left on its way here has no business among what is published again.
+                await self._forget_channel()
+                raise
+
+    async def _publish(self, channel: AbstractChannel, topic: str, events: Sequence[bytes]) -> None:
+        publishing = [
+            channel.basic_publish(
+                event,
+                exchange=topic,
+                properties=Basic.Properties(content_type="application/cloudevents+json", delivery_mode=_PERSISTENT),
+                mandatory=True,
             )
+            for event in events
+        ]
+        # An error of one must not leave the others on their way.
+        for result in await asyncio.gather(*publishing, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _forget_channel(self) -> None:
+        channel, self._publishing = self._publishing, None
+        if channel is not None and not channel.is_closed:
+            with suppress(exceptions.AMQPError, OSError, TimeoutError):
+                await asyncio.wait_for(channel.close(), SECONDS)
 
     async def aclose(self) -> None:
         """Ends the connection."""
@@ -129,7 +159,7 @@ class RabbitmqBroker:
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
             if self._connection is None or self._connection.is_closed:
-                address = self._access.read(_SCHEMES)
+                address = self._access.read()
                 context = self._access.tls() if address.parts.scheme == "amqps" else None
                 try:
                     self._connection = await aiormq.connect(address.text, context=context)
@@ -141,7 +171,7 @@ class RabbitmqBroker:
     async def _errors(self, what: str) -> AsyncIterator[None]:
         address: Address | str = "the URL given"
         try:
-            address = self._access.read(_SCHEMES)
+            address = self._access.read()
             async with asyncio.timeout(SECONDS):
                 yield
         except exceptions.ChannelPreconditionFailed as error:
@@ -149,7 +179,9 @@ class RabbitmqBroker:
         except exceptions.ChannelNotFoundEntity as error:
             raise _MissingError(f"{what}: {error}") from error
         except exceptions.PublishError as error:
-            raise TransientError(f"{what}: no queue takes what is published, so it would be dropped") from error
+            raise _MissingError(f"{what}: no queue takes what is published, so it would be dropped") from error
+        except exceptions.DeliveryError as error:
+            raise TransientError(f"{what}: the broker did not take it") from error
         except (exceptions.ChannelAccessRefused, exceptions.ConnectionNotAllowed) as error:
             raise forbidden(what, error) from error
         except (exceptions.AMQPError, OSError, TimeoutError, asyncio.InvalidStateError) as error:
@@ -174,11 +206,3 @@ def _refused(what: str, error: BaseException) -> TransientError | PermanentError
         field, wanted, current = found.groups()
         return conflict(what, field, current, wanted, _REMEDY)
     return PermanentError(UNUSABLE, f"{what}: {text}")
-
-
-async def _all(publishing: object) -> None:
-    """Waits for every confirmation: an error of one must not leave others in flight."""
-    results = await asyncio.gather(*publishing, return_exceptions=True)  # type: ignore[misc]
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result

@@ -17,7 +17,6 @@ from rowcast.brokers.access import SECONDS, UNUSABLE, Access, Address, Reader, f
 from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts
 from rowcast.core.errors import PermanentError
 
-_SCHEMES: Mapping[str, int | None] = {"redis": 6379, "rediss": 6379}
 _PAGE = 1000
 _PAGES = 100
 
@@ -61,7 +60,7 @@ class RedisBroker:
             self.kind,
             str(server["redis_version"]),
             tuple(topic for topic in topics if topic is not None),
-            warnings=tuple(_warnings(server)),
+            warnings=tuple(warnings(server)),
         )
 
     async def aclose(self) -> None:
@@ -113,7 +112,7 @@ class RedisBroker:
             raise unreachable(address, error) from error
 
     def _connect(self) -> tuple[Redis, Address]:
-        address = self._access.read(_SCHEMES)
+        address = self._access.read()
         host, port = address.hosts[0]
         options: dict[str, Any] = {}
         if address.parts.scheme == "rediss":
@@ -153,12 +152,13 @@ def _refuse_eviction(memory: Mapping[str, Any]) -> None:
 
 async def _fsync(client: Redis) -> Mapping[str, Any]:
     try:
-        return dict(await client.config_get("appendfsync"))
+        return {str(name): value for name, value in (await client.config_get("appendfsync")).items()}
     except exceptions.ResponseError:
         return {}  # many a provider hides its configuration
 
 
-def _warnings(server: Mapping[str, Any]) -> list[str]:
+def warnings(server: Mapping[str, Any]) -> list[str]:
+    """What of a server's own settings (INFO, and CONFIG where it tells) can lose messages."""
     if not server.get("aof_enabled"):
         return ["Redis has no append-only file: what it holds is gone when it ends. Set appendonly yes."]
     if server.get("appendfsync", "always") != "always":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from typing import Any
 import psycopg2
 from fastapi import FastAPI, Response
 
-from rowcast.brokers import connect
 from rowcast.capture.broker_facts import RememberedFacts
 from rowcast.capture.engine import Consumer, Engine, Java, version, write_position
 from rowcast.capture.engine_settings import database_settings, engine_settings
@@ -22,7 +20,7 @@ from rowcast.capture.facts import Condition, State
 from rowcast.capture.metrics import CaptureMetrics
 from rowcast.capture.offsets import Offsets
 from rowcast.capture.outlet import LoopOutlet
-from rowcast.capture.publisher import Publisher
+from rowcast.capture.publisher import Publisher, Sender
 from rowcast.capture.running import Running
 from rowcast.capture.settings import CaptureSettings
 from rowcast.capture.sidecar import CaptureSidecar, NativeSender
@@ -30,7 +28,6 @@ from rowcast.connector.definition import read_definition
 from rowcast.core.broker import Broker
 from rowcast.core.errors import TransientError
 from rowcast.runtime.application import equip
-from rowcast.runtime.settings import CONFIGURATION_ERROR_EXIT_CODE
 
 CONNECT_SECONDS = 5
 
@@ -39,7 +36,8 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
     """Wire it; a test may bring its own broker."""
     condition = Condition()
     sidecar = CaptureSidecar(settings)
-    sender, lanes = (sidecar, settings.capture_lanes)
+    sender: Sender = sidecar
+    lanes = settings.capture_lanes
     if broker is not None and broker.publisher is not None:
         sender, lanes = NativeSender(broker.publisher, sidecar), 1
     publisher = Publisher(sender, lanes, settings.targets, settings.dead_letter_topic)
@@ -109,26 +107,6 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
         return Response(status_code=202)
 
     return app
-
-
-def broker_of(settings: CaptureSettings) -> Broker | None:
-    """The broker, if the settings say where it is. A wrong URL ends the process, as wrong settings do."""
-    url = settings.broker_url_file or (settings.broker_url and settings.broker_url.get_secret_value())
-    if not url:
-        return None
-    try:
-        return connect(
-            settings.broker,
-            url,
-            settings.broker_ca_file,
-            settings.topic_prefix,
-            settings.targets,
-            consumer=settings.broker_consumer,
-            replicas=settings.broker_replicas,
-        )
-    except ValueError as error:
-        sys.stderr.write(f"rowcast: invalid configuration: ROWCAST_BROKER_URL: {error}\n")
-        raise SystemExit(CONFIGURATION_ERROR_EXIT_CODE) from None
 
 
 class _Starter:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
-from datetime import datetime
 from typing import Any
 
-from rowcast.core.broker import Broker, BrokerFacts
+from rowcast.brokers.as_text import as_json
+from rowcast.core.broker import Broker
 from rowcast.core.errors import RowcastError
 
 KEEP_SECONDS = 2.0
@@ -50,12 +49,3 @@ class RememberedFacts:
         finally:
             self._until = time.monotonic() + KEEP_SECONDS
             self._asking = None
-
-
-def as_json(facts: BrokerFacts) -> dict[str, Any]:
-    """Facts as JSON has them."""
-    told: dict[str, Any] = dataclasses.asdict(facts)
-    for topic in told["topics"]:
-        oldest = topic["oldest_at"]
-        topic["oldest_at"] = oldest.isoformat() if isinstance(oldest, datetime) else None
-    return told

@@ -35,14 +35,14 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Serve until SIGTERM; settings come from the environment (ROWCAST_CAPTURE_DB_HOST, …)."""
-    from rowcast.capture.app import broker_of, create_app
+    from rowcast.capture.app import create_app
     from rowcast.capture.settings import CaptureSettings
     from rowcast.runtime.logging import configure_logging
     from rowcast.runtime.server import serve as serve_app
 
     settings = CaptureSettings.load()
     configure_logging("capture", settings.log_format, settings.log_level)
-    serve_app(create_app(settings, broker_of(settings)), settings)
+    serve_app(create_app(settings, settings.connect(settings.topic_prefix)), settings)
 
 
 @app.command()

@@ -118,6 +118,7 @@ class Running:
     def keep(self, position: Mapping[str, Any]) -> bool:
         """Keep how far everything is published, unless that was done a moment ago."""
         self._unkept = position
+        self._condition.snapshot = bool(position.get("snapshot")) and not position.get("last_snapshot_record")
         if self._clock() - self._kept_at < KEEP_SECONDS:
             return False
         self._keep()
@@ -129,7 +130,6 @@ class Running:
         self._offsets.save(self._unkept)
         condition = self._condition
         condition.offsets_known, condition.lsn = True, self._unkept.get("lsn")
-        condition.snapshot = bool(self._unkept.get("snapshot")) and not self._unkept.get("last_snapshot_record")
         self._unkept, self._kept_at = None, self._clock()
 
     def _interrupt(self) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, SecretStr, model_validator
 
+from rowcast.brokers.settings import BrokerAccess
 from rowcast.runtime.settings import Port, Settings
 
 
-class CaptureSettings(Settings):
+class CaptureSettings(BrokerAccess, Settings):
     """One instance: one database, one replication slot, one sidecar."""
 
     capture_db_host: str
@@ -41,38 +41,11 @@ class CaptureSettings(Settings):
     """Where it may keep files, none of which matters once it has ended; a temporary folder without it."""
     capture_lanes: Annotated[int, Field(ge=1, le=64)] = 8
     """How many events are on their way to the broker at once, never two of one row."""
-    broker: Literal["kafka", "redis", "rabbitmq", "jetstream"] = "kafka"
-    """What the pub/sub component speaks to."""
-    broker_url: SecretStr | None = None
-    """Where that is, for what Dapr can't do: to make queues and streams before the first event, and to ask how they
-    are. `redis://`, `amqp://`, `nats://` (`rediss://`, `amqps://`, `tls://`) `[user:password@]host:port`, and for Kafka
-    `host:port,…`."""
-    broker_url_file: Path | None = None
-    """A file with that instead."""
-    broker_ca_file: Path | None = None
-    """A file with the authorities that the broker's certificate is checked against."""
-    broker_consumer: str = "{appID}"
-    """What the pub/sub component has as its consumer's name (`consumerID`, `consumerGroup`, `durableName`)."""
-    broker_replicas: Annotated[int, Field(ge=1, le=5)] = 1
-    """On how many servers what is made anew is kept (JetStream, Kafka)."""
-    targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
-    """Who takes the events, each with a sync of its own; comma-separated, as for crud."""
-
-    @field_validator("targets", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @model_validator(mode="after")
-    def _secrets_are_given_once(self) -> Self:
-        for name, given in (
-            ("CAPTURE_DB_PASSWORD", (self.capture_db_password, self.capture_db_password_file)),
-            ("BROKER_URL", (self.broker_url, self.broker_url_file)),
-        ):
-            if all(one is not None for one in given):
-                raise ValueError(f"ROWCAST_{name} and ROWCAST_{name}_FILE: only one of the two")
+    def _password_is_given_once(self) -> Self:
+        if self.capture_db_password is not None and self.capture_db_password_file is not None:
+            raise ValueError("ROWCAST_CAPTURE_DB_PASSWORD and ROWCAST_CAPTURE_DB_PASSWORD_FILE: only one of the two")
         return self
 
     @property

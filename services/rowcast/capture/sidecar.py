@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from yarl import URL
 from rowcast.capture.events import Event
 from rowcast.core.broker import Publisher as NativePublisher
 from rowcast.core.errors import PermanentError, TransientError
-from rowcast.runtime.dapr import refused
+from rowcast.runtime.dapr import SHUTDOWN, has_given_up, refused
 from rowcast.runtime.settings import Settings
 
 TIMEOUT_SECONDS = 60.0
@@ -27,7 +28,8 @@ class CaptureSidecar:
 
     def __init__(self, settings: Settings) -> None:
         token = settings.dapr_api_token
-        self._base = f"http://127.0.0.1:{settings.dapr_http_port}/v1.0"
+        self._root = f"http://127.0.0.1:{settings.dapr_http_port}"
+        self._base = f"{self._root}/v1.0"
         self._topics = f"{self._base}/publish/{settings.pubsub}"
         self._headers = {"dapr-api-token": token.get_secret_value()} if token else {}
         self._session: aiohttp.ClientSession | None = None
@@ -74,9 +76,17 @@ class CaptureSidecar:
         try:
             async with self._opened.post(URL(url, encoded=True), data=body, headers=headers) as answer:
                 if answer.status >= 400:
-                    raise refused(topic, answer.status, await answer.text(errors="replace"))
+                    text = await answer.text(errors="replace")
+                    if has_given_up(text):
+                        await self._end_sidecar()
+                    raise refused(topic, answer.status, text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TransientError(f"cannot publish to {topic}: {_text(error)}") from error
+
+    async def _end_sidecar(self) -> None:
+        with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with self._opened.post(f"{self._root}{SHUTDOWN}"):
+                pass
 
     @property
     def _opened(self) -> aiohttp.ClientSession:

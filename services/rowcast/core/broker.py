@@ -14,6 +14,10 @@ BrokerKind = Literal["kafka", "redis", "rabbitmq", "jetstream"]
 
 RETENTION_SECONDS = 168 * 3600
 """How long what everybody has read may be kept, in seconds: a week, where the broker can be told."""
+LARGEST_EVENT_BYTES = 15 * 1024 * 1024
+"""What sidecars and services pass on, who take 16 MiB with all that is around an event."""
+SUBSCRIPTION_METADATA = {"queueType": "quorum"}
+"""What every subscription says to Dapr: RabbitMQ alone asks, and would make a queue that a crash can empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,13 @@ class Publisher(Protocol):
 class Broker(Protocol):
     """A broker, natively. Not for use by several threads or event loops."""
 
-    kind: BrokerKind
-    publisher: Publisher | None
-    """How to publish here so that a return means *arrived*; None: through Dapr, whose answer means that already."""
+    @property
+    def kind(self) -> BrokerKind:
+        """Which it is."""
+
+    @property
+    def publisher(self) -> Publisher | None:
+        """How to publish here so that a return means *arrived*; None: through Dapr, whose answer means that already."""
 
     async def prepare(self) -> None:
         """Makes what every reader needs (topics, streams, queues, groups), so that nothing published is dropped.

@@ -29,6 +29,10 @@ class SyncSettings(Settings):
     batch_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
     """How long the sidecar gathers a batch, in ms: it is latency."""
 
+    broker_confirms: bool = True
+    """Whether what the broker has taken can be relied on. Where not (RabbitMQ behind Dapr), a dead letter counts as
+    published when crud says that it has it, and a status that is not recorded is published again."""
+
     reconcile_seconds: Annotated[float, Field(ge=0)] = 300.0
     """How often the whole table is compared with the target, in seconds; 0 for never."""
     reconcile_prune_limit: Annotated[float, Field(ge=0, le=1)] = PRUNE_LIMIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,19 @@ class Server:
         process = self._processes[self.parts[-1].name]
         process.kill()
         process.wait()
+
+    def pause(self) -> None:
+        """It takes what it is sent no further, and its connections stay."""
+        self._processes[self.parts[-1].name].send_signal(signal.SIGSTOP)
+
+    def has_unread(self, size: int) -> bool:
+        """Whether one of its connections holds so many bytes that it has not read.
+
+        Source: proc(5), /proc/net/tcp: local address, and the queues as `tx:rx`, all hexadecimal.
+        """
+        local = f":{self.parts[-1].port:04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(line[1].endswith(local) and int(line[4].partition(":")[2], 16) >= size for line in lines)
 
     def stop(self) -> None:
         """Ends all of it."""

@@ -33,7 +33,7 @@ from rowcast_local.probes import listens
 from rowcast_local.program import Program
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import Toolbox, provide
-from world import wait_until
+from world import done, wait_until
 
 CHANGES = "rowcast.public.app_configs"
 DEAD_LETTERS = "rowcast.dead-letters"
@@ -160,6 +160,20 @@ class Place:
             name, command, {**self.environment, "ROWCAST_HTTP_PORT": str(port), **self.settings}, self.folder
         )
 
+    def reading_the_slot(self) -> Process:
+        """Somebody else who reads it, by psycopg2's replication protocol."""
+        code = (
+            "import sys, psycopg2, psycopg2.extras as extras\n"
+            "connection = psycopg2.connect(sys.argv[1], connection_factory=extras.LogicalReplicationConnection)\n"
+            "cursor = connection.cursor()\n"
+            "options = {'proto_version': '1', 'publication_names': 'rowcast'}\n"
+            "cursor.start_replication('rowcast', options=options, decode=False)\n"
+            "cursor.consume_stream(lambda message: None)\n"
+        )
+        login = f"host={HOST} port={self.server.port} dbname=rowcast user={REPLICATION}"
+        command = (sys.executable, "-c", code, f"{login} password={self.credentials.replication}")
+        return self._process(Program("reader", command, {}, self.folder))
+
     @property
     def environment(self) -> dict[str, str]:
         """Capture's."""
@@ -214,8 +228,7 @@ class Place:
 
     def told(self) -> dict[str, Any]:
         """Capture's facts."""
-        facts: dict[str, Any] = httpx.get(self.facts, timeout=10).json()
-        return facts
+        return done(httpx.get(self.facts, timeout=10))
 
     def ready(self) -> dict[str, Any]:
         answer: dict[str, Any] = httpx.get(f"http://{HOST}:{self.http_port}/readyz", timeout=10).json()
