@@ -126,7 +126,8 @@ def test_events_that_are_too_large_to_be_kept_whole_hold_up_nobody(platform: Pla
         (newest,) = done(api.get("/deadletters", params={"limit": 1}))["items"]
         letter = done(api.get(f"/deadletters/{newest['id']}"))
     assert "900002 characters" in json.dumps(letter["event"])
-    assert letter["position"]["__topic"] == CHANGES
+    # Of a place in a topic only Kafka tells.
+    assert letter["position"].get("__topic") == (CHANGES if platform.broker == "kafka" else None)
 
 
 @pytest.mark.parametrize("route", ["/events/sync-status", "/events/dead-letters"])
