@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from rowcast_local.broker import PART_OF
+from typing import Any
 
 from chaos import toxiproxy
 from chaos.bursts import Bursts
@@ -22,6 +21,7 @@ from chaos.places import Cluster, Repository, Table
 from chaos.tap import Tap, tapping
 from chaos.witness import ClusterWitness, HistoryWitness
 from rowcast_local.assembly import Blueprint
+from rowcast_local.broker import PART_OF
 from rowcast_local.credentials import settle_credentials
 from rowcast_local.parts.postgres import DATABASE, SERVING
 from rowcast_local.platform import Platform
@@ -72,7 +72,7 @@ class Arena:
 
 @contextmanager
 def arena(
-    seed: int, per_second: float, binary: Path, keep_logs: Path, chosen: Mapping[str, str] | None = None
+    seed: int, per_second: float, binary: Path, keep_logs: Path, chosen: Mapping[str, Any] | None = None
 ) -> Iterator[Arena]:
     """A platform of its own in a temporary folder, ready, and destroyed in the end; its logs go to `keep_logs`.
 
@@ -149,7 +149,7 @@ def _load(platform: Platform, seed: int, per_second: float) -> Load:
     return Load(blueprint.postgres.url, blueprint.sidecar("ui").url, seed, per_second)
 
 
-def _wire(folder: Path, chosen: Mapping[str, str]) -> tuple[dict[str, int], Platform]:
+def _wire(folder: Path, chosen: Mapping[str, Any]) -> tuple[dict[str, int], Platform]:
     """Chooses every port before anything starts, so that each part can be told of a proxy instead of its neighbour."""
     state = folder / "platform"
     bare = Platform(state, free_ports=True, **chosen)
