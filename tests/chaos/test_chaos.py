@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.arena import Arena, arena
+from chaos.faults import broker, engine
 from chaos.faults.fault import Fault
 from chaos.faults.library import FAULTS
 from chaos.rounds import Machine
@@ -72,5 +73,9 @@ def shortened(fault: Fault) -> Fault:
     return Fault(fault.name, fault.kind, fault.during, (least, min(most, 3)), fault.subject, fault.impossible)
 
 
-def test_every_kind_of_fault_is_in_the_short_form() -> None:
-    assert {FAULTS[name].kind for names in ROUNDS for name in names} == {fault.kind for fault in FAULTS.values()}
+def test_every_kind_of_fault_is_in_the_short_form_but_those_that_kafka_with_connect_does_not_have() -> None:
+    elsewhere = {fault.kind for fault in (*engine.FAULTS, *broker.FAULTS)}
+
+    tried = {FAULTS[name].kind for names in ROUNDS for name in names}
+
+    assert tried == {fault.kind for fault in FAULTS.values()} - elsewhere
