@@ -8,13 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 
-from kafka_topics import delete_topic
 from rowcast_local.parts.cluster_objects import apply_cluster_objects
 from rowcast_local.platform import Platform
 from superuser import superuser
@@ -132,7 +132,8 @@ def test_a_topic_that_was_deleted_with_what_was_in_it(platform: Platform, world:
     with stopped(platform, "sync-k8s-dapr", "sync-git-dapr"):
         change(world, made)
         wait_until(lambda: captured(world))
-        delete_topic(world.env["ROWCAST_KAFKA"], TOPIC)
+        with closing(KafkaAdminClient(bootstrap_servers=world.env["ROWCAST_KAFKA"])) as kafka:
+            kafka.delete_topics([TOPIC])
 
     follow(platform, world, "recover-from-recreated-topic.md")
 
