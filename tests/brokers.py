@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rowcast_local.broker import PART_OF
 
+from rowcast_local.broker import PART_OF
 from rowcast_local.platform import Platform
 
 KAFKA, ENGINE = "kafka", "engine"

@@ -222,9 +222,13 @@ def readable(message: str) -> str:
     return f"{said.rstrip(': 0123456789')}: {cause.rsplit(': ', 1)[-1]}"
 
 
+_NO_READER: Mapping[str, Any] = {"name": NOT_TOLD, "lag": None, "unanswered": None, "consumers": None}
+
+
 def topics(pipeline: Pipeline, now: datetime) -> tuple[Mapping[str, str], ...]:
     """Return what the broker tells of each topic and its readers: one line a reader, with its columns' names."""
     station = pipeline.station("broker")
+    listed: Sequence[Mapping[str, Any]] = (station.facts.get("topics") or ()) if station else ()
     return tuple(
         {
             "Topic": topic["name"],
@@ -237,8 +241,8 @@ def topics(pipeline: Pipeline, now: datetime) -> tuple[Mapping[str, str], ...]:
             "Oldest": _since(topic["oldest_at"], now),
             "Kept for": _days(topic["retention_seconds"]),
         }
-        for topic in (station.facts.get("topics") or () if station else ())
-        for group in topic["groups"] or ({"name": NOT_TOLD, "lag": None, "unanswered": None, "consumers": None},)
+        for topic in listed
+        for group in topic["groups"] or (_NO_READER,)
     )
 
 

@@ -11,11 +11,11 @@ import aiormq
 import nats
 from nats.js import JetStreamContext
 from redis import Redis
-from rowcast.core.broker import subscriptions
 
 from chaos.arena import Arena
 from chaos.faults.fault import Fault, hold
 from chaos.verdict import wait
+from rowcast.core.broker import subscriptions
 
 READERS = subscriptions("rowcast", ("k8s", "git"))
 TOPICS = sorted({one.topic for one in READERS})

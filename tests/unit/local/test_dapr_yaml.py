@@ -46,8 +46,16 @@ def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
 
 def test_the_dapr_cli_finds_the_broker_where_the_local_platform_puts_it() -> None:
     folders = [(CHECKOUT / path).resolve() for path in CONTENT["common"]["resourcesPaths"]]
-    programs = dict.fromkeys(("postgres", "java", "kubectl", "etcd", "kube_apiserver", "daprd"), CHECKOUT)
-    toolbox = Toolbox(**programs, class_path=ClassPath(CHECKOUT, ()), choices=())
+    toolbox = Toolbox(
+        postgres=CHECKOUT,
+        java=CHECKOUT,
+        kubectl=CHECKOUT,
+        etcd=CHECKOUT,
+        kube_apiserver=CHECKOUT,
+        daprd=CHECKOUT,
+        class_path=ClassPath(CHECKOUT, ()),
+        choices=(),
+    )
     state = State(state_folder(environment={}))
     sidecar = Blueprint(toolbox, state, DEFAULT_PORTS, Credentials()).sidecar("crud")
     assert folders == [*sidecar.resources]
