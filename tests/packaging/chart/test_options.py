@@ -171,3 +171,15 @@ def test_the_resource_type_is_the_packages_own_file() -> None:
     packaged = CHART.parents[1] / "services" / "rowcast" / "crds" / "appconfigs.yaml"
 
     assert (CHART / "crds" / "appconfigs.yaml").resolve() == packaged
+
+
+def test_the_included_rabbitmq_gives_no_message_up() -> None:
+    """By itself version 4 throws away what was delivered twenty times: a row that waits long enough would be lost."""
+    start = one(render("global.broker.kind=rabbitmq"), "ConfigMap", "rowcast-rabbitmq")["data"]["start.sh"]
+    definitions = start.partition("<<END\n")[2].partition("\nEND")[0]
+    [policy] = json.loads(
+        definitions.replace('"$(plainly "$BROKER_USERNAME")"', '"u"').replace('"$(plainly "$BROKER_PASSWORD")"', '"p"')
+    )["policies"]
+
+    assert policy["definition"] == {"delivery-limit": 1_000_000_000}
+    assert policy["pattern"] == "^rowcast[-.]"

@@ -24,12 +24,15 @@ start.sh: |
   {{- include "rowcast.alone" "/data" | nindent 2 }}
   umask 077
   plainly() { printf %s "$1" | sed 's/["\\]/\\&/g'; }
-  # Read at each start: so a new password is the one that holds.
+  # Read at each start: so a new password is the one that holds. RabbitMQ 4 throws a message away that was delivered 20
+  # times, unless a policy says otherwise: a billion is as good as never, and versions before know no -1.
   cat >/tmp/definitions.json <<END
   {"vhosts": [{"name": "/"}],
    "users": [{"name": "$(plainly "$BROKER_USERNAME")", "password": "$(plainly "$BROKER_PASSWORD")", "tags": ""}],
    "permissions": [{"user": "$(plainly "$BROKER_USERNAME")", "vhost": "/",
-                    "configure": {{ toJson $ours }}, "write": {{ toJson $ours }}, "read": {{ toJson $ours }}}]}
+                    "configure": {{ toJson $ours }}, "write": {{ toJson $ours }}, "read": {{ toJson $ours }}}],
+   "policies": [{"name": "rowcast", "vhost": "/", "pattern": {{ toJson $ours }}, "apply-to": "queues", "priority": 0,
+                 "definition": {"delivery-limit": 1000000000}}]}
   END
   unset BROKER_USERNAME BROKER_PASSWORD
   exec rabbitmq-server
