@@ -14,6 +14,15 @@ pytestmark = pytest.mark.timeout(1800)  # the first test builds what nobody has 
 
 # Our own images in the place of the public ones, which no registry gives here.
 IMAGES = {"redis": "redis", "rabbitmq": "rabbitmq", "jetstream": "nats"}
+# Another release has most of what a node of two cores gives away.
+MODEST = [
+    f"{part}.requests.cpu=5m"
+    for part in (
+        *(f"{name}.resources" for name in ("capture", "crud", "postgres", "git-server", "ui", "sync.k8s", "sync.git")),
+        "global.dapr.sidecar.resources",
+        "check.resources",
+    )
+]
 
 
 @pytest.fixture(params=IMAGES)
@@ -21,8 +30,9 @@ def kind(request: pytest.FixtureRequest, cluster: Cluster, images: None) -> Iter
     """A kind of broker, with a release of it in a namespace of its name that admits restricted pods alone."""
     kind: str = request.param
     image = f"{kind}.image"
+    modest = (*MODEST, f"{kind}.resources.requests.cpu=5m")
     own = (f"{image}.registry=", f"{image}.repository=rowcast/{IMAGES[kind]}", f"{image}.tag=")
-    settings = [word for setting in (f"global.broker.kind={kind}", *own) for word in ("--set", setting)]
+    settings = [word for setting in (f"global.broker.kind={kind}", *own, *modest) for word in ("--set", setting)]
     cluster.kubectl("create", "namespace", kind)
     cluster.kubectl("label", "namespace", kind, *RESTRICTED)
     cluster.run_helm("install", "rowcast", str(CHART), "--namespace", kind, *settings, "--wait", "--timeout", "10m")
