@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
 
 from rowcast.brokers import connect
 from rowcast.brokers.access import parse
 from rowcast.core.broker import Broker, BrokerKind
-from rowcast.runtime.settings import Settings
+from rowcast.runtime.settings import Names, Settings
 
 
 class BrokerAccess(BaseSettings):
@@ -33,15 +33,8 @@ class BrokerAccess(BaseSettings):
     """On how many servers what is made anew is kept (JetStream, Kafka)."""
     broker_partitions: Annotated[int, Field(ge=1, le=1000)] = 6
     """In how many partitions a topic is made anew (Kafka): so many instances of a sync can share it."""
-    targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
+    targets: Names = ("k8s", "git")
     """Who takes the events, each with a sync of its own; comma-separated, as for crud."""
-
-    @field_validator("targets", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @model_validator(mode="after")
     def _url_is_usable(self) -> Self:

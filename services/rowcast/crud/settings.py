@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from rowcast.core.broker import BrokerKind
 from rowcast.runtime.connect_access import ConnectAccess, without_login
-from rowcast.runtime.settings import Settings
+from rowcast.runtime.settings import Names, Settings
 
 _DRIVER = "postgresql+psycopg2"
 
@@ -32,7 +31,7 @@ class CrudSettings(ConnectAccess, Settings):
     """The role that the connector logs in as; platforms that share a database server need different ones."""
     replication_password: SecretStr | None = None
     """The password of that role; without it the role exists but no password lets it in."""
-    targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
+    targets: Names = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
     allow_file_urls: bool = False
     """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
@@ -82,13 +81,6 @@ class CrudSettings(ConnectAccess, Settings):
     @classmethod
     def _has_no_login(cls, value: str | None) -> str | None:
         return None if value is None else without_login(value)
-
-    @field_validator("targets", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @model_validator(mode="after")
     def _is_captured(self) -> Self:
