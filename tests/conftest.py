@@ -106,23 +106,52 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
-    """Every part, running and ready. Tests that need one part alone take their own corner of it."""
-    name: str = request.param
-    folder = Path(tempfile.mkdtemp(prefix=f"rowcast-test-{name}-"))
-    running = Platform(folder, free_ports=True, **brokers.PLATFORMS[name])
-    try:
-        running.start()
-        running.wait_ready()
-        yield running
-    finally:
+class Platforms:
+    """One platform at a time, which stays until another is asked for."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._running: Platform | None = None
+
+    def up(self, name: str) -> Platform:
+        """That one (of brokers.PLATFORMS), ready."""
+        if self._running is None or name != self._name:
+            self.down()
+            folder = Path(tempfile.mkdtemp(prefix=f"rowcast-test-{name}-"))
+            self._name, self._running = name, Platform(folder, free_ports=True, **brokers.PLATFORMS[name])
+            try:
+                self._running.start()
+                self._running.wait_ready()
+            except BaseException:
+                self.down()
+                raise
+        return self._running
+
+    def down(self) -> None:
+        """Nothing is left of it but its logs."""
+        running, self._running = self._running, None
+        if running is None:
+            return
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        keep = Path(__file__).parents[1] / ".test-logs" / worker / name
+        keep = Path(__file__).parents[1] / ".test-logs" / worker / self._name
         shutil.rmtree(keep, ignore_errors=True)
         if running.state.logs.exists():
             shutil.copytree(running.state.logs, keep)
         running.destroy()
+
+
+@pytest.fixture(scope="session")
+def platforms() -> Iterator[Platforms]:
+    """For tests of which only some need a platform."""
+    made = Platforms()
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def platform(request: pytest.FixtureRequest, platforms: Platforms) -> Platform:
+    """Every part, running and ready. Tests that need one part alone take their own corner of it."""
+    return platforms.up(request.param)
 
 
 @pytest.fixture
