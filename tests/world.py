@@ -65,8 +65,8 @@ class World:
             return {name: tuple(rest) for name, *rest in cursor.fetchall()}
 
     def cluster(self) -> State:
-        """The custom resources, as kubectl lists them."""
-        items = json.loads(self.kubectl("get", "appconfigs", "-o", "json"))["items"]
+        """The custom resources, as kubectl lists them: all at once, since a page of a list may be of another moment."""
+        items = json.loads(self.kubectl("get", "appconfigs", "-o", "json", "--chunk-size=0"))["items"]
         return {item["metadata"]["name"]: state_of(item) for item in items}
 
     def kubectl(self, *arguments: str) -> str:
