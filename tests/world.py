@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class World:
         connection = psycopg2.connect(self.env["ROWCAST_DATABASE_URL"])
         try:
             connection.autocommit = autocommit
-            with connection, connection.cursor() as cursor:
+            # A connection as a context is one transaction, with autocommit, too (psycopg2 2.9).
+            with nullcontext() if autocommit else connection, connection.cursor() as cursor:
                 yield cursor
         finally:
             connection.close()
@@ -65,8 +66,8 @@ class World:
             return {name: tuple(rest) for name, *rest in cursor.fetchall()}
 
     def cluster(self) -> State:
-        """The custom resources, as kubectl lists them: all at once, since a page of a list may be of another moment."""
-        items = json.loads(self.kubectl("get", "appconfigs", "-o", "json", "--chunk-size=0"))["items"]
+        """The custom resources, as kubectl lists them."""
+        items = json.loads(self.kubectl("get", "appconfigs", "-o", "json"))["items"]
         return {item["metadata"]["name"]: state_of(item) for item in items}
 
     def kubectl(self, *arguments: str) -> str:
