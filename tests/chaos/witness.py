@@ -51,9 +51,15 @@ class Ledger:
     sightings: int = 0
 
     def saw(self, seen: Sighting) -> None:
-        """Take one in; a generation below one that was seen is a stale overwrite."""
+        """Take one in; a generation below one that was seen is a stale overwrite.
+
+        What is still where it was has not been written anew: a finalizer was put on it, or it waits for one to go.
+        """
         self.sightings += 1
         before = self.held.get(seen.place)
+        if before is not None and (before.row_id, before.generation) == (seen.row_id, seen.generation):
+            self.held[seen.place] = seen
+            return
         if before is not None and before.row_id != seen.row_id:
             self.gone(seen.place, seen.where, seen.seen_at)
         known = self.rows[seen.row_id]
