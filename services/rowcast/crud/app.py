@@ -44,6 +44,7 @@ from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.queries import refuse_unknown_query
+from rowcast.runtime.stuck_sidecar import StuckSidecar
 from rowcast.runtime.tracing import Tracing
 
 SERVICE = "crud"
@@ -108,7 +109,10 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
     app.state.tracing = equipment.tracing
-    statuses = SyncStatusSubscriber(engine, equipment.registry, settings.targets, equipment.tracing)
+    stuck = StuckSidecar(app.state.sidecar.end) if settings.broker == "rabbitmq" else None
+    statuses = SyncStatusSubscriber(
+        engine, equipment.registry, settings.targets, equipment.tracing, None if stuck is None else stuck.sign
+    )
     statuses.subscribe(dapr, settings.pubsub, settings.status_topic)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))

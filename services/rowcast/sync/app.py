@@ -16,6 +16,7 @@ from rowcast.core.ports import Target
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.stuck_sidecar import StuckSidecar
 from rowcast.sync import subscription
 from rowcast.sync.confirming import Asked, Confirming
 from rowcast.sync.delivery import Delivery
@@ -96,6 +97,7 @@ def create_app(
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
+    stuck = None if settings.broker_confirms else StuckSidecar(sidecar.end)
     late = Late(
         reconciler,
         crud,
@@ -104,6 +106,7 @@ def create_app(
         facts.flow.passed,
         settings.late_seconds,
         ahead=settings.subscription == "single",
+        on_missed=None if stuck is None else stuck.sign,
     )
     starting.listen(drift.notice)
     engines = []

@@ -14,10 +14,13 @@ from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.sync.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
+from rowcast.sync.reconcile.settling import Settled
 from rowcast.sync.reconcile.table import LateRow
 from unit.sync.test_reconciler import Bench
 
 pytestmark = pytest.mark.anyio
+
+PASSED = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 @dataclass
@@ -136,6 +139,27 @@ async def test_while_nothing_is_known_of_the_flow_but_that_there_is_one_nothing_
     assert source.asked == []
 
 
+@pytest.mark.parametrize(
+    ("passed", "there", "missed"),
+    [(PASSED, False, 1), (PASSED, True, 0), (EVERYTHING, False, 0)],
+    ids=["later events came", "only the status is missing", "no events come at all"],
+)
+async def test_an_event_that_later_ones_have_overtaken_is_missed(
+    bench: Bench, passed: datetime, there: bool, missed: int
+) -> None:
+    bench.table.save(1, 1, "n1")
+    if there:
+        await bench.deliver(1)
+    signs = []
+
+    async def sign() -> None:
+        signs.append(1)
+
+    await looking(bench, Looks([[_late(1)], []]), passed=passed, on_missed=sign).look(5)
+
+    assert len(signs) == missed
+
+
 async def test_where_events_come_one_by_one_a_backlog_is_delivered_ahead_of_them(bench: Bench) -> None:
     source = Pages([[]])
 
@@ -227,9 +251,9 @@ async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_deliv
 ) -> None:
     source = Slow([[_late(1)]] * 3, seconds=asking)
 
-    async def takes_long(rows: Sequence[LateRow]) -> set[int]:
+    async def takes_long(rows: Sequence[LateRow]) -> Settled:
         source.clock.now += 8
-        return set()
+        return Settled()
 
     monkeypatch.setattr(bench.reconciler, "late", takes_long)
     pauses = Pauses()

@@ -95,8 +95,8 @@ class Reconciler:
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
         }
 
-    async def late(self, rows: Sequence[LateRow]) -> set[int]:
-        """Deliver rows that have not arrived, and tell what became of them; those that have still to be tried again.
+    async def late(self, rows: Sequence[LateRow]) -> Settled:
+        """Deliver rows that have not arrived, and tell what became of them.
 
         Raises TransientError when none could be.
         """
@@ -105,7 +105,7 @@ class Reconciler:
             if isinstance(result, Delivered):
                 self._metrics.late(result.outcome)
         await self._report(settled)
-        return {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
+        return settled
 
     async def _execute(self, run: Run, prune_limit: float | None) -> None:
         run.plan = await self._compare(run)

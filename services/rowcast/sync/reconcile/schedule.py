@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from rowcast.core.errors import TransientError
-from rowcast.core.ports import RowKey
+from rowcast.core.outcomes import Outcome
+from rowcast.core.ports import Delivered, Result, RowKey
+from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.flow import EVERYTHING, NOTHING
 from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
+from rowcast.sync.reconcile.settling import told
 from rowcast.sync.reconcile.table import TABLE, LateRow
 
 RETRY_SECONDS = 10.0
@@ -139,12 +142,14 @@ class Late:
         seconds: float = 60.0,
         *,
         ahead: bool = False,
+        on_missed: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Every `seconds`; those are late that were changed half of it ago, or a minute. `passed` is `Flow.passed`.
 
         `ahead`: deliver what the flow hasn't come to as well. Where events come one by one, a backlog is delivered from
-        the table in batches in a fraction of the time, and its events then change nothing.
+        the table in batches in a fraction of the time, and its events then change nothing. `on_missed` is awaited
+        after a look that found a row whose event has not come, though later ones have.
         """
         self._reconciler = reconciler
         self._source = source
@@ -154,7 +159,9 @@ class Late:
         self._seconds = seconds
         self._ahead = ahead
         self._clock = clock
+        self._on_missed = on_missed
         self._asking = 0.0
+        self._missed = False
         self._not_before: dict[int, tuple[LateRow, float]] = {}
         self._log = get_logger("rowcast.reconcile")
 
@@ -188,13 +195,15 @@ class Late:
         if passed == NOTHING:
             return 0
         before = None if passed == EVERYTHING else passed
-        after, more, again, self._asking = 0, True, 0, 0.0
+        after, more, again, self._asking, self._missed = 0, True, 0, 0.0, False
         while more:
             asked = self._clock()
             rows, more = await self._source.late(self._target, seconds, after, within, before)
             self._asking += self._clock() - asked
             after = rows[-1].row_id if rows else after
             again += await self._deliver([row for row in rows if self._is_due(row)])
+        if self._missed and before is not None and self._on_missed is not None:
+            await self._on_missed()
         if within is None:
             now = self._clock()
             self._not_before = {row_id: kept for row_id, kept in self._not_before.items() if kept[1] > now}
@@ -209,12 +218,20 @@ class Late:
             return 0
         shown = [f"{row.row_id}@{row.generation}" for row in rows[:20]]
         self._log.warning("rows are late, and delivered from the table", count=len(rows), rows=shown)
-        failed = await self._reconciler.late(rows)
+        settled = await self._reconciler.late(rows)
+        failed = {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
+        self._missed = self._missed or any(map(_has_not_come, settled.results.values()))
         now = self._clock()
         for row in rows:
             pause = LATE_AGAIN_SECONDS if row.row_id in failed else LATE_TOLD_SECONDS
             self._not_before[row.row_id] = (row, now + pause)
         return len(failed)
+
+
+def _has_not_come(settled: tuple[Desired, Result]) -> bool:
+    """Whether a late row's event was missing; where nothing had to be done it was only the status."""
+    _, result = settled
+    return isinstance(result, Delivered) and result.outcome is not Outcome.UNCHANGED
 
 
 class Drift:
