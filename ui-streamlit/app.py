@@ -11,27 +11,28 @@ import httpx
 import streamlit as st
 from streamlit.navigation.page import Page
 
-import api_client
-import brand
-import detail_view
-import identity
-import list_view
 import navigation
-import signing_in
-import tracing
-import view_model
-from activity_models import Activities
-from bulk_models import Bulk
-from history_models import Histories
-from identity import Roles, Who
-from login_secrets import LOGIN
-from models import Configurations, DeadLetters
+from activity import page as activity_page
+from activity.models import Activities
+from bulk.models import Bulk
+from client import api_client, tracing
+from configurations import detail_view, list_view
+from configurations.models import Configurations, DeadLetters
+from dead_letters import page as dead_letters_page
+from history.models import Histories
+from login import identity
+from login import view as login_view
+from login.configured import LOGIN
+from login.identity import Roles, Who
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
-from pages import activity, dead_letters, pipeline, reconcile, settings
-from pipeline_models import Pipelines
-from preview_models import Previews
-from reconcile_models import Reconciles
-from watch import Watch
+from pipeline import page as pipeline_page
+from pipeline.models import Pipelines
+from pipeline.pipeline_poller import Watch
+from preview.models import Previews
+from reconcile import page as reconcile_page
+from reconcile.models import Reconciles
+from settings import page as settings_page
+from shared import brand, view_model
 
 SIDEBAR_PIXELS = 250
 # Who asks when nobody does.
@@ -74,9 +75,9 @@ def page(
         st.html(brand.BRAND)
         links = st.container(gap="small")
         login = LOGIN.state()
-        who = signing_in.who(default_person, roles, login)
+        who = login_view.who(default_person, roles, login)
     if who is None:
-        navigation.closed(functools.partial(signing_in.ask_to_log_in, login))
+        navigation.closed(functools.partial(login_view.ask_to_log_in, login))
         return
     client = connect(who.person)
     if who.verified:
@@ -95,11 +96,11 @@ def page(
 def _rooms(client: Client, who: Who, roles: Roles, watch: Watch, opened: str) -> dict[str, Page]:
     rooms = {CONFIGURATIONS: navigation.room(CONFIGURATIONS, functools.partial(_configurations, client, who), opened)}
     shows: dict[str, Callable[[], None]] = {
-        ACTIVITY: functools.partial(activity.show, client, rooms[CONFIGURATIONS]),
-        PIPELINE: functools.partial(pipeline.show, watch),
-        DEAD_LETTERS: functools.partial(dead_letters.show, client, can_edit=who.can_edit),
-        RECONCILE: functools.partial(reconcile.show, client, can_edit=who.can_edit),
-        SETTINGS: functools.partial(settings.show, watch, who, roles),
+        ACTIVITY: functools.partial(activity_page.show, client, rooms[CONFIGURATIONS]),
+        PIPELINE: functools.partial(pipeline_page.show, watch),
+        DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),
+        RECONCILE: functools.partial(reconcile_page.show, client, can_edit=who.can_edit),
+        SETTINGS: functools.partial(settings_page.show, watch, who, roles),
     }
     return rooms | {title: navigation.room(title, show, opened) for title, show in shows.items()}
 

@@ -8,9 +8,9 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
-import pipeline_view
-from login_secrets import LOGIN
-from watch import Watch
+from login.configured import LOGIN
+from pipeline import view as pipeline_view
+from pipeline.pipeline_poller import Watch
 
 CONFIGURATIONS, ACTIVITY, PIPELINE = "Configurations", "Activity", "Pipeline"
 DEAD_LETTERS, RECONCILE, SETTINGS = "Dead letters", "Reconcile", "Settings"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-import api_client
-from models import (
+from client import api_client
+from configurations.models import (
     ConflictError,
     Draft,
     FieldError,

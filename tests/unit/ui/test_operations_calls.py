@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from activity_models import ActivityQuery
-from api_client import CrudClient
-from models import Draft, RefusedError
+from activity.models import ActivityQuery
+from client.api_client import CrudClient
+from configurations.models import Draft, RefusedError
 
 RUN = {
     "trigger": "request",

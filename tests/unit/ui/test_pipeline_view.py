@@ -9,13 +9,13 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-import pipeline_picture
-import pipeline_view
-from fake_operations import NOW, captured_by_engine, healthy, told
-from models import UnavailableError
-from pipeline_models import Pipeline, Station
-from pipeline_view import Box, Line
-from watch import KEPT, Sample, Watch
+from configurations.models import UnavailableError
+from pipeline import picture
+from pipeline import view as pipeline_view
+from pipeline.models import Pipeline, Station
+from pipeline.pipeline_poller import KEPT, Sample, Watch
+from pipeline.view import Box, Line
+from unit.ui.fakes.operations import NOW, captured_by_engine, healthy, told
 
 EVENT = {"saved_at": "2026-01-02T03:04:00Z", "captured_at": "2026-01-02T03:04:00.034Z"}
 
@@ -224,7 +224,7 @@ def test_a_counter_that_begins_anew_is_no_negative_rate() -> None:
 
 def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
     pipeline = told(healthy(), "slot", facts={"present": True, "lag_bytes": 2048, "retained_bytes": 0}, state="down")
-    html = pipeline_picture.picture(
+    html = picture.picture(
         pipeline_view.stages(pipeline, samples("slot.lag_bytes", 1, 2)), pipeline_view.beside(pipeline, [])
     )
     assert "✕ down" in html
@@ -235,7 +235,7 @@ def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
 
 def test_a_name_from_outside_is_text_in_the_picture() -> None:
     pipeline = told(healthy(), "target-git", title="<script>alert(1)</script>")
-    html = pipeline_picture.picture(pipeline_view.stages(pipeline, []), ())
+    html = picture.picture(pipeline_view.stages(pipeline, []), ())
     assert "&lt;script&gt;" in html
     tags: list[str] = []
     parser = HTMLParser()
@@ -245,13 +245,13 @@ def test_a_name_from_outside_is_text_in_the_picture() -> None:
 
 
 def test_a_line_reaches_the_top_only_when_it_means_much() -> None:
-    low = pipeline_picture.sparkline(Line((0, 1), "", top=20))
-    high = pipeline_picture.sparkline(Line((0, 20), "", top=20))
-    assert (f",{pipeline_picture.HEIGHT - 3 - (pipeline_picture.HEIGHT - 7) / 20:.1f}" in low, ",4.0" in high) == (
+    low = picture.sparkline(Line((0, 1), "", top=20))
+    high = picture.sparkline(Line((0, 20), "", top=20))
+    assert (f",{picture.HEIGHT - 3 - (picture.HEIGHT - 7) / 20:.1f}" in low, ",4.0" in high) == (
         True,
         True,
     )
-    assert "nan" not in pipeline_picture.sparkline(Line((0, 0), ""))
+    assert "nan" not in picture.sparkline(Line((0, 0), ""))
 
 
 def test_a_watch_keeps_the_last_looks_and_forgets_the_first() -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from activity_models import Activity
-from fake_client import FakeTable
-from fake_operations import NOW, told
-from identity import Roles
-from models import Letter
-from pipeline_models import Station
-from reconcile_models import Difference, Run, TargetRuns
+from activity.models import Activity
+from configurations.models import Letter
+from login.identity import Roles
+from pipeline.models import Station
+from reconcile.models import Difference, Run, TargetRuns
+from shared.view_model import plain
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
-from view_model import plain
+from unit.ui.fakes.client import FakeTable
+from unit.ui.fakes.operations import NOW, told
 
 PLAN = (
     Difference("orphaned", 9, 1, "old", "", "the table has no such row"),

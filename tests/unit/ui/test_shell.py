@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app import Client
-from fake_client import FakeClient, FakeTable
-from fake_operations import told
-from identity import Roles
-from login import Login
-from login_secrets import ConfiguredLogin
+from login.configured import ConfiguredLogin
+from login.identity import Roles
+from login.providers import Login
+from unit.ui.fakes.client import FakeClient, FakeTable
+from unit.ui.fakes.operations import told
 
 SECONDS = 60
 AUTH = {

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-import view_model
-from models import AppConfig, Draft, FieldError, Letter, RefusedError, TargetStatus
+from configurations.models import AppConfig, Draft, FieldError, Letter, RefusedError, TargetStatus
+from shared import view_model
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

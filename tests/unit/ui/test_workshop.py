@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fake_client import FakeClient, FakeTable
-from identity import Roles
-from models import Draft, TargetStatus, UnavailableError
+from configurations.models import Draft, TargetStatus, UnavailableError
+from login.identity import Roles
+from shared.view_model import plain
 from unit.ui.driver import button, click, labels, names, opened, run, words, write
-from view_model import plain
+from unit.ui.fakes.client import FakeClient, FakeTable
 
 VIEWER = Roles("viewer")
 HEADER = "name,repository_url,branch,environment\n"
