@@ -27,7 +27,7 @@ from login.identity import Roles, Who
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
 from pipeline import page as pipeline_page
 from pipeline.models import Pipelines
-from pipeline.pipeline_poller import Watch
+from pipeline.poller import PipelinePoller
 from preview.models import Previews
 from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
@@ -56,11 +56,11 @@ def page(
     default_person: str = identity.ANONYMOUS,
     opened: str = CONFIGURATIONS,
     roles: Roles | None = None,
-    watch: Watch | None = None,
+    poller: PipelinePoller | None = None,
 ) -> None:
     """Show the dashboard, for a client that `connect` makes of the person's name; `opened` is its page without a path.
 
-    The first page shows the room that the link names. Without a `watch`, the session has one of its own.
+    The first page shows the room that the link names. Without a `poller`, the session has one of its own.
     """
     st.set_page_config(
         page_title=brand.NAME,
@@ -84,23 +84,23 @@ def page(
         client.vouch()
     if not who.can_edit:
         client.forbid_changes()
-    watch = watch or st.session_state.setdefault("watch", Watch(client.pipeline))
-    rooms = _rooms(client, who, roles, watch, opened)
+    poller = poller or st.session_state.setdefault("poller", PipelinePoller(client.pipeline))
+    rooms = _rooms(client, who, roles, poller, opened)
     # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
     current = st.navigation(list(rooms.values()), position="hidden")
     with links:
-        navigation.links(rooms, watch)
+        navigation.links(rooms, poller)
     current.run()
 
 
-def _rooms(client: Client, who: Who, roles: Roles, watch: Watch, opened: str) -> dict[str, Page]:
+def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opened: str) -> dict[str, Page]:
     rooms = {CONFIGURATIONS: navigation.room(CONFIGURATIONS, functools.partial(_configurations, client, who), opened)}
     shows: dict[str, Callable[[], None]] = {
         ACTIVITY: functools.partial(activity_page.show, client, rooms[CONFIGURATIONS]),
-        PIPELINE: functools.partial(pipeline_page.show, watch),
+        PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),
         RECONCILE: functools.partial(reconcile_page.show, client, can_edit=who.can_edit),
-        SETTINGS: functools.partial(settings_page.show, watch, who, roles),
+        SETTINGS: functools.partial(settings_page.show, poller, who, roles),
     }
     return rooms | {title: navigation.room(title, show, opened) for title, show in shows.items()}
 
@@ -125,10 +125,10 @@ def _saves() -> tracing.Saves:
 
 
 @st.cache_resource
-def _watch() -> Watch:
-    watch = Watch(api_client.CrudClient(_sidecar(), WATCHING).pipeline)
-    watch.start()
-    return watch
+def _poller() -> PipelinePoller:
+    poller = PipelinePoller(api_client.CrudClient(_sidecar(), WATCHING).pipeline)
+    poller.start()
+    return poller
 
 
 def _connect(person: str) -> Client:
@@ -140,5 +140,5 @@ if __name__ == "__main__":
         _connect,
         os.environ.get("ROWCAST_USER", identity.ANONYMOUS),
         roles=identity.roles(os.environ, st.get_option("server.address")),
-        watch=_watch(),
+        poller=_poller(),
     )

@@ -54,12 +54,12 @@ def tracks(status: RowStatus, saved_at: datetime | None, now: datetime, commit_u
 
 def _track(target: TargetStatus, status: RowStatus, saved_at: datetime | None, now: datetime, commit_url: str) -> Track:
     # Until this generation is reported, what the target tells is about an older one.
-    told = target.state != "pending" and target.observed_generation is not None
-    told = told and (status.generation is None or target.observed_generation == status.generation)
-    saved = (target.times.get("saved") if told else None) or saved_at
+    reported = target.state != "pending" and target.observed_generation is not None
+    reported = reported and (status.generation is None or target.observed_generation == status.generation)
+    saved = (target.times.get("saved") if reported else None) or saved_at
     gone = status.generation is None
     first = Step("Deleted" if gone else "Saved", "done", saved, note="" if gone else f"generation {status.generation}")
-    steps = _reported(target, saved, commit_url, gone=gone) if told else _waiting(target, saved, now, gone=gone)
+    steps = _reported(target, saved, commit_url, gone=gone) if reported else _waiting(target, saved, now, gone=gone)
     return Track(target.target, view_model.shown(target), (first, *steps), target.error or target.stage_error or "")
 
 

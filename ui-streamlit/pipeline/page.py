@@ -9,7 +9,7 @@ import streamlit as st
 
 from pipeline import picture, view
 from pipeline.models import Pipeline
-from pipeline.pipeline_poller import Seen, Watch
+from pipeline.poller import PipelinePoller, Seen
 from shared import links, view_model
 from shared.failures import one_line
 
@@ -24,27 +24,27 @@ ICONS: Final = {
 HEIGHT: Final = 420
 
 
-def show(watch: Watch) -> None:
+def show(poller: PipelinePoller) -> None:
     """Draw the page."""
     st.title("Pipeline", anchor=False)
-    _live(watch)
+    _live(poller)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _live(watch: Watch) -> None:
-    seen = watch.seen()
+def _live(poller: PipelinePoller) -> None:
+    seen = poller.seen()
     if seen.pipeline is None and not seen.trouble:
         with st.skeleton(height=HEIGHT):
-            seen = watch.look()
+            seen = poller.look()
     if seen.trouble:
         last = " What follows is what was last seen." if seen.pipeline else ""
-        one_line(f"{seen.trouble}{last}", "pipeline", act=lambda: _look(watch))
+        one_line(f"{seen.trouble}{last}", "pipeline", act=lambda: _look(poller))
     if seen.pipeline:
         _way(seen.pipeline, seen)
 
 
-def _look(watch: Watch) -> None:
-    watch.look()
+def _look(poller: PipelinePoller) -> None:
+    poller.look()
 
 
 def _way(pipeline: Pipeline, seen: Seen) -> None:
@@ -60,7 +60,7 @@ def _way(pipeline: Pipeline, seen: Seen) -> None:
             {
                 "Station": [one.title for one in pipeline.stations],
                 "State": [view.WORDS[one.state] for one in pipeline.stations],
-                "Figures": [view.told(one.facts) for one in pipeline.stations],
+                "Figures": [view.facts_text(one.facts) for one in pipeline.stations],
             },
             hide_index=True,
             alt="Every figure that each station tells",

@@ -246,7 +246,7 @@ def topics(pipeline: Pipeline, now: datetime) -> tuple[Mapping[str, str], ...]:
     )
 
 
-def told(facts: Mapping[str, Any]) -> str:
+def facts_text(facts: Mapping[str, Any]) -> str:
     """Return a station's figures as one line."""
     shown = ((name, value) for name, value in facts.items() if isinstance(value, str | int | float))
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown)
@@ -404,7 +404,7 @@ def _ago(seconds: float | None) -> str:
     return "" if seconds is None else f"{_age(seconds)} ago"
 
 
-def _line(found: tuple[float, ...], what: str, told: Any, top: float = 0.0) -> Line | None:
+def _line(found: tuple[float, ...], what: str, as_text: Any, top: float = 0.0) -> Line | None:
     if len(found) < 2:
         return None
-    return Line(found, f"{what} over the last minutes: now {told(found[-1])}, at most {told(max(found))}", top)
+    return Line(found, f"{what} over the last minutes: now {as_text(found[-1])}, at most {as_text(max(found))}", top)

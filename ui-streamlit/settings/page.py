@@ -10,7 +10,7 @@ import streamlit as st
 
 from login import identity
 from login.identity import Roles, Who
-from pipeline.pipeline_poller import Watch
+from pipeline.poller import PipelinePoller
 from settings import view
 from shared import links, view_model
 
@@ -29,7 +29,7 @@ SOURCES: Final = {
 THEMES: Final = {"light": "Light", "dark": "Dark"}
 
 
-def show(watch: Watch, who: Who, roles: Roles) -> None:
+def show(poller: PipelinePoller, who: Who, roles: Roles) -> None:
     """Draw the page."""
     st.title("Settings", anchor=False)
     left, right = st.columns(2, gap="medium")
@@ -38,7 +38,7 @@ def show(watch: Watch, who: Who, roles: Roles) -> None:
         _look()
     with right:
         _links()
-    _services(watch)
+    _services(poller)
 
 
 def _person(who: Who, roles: Roles) -> None:
@@ -68,10 +68,10 @@ def _links() -> None:
         st.caption(f"Rowcast {version()}")
 
 
-def _services(watch: Watch) -> None:
+def _services(poller: PipelinePoller) -> None:
     with st.container(border=True):
         st.subheader("Services", anchor=False)
-        seen = watch.seen()
+        seen = poller.seen()
         found = view.services(seen.pipeline) if seen.pipeline else ()
         if not found:
             st.caption(view_model.plain(seen.trouble or "The services have not told yet. Come back in a moment."))
@@ -87,8 +87,8 @@ def _services(watch: Watch) -> None:
 
 def version() -> str:
     """Return the dashboard's version, as its image or its package says it."""
-    if told := os.environ.get("ROWCAST_VERSION"):
-        return told
+    if stamped := os.environ.get("ROWCAST_VERSION"):
+        return stamped
     try:
         return metadata.version("rowcast")
     except metadata.PackageNotFoundError:

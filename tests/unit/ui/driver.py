@@ -1,4 +1,4 @@
-"""The dashboard by Streamlit's own AppTest, on the fake that ships beside the port."""
+"""The dashboard by Streamlit's own AppTest, on the fake client."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from configurations.models import (
 )
 from shared.view_model import TARGETS, state_at
 from unit.ui.fakes.operations import FakeOperations, Operations
-from unit.ui.fakes.targets import FakeWorkshop, Workshop
+from unit.ui.fakes.rows import FakeRows, TargetAnswers
 
 
 @dataclass
@@ -43,7 +43,7 @@ class FakeTable:
     letters: dict[int, Letter] = field(default_factory=dict)
     events: dict[int, Any] = field(default_factory=dict)
     operations: Operations = field(default_factory=Operations)
-    workshop: Workshop = field(default_factory=Workshop)
+    answers: TargetAnswers = field(default_factory=TargetAnswers)
 
     def refuse(self, letter: Letter, event: Any) -> None:
         """Keep a dead letter, as crud would."""
@@ -57,7 +57,7 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(FakeWorkshop, FakeOperations, Configurations, DeadLetters):
+class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable."""
 
     def __init__(self, rows: FakeTable, person: str = "anonymous") -> None:

@@ -43,7 +43,7 @@ def captured_by_engine(**broker: Any) -> Pipeline:
     return Pipeline("ok", NOW, (*way, capture, *stations.values()))
 
 
-def told(pipeline: Pipeline, name: str, **changes: Any) -> Pipeline:
+def with_station(pipeline: Pipeline, name: str, **changes: Any) -> Pipeline:
     """Return the way with one station changed, its state the station's if that is worse."""
     stations = tuple(replace(one, **changes) if one.name == name else one for one in pipeline.stations)
     order = ("down", "degraded", "unknown", "ok")

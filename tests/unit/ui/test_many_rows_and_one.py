@@ -185,7 +185,7 @@ def test_a_field_is_judged_while_it_is_typed_and_others_are_left_alone(table: Fa
 
 
 def test_a_preview_shows_the_difference_at_each_target_and_saves_nothing(table: FakeTable) -> None:
-    table.workshop.live[(1, "k8s")] = (table.rows[1], "4711")
+    table.answers.live[(1, "k8s")] = (table.rows[1], "4711")
     at = click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview")
     difference = at.code[0].value
     assert "-  branch: main" in difference
@@ -195,13 +195,13 @@ def test_a_preview_shows_the_difference_at_each_target_and_saves_nothing(table: 
 
 
 def test_a_preview_says_what_the_api_server_would_say(table: FakeTable) -> None:
-    table.workshop.refusals["k8s"] = ("Invalid", "spec.branch: denied by policy")
+    table.answers.refusals["k8s"] = ("Invalid", "spec.branch: denied by policy")
     at = click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview")
     assert any("denied by policy" in error.value.replace("\\", "") for error in at.error)
 
 
 def test_a_target_that_cannot_be_asked_is_said_so_beside_the_others(table: FakeTable) -> None:
-    table.workshop.unavailable["git"] = "sync-git does not answer"
+    table.answers.unavailable["git"] = "sync-git does not answer"
     at = click(write(opened(table, query={"id": "1"}), "Branch", "next"), "Preview")
     assert [warning.value for warning in at.warning] == [plain("sync-git does not answer.")]
     assert at.code
@@ -268,7 +268,7 @@ def test_the_live_resource_is_shown_with_its_place_and_a_link_to_the_commit(
     table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROWCAST_COMMIT_URL", "https://git.example/commit/{commit}")
-    table.workshop.live[(1, "git")] = (table.rows[1], "a" * 40)
+    table.answers.live[(1, "git")] = (table.rows[1], "a" * 40)
     at = open_tab(opened(table, query={"id": "1"}), "Live")
     assert f"(https://git.example/commit/{'a' * 40})" in words(at)
     assert "environments/prod/appconfigs/alpha.yaml" in words(at)

@@ -35,7 +35,7 @@ class Seen:
     samples: tuple[Sample, ...] = ()
 
 
-class Watch:
+class PipelinePoller:
     """`ask` is asked from a thread of its own once it is started; until then, whoever wants to see looks."""
 
     def __init__(self, ask: Callable[[], Pipeline]) -> None:
@@ -48,7 +48,7 @@ class Watch:
 
     def start(self) -> None:
         """Look every PERIOD_SECONDS from now on, until `stop` or the end of the process."""
-        self._thread = threading.Thread(target=self._go_on, name="pipeline-watch", daemon=True)
+        self._thread = threading.Thread(target=self._go_on, name="pipeline-poller", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -67,7 +67,7 @@ class Watch:
         return self._seen()
 
     def seen(self) -> Seen:
-        """Return what is known, without waiting where the watch goes by itself."""
+        """Return what is known, without waiting where the poller goes by itself."""
         return self._seen() if self._thread else self.look()
 
     def _seen(self) -> Seen:

@@ -18,7 +18,7 @@ PLACES: Mapping[str, str] = {"k8s": "appconfigs/{name}", "git": "environments/{e
 
 
 @dataclass
-class Workshop:
+class TargetAnswers:
     """What the targets would say. `refusals` and `unavailable` are by target; `live` by row and target."""
 
     refusals: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Table(Protocol):
         ...
 
     @property
-    def workshop(self) -> Workshop:
+    def answers(self) -> TargetAnswers:
         """What the targets would say."""
         ...
 
@@ -53,7 +53,7 @@ def manifest(row_id: int, draft: Draft, generation: int, person: str) -> str:
     )
 
 
-class FakeWorkshop:
+class FakeRows:
     """What CrudClient does for these pages."""
 
     _person: str
@@ -88,7 +88,7 @@ class FakeWorkshop:
 
     def _note(self, kind: Kind, row: AppConfig, before: Draft | None, after: Draft | None) -> None:
         version = Version(kind, row.generation, row.updated_at, self._person, before, after)
-        self._rows_and_targets().workshop.history.setdefault(row.id, []).insert(0, version)
+        self._rows_and_targets().answers.history.setdefault(row.id, []).insert(0, version)
 
     def preview(self, row_id: int | None, draft: Draft) -> Preview:
         """Return what saving `draft` would do."""
@@ -101,14 +101,14 @@ class FakeWorkshop:
         return Preview(generation, tuple(self._preview(target, row, draft, generation) for target in PLACES))
 
     def _preview(self, target: str, row: AppConfig | None, draft: Draft, generation: int) -> TargetPreview:
-        workshop = self._rows_and_targets().workshop
-        if target in workshop.unavailable:
-            return TargetPreview(target, unavailable=workshop.unavailable[target])
-        delivered = workshop.live.get((row.id, target)) if row else None
+        answers = self._rows_and_targets().answers
+        if target in answers.unavailable:
+            return TargetPreview(target, unavailable=answers.unavailable[target])
+        delivered = answers.live.get((row.id, target)) if row else None
         there = manifest(row.id, delivered[0].draft, delivered[0].generation, "ada") if row and delivered else None
         wanted = manifest(row.id if row else 0, draft, generation, self._person)
         difference = unified_diff((there or "").splitlines(), wanted.splitlines(), "live", "new", lineterm="")
-        reason, said = workshop.refusals.get(target, ("", ""))
+        reason, said = answers.refusals.get(target, ("", ""))
         return TargetPreview(
             target=target,
             manifest=wanted,
@@ -126,10 +126,10 @@ class FakeWorkshop:
         return tuple(self._live(target, row) for target in PLACES)
 
     def _live(self, target: str, row: AppConfig) -> Live:
-        workshop = self._rows_and_targets().workshop
-        if target in workshop.unavailable:
-            return Live(target, unavailable=workshop.unavailable[target])
-        there = workshop.live.get((row.id, target))
+        answers = self._rows_and_targets().answers
+        if target in answers.unavailable:
+            return Live(target, unavailable=answers.unavailable[target])
+        there = answers.live.get((row.id, target))
         place = PLACES[target].format(**vars(row.draft))
         if there is None:
             return Live(target, place)
@@ -138,7 +138,7 @@ class FakeWorkshop:
     def history(self, row_id: int, cursor: str | None = None, limit: int = 20) -> HistoryPage:
         """Return a part of a row's past, newest first."""
         self._reach()
-        found = self._rows_and_targets().workshop.history.get(row_id)
+        found = self._rows_and_targets().answers.history.get(row_id)
         if not found:
             raise MissingError(404, "Not found", f"There is no configuration {row_id}.")
         start = int(cursor or 0)
