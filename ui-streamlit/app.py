@@ -16,9 +16,10 @@ from activity import page as activity_page
 from activity.models import Activities
 from bulk.models import Bulk
 from client import api_client, tracing
-from configurations import detail_view, list_view
-from configurations.models import Configurations, DeadLetters
+from configurations import detail_view, list_view, view_model
+from configurations.models import Configurations
 from dead_letters import page as dead_letters_page
+from dead_letters.models import DeadLetters
 from history.models import Histories
 from login import identity
 from login import view as login_view
@@ -32,7 +33,7 @@ from preview.models import Previews
 from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
 from settings import page as settings_page
-from shared import brand, view_model
+from shared import brand
 
 SIDEBAR_PIXELS = 250
 # Who asks when nobody does.

@@ -10,8 +10,8 @@ import streamlit as st
 
 from activity import view
 from activity.models import Activities, Activity, ActivityQuery
-from configurations.models import RefusedError, UnavailableError
-from shared import view_model
+from client.errors import RefusedError, UnavailableError
+from shared import formatting
 from shared.failures import answered
 from shared.pager import by_age
 
@@ -106,16 +106,16 @@ def _list(client: Activities, query: ActivityQuery, rows: Page) -> None:
 
 def _item(item: Activity, rows: Page, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"change-{item.id}"):
-        who = f"{view.icon(item)} **{view_model.plain(item.changed_by)}** {view.verb(item)}"
+        who = f"{view.icon(item)} **{formatting.plain(item.changed_by)}** {view.verb(item)}"
         st.markdown(who, width="content")
         if item.change == "deleted":
-            st.markdown(view_model.plain(item.name), width="content")
+            st.markdown(formatting.plain(item.name), width="content")
         else:
-            st.page_link(rows, label=view_model.plain(item.name), query_params={"id": str(item.row_id)})
-        st.markdown(view.differences(item) or view_model.plain(f"in {item.environment}"), width="stretch")
+            st.page_link(rows, label=formatting.plain(item.name), query_params={"id": str(item.row_id)})
+        st.markdown(view.differences(item) or formatting.plain(f"in {item.environment}"), width="stretch")
         for words, colour in view.outcomes(item):
             st.badge(words, color=colour)
-        when = view_model.ago(item.changed_at, now)
+        when = formatting.ago(item.changed_at, now)
         st.caption(when, width=WHEN_PIXELS, text_alignment="right")
 
 

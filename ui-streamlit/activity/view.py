@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Final, Literal
 
 from activity.models import Activity
-from shared.view_model import FIELDS, TARGETS, plain, target_label
+from configurations.models import FIELDS
+from shared.formatting import TARGETS, plain, target_label
 
 Colour = Literal["green", "orange", "red", "gray"]
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bulk.models import Format, ImportLine
+from client.errors import FieldError
 from client.sending import Sending, given
-from configurations.models import AppConfig, FieldError, Query
+from configurations.models import AppConfig, Query
 
 
 class BulkCalls(Sending):

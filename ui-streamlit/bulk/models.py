@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from configurations.models import AppConfig, FieldError, Query
+from client.errors import FieldError
+from configurations.models import AppConfig, Query
 
 Action = Literal["create", "change", "none", "refuse"]
 Format = Literal["csv", "yaml", "json"]

@@ -8,9 +8,10 @@ from typing import Final, Protocol
 import streamlit as st
 
 from bulk.models import MOST, Bulk
+from client.errors import FieldError, RefusedError
 from configurations import forms, rules, selection
-from configurations.models import AppConfig, Configurations, FieldError, Page, Query, RefusedError
-from shared import view_model
+from configurations.models import AppConfig, Configurations, Page, Query
+from shared import formatting
 from shared.failures import answered
 
 ROWS: Final = "bulk_rows"
@@ -108,7 +109,7 @@ def _done(said: str) -> None:
 
 def _named(rows: Sequence[AppConfig]) -> str:
     more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
-    return ", ".join(f"**{view_model.plain(row.name)}**" for row in rows[:NAMED]) + more
+    return ", ".join(f"**{formatting.plain(row.name)}**" for row in rows[:NAMED]) + more
 
 
 def _deleting(rows: Sequence[AppConfig]) -> tuple[bool, str]:
@@ -125,7 +126,7 @@ def _changing(action: str, rows: Sequence[AppConfig]) -> tuple[bool, str]:
     error = rules.field_error(action, value) if value else None
     already = sum(getattr(row, action) == value for row in rows)
     if error:
-        st.markdown(f":small[:red[:material/error: {view_model.plain(error.message)}]]")
+        st.markdown(f":small[:red[:material/error: {formatting.plain(error.message)}]]")
     else:
         said = f"{already:,} of them have it already." if already else "Each becomes a new generation."
         st.markdown(f":small[:gray[{said}]]")
@@ -138,7 +139,7 @@ def _refused(rows: tuple[AppConfig, ...]) -> None:
         return
     found = {error.index: error.message for error in errors if error.index is not None}
     lines = [f"- {rows[index].name}: {message}" for index, message in found.items() if index < len(rows)]
-    st.error("Nothing was changed: somebody was faster.\n" + view_model.plain_lines(lines[:NAMED]))
+    st.error("Nothing was changed: somebody was faster.\n" + formatting.plain_lines(lines[:NAMED]))
     if st.button("Leave these out", width="stretch", key="bulk:leave"):
         st.session_state[ROWS] = tuple(row for index, row in enumerate(rows) if index not in found)
         st.session_state.pop(REFUSED, None)

@@ -11,22 +11,10 @@ import httpx
 from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
 from client.decoding import app_config, letter_page, page, problem, row_status
+from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
 from client.tracing import Saves, Untraced
-from configurations.models import (
-    AppConfig,
-    Configurations,
-    ConflictError,
-    DeadLetters,
-    Draft,
-    LetterPage,
-    LetterQuery,
-    MissingError,
-    Page,
-    Query,
-    RefusedError,
-    RowStatus,
-    UnavailableError,
-)
+from configurations.models import AppConfig, Configurations, Draft, Page, Query, RowStatus
+from dead_letters.models import DeadLetters, LetterPage, LetterQuery
 from history.calls import HistoryCalls
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls

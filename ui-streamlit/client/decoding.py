@@ -6,17 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from configurations.models import (
-    AppConfig,
-    FieldError,
-    Letter,
-    LetterPage,
-    Page,
-    RefusedError,
-    RowStatus,
-    State,
-    TargetStatus,
-)
+from client.errors import FieldError, RefusedError
+from configurations.models import AppConfig, Page, RowStatus, State, TargetStatus
+from dead_letters.models import Letter, LetterPage
 
 
 def moment(text: str | None) -> datetime | None:

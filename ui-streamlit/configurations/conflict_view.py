@@ -8,10 +8,10 @@ from typing import Final
 
 import streamlit as st
 
-from configurations import merging
+from configurations import merging, models
 from configurations.merging import MINE, THEIRS, Side
 from configurations.models import AppConfig, Draft
-from shared import view_model
+from shared import formatting
 
 WHOLE_MINE: Final = "Save mine over it"
 WHOLE_THEIRS: Final = "Take what was saved"
@@ -27,8 +27,8 @@ STYLE: Final = """
 
 def ask(base: Draft, mine: Draft, theirs: AppConfig) -> Draft | None:
     """Draw the choice and return the draft to save over `theirs`: theirs as it is to save nothing, None to go on."""
-    who = view_model.plain(theirs.updated_by)
-    when = view_model.ago(theirs.updated_at, datetime.now(UTC))
+    who = formatting.plain(theirs.updated_by)
+    when = formatting.ago(theirs.updated_at, datetime.now(UTC))
     differing = merging.differing(mine, theirs.draft)
     with st.container(border=True, key="conflict-box"):
         st.html(STYLE)
@@ -51,11 +51,11 @@ def _sides(base: Draft, mine: Draft, theirs: AppConfig, differing: tuple[str, ..
     for field in differing:
         values: Mapping[Side, str] = {MINE: getattr(mine, field), THEIRS: getattr(theirs.draft, field)}
         side = st.radio(
-            f"{view_model.FIELDS[field]} (was {view_model.plain(getattr(base, field))})",
+            f"{models.FIELDS[field]} (was {formatting.plain(getattr(base, field))})",
             (MINE, THEIRS),
             index=0 if suggested[field] == MINE else 1,
-            format_func=lambda side, values=values: view_model.plain(values[side]),
-            captions=("yours", f"saved by {view_model.plain(theirs.updated_by)}"),
+            format_func=lambda side, values=values: formatting.plain(values[side]),
+            captions=("yours", f"saved by {formatting.plain(theirs.updated_by)}"),
             horizontal=True,
             key=f"conflict:{theirs.generation}:{field}",
         )

@@ -8,12 +8,12 @@ from typing import Final
 
 import streamlit as st
 
+from client.errors import MissingError
 from configurations import forms, timeline, timeline_view
-from configurations.models import MissingError
 from history import view as history_view
 from history.models import HistoryPage
 from history.view import Client
-from shared import view_model
+from shared import formatting
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 2.0
@@ -28,8 +28,8 @@ def draw(client: Client, row_id: int, missing: MissingError, *, can_edit: bool) 
     name = _last_name(found)
     st.title(name, anchor=False)
     last = found.items[0]
-    when = view_model.ago(last.changed_at, datetime.now(UTC))
-    st.warning(f"{view_model.plain(last.changed_by)} deleted this configuration {when}. Its history stays.")
+    when = formatting.ago(last.changed_at, datetime.now(UTC))
+    st.warning(f"{formatting.plain(last.changed_by)} deleted this configuration {when}. Its history stays.")
     left, right = st.columns([3, 2], gap="medium")
     with left:
         history_view.draw(client, row_id, None, can_edit=can_edit)

@@ -9,23 +9,15 @@ from typing import Protocol
 
 import streamlit as st
 
+from client.errors import ConflictError, MissingError, RefusedError
 from configurations import conflict_view, deleted_view, forms, timeline, timeline_view
-from configurations.models import (
-    AppConfig,
-    Configurations,
-    ConflictError,
-    Draft,
-    MissingError,
-    RefusedError,
-    RowStatus,
-    TargetStatus,
-)
+from configurations.models import AppConfig, Configurations, Draft, RowStatus, TargetStatus
 from history import view as history_view
 from history.models import Histories
 from preview import live_view
 from preview import view as preview_view
 from preview.models import Previews
-from shared import view_model
+from shared import formatting
 from shared.failures import answered, to_list
 
 REFRESH_SECONDS = 2.0
@@ -86,8 +78,8 @@ def _heading(row: AppConfig, *, can_edit: bool) -> None:
         st.title(row.name, anchor=False, width="content")
         if can_edit and st.button("Delete", icon=":material/delete:"):
             st.session_state[forms.DIALOG] = "delete"
-    changed = view_model.ago(row.updated_at, datetime.now(UTC))
-    st.caption(f"Row {row.id}, generation {row.generation}, changed {changed} by {view_model.plain(row.updated_by)}")
+    changed = formatting.ago(row.updated_at, datetime.now(UTC))
+    st.caption(f"Row {row.id}, generation {row.generation}, changed {changed} by {formatting.plain(row.updated_by)}")
 
 
 def _dialogs(client: Client, row: AppConfig, *, can_edit: bool) -> None:

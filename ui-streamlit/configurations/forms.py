@@ -9,11 +9,12 @@ from typing import Protocol
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from configurations import rules
-from configurations.models import AppConfig, Configurations, Draft, FieldError, RefusedError
+from client.errors import FieldError, RefusedError
+from configurations import models, rules, view_model
+from configurations.models import AppConfig, Configurations, Draft
 from preview import view as preview_view
 from preview.models import Previews
-from shared import view_model
+from shared import failures, formatting
 from shared.failures import answered
 
 EMPTY = Draft(name="", repository_url="", branch="main", environment="")
@@ -50,7 +51,7 @@ class Form:
         """Show crud's own refusal: at its fields, and in a line if none is to blame."""
         self.show(refusal.errors)
         if not view_model.by_field(refusal.errors):
-            st.error(view_model.plain(view_model.complaint(refusal)))
+            st.error(formatting.plain(failures.complaint(refusal)))
 
     def accepted(self) -> bool:
         """Show what the rules refuse, and tell whether that is nothing."""
@@ -61,7 +62,7 @@ class Form:
     def show(self, errors: Iterable[FieldError]) -> None:
         """Put each error under its field."""
         for field, message in view_model.by_field(errors).items():
-            self.slots[field].markdown(f":small[:red[:material/error: {view_model.plain(message)}]]")
+            self.slots[field].markdown(f":small[:red[:material/error: {formatting.plain(message)}]]")
 
 
 def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False) -> Form:
@@ -71,7 +72,7 @@ def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False
     """
     values: dict[str, str] = {}
     slots: dict[str, DeltaGenerator] = {}
-    for field, label in view_model.FIELDS.items():
+    for field, label in models.FIELDS.items():
         with st.container(gap="xxsmall"):
             value = st.text_input(
                 label,

@@ -10,11 +10,11 @@ from streamlit.delta_generator import DeltaGenerator
 from bulk import export_view
 from bulk import view as bulk_view
 from bulk.models import Bulk
-from configurations import forms, selection, table_view
-from configurations.models import Configurations, Page, Query, UnavailableError
+from client.errors import UnavailableError
+from configurations import forms, selection, table_view, view_model
+from configurations.models import Configurations, Page, Query
 from imports import view as imports_view
 from preview.models import Previews
-from shared import view_model
 from shared.failures import answered, one_line
 from shared.pager import pager
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from configurations.models import Draft
-from shared.view_model import FIELDS
+from configurations.models import FIELDS, Draft
 
 Side = Literal["mine", "theirs"]
 MINE: Final = "mine"

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 State = Literal["synced", "pending", "failed"]
 Filter = Literal["synced", "pending", "failed", "overdue", "deleting"]
-LetterState = Literal["open", "replayed", "discarded"]
 Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
+
+FIELDS: Final[Mapping[str, str]] = {
+    "name": "Name",
+    "repository_url": "Repository URL",
+    "branch": "Branch",
+    "environment": "Environment",
+}
 
 
 @dataclass(frozen=True)
@@ -96,82 +102,6 @@ class RowStatus:
     targets: tuple[TargetStatus, ...]
 
 
-@dataclass(frozen=True)
-class Letter:
-    """One event that a target could not take; what the event does not tell is None."""
-
-    id: int
-    state: LetterState
-    target: str
-    reason: str
-    error: str
-    row_id: int | None
-    name: str | None
-    generation: int | None
-    position: Mapping[str, str]
-    occurrences: int
-    dead_lettered_at: datetime
-    resolved_at: datetime | None = None
-    resolved_by: str | None = None
-    resolution_reason: str | None = None
-    answered_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class LetterQuery:
-    """Which dead letters are shown: at most `limit` after `cursor`, newest first."""
-
-    state: LetterState = "open"
-    target: str = ""
-    limit: int = 20
-    cursor: str | None = None
-
-
-@dataclass(frozen=True)
-class LetterPage:
-    """One page of dead letters; as Page."""
-
-    items: tuple[Letter, ...]
-    next_cursor: str | None
-    total: int
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """One refused field: `rule` is a stable word such as `dns-1123-label`, `message` is for people.
-
-    Among many, `index` says whose field it is.
-    """
-
-    field: str
-    rule: str
-    message: str
-    index: int | None = None
-
-
-class UnavailableError(Exception):
-    """A part that the dashboard needs does not answer. Its text is one sentence for people."""
-
-
-class RefusedError(Exception):
-    """crud answered that it will not do it; `errors` names the fields, if any are to blame."""
-
-    def __init__(self, status: int, title: str, detail: str = "", errors: tuple[FieldError, ...] = ()) -> None:
-        super().__init__(detail or title)
-        self.status = status
-        self.title = title
-        self.detail = detail
-        self.errors = errors
-
-
-class MissingError(RefusedError):
-    """There is no such row or dead letter (404)."""
-
-
-class ConflictError(RefusedError):
-    """The row has a newer generation than the one the change was made from (412)."""
-
-
 class Configurations(Protocol):
     """The rows, on behalf of one person. Every call may raise UnavailableError or RefusedError."""
 
@@ -197,24 +127,4 @@ class Configurations(Protocol):
 
     def delete(self, row_id: int, generation: int) -> None:
         """Delete the row if it still has `generation`, else raise ConflictError."""
-        ...
-
-
-class DeadLetters(Protocol):
-    """What could not be delivered, on behalf of one person. Every call may raise UnavailableError or RefusedError."""
-
-    def letters(self, query: LetterQuery) -> LetterPage:
-        """Return one page of the dead letters that match."""
-        ...
-
-    def letter_event(self, letter_id: int) -> Any:
-        """Return what was in one dead letter: any JSON."""
-        ...
-
-    def replay(self, ids: tuple[int, ...], reason: str) -> None:
-        """Deliver the events of open letters once more; a `reason` may be empty."""
-        ...
-
-    def discard(self, ids: tuple[int, ...], reason: str) -> None:
-        """Take open letters off the list, for a reason."""
         ...

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from configurations.models import Draft, FieldError
+from client.errors import FieldError
+from configurations.models import Draft
 from configurations.repository_urls import why_refused
 
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")

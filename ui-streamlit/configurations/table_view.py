@@ -9,9 +9,9 @@ import pyarrow  # type: ignore[import-untyped]  # it ships no types
 import streamlit as st
 from streamlit.column_config import MultiselectColumn, TextColumn
 
+from configurations import view_model
 from configurations.models import AppConfig
 from configurations.selection import TABLE
-from shared import view_model
 
 ROW_HEIGHT = 36
 CHIP_WIDTH = 95

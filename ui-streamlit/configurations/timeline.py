@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from configurations import view_model
 from configurations.models import RowStatus, TargetStatus
-from shared import view_model
+from shared import formatting
 
 Mood = Literal["done", "waiting", "late", "failed", "next"]
 
@@ -96,7 +97,7 @@ def _followed(target: TargetStatus) -> tuple[Step, ...]:
 
 def _waiting(target: TargetStatus, saved: datetime | None, now: datetime, *, gone: bool) -> tuple[Step, ...]:
     has = "nothing there yet" if target.observed_generation is None else f"there is {_observed(target)}"
-    waits = f"for {view_model.duration(now - saved)}" if saved and now > saved else ""
+    waits = f"for {formatting.duration(now - saved)}" if saved and now > saved else ""
     delivered = _delivered(target, gone=gone)
     if target.error:
         # Who says why it can't deliver has the change.
@@ -109,7 +110,7 @@ def _observed(target: TargetStatus) -> str:
 
 
 def _lag(saved: datetime | None, then: datetime | None) -> str:
-    return "" if then is None or saved is None else f"+{view_model.duration(then - saved)}"
+    return "" if then is None or saved is None else f"+{formatting.duration(then - saved)}"
 
 
 def _delivered(target: TargetStatus, *, gone: bool) -> str:

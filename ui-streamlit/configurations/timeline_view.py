@@ -8,8 +8,9 @@ from typing import Final
 
 import streamlit as st
 
+from configurations import view_model
 from configurations.timeline import Mood, Step, Track
-from shared import view_model
+from shared import formatting
 
 SIGNS: Final[dict[Mood, str]] = {
     "done": "done",
@@ -51,16 +52,16 @@ STYLE: Final = """
 def draw(track: Track) -> None:
     """Draw one target's steps under its name and state."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{view_model.target_label(track.target)}**", width="content")
+        st.markdown(f"**{formatting.target_label(track.target)}**", width="content")
         st.badge(track.word, color=view_model.COLOURS[track.word])
     st.html(html(track))
     if track.error:
-        st.error(view_model.plain(track.error))
+        st.error(formatting.plain(track.error))
 
 
 def html(track: Track) -> str:
     """Return the steps as a list; what others wrote is text in it, never markup."""
-    label = f"The way to {view_model.target_label(track.target)}"
+    label = f"The way to {formatting.target_label(track.target)}"
     items = "".join(_item(step) for step in track.steps)
     return f'<ol class="rowcast-way" aria-label="{escape(label, quote=True)}">{items}</ol>'
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from configurations.models import DeadLetters, Letter, LetterPage, LetterQuery
-from shared import view_model
+from dead_letters import view
+from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery
+from shared import formatting
 from shared.failures import answered
 from shared.pager import pager
 
@@ -39,20 +40,20 @@ def _filters() -> LetterQuery:
     states, targets, _ = st.columns([3, 3, 5])
     state = states.selectbox(
         "State",
-        tuple(view_model.LETTER_STATES),
+        tuple(view.LETTER_STATES),
         key="letter_state",
-        format_func=lambda option: view_model.LETTER_STATES[option],
+        format_func=lambda option: view.LETTER_STATES[option],
         label_visibility="collapsed",
         on_change=_first_page,
         persist_state="session",
     )
     target = targets.selectbox(
         "Only this target",
-        tuple(view_model.TARGETS),
+        tuple(formatting.TARGETS),
         index=None,
         key="letter_target",
         placeholder="All targets",
-        format_func=view_model.target_label,
+        format_func=formatting.target_label,
         label_visibility="collapsed",
         on_change=_first_page,
         persist_state="session",
@@ -112,7 +113,7 @@ def _bulk(page: LetterPage) -> None:
 
 
 def _line(client: DeadLetters, letter: Letter, now: datetime, choosing: bool) -> None:
-    title = view_model.letter_title(letter, now)
+    title = view.letter_title(letter, now)
     if not choosing:
         _letter(client, letter, title, now, choosing)
         return
@@ -123,11 +124,11 @@ def _line(client: DeadLetters, letter: Letter, now: datetime, choosing: bool) ->
 
 def _letter(client: DeadLetters, letter: Letter, title: str, now: datetime, choosing: bool) -> None:
     # With a key of its own, it stays open while its title counts the minutes.
-    with st.expander(view_model.plain(title), key=f"letter:{letter.id}"):
-        st.error(view_model.plain(letter.error))
-        st.caption(view_model.plain(view_model.letter_facts(letter)))
+    with st.expander(formatting.plain(title), key=f"letter:{letter.id}"):
+        st.error(formatting.plain(letter.error))
+        st.caption(formatting.plain(view.letter_facts(letter)))
         if letter.resolved_at is not None:
-            st.info(view_model.plain(view_model.resolution(letter, now)))
+            st.info(formatting.plain(view.resolution(letter, now)))
         # Asked for one by one: together, a page of the largest would be more than a sidecar passes on.
         if st.toggle("Show the event", key=f"event:{letter.id}"):
             with answered(f"event:{letter.id}"):
@@ -169,5 +170,5 @@ def _dialog(client: DeadLetters, action: str, ids: tuple[int, ...]) -> None:
     with answered("resolve", NOT_DONE):
         (client.replay if action == REPLAY else client.discard)(ids, reason)
         _close()
-        st.toast(f"{view_model.LETTER_STATES['replayed' if action == REPLAY else 'discarded']}: {len(ids)}.")
+        st.toast(f"{view.LETTER_STATES['replayed' if action == REPLAY else 'discarded']}: {len(ids)}.")
         st.rerun()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from configurations.models import Draft
+from configurations.models import FIELDS, Draft
 from history.models import Version
-from shared.view_model import FIELDS
 
 
 def lines(before: Draft | None, after: Draft | None) -> str:

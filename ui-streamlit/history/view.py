@@ -11,7 +11,7 @@ from configurations import forms
 from configurations.models import AppConfig, Configurations, Draft
 from history import version_diff
 from history.models import Histories, Version
-from shared import pager, view_model
+from shared import formatting, pager
 from shared.failures import answered
 
 ICONS: Final = {"created": ":material/add_circle:", "updated": ":material/edit:", "deleted": ":material/delete:"}
@@ -40,7 +40,7 @@ def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool
     which = f"Restore generation {version.generation}"
     with st.container(border=True, gap="small", key=f"version-{key.replace(':', '-')}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            who = view_model.plain(version.changed_by)
+            who = formatting.plain(version.changed_by)
             said = f"{ICONS[version.change]} **{who}** {version_diff.changed(version)}"
             st.markdown(said, width="stretch")
             if wanted is None:
@@ -49,7 +49,7 @@ def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool
                 st.session_state[forms.DIALOG] = RESTORE
                 st.session_state[RESTORE] = version
                 st.rerun()
-        when = view_model.ago(version.changed_at, datetime.now(UTC))
+        when = formatting.ago(version.changed_at, datetime.now(UTC))
         st.caption(f"Generation {version.generation}, {when} ({version.changed_at:%Y-%m-%d %H:%M:%S} UTC)")
         st.code(version_diff.lines(version.before, version.after), language="diff")
 

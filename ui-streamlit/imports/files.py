@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bulk.models import MOST, Format
+from configurations.models import FIELDS
 from imports.documents import Located, LocatedList, UnreadableError, from_json, from_yaml, located_json
-from shared.view_model import FIELDS
 
 __all__ = ["ENDINGS", "MOST_ROWS", "ReadFile", "UnreadableError", "decoded", "kind_of", "read"]
 

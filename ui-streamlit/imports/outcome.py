@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from bulk.models import Action, ImportLine, ImportReport
-from shared.view_model import sentence
+from shared.formatting import sentence
 
 WORDS: Final[Mapping[Action, str]] = {"create": "create", "change": "change", "none": "unchanged", "refuse": "refuse"}
 DONE: Final[Mapping[Action, str]] = {

@@ -8,9 +8,9 @@ from typing import Final
 import streamlit as st
 
 from bulk.models import MOST, Bulk, ImportLine, ImportReport
-from configurations.models import RefusedError, UnavailableError
+from client.errors import RefusedError, UnavailableError
 from imports import files, outcome, report_view
-from shared import view_model
+from shared import failures, formatting
 from shared.failures import answered, one_line, to_list
 
 ROOM: Final = "import"
@@ -54,7 +54,7 @@ def show(client: Bulk) -> None:
     try:
         found = _read(text, name)
     except files.UnreadableError as error:
-        st.error(view_model.plain(str(error)), icon=":material/error:")
+        st.error(formatting.plain(str(error)), icon=":material/error:")
         return
     with answered("import"):
         report = _preview(client, found.rows)
@@ -92,7 +92,7 @@ def _source() -> tuple[str, str]:
     try:
         return files.decoded(file.getvalue()), file.name
     except files.UnreadableError as error:
-        st.error(view_model.plain(str(error)), icon=":material/error:")
+        st.error(formatting.plain(str(error)), icon=":material/error:")
         return "", ""
 
 
@@ -149,7 +149,7 @@ def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str],
     except (RefusedError, UnavailableError) as failure:
         # Of a long import a part may be done, or somebody was faster: what would happen is to be looked at again.
         st.session_state.pop("import_preview", None)
-        said = view_model.complaint(failure) if isinstance(failure, RefusedError) else str(failure)
+        said = failures.complaint(failure) if isinstance(failure, RefusedError) else str(failure)
         one_line(said, "importing", "Look again")
         return
     st.session_state[DONE] = (done, places)

@@ -9,7 +9,7 @@ from configurations import rules
 from login import identity
 from login.identity import Roles, Who
 from login.providers import DEFAULT, Login
-from shared import brand, view_model
+from shared import brand, formatting
 
 
 def who(default: str, roles: Roles, login: Login) -> Who | None:
@@ -20,7 +20,7 @@ def who(default: str, roles: Roles, login: Login) -> Who | None:
         return None
     person = identity.signed_in(st.user.to_dict(), roles, several=login.several)
     with st.container(gap="small", key="who"):
-        st.markdown(f":material/account_circle: {view_model.plain(person.name)}")
+        st.markdown(f":material/account_circle: {formatting.plain(person.name)}")
         _role(person)
         st.button("Log out", icon=":material/logout:", type="tertiary", on_click=st.logout)
     return person
@@ -32,11 +32,11 @@ def ask_to_log_in(login: Login) -> None:
     with middle.container(border=True, horizontal_alignment="center", gap="medium"):
         st.html(brand.BRAND, width="content")
         if login.complaint:
-            st.error(f"Nobody can log in. {view_model.plain(login.complaint)}", icon=":material/lock:")
+            st.error(f"Nobody can log in. {formatting.plain(login.complaint)}", icon=":material/lock:")
         else:
             st.markdown("Log in to see the configurations and what became of them.", width="content")
         if _logged_in() and (objection := login.objection(st.user.to_dict())):
-            st.warning(view_model.plain(objection))
+            st.warning(formatting.plain(objection))
         # With a complaint the way to each provider stays, for what Streamlit says of it; nobody gets in by it.
         for provider in () if login.complaint and DEFAULT in login.providers else login.providers:
             label = "Log in" if provider == DEFAULT else f"Log in with {provider.title()}"

@@ -10,7 +10,7 @@ import streamlit as st
 from pipeline import picture, view
 from pipeline.models import Pipeline
 from pipeline.poller import PipelinePoller, Seen
-from shared import links, view_model
+from shared import formatting, links
 from shared.failures import one_line
 
 REFRESH_SECONDS: Final = 3.0
@@ -48,7 +48,7 @@ def _look(poller: PipelinePoller) -> None:
 
 
 def _way(pipeline: Pipeline, seen: Seen) -> None:
-    age = view_model.ago(pipeline.checked_at, datetime.now(UTC))
+    age = formatting.ago(pipeline.checked_at, datetime.now(UTC))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"{ICONS[pipeline.state]} {view.HEADLINES[pipeline.state]}", width="content")
         st.caption(f"Looked {age}", width="content")
@@ -82,8 +82,8 @@ def _troubles(pipeline: Pipeline) -> None:
     st.subheader("What is wrong, and what to do", anchor=False)
     for trouble in found:
         more = f" [What to do, in full]({links.docs(trouble.page)})" if trouble.page else ""
-        action = f"  \n{view_model.plain(view_model.sentence(trouble.action))}" if trouble.action else ""
-        message = view_model.plain(view_model.sentence(trouble.message))
+        action = f"  \n{formatting.plain(formatting.sentence(trouble.action))}" if trouble.action else ""
+        message = formatting.plain(formatting.sentence(trouble.message))
         LOOKS[trouble.state](
-            f"**{view_model.plain(trouble.title)}**: {message}{action}{more}", icon=ICONS[trouble.state]
+            f"**{formatting.plain(trouble.title)}**: {message}{action}{more}", icon=ICONS[trouble.state]
         )

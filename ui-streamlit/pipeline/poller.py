@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from configurations.models import RefusedError, UnavailableError
+from client.errors import RefusedError, UnavailableError
 from pipeline.models import Pipeline
 from pipeline.view import measures
 

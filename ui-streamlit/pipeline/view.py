@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from pipeline.models import Pipeline, Station, StationState
-from shared.view_model import duration, target_label
+from shared.formatting import duration, target_label
 
 WORDS: Final[Mapping[StationState, str]] = {
     "ok": "well",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from configurations import view_model
 from configurations.models import TargetStatus
 from configurations.timeline import commit_link
 from preview.models import Live, Previews
-from shared import view_model
+from shared import formatting
 from shared.failures import answered
 
 SKELETON_PIXELS = 900
@@ -29,13 +30,13 @@ def draw(client: Previews, row_id: int, commit_url: str) -> None:
 def _target(found: Live, commit_url: str) -> None:
     with st.container(border=True, gap="small", key=f"live-{found.target}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{view_model.target_label(found.target)}**", width="content")
+            st.markdown(f"**{formatting.target_label(found.target)}**", width="content")
             if found.place:
                 st.markdown(f"`{found.place}`", width="stretch")
             if found.reference:
                 st.markdown(_reference(found, commit_url), width="content")
         if found.unavailable:
-            st.warning(view_model.plain(view_model.brief(found.unavailable)), icon=":material/cloud_off:")
+            st.warning(formatting.plain(formatting.brief(found.unavailable)), icon=":material/cloud_off:")
         elif found.text is None:
             st.caption("There is nothing of it yet.")
         else:
@@ -44,5 +45,5 @@ def _target(found: Live, commit_url: str) -> None:
 
 def _reference(found: Live, commit_url: str) -> str:
     status = TargetStatus(found.target, "synced", reference=found.reference)
-    words, link = view_model.plain(view_model.reference(status)), commit_link(status, commit_url)
+    words, link = formatting.plain(view_model.reference(status)), commit_link(status, commit_url)
     return f"[{words}]({link})" if link else f":gray[{words}]"

@@ -7,9 +7,10 @@ from typing import Final, Literal, Protocol
 
 import streamlit as st
 
-from configurations.models import Draft, RefusedError
+from client.errors import RefusedError
+from configurations.models import Draft
 from preview.models import Change, Preview, Previews, TargetPreview
-from shared import view_model
+from shared import formatting
 from shared.failures import answered
 
 CHANGES: Final[dict[Change, tuple[str, Literal["green", "blue", "gray"]]]] = {
@@ -79,13 +80,13 @@ def _preview(key: str, preview: Preview) -> None:
 
 def _label(target: TargetPreview) -> str:
     sign = "red-badge[refused]" if target.refusal else "gray-badge[not asked]" if target.unavailable else ""
-    label = view_model.target_label(target.target)
+    label = formatting.target_label(target.target)
     return f"{label} :{sign}" if sign else label
 
 
 def _target(key: str, target: TargetPreview) -> None:
     if target.unavailable:
-        st.warning(view_model.plain(view_model.brief(target.unavailable)), icon=":material/cloud_off:")
+        st.warning(formatting.plain(formatting.brief(target.unavailable)), icon=":material/cloud_off:")
         return
     if not target.place:
         st.caption("This target does not deliver the environment: nothing of the row would be here.")
@@ -95,7 +96,7 @@ def _target(key: str, target: TargetPreview) -> None:
         st.badge(words, color=colour)
         st.markdown(f"`{target.place}`", width="stretch")
         kind = st.segmented_control(
-            f"Show at {view_model.target_label(target.target)}",
+            f"Show at {formatting.target_label(target.target)}",
             (DIFFERENCE, MANIFEST),
             default=DIFFERENCE,
             required=True,
@@ -103,7 +104,7 @@ def _target(key: str, target: TargetPreview) -> None:
             key=f"{key}:kind:{target.target}",
         )
     if target.refusal:
-        st.error(f"**It would refuse this.** {view_model.plain(target.refusal)}", icon=":material/block:")
+        st.error(f"**It would refuse this.** {formatting.plain(target.refusal)}", icon=":material/block:")
     if kind == MANIFEST:
         st.code(target.manifest, language="yaml")
     elif target.diff:

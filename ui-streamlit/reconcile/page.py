@@ -10,7 +10,7 @@ from streamlit.column_config import MultiselectColumn
 
 from reconcile import view
 from reconcile.models import Reconciles, Run, TargetRuns
-from shared import links, view_model
+from shared import formatting, links
 from shared.failures import answered, one_line
 
 RUNNING_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ def show(client: Reconciles, *, can_edit: bool = True) -> None:
             [one.target for one in runs],
             default=runs[0].target,
             required=True,
-            format_func=view_model.target_label,
+            format_func=formatting.target_label,
             key="reconcile_target",
             label_visibility="collapsed",
         )
@@ -111,19 +111,19 @@ def _ended(run: Run) -> None:
             st.caption(compared)
         _plan(run)
         for failure in run.failed:
-            st.error(view_model.plain(failure))
+            st.error(formatting.plain(failure))
 
 
 def _verdict(run: Run) -> None:
     if run.state == "refused":
         st.warning(
-            f"**Refused, nothing was done.** It {view_model.plain(run.error or '')}  \n"
+            f"**Refused, nothing was done.** It {formatting.plain(run.error or '')}  \n"
             "See whether the table is the right and whole one. If it is, run it and allow the pruning. "
             f"[More on this]({links.docs(HOW_TO)})",
             icon=":material/front_hand:",
         )
     elif run.state == "failed":
-        st.error(view_model.plain(view_model.sentence(run.error or "It failed")), icon=":material/error:")
+        st.error(formatting.plain(formatting.sentence(run.error or "It failed")), icon=":material/error:")
     elif view.in_sync(run):
         st.success("The target holds what the table says.", icon=":material/check_circle:")
     elif not run.dry_run:
@@ -152,12 +152,12 @@ def _close() -> None:
 
 
 def _confirm(client: Reconciles, target: str, plan: Run) -> None:
-    label = view_model.target_label(target)
+    label = formatting.target_label(target)
     st.markdown(f"At **{label}**, this will **{view.intention(plan)}**, as the table is then.")
     limit = None
     if plan.state == "refused":
         prunes = plan.counts.get("orphaned", 0)
-        st.warning(view_model.plain(view_model.sentence(plan.error or "")), icon=":material/front_hand:")
+        st.warning(formatting.plain(formatting.sentence(plan.error or "")), icon=":material/front_hand:")
         if st.checkbox(f"The table is the right, whole one: prune all {prunes:,}", key="prune_all"):
             limit = 1.0
     blocked = plan.state == "refused" and limit is None

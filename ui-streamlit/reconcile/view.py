@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from reconcile.models import Difference, Kind, Run
-from shared.view_model import ago, duration
+from shared.formatting import ago, duration
 
 Colour = Literal["green", "orange", "red"]
 

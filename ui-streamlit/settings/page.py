@@ -12,7 +12,7 @@ from login import identity
 from login.identity import Roles, Who
 from pipeline.poller import PipelinePoller
 from settings import view
-from shared import links, view_model
+from shared import formatting, links
 
 DOCS: Final = (
     ("A tour of the dashboard", "docs/tour.md"),
@@ -45,12 +45,12 @@ def _person(who: Who, roles: Roles) -> None:
     with st.container(border=True):
         st.subheader("You", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{view_model.plain(who.person)}**", width="content")
+            st.markdown(f"**{formatting.plain(who.person)}**", width="content")
             st.badge("Editor" if who.can_edit else "Viewer", color="primary" if who.can_edit else "gray")
         st.caption(f"{SOURCES[who.source]} {identity.MEANING[who.role]}")
         st.caption("Your name goes into the history, the commit's author and the resource's annotation.")
         if roles.complaint:
-            st.error(view_model.plain(roles.complaint))
+            st.error(formatting.plain(roles.complaint))
 
 
 def _look() -> None:
@@ -74,7 +74,7 @@ def _services(poller: PipelinePoller) -> None:
         seen = poller.seen()
         found = view.services(seen.pipeline) if seen.pipeline else ()
         if not found:
-            st.caption(view_model.plain(seen.trouble or "The services have not told yet. Come back in a moment."))
+            st.caption(formatting.plain(seen.trouble or "The services have not told yet. Come back in a moment."))
             return
         parts, names, values = zip(*found, strict=True)
         st.dataframe(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.models import Pipeline
-from shared.view_model import duration, target_label
+from shared.formatting import duration, target_label
 
 UNSAID: Final = "not told"
 DRIFT: Final[Mapping[str, str]] = {"correct": "put right", "report": "reported only"}

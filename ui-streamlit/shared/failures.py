@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from configurations.models import MissingError, RefusedError, UnavailableError
-from shared.view_model import complaint, plain
+from client.errors import MissingError, RefusedError, UnavailableError
+from configurations.models import FIELDS
+from shared.formatting import plain, sentence
 
 
 @contextmanager
@@ -43,3 +44,11 @@ def one_line(text: str, where: str, offer: str = "Retry", act: Callable[[], None
         if st.button(offer, key=f"retry:{where}"):
             act()
             st.rerun()
+
+
+def complaint(refusal: RefusedError) -> str:
+    """Return what says why crud refused, with what no field of the form can show."""
+    said = refusal.detail or refusal.title
+    elsewhere = [error for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
+    others = [f"{error.field} {error.message}" for error in elsewhere if error.message != said]
+    return " ".join(sentence(text) for text in (said, *others))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import streamlit as st
 
-from shared import view_model
+from shared import formatting
 
 
 class Shown(Protocol):
@@ -29,7 +29,7 @@ class Shown(Protocol):
 
 def pager(page: Shown, cursors: list[str], page_size: int) -> None:
     """Draws the line; its buttons push and pop `cursors`, the beginnings of the pages up to this one."""
-    text = view_model.shown_range(len(cursors), page_size, len(page.items), page.total)
+    text = formatting.shown_range(len(cursors), page_size, len(page.items), page.total)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.caption(text, width="content")
         _turn("Previous", "Next", cursors, page.next_cursor)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from configurations.models import Letter
-from shared.view_model import plain
+from dead_letters.models import Letter
+from shared.formatting import plain
 from unit.ui.driver import DOWN, click, opened, run, write
 from unit.ui.fakes.client import FakeClient, FakeTable
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.models import Format, ImportLine, ImportReport
-from configurations.models import FieldError
+from client.errors import FieldError
 from imports import files, outcome
 from imports.files import UnreadableError
 from rowcast.crud.export import written

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from configurations.models import Draft, TargetStatus, UnavailableError
+from client.errors import UnavailableError
+from configurations.models import Draft, TargetStatus
 from login.identity import Roles
-from shared.view_model import plain
+from shared.formatting import plain
 from unit.ui.driver import button, click, labels, names, opened, run, words, write
 from unit.ui.fakes.client import FakeClient, FakeTable
 

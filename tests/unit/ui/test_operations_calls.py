@@ -11,7 +11,8 @@ import pytest
 
 from activity.models import ActivityQuery
 from client.api_client import CrudClient
-from configurations.models import Draft, RefusedError
+from client.errors import RefusedError
+from configurations.models import Draft
 
 RUN = {
     "trigger": "request",

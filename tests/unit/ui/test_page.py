@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from configurations.models import Draft, TargetStatus
-from shared.view_model import plain
+from shared.formatting import plain
 from unit.ui.driver import DOWN, click, fill, names, opened, run
 from unit.ui.fakes.client import FakeClient, FakeTable
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from configurations.models import UnavailableError
+from client.errors import UnavailableError
 from pipeline import picture
 from pipeline import view as pipeline_view
 from pipeline.models import Pipeline, Station

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from activity.models import Activity
-from configurations.models import Letter
+from dead_letters.models import Letter
 from login.identity import Roles
 from pipeline.models import Station
 from reconcile.models import Difference, Run, TargetRuns
-from shared.view_model import plain
+from shared.formatting import plain
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
 from unit.ui.fakes.client import FakeTable
 from unit.ui.fakes.operations import NOW, with_station

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from configurations import timeline, timeline_view
+from configurations import timeline, timeline_view, view_model
 from configurations.models import RowStatus, TargetStatus
-from shared import view_model
 
 SAVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOW = SAVED + timedelta(seconds=90)

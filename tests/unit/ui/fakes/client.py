@@ -7,27 +7,11 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from configurations.models import (
-    AppConfig,
-    Configurations,
-    ConflictError,
-    DeadLetters,
-    Draft,
-    FieldError,
-    Letter,
-    LetterPage,
-    LetterQuery,
-    LetterState,
-    MissingError,
-    Page,
-    Query,
-    RefusedError,
-    RowStatus,
-    State,
-    TargetStatus,
-    UnavailableError,
-)
-from shared.view_model import TARGETS, state_at
+from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from configurations.models import AppConfig, Configurations, Draft, Page, Query, RowStatus, State, TargetStatus
+from configurations.view_model import state_at
+from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery, LetterState
+from shared.formatting import TARGETS
 from unit.ui.fakes.operations import FakeOperations, Operations
 from unit.ui.fakes.rows import FakeRows, TargetAnswers
 

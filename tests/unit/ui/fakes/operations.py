@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activity.models import Activity, ActivityPage, ActivityQuery
-from configurations.models import MissingError, RefusedError
+from client.errors import MissingError, RefusedError
 from pipeline.models import Pipeline, Station
 from reconcile.models import Run, TargetRuns
 

@@ -9,8 +9,9 @@ from difflib import unified_diff
 from typing import Protocol
 
 from bulk.models import Format, ImportLine
+from client.errors import FieldError, MissingError, RefusedError
 from configurations import rules
-from configurations.models import AppConfig, Draft, FieldError, MissingError, Query, RefusedError
+from configurations.models import AppConfig, Draft, Query
 from history.models import HistoryPage, Kind, Version
 from preview.models import Live, Preview, TargetPreview
 
