@@ -10,11 +10,11 @@ import httpx
 
 from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
-from client.decoding import app_config, letter_page, page, problem, row_status
+from client.decoding import problem
 from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
 from client.tracing import Saves, Untraced
-from configurations.models import AppConfig, Configurations, Draft, Page, Query, RowStatus
-from dead_letters.models import DeadLetters, LetterPage, LetterQuery
+from configurations.calls import ConfigurationCalls
+from dead_letters.calls import DeadLetterCalls
 from history.calls import HistoryCalls
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
@@ -45,7 +45,14 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
 
 
 class CrudClient(
-    PreviewCalls, HistoryCalls, BulkCalls, PipelineCalls, ActivityCalls, ReconcileCalls, Configurations, DeadLetters
+    ConfigurationCalls,
+    DeadLetterCalls,
+    PreviewCalls,
+    HistoryCalls,
+    BulkCalls,
+    PipelineCalls,
+    ActivityCalls,
+    ReconcileCalls,
 ):
     """What crud keeps and does, on behalf of `person` (see rules.is_person)."""
 
@@ -63,62 +70,6 @@ class CrudClient(
     def vouch(self) -> None:
         """From now on say with each request that a login vouches for the person."""
         self._vouched = {VERIFIED: "true"}
-
-    def list(self, query: Query) -> Page:
-        """Return one page of the rows that match."""
-        wanted = {
-            "limit": str(query.limit),
-            "sort": query.sort,
-            "search": query.search,
-            "environment": query.environment,
-            "state": query.state or "",
-            "cursor": query.cursor or "",
-        }
-        return page(self._send("GET", "/appconfigs", params={key: value for key, value in wanted.items() if value}))
-
-    def get(self, row_id: int) -> AppConfig:
-        """Return one row, or raise MissingError."""
-        return app_config(self._send("GET", f"/appconfigs/{row_id}"))
-
-    def status(self, row_id: int) -> RowStatus:
-        """Return what became of a row at each target."""
-        return row_status(self._send("GET", f"/appconfigs/{row_id}/status"))
-
-    def create(self, draft: Draft) -> AppConfig:
-        """Save a new row and return it as saved."""
-        return app_config(self._send("POST", "/appconfigs", body=vars(draft)))
-
-    def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
-        """Save `draft` if the row still has `generation`, else raise ConflictError."""
-        return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=vars(draft), generation=generation))
-
-    def delete(self, row_id: int, generation: int) -> None:
-        """Delete the row if it still has `generation`, else raise ConflictError."""
-        self._send("DELETE", f"/appconfigs/{row_id}", generation=generation)
-
-    def letters(self, query: LetterQuery) -> LetterPage:
-        """Return one page of the dead letters that match."""
-        wanted = {
-            "limit": str(query.limit),
-            "state": query.state,
-            "target": query.target,
-            "cursor": query.cursor or "",
-        }
-        return letter_page(
-            self._send("GET", "/deadletters", params={key: value for key, value in wanted.items() if value})
-        )
-
-    def letter_event(self, letter_id: int) -> Any:
-        """Return what was in one dead letter: any JSON."""
-        return self._send("GET", f"/deadletters/{letter_id}")["event"]
-
-    def replay(self, ids: tuple[int, ...], reason: str) -> None:
-        """Deliver the events of open letters once more; a `reason` may be empty."""
-        self._send("POST", "/deadletters:replay", body={"ids": ids, **({"reason": reason} if reason else {})})
-
-    def discard(self, ids: tuple[int, ...], reason: str) -> None:
-        """Take open letters off the list, for a reason."""
-        self._send("POST", "/deadletters:discard", body={"ids": ids, "reason": reason})
 
     def _send(
         self,
