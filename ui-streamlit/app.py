@@ -11,27 +11,29 @@ import httpx
 import streamlit as st
 from streamlit.navigation.page import Page
 
-import api_client
-import brand
-import detail_view
-import identity
-import list_view
 import navigation
-import signing_in
-import tracing
-import view_model
-from activity_models import Activities
-from bulk_models import Bulk
-from history_models import Histories
-from identity import Roles, Who
-from login_secrets import LOGIN
-from models import Configurations, DeadLetters
+from activity import page as activity_page
+from activity.models import Activities
+from bulk.models import Bulk
+from client import api_client, tracing
+from configurations import detail_view, list_view, view_model
+from configurations.models import Configurations
+from dead_letters import page as dead_letters_page
+from dead_letters.models import DeadLetters
+from history.models import Histories
+from login import identity
+from login import view as login_view
+from login.configured import LOGIN
+from login.identity import Roles, Who
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
-from pages import activity, dead_letters, pipeline, reconcile, settings
-from pipeline_models import Pipelines
-from preview_models import Previews
-from reconcile_models import Reconciles
-from watch import Watch
+from pipeline import page as pipeline_page
+from pipeline.models import Pipelines
+from pipeline.poller import PipelinePoller
+from preview.models import Previews
+from reconcile import page as reconcile_page
+from reconcile.models import Reconciles
+from settings import page as settings_page
+from shared import brand
 
 SIDEBAR_PIXELS = 250
 # Who asks when nobody does.
@@ -55,11 +57,11 @@ def page(
     default_person: str = identity.ANONYMOUS,
     opened: str = CONFIGURATIONS,
     roles: Roles | None = None,
-    watch: Watch | None = None,
+    poller: PipelinePoller | None = None,
 ) -> None:
     """Show the dashboard, for a client that `connect` makes of the person's name; `opened` is its page without a path.
 
-    The first page shows the room that the link names. Without a `watch`, the session has one of its own.
+    The first page shows the room that the link names. Without a `poller`, the session has one of its own.
     """
     st.set_page_config(
         page_title=brand.NAME,
@@ -74,32 +76,32 @@ def page(
         st.html(brand.BRAND)
         links = st.container(gap="small")
         login = LOGIN.state()
-        who = signing_in.who(default_person, roles, login)
+        who = login_view.who(default_person, roles, login)
     if who is None:
-        navigation.closed(functools.partial(signing_in.ask_to_log_in, login))
+        navigation.closed(functools.partial(login_view.ask_to_log_in, login))
         return
     client = connect(who.person)
     if who.verified:
         client.vouch()
     if not who.can_edit:
         client.forbid_changes()
-    watch = watch or st.session_state.setdefault("watch", Watch(client.pipeline))
-    rooms = _rooms(client, who, roles, watch, opened)
+    poller = poller or st.session_state.setdefault("poller", PipelinePoller(client.pipeline))
+    rooms = _rooms(client, who, roles, poller, opened)
     # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
     current = st.navigation(list(rooms.values()), position="hidden")
     with links:
-        navigation.links(rooms, watch)
+        navigation.links(rooms, poller)
     current.run()
 
 
-def _rooms(client: Client, who: Who, roles: Roles, watch: Watch, opened: str) -> dict[str, Page]:
+def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opened: str) -> dict[str, Page]:
     rooms = {CONFIGURATIONS: navigation.room(CONFIGURATIONS, functools.partial(_configurations, client, who), opened)}
     shows: dict[str, Callable[[], None]] = {
-        ACTIVITY: functools.partial(activity.show, client, rooms[CONFIGURATIONS]),
-        PIPELINE: functools.partial(pipeline.show, watch),
-        DEAD_LETTERS: functools.partial(dead_letters.show, client, can_edit=who.can_edit),
-        RECONCILE: functools.partial(reconcile.show, client, can_edit=who.can_edit),
-        SETTINGS: functools.partial(settings.show, watch, who, roles),
+        ACTIVITY: functools.partial(activity_page.show, client, rooms[CONFIGURATIONS]),
+        PIPELINE: functools.partial(pipeline_page.show, poller),
+        DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),
+        RECONCILE: functools.partial(reconcile_page.show, client, can_edit=who.can_edit),
+        SETTINGS: functools.partial(settings_page.show, poller, who, roles),
     }
     return rooms | {title: navigation.room(title, show, opened) for title, show in shows.items()}
 
@@ -124,10 +126,10 @@ def _saves() -> tracing.Saves:
 
 
 @st.cache_resource
-def _watch() -> Watch:
-    watch = Watch(api_client.CrudClient(_sidecar(), WATCHING).pipeline)
-    watch.start()
-    return watch
+def _poller() -> PipelinePoller:
+    poller = PipelinePoller(api_client.CrudClient(_sidecar(), WATCHING).pipeline)
+    poller.start()
+    return poller
 
 
 def _connect(person: str) -> Client:
@@ -139,5 +141,5 @@ if __name__ == "__main__":
         _connect,
         os.environ.get("ROWCAST_USER", identity.ANONYMOUS),
         roles=identity.roles(os.environ, st.get_option("server.address")),
-        watch=_watch(),
+        poller=_poller(),
     )

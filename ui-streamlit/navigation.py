@@ -8,9 +8,9 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
-import pipeline_view
-from login_secrets import LOGIN
-from watch import Watch
+from login.configured import LOGIN
+from pipeline import view as pipeline_view
+from pipeline.poller import PipelinePoller
 
 CONFIGURATIONS, ACTIVITY, PIPELINE = "Configurations", "Activity", "Pipeline"
 DEAD_LETTERS, RECONCILE, SETTINGS = "Dead letters", "Reconcile", "Settings"
@@ -39,11 +39,11 @@ def closed(show: Callable[[], None]) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def links(rooms: Mapping[str, Page], watch: Watch) -> None:
+def links(rooms: Mapping[str, Page], poller: PipelinePoller) -> None:
     """Draw the way to each room; where the login has broken, draw the whole page again, which says so."""
     if LOGIN.state().complaint is not None:
         st.rerun()
-    pipeline = watch.seen().pipeline
+    pipeline = poller.seen().pipeline
     letters = pipeline_view.open_letters(pipeline)
     notes = {
         DEAD_LETTERS: f":red-badge[{letters if letters <= MOST else f'{MOST}+'}]" if letters else "",

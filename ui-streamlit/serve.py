@@ -20,9 +20,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 from streamlit.starlette import App
 
-import brand
-import identity
-from login_secrets import LOGIN
+from login import identity
+from login.configured import LOGIN
+from shared import brand
 
 LIVE, READY = "/livez", "/readyz"
 CLOSED: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>

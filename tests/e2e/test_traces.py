@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-import api_client
+from client import api_client
+from client.tracing import TracedSaves
 from collector import Collector, Span, collecting
-from models import Draft
+from configurations.models import Draft
 from rowcast_local.assembly import APPS
 from rowcast_local.platform import Platform
-from tracing import TracedSaves
 from world import World, wait_until
 
 

@@ -1,4 +1,4 @@
-"""The dashboard by Streamlit's own AppTest, on the fake that ships beside the port."""
+"""The dashboard by Streamlit's own AppTest, on the fake client."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from app import Client
-from fake_client import FakeClient, FakeTable
-from identity import Roles
+from login.identity import Roles
+from unit.ui.fakes.client import FakeClient, FakeTable
 
 SECONDS = 60
 DOWN = "The crud service is not available."

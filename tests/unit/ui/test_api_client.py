@@ -12,17 +12,10 @@ from typing import Any
 
 import pytest
 
-import api_client
-from models import (
-    ConflictError,
-    Draft,
-    FieldError,
-    LetterQuery,
-    MissingError,
-    Query,
-    RefusedError,
-    UnavailableError,
-)
+from client import api_client
+from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from configurations.models import Draft, Query
+from dead_letters.models import LetterQuery
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
 ROW = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import import_files
+from imports import files
 from rowcast.crud.export import COLUMNS, written
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -27,11 +27,11 @@ def test_every_text_comes_back_as_it_was_and_none_begins_as_a_formula(branch: st
 
     (cell,) = (row["branch"] for row in csv.DictReader(io.StringIO(text, newline="")))
     assert not cell.startswith(FORMULAS)
-    (row,) = import_files.read(text, "csv").rows
+    (row,) = files.read(text, "csv").rows
     assert row["branch"] == branch.strip()
 
 
 @pytest.mark.parametrize("branch", ["=1+1", "'=1", "''", "'a", "@x"])
 def test_these_come_back(branch: str) -> None:
-    (row,) = import_files.read(exported(branch), "csv").rows
+    (row,) = files.read(exported(branch), "csv").rows
     assert row["branch"] == branch

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fake_client import FakeClient, FakeTable
-from models import Letter
+from dead_letters.models import Letter
+from shared.formatting import plain
 from unit.ui.driver import DOWN, click, opened, run, write
-from view_model import plain
+from unit.ui.fakes.client import FakeClient, FakeTable
 
 LETTER = Letter(
     id=1,

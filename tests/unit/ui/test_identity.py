@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity import ANONYMOUS, Roles, Who, local, roles, signed_in, typed
+from login.identity import ANONYMOUS, Roles, Who, local, roles, signed_in, typed
 
 ISSUER = "https://login.example.com"
 OTHER = "https://anybody.example.net"

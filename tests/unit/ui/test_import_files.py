@@ -10,11 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import import_files
-import importing
-from bulk_models import Format, ImportLine, ImportReport
-from import_files import UnreadableError
-from models import FieldError
+from bulk.models import Format, ImportLine, ImportReport
+from client.errors import FieldError
+from imports import files, outcome
+from imports.files import UnreadableError
 from rowcast.crud.export import written
 
 ROW = {"name": "a", "repository_url": "https://git.example/a.git", "branch": "main", "environment": "prod"}
@@ -62,7 +61,7 @@ REFUSED: list[tuple[Format, str, str]] = [
     ("yaml", "name: a\nbranch: \x07", "not YAML"),
     ("yaml", "name: a\x00", "line 1 there is a NUL"),
     ("yaml", 'name: "\\UFFFFFFFF"', "not YAML"),
-    ("yaml", "x" * (import_files.MOST_CHARACTERS + 1), "Split it"),
+    ("yaml", "x" * (files.MOST_CHARACTERS + 1), "Split it"),
 ]
 KEPT = [
     "1.10",
@@ -84,32 +83,32 @@ KEPT = [
 
 @pytest.mark.parametrize("word", KEPT)
 def test_a_word_that_yaml_takes_for_another_type_stays_the_text_that_it_is(word: str) -> None:
-    assert import_files.read(f"name: {word}", "yaml").rows == ({"name": word},)
-    assert import_files.read(f"{word}: a\nname: b", "yaml").rows == ({"name": "b"},)
+    assert files.read(f"name: {word}", "yaml").rows == ({"name": word},)
+    assert files.read(f"{word}: a\nname: b", "yaml").rows == ({"name": "b"},)
 
 
 @pytest.mark.parametrize(
     "word", ["1.10", "10000000000000000000001", "1e400", "-0", "1E5", "true", "false", "9" * 5_000]
 )
 def test_a_number_in_json_stays_the_text_that_it_is(word: str) -> None:
-    assert import_files.read(f'[{{"branch": {word}}}]', "json").rows == ({"branch": word},)
+    assert files.read(f'[{{"branch": {word}}}]', "json").rows == ({"branch": word},)
 
 
 @pytest.mark.parametrize("null", ["", "~", "null", "Null", "NULL"])
 def test_yamls_null_is_no_text_and_a_quoted_one_is(null: str) -> None:
-    assert import_files.read(f"name: a\nbranch: {null}", "yaml").rows == ({"name": "a"},)
+    assert files.read(f"name: a\nbranch: {null}", "yaml").rows == ({"name": "a"},)
     if null:
-        assert import_files.read(f"name: a\nbranch: '{null}'", "yaml").rows == ({"name": "a", "branch": null},)
+        assert files.read(f"name: a\nbranch: '{null}'", "yaml").rows == ({"name": "a", "branch": null},)
 
 
 def test_a_row_of_several_lines_is_where_it_begins() -> None:
-    read = import_files.read(f'\n{HEADER}\n"a","b\nb",c,d\n\ne,f,g,h\n', "csv")
+    read = files.read(f'\n{HEADER}\n"a","b\nb",c,d\n\ne,f,g,h\n', "csv")
     assert read.places == ("line 3", "line 6")
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
-    assert import_files.read(f"\ufeff{CSV}", "csv").rows == (ROW,)
-    assert import_files.read(f"\ufeff{json.dumps([ROW])}", import_files.kind_of("", f"\ufeff{json.dumps([ROW])}"))
+    assert files.read(f"\ufeff{CSV}", "csv").rows == (ROW,)
+    assert files.read(f"\ufeff{json.dumps([ROW])}", files.kind_of("", f"\ufeff{json.dumps([ROW])}"))
 
 
 @pytest.mark.parametrize(
@@ -123,12 +122,12 @@ def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
 )
 def test_what_is_not_utf_8_is_said_with_its_line(content: bytes, said: str) -> None:
     with pytest.raises(UnreadableError, match=said):
-        import_files.decoded(content)
+        files.decoded(content)
 
 
 def test_utf_16_without_a_mark_is_no_text() -> None:
     with pytest.raises(UnreadableError, match="line 1"):
-        import_files.read(import_files.decoded(CSV.encode("utf-16-le")), "csv")
+        files.read(files.decoded(CSV.encode("utf-16-le")), "csv")
 
 
 PIECES = (
@@ -142,7 +141,7 @@ SNIPPETS = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
 @given(st.sampled_from(["csv", "json", "yaml"]), SNIPPETS | st.text(st.characters(codec=None), max_size=60))
 def test_any_text_is_rows_or_a_sentence(kind: Format, text: str) -> None:
     with contextlib.suppress(UnreadableError):
-        read = import_files.read(text, kind)
+        read = files.read(text, kind)
         assert len(read.rows) == len(read.places) > 0
         assert all(value.encode("utf-8") for row in read.rows for value in row.values())
 
@@ -150,7 +149,7 @@ def test_any_text_is_rows_or_a_sentence(kind: Format, text: str) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_text_or_a_sentence(content: bytes) -> None:
     with contextlib.suppress(UnreadableError):
-        import_files.read(text := import_files.decoded(content), import_files.kind_of("", text))
+        files.read(text := files.decoded(content), files.kind_of("", text))
 
 
 @given(
@@ -160,7 +159,7 @@ def test_any_bytes_are_a_text_or_a_sentence(content: bytes) -> None:
 def test_what_is_exported_is_imported_as_it_was(kind: Format, rows: list[dict[str, str]]) -> None:
     more = {"id": 7, "generation": 3, "updated_at": "2026-01-01T00:00:00+00:00", "updated_by": "ada"}
     file = b"".join(written(kind, iter([[{**row, **more} for row in rows]])))
-    read = import_files.read(import_files.decoded(file), kind).rows
+    read = files.read(files.decoded(file), kind).rows
     assert list(read) == [{name: value.strip() for name, value in row.items()} for row in rows]
 
 
@@ -179,24 +178,24 @@ def test_what_is_exported_is_imported_as_it_was(kind: Format, rows: list[dict[st
     ],
 )
 def test_the_same_row_is_read_however_it_is_written(kind: Format, text: str) -> None:
-    assert import_files.read(text, kind).rows == (ROW,)
+    assert files.read(text, kind).rows == (ROW,)
 
 
 def test_what_is_empty_is_left_out_so_that_a_known_row_keeps_it() -> None:
-    assert import_files.read("name,repository_url,environment,branch\na,b,c,\n", "csv").rows[0].keys() == ROW.keys() - {
+    assert files.read("name,repository_url,environment,branch\na,b,c,\n", "csv").rows[0].keys() == ROW.keys() - {
         "branch"
     }
-    assert import_files.read('[{"name": "a", "branch": null}]', "json").rows == ({"name": "a"},)
+    assert files.read('[{"name": "a", "branch": null}]', "json").rows == ({"name": "a"},)
 
 
 def test_a_name_that_is_there_twice_is_found_in_a_file_that_goes_in_parts() -> None:
     rows = [{**ROW, "name": f"app-{number}"} for number in range(1_001)]
     with pytest.raises(UnreadableError, match="At entry 1002, the name app-7 is there again: it is at entry 8"):
-        import_files.read(json.dumps([*rows, rows[7]]), "json")
+        files.read(json.dumps([*rows, rows[7]]), "json")
 
 
 def test_in_yaml_everything_is_text() -> None:
-    assert import_files.read("- {name: on, branch: 1.10, environment: 0x1}", "yaml").rows[0] == {
+    assert files.read("- {name: on, branch: 1.10, environment: 0x1}", "yaml").rows[0] == {
         "name": "on",
         "branch": "1.10",
         "environment": "0x1",
@@ -204,12 +203,12 @@ def test_in_yaml_everything_is_text() -> None:
 
 
 def test_several_yaml_documents_are_several_rows() -> None:
-    assert len(import_files.read(yaml.safe_dump_all([ROW, ROW]), "yaml").rows) == 2
+    assert len(files.read(yaml.safe_dump_all([ROW, ROW]), "yaml").rows) == 2
 
 
 def test_a_row_is_named_by_its_place_in_the_file() -> None:
-    assert import_files.read(f"{HEADER}\n\na,b,c,d\ne,f,g,h\n", "csv").places == ("line 3", "line 4")
-    assert import_files.read(json.dumps([ROW, ROW]), "json").places == ("entry 1", "entry 2")
+    assert files.read(f"{HEADER}\n\na,b,c,d\ne,f,g,h\n", "csv").places == ("line 3", "line 4")
+    assert files.read(json.dumps([ROW, ROW]), "json").places == ("entry 1", "entry 2")
 
 
 @pytest.mark.parametrize(
@@ -225,19 +224,19 @@ def test_a_row_is_named_by_its_place_in_the_file() -> None:
         ("json", '[{"name": ["a"]}]', "entry 1, name"),
         ("yaml", "a: [", "line 1"),
         ("yaml", "just text", "no list"),
-        ("json", json.dumps([{}] * (import_files.MOST_ROWS + 1)), "Split it"),
+        ("json", json.dumps([{}] * (files.MOST_ROWS + 1)), "Split it"),
         *REFUSED,
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(kind: Format, text: str, said: str) -> None:
     with pytest.raises(UnreadableError, match=said):
-        import_files.read(text, kind)
+        files.read(text, kind)
 
 
 def test_bytes_that_are_no_text_are_said_so() -> None:
     with pytest.raises(UnreadableError, match="byte 1"):
-        import_files.decoded(b"a\xff")
-    assert import_files.decoded(b"\xef\xbb\xbfname") == "name"
+        files.decoded(b"a\xff")
+    assert files.decoded(b"\xef\xbb\xbfname") == "name"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +251,7 @@ def test_bytes_that_are_no_text_are_said_so() -> None:
     ],
 )
 def test_how_a_file_is_written_is_told_by_its_ending_or_its_beginning(name: str, text: str, kind: Format) -> None:
-    assert import_files.kind_of(name, text) == kind
+    assert files.kind_of(name, text) == kind
 
 
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(ROW, TEXT)), min_size=1, max_size=4))
@@ -263,7 +262,7 @@ def test_csv_that_a_program_wrote_is_read_as_it_was_meant(rows: list[dict[str, s
     writer.writerows(rows)
     meant = [{name: value.strip() for name, value in row.items()} for row in rows if any(row.values())]
     if meant:
-        read = import_files.read(out.getvalue(), "csv").rows
+        read = files.read(out.getvalue(), "csv").rows
         assert list(read) == [{name: value for name, value in row.items() if value} for row in meant]
 
 
@@ -273,20 +272,20 @@ REFUSE = ImportLine(2, "C", "refuse", None, {}, (FieldError("name", "dns-1123-la
 
 
 def test_the_table_says_of_each_line_what_becomes_of_it_and_why() -> None:
-    table = importing.table((CREATE, CHANGE, REFUSE), ("line 2", "line 3", "line 4"))
+    table = outcome.table((CREATE, CHANGE, REFUSE), ("line 2", "line 3", "line 4"))
     assert table.words == ("create", "change", "refuse")
     assert table.details == ("https://git.example/a.git, main, prod", "branch: main → next", "name: Use a-z.")
 
 
 def test_the_table_narrows_to_one_kind_and_keeps_the_places() -> None:
-    assert importing.table((CREATE, CHANGE, REFUSE), ("line 2", "line 3", "line 4"), "refuse").places == ("line 4",)
+    assert outcome.table((CREATE, CHANGE, REFUSE), ("line 2", "line 3", "line 4"), "refuse").places == ("line 4",)
 
 
 def test_large_imports_go_in_parts_whose_lines_find_their_places() -> None:
-    assert [len(part) for part in importing.chunks(2_500, 1_000)] == [1_000, 1_000, 500]
-    assert [line.index for line in importing.placed((CREATE, CHANGE), (40, 50))] == [40, 50]
+    assert [len(part) for part in outcome.chunks(2_500, 1_000)] == [1_000, 1_000, 500]
+    assert [line.index for line in outcome.placed((CREATE, CHANGE), (40, 50))] == [40, 50]
 
 
 def test_the_summary_names_only_what_there_was() -> None:
-    assert importing.summary(ImportReport((CREATE, CHANGE, CHANGE))) == "1 created, 2 changed."
-    assert importing.summary(ImportReport(())) == "Nothing was to be done."
+    assert outcome.summary(ImportReport((CREATE, CHANGE, CHANGE))) == "1 created, 2 changed."
+    assert outcome.summary(ImportReport(())) == "Nothing was to be done."

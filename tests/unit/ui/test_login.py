@@ -17,11 +17,10 @@ from starlette.types import ASGIApp
 from streamlit import config
 from streamlit.runtime.secrets import Secrets
 
-import login
-import login_secrets
 import serve
-from login import judge
-from login_secrets import ConfiguredLogin
+from login import configured, providers
+from login.configured import ConfiguredLogin
+from login.providers import judge
 
 AUTH = """
 redirect_uri = "https://rowcast.example.com/oauth2callback"
@@ -55,7 +54,7 @@ BROKEN = {
     "there is no client's secret": GOOD.replace("client_secret", "secret"),
     "no provider is named": GOOD.replace("server_metadata_url", "url"),
     "one of several has no client": SEVERAL.replace("client_id", "client", 1),
-    "one of several has no issuer": SEVERAL.replace(login.WELL_KNOWN, "/metadata", 1),
+    "one of several has no issuer": SEVERAL.replace(providers.WELL_KNOWN, "/metadata", 1),
     "a provider's name has an underscore": SEVERAL.replace("[auth.okta]", "[auth.my_okta]"),
 }
 DEEP: Any = strategies.recursive(
@@ -63,7 +62,7 @@ DEEP: Any = strategies.recursive(
     lambda inner: (
         strategies.lists(inner, max_size=2)
         | strategies.dictionaries(
-            strategies.sampled_from(["auth", *login.SHARED_KEYS, *login.PROVIDER_KEYS, "a"]), inner
+            strategies.sampled_from(["auth", *providers.SHARED_KEYS, *providers.PROVIDER_KEYS, "a"]), inner
         )
     ),
     max_leaves=10,
@@ -86,16 +85,16 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "folder" / "secrets.toml"
     place.parent.mkdir()
     real = config.get_option
-    monkeypatch.setattr(config, "get_option", lambda key: [str(place)] if key == login_secrets.FILES else real(key))
+    monkeypatch.setattr(config, "get_option", lambda key: [str(place)] if key == configured.FILES else real(key))
     monkeypatch.setattr(config, "is_manually_set", lambda key: False)
     monkeypatch.setattr(st, "secrets", Secrets())
     monkeypatch.setattr(Secrets, "_maybe_install_file_watchers", lambda self: None)
-    monkeypatch.delenv(login.SETTING, raising=False)
+    monkeypatch.delenv(providers.SETTING, raising=False)
     return place
 
 
 def test_nobody_expects_a_login_where_there_is_no_file_and_no_setting(secrets: Path) -> None:
-    assert ConfiguredLogin().state() == login.Login()
+    assert ConfiguredLogin().state() == providers.Login()
 
 
 def test_a_login_that_is_configured_is_open(secrets: Path) -> None:
@@ -141,7 +140,7 @@ def test_nobody_gets_in_where_reading_the_file_is_forbidden(secrets: Path, monke
 def test_nobody_gets_in_where_a_setting_names_a_file_that_is_not_there(
     secrets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "is_manually_set", lambda key: key == login_secrets.FILES)
+    monkeypatch.setattr(config, "is_manually_set", lambda key: key == configured.FILES)
     assert ConfiguredLogin().state().complaint
 
 
@@ -155,7 +154,7 @@ def test_a_file_that_vanishes_opens_nothing(secrets: Path, monkeypatch: pytest.M
 
 
 def test_a_login_that_is_required_must_be_there(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(login.SETTING, "required")
+    monkeypatch.setenv(providers.SETTING, "required")
     assert ConfiguredLogin().state().complaint
     secrets.write_text(GOOD)
     assert ConfiguredLogin().state().complaint is None
@@ -164,8 +163,8 @@ def test_a_login_that_is_required_must_be_there(secrets: Path, monkeypatch: pyte
 def test_secrets_without_a_login_are_said_to_be_so(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text("[connections]")
     assert "ROWCAST_LOGIN=none" in (ConfiguredLogin().state().complaint or "")
-    monkeypatch.setenv(login.SETTING, "none")
-    assert ConfiguredLogin().state() == login.Login()
+    monkeypatch.setenv(providers.SETTING, "none")
+    assert ConfiguredLogin().state() == providers.Login()
 
 
 @pytest.mark.parametrize("word", ["yes", "true", "reqired"])
@@ -175,7 +174,7 @@ def test_a_setting_that_cannot_be_read_lets_nobody_in(word: str) -> None:
 
 def test_no_login_and_a_login_is_a_contradiction() -> None:
     assert judge("none", tomllib.loads(GOOD), None, there=True).complaint
-    assert judge("none", {"auth": None}, None, there=True) == login.Login()
+    assert judge("none", {"auth": None}, None, there=True) == providers.Login()
 
 
 @given(DEEP)

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from activity_models import ActivityQuery
-from api_client import CrudClient
-from models import Draft, RefusedError
+from activity.models import ActivityQuery
+from client.api_client import CrudClient
+from client.errors import RefusedError
+from configurations.models import Draft
 
 RUN = {
     "trigger": "request",
@@ -101,13 +102,13 @@ def test_a_reconcile_is_asked_for_and_read_with_its_plan() -> None:
 
 
 def test_how_it_is_at_each_target_is_read_also_where_that_is_not_known() -> None:
-    told = {
+    content = {
         "targets": [
             {"target": "k8s", "current": None, "last": RUN, "unavailable": None},
             {"target": "git", "current": None, "last": None, "unavailable": "sync-git does not answer"},
         ]
     }
-    first, second = client(told).reconciles()
+    first, second = client(content).reconciles()
     assert first.last is not None
     assert (first.current, second.unavailable) == (None, "sync-git does not answer")
 

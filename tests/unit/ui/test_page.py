@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fake_client import FakeClient, FakeTable
-from models import Draft, TargetStatus
+from configurations.models import Draft, TargetStatus
+from shared.formatting import plain
 from unit.ui.driver import DOWN, click, fill, names, opened, run
-from view_model import plain
+from unit.ui.fakes.client import FakeClient, FakeTable
 
 
 def draft(name: str, environment: str = "prod") -> Draft:

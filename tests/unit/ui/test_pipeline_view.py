@@ -9,13 +9,13 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-import pipeline_picture
-import pipeline_view
-from fake_operations import NOW, captured_by_engine, healthy, told
-from models import UnavailableError
-from pipeline_models import Pipeline, Station
-from pipeline_view import Box, Line
-from watch import KEPT, Sample, Watch
+from client.errors import UnavailableError
+from pipeline import picture
+from pipeline import view as pipeline_view
+from pipeline.models import Pipeline, Station
+from pipeline.poller import KEPT, PipelinePoller, Sample
+from pipeline.view import Box, Line
+from unit.ui.fakes.operations import NOW, captured_by_engine, healthy, with_station
 
 EVENT = {"saved_at": "2026-01-02T03:04:00Z", "captured_at": "2026-01-02T03:04:00.034Z"}
 
@@ -45,7 +45,7 @@ def test_the_way_goes_from_the_table_to_every_target() -> None:
 
 def test_a_sync_shows_its_rate_the_last_changes_lag_and_what_it_is_at() -> None:
     facts = {"events": 160, "last_event": EVENT, "in_flight": {"events": 3}, "retrying": {"rows": 2}}
-    found = box(told(healthy(), "sync-k8s", facts=facts), "sync-k8s", samples("sync-k8s.events", 100, 130, 160))
+    found = box(with_station(healthy(), "sync-k8s", facts=facts), "sync-k8s", samples("sync-k8s.events", 100, 130, 160))
     assert found.figures == (("rate", "10/s"), ("last lag", "34 ms"), ("in delivery", "3"), ("tried again", "2"))
     assert found.line is not None
     assert found.line.words == "events over the last minutes: now 10/s, at most 10/s"
@@ -53,7 +53,7 @@ def test_a_sync_shows_its_rate_the_last_changes_lag_and_what_it_is_at() -> None:
 
 def test_a_target_shows_how_many_rows_wait_for_it_and_for_how_long() -> None:
     facts = {"targets": {"git": {"pending": 1200, "oldest_pending_seconds": 61.2}}}
-    assert box(told(healthy(), "rows", facts=facts), "target-git").figures == (
+    assert box(with_station(healthy(), "rows", facts=facts), "target-git").figures == (
         ("waiting", "1,200"),
         ("oldest", "1 min"),
     )
@@ -116,11 +116,11 @@ def test_rows_that_are_too_many_to_be_named_are_not_called_few() -> None:
 
 
 def test_a_part_that_nobody_watches_is_not_called_well() -> None:
-    assert box(told(healthy(), "connect", state="ok", configured=False), "connect").word == "not known"
+    assert box(with_station(healthy(), "connect", state="ok", configured=False), "connect").word == "not known"
 
 
 def test_what_told_nothing_shows_no_figures() -> None:
-    pipeline = told(healthy(), "sync-git", state="down", message="sync-git doesn't answer")
+    pipeline = with_station(healthy(), "sync-git", state="down", message="sync-git doesn't answer")
     assert [found.figures for found in (box(pipeline, one.name) for one in pipeline.stations)] == [()] * 6 + [
         (("waiting", "not told"), ("kept", "not told"))
     ] + [()] * 5
@@ -139,8 +139,8 @@ def test_where_the_engine_captures_the_way_has_it_in_the_place_of_connect() -> N
 
 def test_an_engine_that_captures_shows_its_rate_and_what_it_waits_for() -> None:
     facts = {"published": 160, "last_published_seconds": 2.0, "waiting_seconds": 40.0, "snapshot": True}
-    pipeline = told(captured_by_engine(), "capture", facts=facts)
-    pipeline = told(pipeline, "slot", facts={"heartbeat_seconds": 3.0})
+    pipeline = with_station(captured_by_engine(), "capture", facts=facts)
+    pipeline = with_station(pipeline, "slot", facts={"heartbeat_seconds": 3.0})
     found = box(pipeline, "capture", samples("capture.published", 100, 130, 160))
     assert found.figures == (
         ("rate", "10/s"),
@@ -194,9 +194,11 @@ def test_every_topic_has_a_line_for_each_of_its_readers() -> None:
 
 
 def test_what_is_wrong_is_told_worst_first_and_with_what_to_do() -> None:
-    pipeline = told(healthy(), "dead-letters", state="degraded", message="2 open", action="replay them", page="a.md")
-    pipeline = told(pipeline, "target-git", state="down", message="refused")
-    pipeline = told(pipeline, "connect", state="unknown", configured=False)
+    pipeline = with_station(
+        healthy(), "dead-letters", state="degraded", message="2 open", action="replay them", page="a.md"
+    )
+    pipeline = with_station(pipeline, "target-git", state="down", message="refused")
+    pipeline = with_station(pipeline, "connect", state="unknown", configured=False)
     assert [(one.title, one.message, one.action, one.page) for one in pipeline_view.troubles(pipeline)] == [
         ("Git repository", "refused", "", None),
         ("Dead letters", "2 open", "replay them", "a.md"),
@@ -223,8 +225,10 @@ def test_a_counter_that_begins_anew_is_no_negative_rate() -> None:
 
 
 def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
-    pipeline = told(healthy(), "slot", facts={"present": True, "lag_bytes": 2048, "retained_bytes": 0}, state="down")
-    html = pipeline_picture.picture(
+    pipeline = with_station(
+        healthy(), "slot", facts={"present": True, "lag_bytes": 2048, "retained_bytes": 0}, state="down"
+    )
+    html = picture.picture(
         pipeline_view.stages(pipeline, samples("slot.lag_bytes", 1, 2)), pipeline_view.beside(pipeline, [])
     )
     assert "✕ down" in html
@@ -234,8 +238,8 @@ def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
 
 
 def test_a_name_from_outside_is_text_in_the_picture() -> None:
-    pipeline = told(healthy(), "target-git", title="<script>alert(1)</script>")
-    html = pipeline_picture.picture(pipeline_view.stages(pipeline, []), ())
+    pipeline = with_station(healthy(), "target-git", title="<script>alert(1)</script>")
+    html = picture.picture(pipeline_view.stages(pipeline, []), ())
     assert "&lt;script&gt;" in html
     tags: list[str] = []
     parser = HTMLParser()
@@ -245,21 +249,21 @@ def test_a_name_from_outside_is_text_in_the_picture() -> None:
 
 
 def test_a_line_reaches_the_top_only_when_it_means_much() -> None:
-    low = pipeline_picture.sparkline(Line((0, 1), "", top=20))
-    high = pipeline_picture.sparkline(Line((0, 20), "", top=20))
-    assert (f",{pipeline_picture.HEIGHT - 3 - (pipeline_picture.HEIGHT - 7) / 20:.1f}" in low, ",4.0" in high) == (
+    low = picture.sparkline(Line((0, 1), "", top=20))
+    high = picture.sparkline(Line((0, 20), "", top=20))
+    assert (f",{picture.HEIGHT - 3 - (picture.HEIGHT - 7) / 20:.1f}" in low, ",4.0" in high) == (
         True,
         True,
     )
-    assert "nan" not in pipeline_picture.sparkline(Line((0, 0), ""))
+    assert "nan" not in picture.sparkline(Line((0, 0), ""))
 
 
 def test_a_watch_keeps_the_last_looks_and_forgets_the_first() -> None:
     moments = iter(range(1000))
-    watch = Watch(lambda: replace(healthy(), checked_at=NOW + timedelta(seconds=next(moments))))
+    poller = PipelinePoller(lambda: replace(healthy(), checked_at=NOW + timedelta(seconds=next(moments))))
     for _ in range(KEPT + 5):
-        watch.look()
-    kept = watch.seen().samples
+        poller.look()
+    kept = poller.seen().samples
     assert len(kept) == KEPT
     assert kept[-1].at - kept[0].at == timedelta(seconds=KEPT - 1)
 
@@ -272,13 +276,13 @@ def test_a_watch_whose_service_is_down_says_so_and_keeps_what_it_saw() -> None:
             raise UnavailableError("The crud service is not available.")
         return healthy()
 
-    watch = Watch(ask)
-    watch.look()
+    poller = PipelinePoller(ask)
+    poller.look()
     down = True
-    seen = watch.look()
+    seen = poller.look()
     assert (seen.trouble, seen.pipeline) == ("The crud service is not available.", healthy())
     down = False
-    assert watch.look().trouble is None
+    assert poller.look().trouble is None
 
 
 def test_a_started_watch_looks_by_itself_and_makes_nobody_wait() -> None:
@@ -290,10 +294,10 @@ def test_a_started_watch_looks_by_itself_and_makes_nobody_wait() -> None:
         looked.set()
         return healthy()
 
-    watch = Watch(ask)
-    watch.start()
+    poller = PipelinePoller(ask)
+    poller.start()
     assert looked.wait(10)
-    watch.stop()
+    poller.stop()
 
 
 def test_sizes_and_rates_are_said_as_people_say_them() -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from activity_models import Activity
-from fake_client import FakeTable
-from fake_operations import NOW, told
-from identity import Roles
-from models import Letter
-from pipeline_models import Station
-from reconcile_models import Difference, Run, TargetRuns
+from activity.models import Activity
+from dead_letters.models import Letter
+from login.identity import Roles
+from pipeline.models import Station
+from reconcile.models import Difference, Run, TargetRuns
+from shared.formatting import plain
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
-from view_model import plain
+from unit.ui.fakes.client import FakeTable
+from unit.ui.fakes.operations import NOW, with_station
 
 PLAN = (
     Difference("orphaned", 9, 1, "old", "", "the table has no such row"),
@@ -87,7 +87,7 @@ def test_older_activity_is_a_page_away(table: FakeTable) -> None:
 
 
 def test_the_pipeline_says_what_is_wrong_what_to_do_and_where_to_read_on(table: FakeTable) -> None:
-    table.operations.pipeline = told(
+    table.operations.pipeline = with_station(
         table.operations.pipeline,
         "target-k8s",
         state="down",
@@ -137,7 +137,7 @@ def test_settings_tell_the_role_and_outlast_a_service_that_is_down(table: FakeTa
 
 def test_settings_show_what_the_services_tell(table: FakeTable) -> None:
     facts = {"reconcile": {"period_seconds": 300, "drift": "report"}, "started_at": "2026-01-02T03:04:05.1+00:00"}
-    table.operations.pipeline = told(table.operations.pipeline, "sync-git", facts=facts)
+    table.operations.pipeline = with_station(table.operations.pipeline, "sync-git", facts=facts)
     shown = opened(table, "Settings").dataframe[0].value
     assert list(shown["Value"]) == ["5 min", "reported only", "2026-01-02 03:04:05"]
     assert set(shown["Part"]) == {"Sync to Git"}

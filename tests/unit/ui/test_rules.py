@@ -8,10 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import repository_urls
 import rowcast.core.repository_urls
-import rules
-from models import Draft
+from configurations import repository_urls, rules
+from configurations.models import Draft
 
 GOOD = Draft("checkout", "https://git.example/shop/checkout.git", "main", "prod")
 

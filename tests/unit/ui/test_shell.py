@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app import Client
-from fake_client import FakeClient, FakeTable
-from fake_operations import told
-from identity import Roles
-from login import Login
-from login_secrets import ConfiguredLogin
+from login.configured import ConfiguredLogin
+from login.identity import Roles
+from login.providers import Login
+from unit.ui.fakes.client import FakeClient, FakeTable
+from unit.ui.fakes.operations import with_station
 
 SECONDS = 60
 AUTH = {
@@ -78,13 +78,13 @@ def test_there_is_a_way_to_every_room() -> None:
 @pytest.mark.parametrize(("count", "shown"), [(3, "3"), (1200, "99+")])
 def test_open_dead_letters_are_counted_beside_their_room(count: int, shown: str) -> None:
     table = FakeTable()
-    table.operations.pipeline = told(table.operations.pipeline, "dead-letters", facts={"open": count})
+    table.operations.pipeline = with_station(table.operations.pipeline, "dead-letters", facts={"open": count})
     assert f"Dead letters :red-badge[{shown}]" in links(opened(table))
 
 
 def test_a_way_that_is_interrupted_is_said_in_every_room() -> None:
     table = FakeTable()
-    table.operations.pipeline = told(table.operations.pipeline, "slot", state="down")
+    table.operations.pipeline = with_station(table.operations.pipeline, "slot", state="down")
     assert "Pipeline :red-badge[down]" in links(opened(table))
 
 

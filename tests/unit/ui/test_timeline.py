@@ -5,10 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import timeline
-import timeline_view
-import view_model
-from models import RowStatus, TargetStatus
+from configurations import timeline, timeline_view, view_model
+from configurations.models import RowStatus, TargetStatus
 
 SAVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOW = SAVED + timedelta(seconds=90)

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-import choosing
-import merging
-import past
-from history_models import Version
-from models import AppConfig, Draft
+from configurations import merging, selection
+from configurations.models import AppConfig, Draft
+from history import version_diff
+from history.models import Version
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BASE = Draft("a", "https://git.example/a.git", "main", "prod")
@@ -24,7 +23,7 @@ def updated(before: Draft | None, after: Draft | None) -> Version:
 
 
 def test_a_difference_has_every_field_and_marks_those_that_differ() -> None:
-    assert past.lines(BASE, NEXT).splitlines() == [
+    assert version_diff.lines(BASE, NEXT).splitlines() == [
         "  name: a",
         "  repository_url: https://git.example/a.git",
         "- branch: main",
@@ -34,22 +33,22 @@ def test_a_difference_has_every_field_and_marks_those_that_differ() -> None:
 
 
 def test_a_creation_is_all_new_and_a_deletion_all_gone() -> None:
-    assert {line[0] for line in past.lines(None, BASE).splitlines()} == {"+"}
-    assert {line[0] for line in past.lines(BASE, None).splitlines()} == {"-"}
+    assert {line[0] for line in version_diff.lines(None, BASE).splitlines()} == {"+"}
+    assert {line[0] for line in version_diff.lines(BASE, None).splitlines()} == {"-"}
 
 
 def test_a_version_says_which_fields_it_changed() -> None:
-    assert past.changed(updated(BASE, replace(NEXT, environment="dev"))) == "changed branch, environment"
-    assert past.changed(Version("created", 1, NOW, "ada", None, BASE)) == "created it"
+    assert version_diff.changed(updated(BASE, replace(NEXT, environment="dev"))) == "changed branch, environment"
+    assert version_diff.changed(Version("created", 1, NOW, "ada", None, BASE)) == "created it"
 
 
 def test_what_the_row_says_already_is_not_restored() -> None:
-    assert past.restorable(updated(BASE, NEXT), NEXT) is None
-    assert past.restorable(updated(BASE, NEXT), BASE) == NEXT
+    assert version_diff.restorable(updated(BASE, NEXT), NEXT) is None
+    assert version_diff.restorable(updated(BASE, NEXT), BASE) == NEXT
 
 
 def test_a_deletion_is_restored_to_what_was_deleted() -> None:
-    assert past.restorable(Version("deleted", 3, NOW, "ada", NEXT, None), None) == NEXT
+    assert version_diff.restorable(Version("deleted", 3, NOW, "ada", NEXT, None), None) == NEXT
 
 
 def test_of_two_changes_of_different_fields_both_are_suggested() -> None:
@@ -84,5 +83,5 @@ def row(row_id: int, generation: int = 1) -> AppConfig:
 
 
 def test_ticked_rows_keep_their_places_and_show_what_is_new_of_them() -> None:
-    still = choosing.still((row(1), row(2), row(3)), (row(9), row(3, 2), row(1)))
+    still = selection.still((row(1), row(2), row(3)), (row(9), row(3, 2), row(1)))
     assert [(one.id, one.generation) for one in still] == [(1, 1), (2, 1), (3, 2)]

@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-import view_model
-from models import AppConfig, Draft, FieldError, Letter, RefusedError, TargetStatus
+from client.errors import FieldError, RefusedError
+from configurations import view_model
+from configurations.models import AppConfig, TargetStatus
+from dead_letters import view as dead_letters_view
+from dead_letters.models import Letter
+from shared import failures, formatting
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -37,12 +41,12 @@ def row(row_id: int = 1, *statuses: TargetStatus) -> AppConfig:
     ],
 )
 def test_an_age_has_one_unit(seconds: int, words: str) -> None:
-    assert view_model.ago(NOW - timedelta(seconds=seconds), NOW) == words
+    assert formatting.ago(NOW - timedelta(seconds=seconds), NOW) == words
 
 
 @given(st.timedeltas(min_value=timedelta(days=-1), max_value=timedelta(days=10_000)))
 def test_every_age_has_words(span: timedelta) -> None:
-    assert view_model.ago(NOW, NOW + span)
+    assert formatting.ago(NOW, NOW + span)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_every_age_has_words(span: timedelta) -> None:
     ],
 )
 def test_a_duration_is_said_in_a_fitting_unit(milliseconds: int, words: str) -> None:
-    assert view_model.duration(timedelta(milliseconds=milliseconds)) == words
+    assert formatting.duration(timedelta(milliseconds=milliseconds)) == words
 
 
 def test_the_table_has_a_line_per_row_and_a_column_per_target() -> None:
@@ -88,21 +92,6 @@ def test_unknown_targets_follow_the_known_ones_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "generation", "words"),
-    [
-        (TargetStatus("k8s", "pending"), 3, "Nothing delivered yet"),
-        (TargetStatus("k8s", "synced", 3, "configured"), 3, "Generation 3, configured"),
-        (TargetStatus("k8s", "pending", 2, "created"), 3, "Generation 2 of 3, created"),
-        (TargetStatus("k8s", "synced", 4, "deleted"), None, "Generation 4, deleted"),
-    ],
-)
-def test_progress_compares_what_is_delivered_with_the_row(
-    status: TargetStatus, generation: int | None, words: str
-) -> None:
-    assert view_model.progress(status, generation) == words
-
-
-@pytest.mark.parametrize(
     ("target", "reference", "words"),
     [
         ("k8s", "4711", "resource version 4711"),
@@ -115,30 +104,12 @@ def test_a_reference_is_named_by_its_kind(target: str, reference: str | None, wo
     assert view_model.reference(TargetStatus(target, "synced", reference=reference)) == words
 
 
-def test_the_way_is_told_from_the_moment_of_saving() -> None:
-    times = {"saved": NOW, "captured": NOW + timedelta(milliseconds=18), "delivered": NOW + timedelta(milliseconds=43)}
-    assert view_model.way(TargetStatus("k8s", "synced", times=times)) == "captured after 18 ms, delivered after 43 ms"
-
-
-def test_the_way_is_empty_when_the_moment_of_saving_is_unknown() -> None:
-    assert view_model.way(TargetStatus("k8s", "synced", times={"delivered": NOW})) == ""
-
-
-def test_what_failed_has_not_arrived() -> None:
-    assert view_model.way(TargetStatus("k8s", "failed", times={"saved": NOW, "delivered": NOW})) == ""
-
-
 @pytest.mark.parametrize(
     ("page", "shown", "total", "words"),
     [(0, 20, 1234, "1-20 of 1,234"), (2, 3, 43, "41-43 of 43"), (0, 0, 0, "0 of 0")],
 )
 def test_the_pager_says_which_rows_are_in_sight(page: int, shown: int, total: int, words: str) -> None:
-    assert view_model.shown_range(page, 20, shown, total) == words
-
-
-def test_only_fields_that_differ_are_compared() -> None:
-    mine, theirs = Draft("a", "https://h/a", "dev", "prod"), Draft("a", "https://h/a", "main", "prod")
-    assert view_model.differences(mine, theirs) == (("Branch", "dev", "main"),)
+    assert formatting.shown_range(page, 20, shown, total) == words
 
 
 def test_a_field_shows_its_first_error_and_the_line_shows_the_rest() -> None:
@@ -151,7 +122,7 @@ def test_a_field_shows_its_first_error_and_the_line_shows_the_rest() -> None:
     )
     assert view_model.by_field(errors) == {"name": "Is taken.", "branch": "Bad."}
     assert (
-        view_model.complaint(RefusedError(422, "Refused", "not so", errors))
+        failures.complaint(RefusedError(422, "Refused", "not so", errors))
         == "Not so. X-rowcast-user must be printable."
     )
 
@@ -165,7 +136,7 @@ def test_a_link_names_a_row_or_none(text: str | None, row_id: int | None) -> Non
 
 @given(st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
 def test_what_others_wrote_is_never_markup(text: str) -> None:
-    (paragraph,) = [token for token in MarkdownIt().parse(view_model.plain(text)) if token.type == "inline"]
+    (paragraph,) = [token for token in MarkdownIt().parse(formatting.plain(text)) if token.type == "inline"]
     kinds = {child.type for child in paragraph.children or ()}
     assert kinds <= {"text", "text_special"}
     assert "".join(child.content for child in paragraph.children or ()) == text
@@ -195,23 +166,23 @@ LETTER = Letter(
     ],
 )
 def test_a_letter_is_told_by_its_row_target_reason_and_age(letter: Letter, title: str) -> None:
-    assert view_model.letter_title(letter, datetime(2026, 1, 2, 3, 5, tzinfo=UTC)) == title
+    assert dead_letters_view.letter_title(letter, datetime(2026, 1, 2, 3, 5, tzinfo=UTC)) == title
 
 
 def test_a_letters_facts_are_those_that_are_known() -> None:
-    assert view_model.letter_facts(LETTER) == "Row 7, generation 3, offset 12, topic t"
-    assert view_model.letter_facts(replace(LETTER, row_id=None, position={})) == ""
+    assert dead_letters_view.letter_facts(LETTER) == "Row 7, generation 3, offset 12, topic t"
+    assert dead_letters_view.letter_facts(replace(LETTER, row_id=None, position={})) == ""
 
 
 def test_a_resolution_says_who_when_and_why() -> None:
     now = datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
-    assert view_model.resolution(LETTER, now) == ""
+    assert dead_letters_view.resolution(LETTER, now) == ""
     done = replace(LETTER, state="discarded", resolved_at=now, resolved_by="ada", resolution_reason="a test")
-    assert view_model.resolution(done, now) == "Discarded by ada just now: a test"
+    assert dead_letters_view.resolution(done, now) == "Discarded by ada just now: a test"
     replayed = replace(done, state="replayed", resolution_reason=None, answered_at=now)
-    assert view_model.resolution(replayed, now) == "Replayed by ada just now"
+    assert dead_letters_view.resolution(replayed, now) == "Replayed by ada just now"
     waits = "Replayed by ada just now, and not settled by its target yet"
-    assert view_model.resolution(replace(replayed, answered_at=None), now) == waits
+    assert dead_letters_view.resolution(replace(replayed, answered_at=None), now) == waits
 
 
 @pytest.mark.parametrize(
@@ -226,4 +197,4 @@ def test_a_resolution_says_who_when_and_why() -> None:
     ],
 )
 def test_of_what_a_server_says_no_quoted_answer_is_shown(said: str, brief: str) -> None:
-    assert view_model.brief(said) == brief
+    assert formatting.brief(said) == brief

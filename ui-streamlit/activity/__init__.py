@@ -1,0 +1,1 @@
+"""Activity: who changed which configuration, and what became of it."""

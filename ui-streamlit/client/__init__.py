@@ -1,0 +1,1 @@
+"""The way to crud, through the dashboard's own Dapr sidecar."""

@@ -1,0 +1,154 @@
+"""The only HTTP of the dashboard: crud, invoked through this app's own Dapr sidecar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+
+from activity.calls import ActivityCalls
+from bulk.calls import BulkCalls
+from client.decoding import problem
+from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
+from client.tracing import Saves, Untraced
+from configurations.calls import ConfigurationCalls
+from dead_letters.calls import DeadLetterCalls
+from history.calls import HistoryCalls
+from pipeline.calls import PipelineCalls
+from preview.calls import PreviewCalls
+from reconcile.calls import ReconcileCalls
+
+CRUD: Final = "crud"
+PERSON: Final = "x-rowcast-user"
+VERIFIED: Final = "x-rowcast-user-verified"
+# Slow enough for a cold database, short enough that a page never hangs.
+TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
+SIDECAR_DOWN: Final = "The dashboard's Dapr sidecar does not answer."
+CRUD_DOWN: Final = "The crud service is not available."
+SIDECAR_REFUSES: Final = "The Dapr sidecar refuses the dashboard's API token."
+NOT_JSON: Final = "The answer is not JSON: is something else listening on the sidecar's port?"
+# Calls that change nothing although they are no GET.
+ASKING: Final = frozenset({"/appconfigs:preview"})
+CRUD_SLOW: Final = "The crud service took too long to answer."
+
+
+def connect(environment: Mapping[str, str]) -> httpx.Client:
+    """Return the HTTP connection to the sidecar that `environment` names (DAPR_HTTP_PORT, DAPR_API_TOKEN)."""
+    headers = {"dapr-app-id": CRUD, "accept": "application/json"}
+    if token := environment.get("DAPR_API_TOKEN"):
+        headers["dapr-api-token"] = token
+    port = environment.get("DAPR_HTTP_PORT", "3500")
+    # The sidecar is on the loopback: a proxy from the environment must not come between.
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=TIMEOUT, trust_env=False)
+
+
+class CrudClient(
+    ConfigurationCalls,
+    DeadLetterCalls,
+    PreviewCalls,
+    HistoryCalls,
+    BulkCalls,
+    PipelineCalls,
+    ActivityCalls,
+    ReconcileCalls,
+):
+    """What crud keeps and does, on behalf of `person` (see rules.is_person)."""
+
+    def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
+        self._read_only = False
+        self._vouched: Mapping[str, str] = {}
+        self._http = http
+        self._person = person
+        self._saves = saves or Untraced()
+
+    def forbid_changes(self) -> None:
+        """From now on refuse, with 403, whatever would change something."""
+        self._read_only = True
+
+    def vouch(self) -> None:
+        """From now on say with each request that a login vouches for the person."""
+        self._vouched = {VERIFIED: "true"}
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        generation: int | None = None,
+    ) -> Any:
+        if method == "GET":
+            return self._exchange(method, path, params, body, generation, {})
+        if self._read_only and path not in ASKING:
+            raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
+        with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
+            return self._exchange(method, path, params, body, generation, trace)
+
+    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+        answer = self._answer("GET", path, params, None, {})
+        if not answer.is_success:
+            _content(answer)
+        return answer.content
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        generation: int | None,
+        trace: Mapping[str, str],
+    ) -> Any:
+        expected = {} if generation is None else {"if-match": f'"{generation}"'}
+        return _content(self._answer(method, path, params, body, {**trace, **expected}))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        more: Mapping[str, str],
+    ) -> httpx.Response:
+        headers = httpx.Headers({PERSON: self._person}, encoding="utf-8")
+        headers.update({**self._vouched, **more})
+        try:
+            return self._http.request(method, path, params=params, json=body, headers=headers)
+        except httpx.ConnectError as error:
+            raise UnavailableError(SIDECAR_DOWN) from error
+        except httpx.TimeoutException as error:
+            raise UnavailableError(CRUD_SLOW) from error
+        except httpx.HTTPError as error:
+            raise UnavailableError(SIDECAR_DOWN) from error
+
+
+def _content(answer: httpx.Response) -> Any:
+    """Return the answer's JSON (None if it has no body), or raise what the answer means."""
+    try:
+        content = answer.json() if answer.content else None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        # The sidecar refuses a wrong token in plain text.
+        raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
+    if answer.is_success:
+        return content
+    raise _refusal(answer.status_code, content)
+
+
+def _detail(content: Any) -> str:
+    detail = content.get("detail") if isinstance(content, dict) else None
+    return f"It says: {detail}." if isinstance(detail, str) else ""
+
+
+def _refusal(status: int, content: Any) -> RefusedError | UnavailableError:
+    if isinstance(content, dict) and "errorCode" in content:
+        # The sidecar speaks for itself with `errorCode`, never with a problem: crud was not reached.
+        return UnavailableError(
+            CRUD_DOWN if status >= 500 else f"The sidecar refused: {content.get('message', status)}"
+        )
+    if status in (502, 503, 504):
+        return UnavailableError(f"{CRUD_DOWN} {_detail(content)}".strip())
+    kinds: Mapping[int, type[RefusedError]] = {404: MissingError, 412: ConflictError}
+    return problem(kinds.get(status, RefusedError), status, content)

@@ -1,0 +1,179 @@
+"""All configurations: search, filter, sort, page through them, open one, change many, take them out and in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from bulk import export_view
+from bulk import view as bulk_view
+from bulk.models import Bulk
+from client.errors import UnavailableError
+from configurations import forms, selection, table_view, view_model
+from configurations.models import Configurations, Page, Query
+from imports import view as imports_view
+from preview.models import Previews
+from shared.failures import answered, one_line
+from shared.pager import pager
+
+REFRESH_SECONDS = 2.0
+PAGE_SIZE = 20
+
+
+class Client(Configurations, Bulk, Previews, Protocol):
+    """What the room needs."""
+
+
+def show(client: Client, *, can_edit: bool = True) -> None:
+    """Draw the room of all configurations; whoever may not edit is offered no change."""
+    if can_edit and imports_view.wanted():
+        imports_view.show(client)
+        return
+    head = st.container(horizontal=True, vertical_alignment="center")
+    query = _filters()
+    _heading(head, client, query, can_edit=can_edit)
+    _rows(client, query, can_edit)
+    wanted = st.session_state.get(forms.DIALOG) or ""
+    if can_edit and wanted == "create":
+        forms.create(client)
+    elif can_edit and wanted.startswith("bulk:"):
+        bulk_view.dialog(client, wanted)
+
+
+def _heading(head: DeltaGenerator, client: Client, query: Query, *, can_edit: bool) -> None:
+    with head:
+        st.title("Configurations", anchor=False, width="stretch")
+        export_view.draw(client, query)
+        if not can_edit:
+            return
+        st.button("Import", icon=":material/upload:", on_click=imports_view.open_room)
+        if st.button("New configuration", type="primary", icon=":material/add:", shortcut="n"):
+            st.session_state[forms.DIALOG] = "create"
+
+
+def _first_page() -> None:
+    st.session_state["cursors"] = []
+
+
+def _clear() -> None:
+    _first_page()
+    st.session_state["search"] = ""
+    st.session_state["environment"] = None
+    st.session_state["state"] = None
+
+
+def _filters() -> Query:
+    search, environment, states, order = st.columns([5, 3, 2, 3])
+    text = search.text_input(
+        "Search",
+        key="search",
+        type="search",
+        live=True,
+        placeholder="Search name, repository, branch",
+        label_visibility="collapsed",
+        on_change=_first_page,
+        persist_state="session",
+    )
+    chosen = environment.selectbox(
+        "Only this environment",
+        sorted(st.session_state.get("environments", ())),
+        index=None,
+        key="environment",
+        placeholder="All environments",
+        accept_new_options=True,
+        label_visibility="collapsed",
+        on_change=_first_page,
+        persist_state="session",
+    )
+    state = states.selectbox(
+        "Only in this state",
+        view_model.FILTERS,
+        index=None,
+        key="state",
+        placeholder="All states",
+        label_visibility="collapsed",
+        on_change=_first_page,
+        persist_state="session",
+    )
+    sort = order.selectbox(
+        "Sort",
+        tuple(view_model.SORTS),
+        key="sort",
+        format_func=lambda option: view_model.SORTS[option],
+        label_visibility="collapsed",
+        on_change=_first_page,
+        persist_state="session",
+    )
+    return Query(
+        search=(text or "").strip(),
+        environment=chosen or "",
+        state=state,
+        sort=sort or "-updated_at",
+        limit=PAGE_SIZE,
+    )
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _rows(client: Client, query: Query, can_edit: bool) -> None:  # a fragment keeps its arguments
+    cursors: list[str] = st.session_state.setdefault("cursors", [])
+    query = Query(**{**vars(query), "cursor": cursors[-1] if cursors else None})
+    with answered("list"):
+        page = _page(client, query)
+        if page is None:
+            return
+        if page.items:
+            rows = selection.shown(query, page.items)
+            # What is deleted already can't be changed.
+            tickable = can_edit and query.state != "deleting"
+            if tickable:
+                bulk_view.bar(client, query, page, rows)
+            chosen = table_view.draw(rows, tickable=tickable)
+            if chosen is not None:
+                st.query_params["id"] = str(chosen)
+                st.rerun()
+            pager(page, cursors, PAGE_SIZE)
+        else:
+            filtered = bool(query.search or query.environment or query.state)
+            _empty(filtered=filtered, cursors=cursors, can_edit=can_edit)
+
+
+def _page(client: Configurations, query: Query) -> Page | None:
+    """Return the page, or while crud is away the one last seen, said to be so; None when there is none."""
+    last: tuple[Query, Page] | None = st.session_state.get("last_page")
+    seen = last[1] if last and last[0] == query else None
+    try:
+        if seen:
+            page = client.list(query)
+        else:
+            with st.skeleton(height=table_view.ROW_HEIGHT * PAGE_SIZE):
+                page = client.list(query)
+    except UnavailableError as failure:
+        one_line(f"{failure} What follows is what was last seen." if seen else str(failure), "list")
+        return seen
+    st.session_state["last_page"] = (query, page)
+    known: set[str] = st.session_state.setdefault("environments", set())
+    new = {row.environment for row in page.items} - known
+    known.update(new)
+    if new:
+        # The filter above is drawn already, without them.
+        st.rerun()
+    return page
+
+
+def _empty(*, filtered: bool, cursors: list[str], can_edit: bool) -> None:
+    if cursors:
+        # The rows of this page are gone since; the first page is where the others are.
+        cursors.clear()
+        st.rerun()
+    with st.container(border=True, horizontal_alignment="center"):
+        if filtered:
+            st.markdown("No configuration matches.", width="content")
+            if st.button("Clear the filters", on_click=_clear):
+                st.rerun()
+        else:
+            st.markdown("There is no configuration yet. What you create here arrives at every target.", width="content")
+            if can_edit and st.button("Create the first one", type="primary"):
+                st.session_state[forms.DIALOG] = "create"
+                st.rerun()

@@ -1,0 +1,1 @@
+"""A configuration's versions, and how they differ."""

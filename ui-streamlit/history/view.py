@@ -1,0 +1,80 @@
+"""What a configuration said before: who changed what and when, with the way back to any of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import streamlit as st
+
+from configurations import forms
+from configurations.models import AppConfig, Configurations, Draft
+from history import version_diff
+from history.models import Histories, Version
+from shared import formatting, pager
+from shared.failures import answered
+
+ICONS: Final = {"created": ":material/add_circle:", "updated": ":material/edit:", "deleted": ":material/delete:"}
+PAGE_SIZE: Final = 20
+RESTORE: Final = "restore"
+
+
+class Client(Configurations, Histories, Protocol):
+    """What the history needs."""
+
+
+def draw(client: Client, row_id: int, now: Draft | None, *, can_edit: bool) -> None:
+    """Draw the versions, newest first; `now` is what the row says, None if it is gone."""
+    cursors: list[str] = st.session_state.setdefault(f"past:{row_id}", [])
+    with answered("history"):
+        page = client.history(row_id, cursors[-1] if cursors else None, PAGE_SIZE)
+        for version in page.items:
+            _version(row_id, version, now, can_edit=can_edit)
+        if cursors or page.next_cursor:
+            pager.by_age(cursors, page.next_cursor)
+
+
+def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool) -> None:
+    key = f"{row_id}:{version.generation}:{version.change}"
+    wanted = version_diff.restorable(version, now)
+    which = f"Restore generation {version.generation}"
+    with st.container(border=True, gap="small", key=f"version-{key.replace(':', '-')}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            who = formatting.plain(version.changed_by)
+            said = f"{ICONS[version.change]} **{who}** {version_diff.changed(version)}"
+            st.markdown(said, width="stretch")
+            if wanted is None:
+                st.badge("what it says now", color="green")
+            elif can_edit and st.button("Restore", key=f"restore:{key}", icon=":material/history:", help=which):
+                st.session_state[forms.DIALOG] = RESTORE
+                st.session_state[RESTORE] = version
+                st.rerun()
+        when = formatting.ago(version.changed_at, datetime.now(UTC))
+        st.caption(f"Generation {version.generation}, {when} ({version.changed_at:%Y-%m-%d %H:%M:%S} UTC)")
+        st.code(version_diff.lines(version.before, version.after), language="diff")
+
+
+def restore(client: Client, row_id: int, row: AppConfig | None) -> None:
+    """Show the dialog that asks before the row says again what it said; a row that is gone is created again."""
+    version: Version | None = st.session_state.get(RESTORE)
+    wanted = version_diff.restorable(version, row.draft if row else None) if version else None
+    if version is None or wanted is None:
+        forms.close()
+        return
+    title = f"Restore generation {version.generation}" if row else "Create it again"
+    st.dialog(title, on_dismiss=forms.close)(_restore)(client, row, wanted)
+
+
+def _restore(client: Client, row: AppConfig | None, wanted: Draft) -> None:
+    st.markdown("This is saved, as a new generation:" if row else "This is created, as a new row:")
+    st.code(version_diff.lines(row.draft if row else None, wanted), language="diff")
+    if not st.button("Restore it" if row else "Create it", type="primary", width="stretch", key="restore:agreed"):
+        return
+    with answered("restore", forms.NOT_DONE):
+        saved = client.update(row.id, wanted, row.generation) if row else client.create(wanted)
+        forms.close()
+        st.session_state.pop("conflict", None)
+        st.session_state["base"] = saved
+        st.query_params["id"] = str(saved.id)
+        st.toast(f"Generation {saved.generation} is saved.", icon=":material/check:")
+        st.rerun()

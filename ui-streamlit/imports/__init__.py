@@ -1,0 +1,1 @@
+"""Configurations from a file: read, previewed, done."""

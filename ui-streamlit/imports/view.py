@@ -1,0 +1,165 @@
+"""The room in which a file of configurations is read, looked at line by line, and then imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import streamlit as st
+
+from bulk.models import MOST, Bulk, ImportLine, ImportReport
+from client.errors import RefusedError, UnavailableError
+from imports import files, outcome, report_view
+from shared import failures, formatting
+from shared.failures import answered, one_line, to_list
+
+ROOM: Final = "import"
+DONE: Final = "imported"
+UPLOAD_MEGABYTES: Final = 20
+EXAMPLE: Final = """name,repository_url,branch,environment
+checkout,https://git.example/shop/checkout.git,main,staging"""
+
+
+def wanted() -> bool:
+    """Tell whether the address names this room."""
+    return ROOM in st.query_params
+
+
+def open_room() -> None:
+    """Go there, with nothing in it."""
+    _forget()
+    st.query_params.clear()
+    st.query_params[ROOM] = "new"
+
+
+def _forget() -> None:
+    for key in (DONE, "import_preview", "import_read"):
+        st.session_state.pop(key, None)
+
+
+def show(client: Bulk) -> None:
+    """Draw the room."""
+    st.button("Configurations", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
+    st.title("Import", anchor=False)
+    done: tuple[ImportReport, Sequence[str]] | None = st.session_state.get(DONE)
+    if done is not None:
+        _result(*done)
+        return
+    st.caption(
+        "Rows are matched by their names: a new name is created, a known one changed. First you see what would happen."
+    )
+    text, name = _source()
+    if not text.strip():
+        return
+    try:
+        found = _read(text, name)
+    except files.UnreadableError as error:
+        st.error(formatting.plain(str(error)), icon=":material/error:")
+        return
+    with answered("import"):
+        report = _preview(client, found.rows)
+        report_view.draw(report, found.places)
+        _run(client, found.rows, found.places, report)
+
+
+def _read(text: str, name: str) -> files.ReadFile:
+    """Return the rows, read once for each content; raise UnreadableError."""
+    known: tuple[str, str, files.ReadFile] | None = st.session_state.get("import_read")
+    if known and known[:2] == (name, text):
+        return known[2]
+    rows = files.read(text, files.kind_of(name, text))
+    st.session_state["import_read"] = (name, text, rows)
+    return rows
+
+
+def _source() -> tuple[str, str]:
+    """Return the text to import and its file's name, both empty while there is none."""
+    upload, paste = st.tabs(["Upload a file", "Paste text"])
+    with upload:
+        file = st.file_uploader(
+            "CSV, YAML or JSON",
+            type=list(files.ENDINGS),
+            key="import_file",
+            on_change=_forget,
+            max_upload_size=UPLOAD_MEGABYTES,
+        )
+    with paste:
+        pasted = st.text_area(
+            "CSV, YAML or JSON as text", key="import_text", height=160, placeholder=EXAMPLE, on_change=_forget
+        )
+    if file is None:
+        return pasted or "", ""
+    try:
+        return files.decoded(file.getvalue()), file.name
+    except files.UnreadableError as error:
+        st.error(formatting.plain(str(error)), icon=":material/error:")
+        return "", ""
+
+
+def _preview(client: Bulk, rows: tuple[Mapping[str, str], ...]) -> ImportReport:
+    """Return what would happen, asked once for each content."""
+    known: tuple[object, ImportReport] | None = st.session_state.get("import_preview")
+    if known and known[0] == rows:
+        return known[1]
+    report = _all(client, rows, range(len(rows)), "Looking at what would happen", dry_run=True)
+    st.session_state["import_preview"] = (rows, report)
+    return report
+
+
+def _all(
+    client: Bulk,
+    rows: Sequence[Mapping[str, str]],
+    positions: Sequence[int],
+    doing: str,
+    *,
+    dry_run: bool,
+    partial: bool = False,
+) -> ImportReport:
+    """Send the rows at `positions` in parts, and return the lines of all of them."""
+    lines: list[ImportLine] = []
+    bar = st.progress(0.0, f"{doing} …")
+    try:
+        for part in outcome.chunks(len(positions), MOST):
+            there = positions[part.start : part.stop]
+            found = client.import_rows([rows[position] for position in there], dry_run=dry_run, partial=partial)
+            lines += outcome.placed(found, there)
+            bar.progress(len(lines) / len(positions), f"{doing}: {len(lines):,} of {len(positions):,}")
+    finally:
+        bar.empty()
+    return ImportReport(tuple(lines))
+
+
+def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str], report: ImportReport) -> None:
+    refused = report.count("refuse")
+    count = report.count("create") + report.count("change")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if refused and count:
+            partly = st.checkbox(f"Leave out the {refused:,} that would be refused", key="import_partly")
+        else:
+            partly = not refused
+        ready = bool(count) and partly
+        start = st.button(f"Import {count:,}", type="primary", disabled=not ready, icon=":material/upload:")
+    if not count:
+        st.caption("There is nothing to import." if not refused else "Every other row is as it is already.")
+    if not start:
+        return
+    changing = [line.index for line in report.lines if line.action in ("create", "change")]
+    try:
+        done = _all(client, rows, changing, "Importing", dry_run=False, partial=bool(refused))
+    except (RefusedError, UnavailableError) as failure:
+        # Of a long import a part may be done, or somebody was faster: what would happen is to be looked at again.
+        st.session_state.pop("import_preview", None)
+        said = failures.complaint(failure) if isinstance(failure, RefusedError) else str(failure)
+        one_line(said, "importing", "Look again")
+        return
+    st.session_state[DONE] = (done, places)
+    st.rerun()
+
+
+def _result(done: ImportReport, places: Sequence[str]) -> None:
+    st.success(outcome.summary(done), icon=":material/check_circle:")
+    if done.count("refuse"):
+        report_view.table(done, places, "refuse")
+    with st.container(horizontal=True):
+        st.button("Show all configurations", type="primary", on_click=to_list, key="import_to_list")
+        st.button("Import another file", on_click=open_room)

@@ -1,0 +1,71 @@
+"""The corner where one sees who one is: a login where one is expected, a name to type where none is."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from configurations import rules
+from login import identity
+from login.identity import Roles, Who
+from login.providers import DEFAULT, Login
+from shared import brand, formatting
+
+
+def who(default: str, roles: Roles, login: Login) -> Who | None:
+    """Draw the corner and return the person; None where they have to log in first, or nobody can."""
+    if not login.expected:
+        return _typed(default, roles)
+    if login.complaint or not _logged_in() or login.objection(st.user.to_dict()):
+        return None
+    person = identity.signed_in(st.user.to_dict(), roles, several=login.several)
+    with st.container(gap="small", key="who"):
+        st.markdown(f":material/account_circle: {formatting.plain(person.name)}")
+        _role(person)
+        st.button("Log out", icon=":material/logout:", type="tertiary", on_click=st.logout)
+    return person
+
+
+def ask_to_log_in(login: Login) -> None:
+    """Draw the page of those who have not logged in, or say why nobody can."""
+    _, middle, _ = st.columns([1, 2, 1])
+    with middle.container(border=True, horizontal_alignment="center", gap="medium"):
+        st.html(brand.BRAND, width="content")
+        if login.complaint:
+            st.error(f"Nobody can log in. {formatting.plain(login.complaint)}", icon=":material/lock:")
+        else:
+            st.markdown("Log in to see the configurations and what became of them.", width="content")
+        if _logged_in() and (objection := login.objection(st.user.to_dict())):
+            st.warning(formatting.plain(objection))
+        # With a complaint the way to each provider stays, for what Streamlit says of it; nobody gets in by it.
+        for provider in () if login.complaint and DEFAULT in login.providers else login.providers:
+            label = "Log in" if provider == DEFAULT else f"Log in with {provider.title()}"
+            if st.button(label, type="primary", icon=":material/login:", key=f"login:{provider}"):
+                try:
+                    st.login(provider)
+                except StreamlitAPIException as error:
+                    st.error(f"The login is not configured as it must be: {error}")
+
+
+def _logged_in() -> bool:
+    # True and nothing that only looks like it.
+    return st.user.get("is_logged_in") is True
+
+
+def _typed(default: str, roles: Roles) -> Who:
+    name = (
+        st.text_input(
+            "You are", default, key="person", help="Named in the history and as author.", persist_state="session"
+        )
+        or ""
+    )
+    person = identity.typed(name, roles)
+    if name.strip() and not rules.is_person(name.strip()):
+        st.caption(f":red[Printable characters only, at most 200. Until then you are {identity.ANONYMOUS}.]")
+    _role(person)
+    return person
+
+
+def _role(person: Who) -> None:
+    if not person.can_edit:
+        st.badge("Read only", icon=":material/visibility:", color="gray", help=identity.MEANING["viewer"])

@@ -1,0 +1,1 @@
+"""The way of a change: its stations, their figures, what is wrong."""

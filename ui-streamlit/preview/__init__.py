@@ -1,0 +1,1 @@
+"""What a target would make of a row, and what it has."""

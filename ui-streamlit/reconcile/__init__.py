@@ -1,0 +1,1 @@
+"""The whole table against all that a target holds."""

@@ -1,0 +1,1 @@
+"""The person, the services' settings, and where to read more."""

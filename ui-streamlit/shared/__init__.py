@@ -1,0 +1,1 @@
+"""What several rooms show alike: words, failures, pages of a list, the brand."""

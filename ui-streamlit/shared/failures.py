@@ -1,0 +1,54 @@
+"""What goes wrong, said in one line with a retry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from client.errors import MissingError, RefusedError, UnavailableError
+from configurations.models import FIELDS
+from shared.formatting import plain, sentence
+
+
+@contextmanager
+def answered(where: str, offer: str = "Retry") -> Iterator[None]:
+    """Show in place of the block's outcome what the API refused or could not do.
+
+    `where` keeps the keys apart; `offer` names the button, whose click runs the page again.
+    """
+    try:
+        yield
+    except UnavailableError as failure:
+        one_line(str(failure), where, offer)
+    except MissingError as refusal:
+        one_line(complaint(refusal), where, "Show all configurations", to_list)
+    except RefusedError as refusal:
+        one_line(complaint(refusal), where, offer)
+
+
+def nothing() -> None:
+    """Do nothing: the rerun that follows a click is the retry."""
+
+
+def to_list() -> None:
+    """Leave the row that the link names."""
+    st.query_params.clear()
+
+
+def one_line(text: str, where: str, offer: str = "Retry", act: Callable[[], None] = nothing) -> None:
+    """Show `text` as an error with one button beside it; `act` is called before the rerun."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.error(plain(text), icon=":material/cloud_off:", width="stretch")
+        if st.button(offer, key=f"retry:{where}"):
+            act()
+            st.rerun()
+
+
+def complaint(refusal: RefusedError) -> str:
+    """Return what says why crud refused, with what no field of the form can show."""
+    said = refusal.detail or refusal.title
+    elsewhere = [error for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
+    others = [f"{error.field} {error.message}" for error in elsewhere if error.message != said]
+    return " ".join(sentence(text) for text in (said, *others))
