@@ -15,7 +15,7 @@ import importing
 from bulk_models import Format, ImportLine, ImportReport
 from import_files import UnreadableError
 from models import FieldError
-from rowcast.crud.export import written
+from rowcast.crud.rows.export import written
 
 ROW = {"name": "a", "repository_url": "https://git.example/a.git", "branch": "main", "environment": "prod"}
 HEADER = "name,repository_url,branch,environment"
