@@ -11,35 +11,33 @@ from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowcast import __version__
-from rowcast.crud.answers import add_answers, describe_problems
-from rowcast.crud.asking import Instances
-from rowcast.crud.database import make_engine, reading
-from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
-from rowcast.crud.deaf_sidecar import watch
+from rowcast.crud.access.database_roles import excess_rights
+from rowcast.crud.access.pool_shares import Shares
+from rowcast.crud.database.connections import make_engine, reading
+from rowcast.crud.dead_letters.subscriber import DeadLetterSubscriber
+from rowcast.crud.deliveries.subscriber import SyncStatusSubscriber
 from rowcast.crud.migrations.migrate import check_level
-from rowcast.crud.migrations.roles import excess_rights
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
-from rowcast.crud.places import Shares
-from rowcast.crud.routes import (
+from rowcast.crud.routes import dead_letters, pipeline, reconciles
+from rowcast.crud.routes.errors import add_answers, describe_problems
+from rowcast.crud.routes.rows import (
     activity,
     appconfigs,
     batches,
-    deadletters,
     details,
     exports,
     imports,
     late,
     lists,
-    pipeline,
     previews,
-    reconciles,
     snapshots,
 )
-from rowcast.crud.schemas import FILE_URLS
+from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
-from rowcast.crud.subscriber import SyncStatusSubscriber
+from rowcast.crud.subscriptions.deaf_sidecar import watch
+from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
@@ -65,7 +63,7 @@ ROUTES = (
     details,
     appconfigs,
     activity,
-    deadletters,
+    dead_letters,
     pipeline,
     reconciles,
 )

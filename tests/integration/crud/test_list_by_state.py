@@ -9,7 +9,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from rowcast.crud.queries import ListFilter, list_page
+from rowcast.crud.rows.queries import ListFilter, list_page
 
 from .test_sync_status import LATE, report, status
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from processes import running
+from rowcast.crud.access.database_roles import RoleError, ensure_role, replication_role
 from rowcast.crud.migrations.migrate import migrate
-from rowcast.crud.migrations.roles import RoleError, ensure_role, replication_role
 from rowcast_local.accounts import service_account
 from rowcast_local.credentials import Credentials
 from rowcast_local.parts.postgres import REPLICATION, Postgres

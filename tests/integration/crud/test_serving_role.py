@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
+from rowcast.crud.access.database_roles import RoleError, ensure_role, serving_role
 from rowcast.crud.migrations.migrate import migrate
-from rowcast.crud.migrations.roles import RoleError, ensure_role, serving_role
 
 from .serving import make_settings, serving
 from .test_dead_letters import kept

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from rowcast.crud.subscriber import SyncStatusSubscriber
+from rowcast.crud.deliveries.subscriber import SyncStatusSubscriber
 
 Row = dict[str, Any]
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00.5Z"

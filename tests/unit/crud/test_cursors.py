@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rowcast.crud.cursors import Cursor, decode, encode
 from rowcast.crud.errors import FieldError
+from rowcast.crud.paging import Cursor, decode, encode
 
 IDS = st.integers(0, 2**63 - 1)
 NAMES = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=63)

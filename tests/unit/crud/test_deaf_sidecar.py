@@ -12,7 +12,7 @@ import pytest
 from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts
 from rowcast.core.capture import EngineFacts
 from rowcast.core.errors import TransientError
-from rowcast.crud.deaf_sidecar import is_unread, watch
+from rowcast.crud.subscriptions.deaf_sidecar import is_unread, watch
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.settings import Settings
 

@@ -1,7 +1,7 @@
 import pytest
 
 from rowcast.crud.errors import FieldError
-from rowcast.crud.preconditions import ETags, etag, not_modified, parse
+from rowcast.crud.rows.preconditions import ETags, etag, not_modified, parse
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
-from rowcast.crud.sync_status import ReportedStatus, newest, read_report
+from rowcast.crud.deliveries.sync_status import ReportedStatus, newest, read_report
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Outcome = Literal["created", "configured", "unchanged", "deleted", "stale", "dead-lettered"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imports import files
-from rowcast.crud.export import COLUMNS, written
+from rowcast.crud.rows.export import COLUMNS, written
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 TEXTS = st.text(st.sampled_from("=+-@'ab, \"\n"), min_size=1, max_size=5).map(lambda text: f"{text}x")

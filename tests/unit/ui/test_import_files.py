@@ -14,7 +14,7 @@ from bulk.models import Format, ImportLine, ImportReport
 from client.errors import FieldError
 from imports import files, outcome
 from imports.files import UnreadableError
-from rowcast.crud.export import written
+from rowcast.crud.rows.export import written
 
 ROW = {"name": "a", "repository_url": "https://git.example/a.git", "branch": "main", "environment": "prod"}
 HEADER = "name,repository_url,branch,environment"

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from rowcast.crud.models import metadata
+from rowcast.crud.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

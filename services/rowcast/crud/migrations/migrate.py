@@ -10,9 +10,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from rowcast.core.errors import TransientError
-from rowcast.crud.database import log_in_with, translated
+from rowcast.crud.access.database_roles import RoleError, check_owner, ensure_role, replication_role, serving_role
+from rowcast.crud.database.connections import log_in_with, translated
 from rowcast.crud.migrations.capture import put_right
-from rowcast.crud.migrations.roles import RoleError, check_owner, ensure_role, replication_role, serving_role
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.logging import get_logger
 

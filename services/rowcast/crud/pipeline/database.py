@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, RowMapping, func, literal, select, text, true
 
-from rowcast.crud.database import reading
-from rowcast.crud.deletions import on_its_way
+from rowcast.crud.access.database_roles import excess_rights
+from rowcast.crud.database.connections import reading
+from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, sync_statuses
+from rowcast.crud.deliveries.deletions import on_its_way
+from rowcast.crud.deliveries.states import cells, expected
 from rowcast.crud.migrations.capture import publication_faults, trigger_faults
-from rowcast.crud.migrations.roles import excess_rights
-from rowcast.crud.models import app_configs, deletions, gitops_progress, sync_statuses
-from rowcast.crud.states import cells, expected
 
 STATEMENT_MS = 1500
 GRACE = timedelta(seconds=5)

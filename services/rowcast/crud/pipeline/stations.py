@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from rowcast.crud.schemas import Time
+from rowcast.crud.fields import Time
 
 State = Literal["ok", "degraded", "down", "unknown"]
 STATES: tuple[State, ...] = ("ok", "degraded", "down", "unknown")

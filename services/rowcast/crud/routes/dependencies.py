@@ -8,13 +8,13 @@ from fastapi import Depends, Header, Path, Request
 from sqlalchemy import Engine
 
 from rowcast.core.rules import check_user
-from rowcast.crud.asking import Instances
-from rowcast.crud.database import VouchedFor
+from rowcast.crud.access.pool_shares import Shares
+from rowcast.crud.database.connections import VouchedFor
+from rowcast.crud.dead_letters.actions import Publish
 from rowcast.crud.errors import FieldError
-from rowcast.crud.places import Shares
-from rowcast.crud.resolving import Publish
-from rowcast.crud.schemas import MAX_ID, Decimal
+from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.settings import CrudSettings
+from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.methods import combined
 
 USER_HEADER = "x-rowcast-user"

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from rowcast.core.errors import TransientError
-from rowcast.crud.answers import responses
 from rowcast.crud.routes.dependencies import Asked
-from rowcast.crud.target_schemas import ReconcileIn, ReconcilesOut, TargetReconciles
+from rowcast.crud.routes.errors import responses
+from rowcast.crud.targets.schemas import ReconcileIn, ReconcilesOut, TargetReconciles
 from rowcast.runtime.problems import ProblemError
 
 router = APIRouter(prefix="/reconciles", tags=["reconciles"])

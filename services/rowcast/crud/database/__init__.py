@@ -1,0 +1,1 @@
+"""PostgreSQL, as every room uses it: connections, transactions and the tables."""

@@ -1,0 +1,1 @@
+"""What a target could not take: keeping it, and replaying or discarding it."""

@@ -1,0 +1,121 @@
+"""What sync could not deliver: the message's shape, and how it is kept."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DataError
+
+from rowcast.core.messages import SHORT_BYTES, clip
+from rowcast.crud.database.tables import dead_letter_receipts, dead_letters
+from rowcast.crud.subscriptions.bounds import DEEPEST, MOST, Error, Now, Reference, depth
+
+
+def _number(value: object) -> object:
+    """A number out of the range of rows and generations is still in the event; here it would be in the way."""
+    return value if type(value) is int and 0 <= value <= MOST else None
+
+
+def _texts(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {clip(str(key), SHORT_BYTES): clip(str(text), SHORT_BYTES) for key, text in list(value.items())[:POSITIONS]}
+
+
+def _shallow(event: object) -> object:
+    """What is nested too deeply to be read and written safely is kept as text."""
+    if depth(event) <= DEEPEST:
+        return event
+    try:
+        return json.dumps(event)
+    except RecursionError:
+        return "nested too deeply to be kept"
+
+
+MESSAGE_ID = r"^[0-9a-f]{32}$"
+POSITIONS = 20
+"""What a broker says of an event's place, at the most."""
+Optional = Annotated[int | None, BeforeValidator(_number)]
+
+
+class DeadLetter(BaseModel):
+    """One event that a target could not take, as sync publishes it; `event` is any JSON."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    target: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    reason: Annotated[Reference, Field(min_length=1)]
+    error: Error
+    row_id: Optional = None
+    name: Reference | None = None
+    generation: Optional = None
+    position: Annotated[dict[str, str], BeforeValidator(_texts)] = {}
+    event: Annotated[Any, BeforeValidator(_shallow)]
+    dead_lettered_at: Now
+    message_id: Annotated[str, Field(pattern=MESSAGE_ID)] | None = None
+
+    @property
+    def event_key(self) -> bytes:
+        """The same for the same event at the same target."""
+        return _digest([self.target, self.event])
+
+    @property
+    def message_key(self) -> bytes:
+        """The same for the same message, however often the broker brings it, or sync publishes it."""
+        if self.message_id is not None:
+            return key_of_message(self.target, self.message_id)
+        return _digest([self.target, self.event, self.dead_lettered_at.isoformat()])
+
+
+def key_of_message(target: str, message_id: str) -> bytes:
+    """Under which the receipt of a message is kept that has an id."""
+    return _digest([target, message_id])
+
+
+def arrived(connection: Connection, target: str, message_ids: Iterable[str]) -> list[str]:
+    """Those of these messages of a target that have come, whatever became of their letters since."""
+    keys = {key_of_message(target, message_id): message_id for message_id in message_ids}
+    column = dead_letter_receipts.c.message_key
+    return sorted(keys[bytes(key)] for key in connection.execute(select(column).where(column.in_(keys))).scalars())
+
+
+def save(connection: Connection, letter: DeadLetter) -> int | None:
+    """The id under which the letter is kept; None if this very message was kept before, whatever became of it since."""
+    # Two copies of one message wait here for each other, so that only one of them finds nothing.
+    connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(letter.message_key[:8], signed=True))))
+    known = select(dead_letter_receipts).where(dead_letter_receipts.c.message_key == letter.message_key)
+    if connection.execute(known).first() is not None:
+        return None
+    letter_id = _keep(connection, letter)
+    connection.execute(insert(dead_letter_receipts).values(message_key=letter.message_key, dead_letter_id=letter_id))
+    return letter_id
+
+
+def _keep(connection: Connection, letter: DeadLetter) -> int:
+    try:
+        with connection.begin_nested():
+            return _upsert(connection, letter, {"event": letter.event})
+    except DataError:
+        # JSON that jsonb can't hold, such as \u0000: as text it loses nothing.
+        return _upsert(connection, letter, {"event_text": json.dumps(letter.event)})
+
+
+def _upsert(connection: Connection, letter: DeadLetter, event: dict[str, Any]) -> int:
+    values = letter.model_dump(exclude={"event", "message_id"})
+    statement = upsert(dead_letters).values(**values, **event, event_key=letter.event_key)
+    latest = {name: statement.excluded[name] for name in ("reason", "error", "position", "dead_lettered_at")}
+    statement = statement.on_conflict_do_update(
+        index_elements=[dead_letters.c.event_key],
+        index_where=text("state = 'open'"),
+        set_={**latest, "occurrences": dead_letters.c.occurrences + 1},
+    )
+    letter_id: int = connection.execute(statement.returning(dead_letters.c.id)).scalar_one()
+    return letter_id
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).digest()

@@ -1,0 +1,96 @@
+"""Reads of the dead letters, and how they are resolved. Every function works in the caller's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, cast, func, select, update
+
+from rowcast.crud.database.tables import dead_letters
+from rowcast.crud.paging import Cursor, Page
+
+CURSOR = "deadletters"
+LISTED = tuple(column for column in dead_letters.c if column.name not in {"event", "event_text", "event_key"})
+"""All but the event, which may have some hundred KB."""
+OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
+
+
+@dataclass(frozen=True)
+class LetterFilter:
+    """Which dead letters a list has; None means any."""
+
+    state: str | None = OPEN
+    target: str | None = None
+    reason: str | None = None
+    row_id: int | None = None
+
+
+def letters_page(connection: Connection, wanted: LetterFilter, before: Cursor | None, limit: int) -> Page:
+    """One page, newest first, and the number of letters in the whole list."""
+    conditions = _conditions(wanted)
+    total = connection.execute(select(func.count()).select_from(dead_letters).where(*conditions)).scalar_one()
+    query = select(*LISTED).where(*conditions).order_by(dead_letters.c.id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(dead_letters.c.id < before.row_id)
+    rows = connection.execute(query).mappings().all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, Cursor(CURSOR, "", rows[-1]["id"]) if more else None, total)
+
+
+def get(connection: Connection, letter_id: int) -> RowMapping | None:
+    """One letter, without its event."""
+    return connection.execute(select(*LISTED).where(dead_letters.c.id == letter_id)).mappings().one_or_none()
+
+
+def event_text(connection: Connection, letter_id: int) -> str:
+    """The event of a letter that there is, as JSON."""
+    text = func.coalesce(dead_letters.c.event_text, cast(dead_letters.c.event, Text), "null")
+    found: str = connection.execute(select(text).where(dead_letters.c.id == letter_id)).scalar_one()
+    return found
+
+
+def lock_many(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
+    """These letters by id, in the order of ids, locked until the transaction ends.
+
+    While one is locked, a new failure of its event waits, and then sees whether the letter is still open.
+    """
+    query = select(*LISTED).where(dead_letters.c.id.in_(ids)).order_by(dead_letters.c.id).with_for_update()
+    return {row["id"]: row for row in connection.execute(query).mappings()}
+
+
+def resolve(
+    connection: Connection, ids: Sequence[int], state: str, actor: str, reason: str | None
+) -> dict[int, RowMapping]:
+    """The letters by id, now `replayed` or `discarded`, with who did it and why."""
+    statement = update(dead_letters).where(dead_letters.c.id.in_(ids))
+    resolution = {"state": state, "resolved_at": func.now(), "resolved_by": actor, "resolution_reason": reason}
+    return {row["id"]: row for row in connection.execute(statement.values(resolution).returning(*LISTED)).mappings()}
+
+
+def unanswered(connection: Connection, target: str, seconds: float, limit: int) -> Sequence[RowMapping]:
+    """`id` and `event` (JSON text) of the letters that were replayed longer than that ago and have not come, oldest
+    first.
+    """
+    letter = dead_letters.c
+    text = func.coalesce(letter.event_text, cast(letter.event, Text), "null").label("event")
+    conditions = (
+        letter.target == target,
+        letter.state == REPLAYED,
+        letter.answered_at.is_(None),
+        letter.resolved_at < func.now() - timedelta(seconds=seconds),
+    )
+    query = select(letter.id, text).where(*conditions).order_by(letter.id).limit(limit)
+    return connection.execute(query).mappings().all()
+
+
+def answer(connection: Connection, target: str, ids: Sequence[int]) -> int:
+    """The replays of these letters have come to their target, and what became of them is told; how many were news."""
+    letter = dead_letters.c
+    chosen = (letter.id.in_(ids), letter.target == target, letter.state == REPLAYED, letter.answered_at.is_(None))
+    return connection.execute(update(dead_letters).where(*chosen).values(answered_at=func.now())).rowcount
+
+
+def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:
+    given = {name: value for name, value in vars(wanted).items() if value is not None}
+    return [dead_letters.c[name] == value for name, value in given.items()]

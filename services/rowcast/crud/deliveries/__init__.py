@@ -1,0 +1,1 @@
+"""What became of each row at each target, as sync reports it."""

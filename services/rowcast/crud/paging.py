@@ -1,0 +1,76 @@
+"""Keyset pagination: pages, and opaque cursors that tell where a page ended and in which order."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import RowMapping
+
+from rowcast.crud.errors import FieldError
+
+_VERSION = 1
+_MAX_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """After the row with this sort key and id, in the order `sort` (such as `-updated_at`)."""
+
+    sort: str
+    key: str
+    row_id: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of one page, the cursor after them (None at the end) and the number of rows in the whole list."""
+
+    rows: Sequence[RowMapping]
+    next_cursor: Cursor | None
+    total: int
+
+
+def encode(cursor: Cursor) -> str:
+    """URL-safe text, whose inside is nobody's business."""
+    raw = json.dumps([_VERSION, cursor.sort, cursor.key, cursor.row_id], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def decode(text: str) -> Cursor:
+    """The inverse of `encode`. Raises FieldError (field `cursor`, rule `cursor`) for anything else."""
+    try:
+        if len(text) > _MAX_LENGTH:
+            raise ValueError
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        version, sort, key, row_id = json.loads(raw)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise _invalid() from None
+    well_typed = isinstance(sort, str) and isinstance(key, str) and type(row_id) is int and 0 <= row_id < 2**63
+    if version != _VERSION or not well_typed or "\x00" in key or not key.isascii():
+        raise _invalid()
+    cursor = Cursor(sort, key, row_id)
+    if encode(cursor) != text or not _key_fits(cursor):
+        raise _invalid()
+    return cursor
+
+
+def _key_fits(cursor: Cursor) -> bool:
+    """Whether the key of a list that is sorted by time or id is one as `encode` gets it."""
+    try:
+        match cursor.sort.removeprefix("-"):
+            case "updated_at":
+                moment = datetime.fromisoformat(cursor.key)
+                return moment.utcoffset() is not None and moment.astimezone(UTC).isoformat() == cursor.key
+            case "id":
+                return 0 <= int(cursor.key) < 2**63 and str(int(cursor.key)) == cursor.key
+            case _:
+                return True
+    except (ValueError, OverflowError):
+        return False
+
+
+def _invalid() -> FieldError:
+    return FieldError("cursor", "cursor", "is not a cursor that this API gave out")

@@ -1,0 +1,152 @@
+"""Turns crud's errors into problems, so that a route only says what it does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+
+from rowcast.core.errors import TransientError
+from rowcast.crud.errors import (
+    BatchError,
+    BrokerError,
+    BusyError,
+    FieldError,
+    LetterNotFoundError,
+    LetterResolvedError,
+    LockedError,
+    NameTakenError,
+    NotFoundError,
+    StaleGenerationError,
+)
+from rowcast.crud.rows.preconditions import etag
+from rowcast.runtime.logging import get_logger
+from rowcast.runtime.problems import EVENTS_PREFIX, PROBLEM_JSON, ProblemResponse, problem, validation_errors
+
+_BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "resolved": 409, "duplicate": 422}
+_SAFE = ("GET", "HEAD")
+_BATCH_PREFIXES = ("create.", "update.", "delete.")
+
+
+class ProblemItem(BaseModel):
+    """One thing that is wrong."""
+
+    index: int | None = Field(default=None, description="the element of a batch")
+    field: str
+    rule: str
+    message: str
+
+
+class ProblemOut(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemItem] = []
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of the problems that an operation may answer; 422 and 503 are always among them."""
+    return {status: {"model": ProblemOut, "description": _MEANING[status]} for status in (*statuses, 422, 503)}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        description = plain()
+        for path in description["paths"].values():
+            for operation in path.values():
+                for status, answer in operation["responses"].items():
+                    if status >= "400" and "application/json" in answer.get("content", {}):
+                        answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+_MEANING = {
+    404: "There is no such configuration, dead letter or target.",
+    409: "The name is taken, the row is locked, the dead letter is resolved already, or a reconcile is running.",
+    412: "The configuration has changed since the caller read it.",
+    422: "The request isn't valid; `errors` names field and rule.",
+    503: "The database or the broker doesn't answer, or too many ask at the same time; try again.",
+}
+
+
+def add_answers(app: FastAPI) -> None:
+    """Registers the handlers; after the runtime's own, whose answer to validation errors it refines."""
+    log = get_logger("rowcast.crud")
+
+    @app.exception_handler(NotFoundError)
+    @app.exception_handler(LetterNotFoundError)
+    async def not_found(_request: Request, error: NotFoundError | LetterNotFoundError) -> ProblemResponse:
+        return problem(404, str(error))
+
+    @app.exception_handler(LetterResolvedError)
+    async def resolved(_request: Request, error: LetterResolvedError) -> ProblemResponse:
+        return problem(409, str(error), [_item("state", "resolved", str(error))])
+
+    @app.exception_handler(BrokerError)
+    async def broker_away(_request: Request, error: BrokerError) -> ProblemResponse:
+        log.warning("unavailable", reason=str(error))
+        return problem(503, str(error), headers={"retry-after": "1"})
+
+    @app.exception_handler(LockedError)
+    async def locked(request: Request, error: LockedError) -> ProblemResponse:
+        again = {"retry-after": "5"}
+        if request.method in _SAFE or request.url.path.startswith(EVENTS_PREFIX):
+            # Nothing that the caller wants conflicts with anything: it is only not to be had now.
+            log.warning("unavailable", reason=str(error))
+            return problem(503, str(error), headers=again)
+        return problem(409, str(error), [_item("row", "locked", str(error))], again)
+
+    @app.exception_handler(BusyError)
+    async def busy(_request: Request, error: BusyError) -> ProblemResponse:
+        log.warning("busy", reason=str(error))
+        return problem(503, str(error), headers={"retry-after": "5"})
+
+    @app.exception_handler(NameTakenError)
+    async def name_taken(_request: Request, error: NameTakenError) -> ProblemResponse:
+        return problem(409, str(error), [_item("name", "unique", str(error))])
+
+    @app.exception_handler(StaleGenerationError)
+    async def stale(_request: Request, error: StaleGenerationError) -> ProblemResponse:
+        headers = {"etag": etag(error.generation)}
+        return problem(412, str(error), [_item("generation", "generation", str(error))], headers)
+
+    @app.exception_handler(FieldError)
+    async def field_invalid(_request: Request, error: FieldError) -> ProblemResponse:
+        return problem(422, "the request is not valid", [_item(error.field, error.rule, str(error))])
+
+    @app.exception_handler(BatchError)
+    async def batch_refused(_request: Request, error: BatchError) -> ProblemResponse:
+        errors = [{"index": e.index, **_item(e.field, e.rule, e.message)} for e in error.errors]
+        return problem(_BATCH_STATUS[error.errors[0].rule], str(error), errors)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> ProblemResponse:
+        return problem(422, "the request is not valid", [_without_tag(item) for item in validation_errors(error)])
+
+    @app.exception_handler(TransientError)
+    async def unavailable(_request: Request, error: TransientError) -> ProblemResponse:
+        log.warning("unavailable", reason=str(error))
+        return problem(503, "the database doesn't answer; try again", headers={"retry-after": "1"})
+
+
+def _item(field: str, rule: str, message: str) -> dict[str, str]:
+    return {"field": field, "rule": rule, "message": message}
+
+
+def _without_tag(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A batch's fields without what only Pydantic knows of: the tag of the union's member."""
+    field: str = item["field"]
+    if "index" in item and field.startswith(_BATCH_PREFIXES):
+        field = field.partition(".")[2]
+    if "index" in item:
+        field = field.removeprefix("config.")
+    return {**item, "field": field}

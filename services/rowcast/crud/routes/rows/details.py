@@ -1,0 +1,49 @@
+"""A configuration's history and what became of it; both outlive it."""
+
+from fastapi import APIRouter
+from sqlalchemy import RowMapping
+
+from rowcast.crud import paging
+from rowcast.crud.errors import FieldError
+from rowcast.crud.routes.dependencies import Database, RowId, Settings
+from rowcast.crud.routes.errors import responses
+from rowcast.crud.routes.rows.lists import CursorText, Limit
+from rowcast.crud.routes.rows.sync_states import Judge
+from rowcast.crud.rows import usecases
+from rowcast.crud.rows.schemas import HistoryEntry, HistoryPage, StatusOut, SyncTimes, TargetStatus
+
+router = APIRouter(prefix="/appconfigs", tags=["configurations"])
+
+
+@router.get("/{id:segment}/history", operation_id="getAppConfigHistory", responses=responses(404))
+def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText = None) -> HistoryPage:  # noqa: A002
+    """Every change, newest first, with who, when, before and after; direct SQL edits are among them."""
+    before = paging.decode(cursor) if cursor is not None else None
+    if before is not None and before.sort != "history":
+        raise FieldError("cursor", "cursor", "is not a cursor of a history")
+    page = usecases.row_history(database, id, before, limit)
+    return HistoryPage(
+        items=[HistoryEntry.model_validate(dict(row)) for row in page.rows],
+        next_cursor=paging.encode(page.next_cursor) if page.next_cursor else None,
+    )
+
+
+@router.get("/{id:segment}/status", operation_id="getAppConfigStatus", responses=responses(404))
+def status(id: RowId, database: Database, settings: Settings) -> StatusOut:  # noqa: A002
+    """What became of a configuration at each target, and when."""
+    found = usecases.row_status(database, id)
+    judge = Judge(settings)
+    targets = {
+        target: TargetStatus.model_validate({**judge.unreported(found.since), "times": SyncTimes()})
+        for target in settings.targets
+    }
+    targets.update({row["target"]: _target(row, judge) for row in found.statuses})
+    deleting = found.generation is None and found.since is not None
+    return StatusOut(id=id, generation=found.generation, deleting=deleting, targets=targets)
+
+
+def _target(row: RowMapping, judge: Judge) -> TargetStatus:
+    times = SyncTimes(
+        saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
+    )
+    return TargetStatus.model_validate({**judge.reported(row), "times": times})

@@ -1,0 +1,35 @@
+"""What the targets say of a configuration: what it would become, and what there is of it."""
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+
+from rowcast.crud.routes.dependencies import Asked, Database, Person, RowId
+from rowcast.crud.routes.errors import responses
+from rowcast.crud.rows import usecases
+from rowcast.crud.rows.preview import row_if_saved
+from rowcast.crud.rows.schemas import AppConfigOut, PreviewIn
+from rowcast.crud.targets.schemas import LiveOut, PreviewOut, TargetLive, TargetPreview
+
+router = APIRouter(tags=["configurations"])
+
+
+@router.post("/appconfigs:preview", operation_id="previewAppConfig", responses=responses(404, 409))
+async def preview(wanted: PreviewIn, database: Database, instances: Asked, person: Person) -> PreviewOut:
+    """What saving would make at each target, and whether it would take it. Nothing is changed anywhere.
+
+    Within about eight seconds; a target that can't be asked says so in `unavailable`.
+    """
+    config = wanted.config.model_dump()
+    made = await run_in_threadpool(row_if_saved, database, person, wanted.id, config)
+    row = AppConfigOut.model_validate(dict(made)).model_dump(mode="json")
+    answers = await instances.ask_all("POST", "/preview", {"row": row})
+    targets = [TargetPreview.model_validate(answer) for answer in answers]
+    return PreviewOut(generation=row["generation"], targets=targets)
+
+
+@router.get("/appconfigs/{id:segment}/live", operation_id="getLiveAppConfig", responses=responses(404))
+async def live(id: RowId, database: Database, instances: Asked) -> LiveOut:  # noqa: A002
+    """What each target has of a configuration now, also of one that is deleted, asked of the targets themselves."""
+    await run_in_threadpool(usecases.row_status, database, id)
+    answers = await instances.ask_all("GET", f"/live?row_id={id}")
+    return LiveOut(targets=[TargetLive.model_validate(answer) for answer in answers])

@@ -1,0 +1,1 @@
+"""The table of configurations: reading it, changing it, and its rows as files."""

@@ -1,0 +1,1 @@
+"""The targets, as their own sync instances tell of them."""
