@@ -12,11 +12,11 @@ from typing import Protocol
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.flow import EVERYTHING, NOTHING
-from rowcast.sync.metrics import ReconcileMetrics
+from rowcast.sync.intake.flow import EVERYTHING, NOTHING
+from rowcast.sync.monitoring.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
-from rowcast.sync.reconcile.table import TABLE, LateRow
+from rowcast.sync.table.rows import TABLE, LateRow
 
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
