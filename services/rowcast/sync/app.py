@@ -20,12 +20,14 @@ from rowcast.sync.delivery.delivery import Delivery
 from rowcast.sync.delivery.stale_check import Hindsight
 from rowcast.sync.environments.starting import Starting
 from rowcast.sync.gitops import GitOps
+from rowcast.sync.gitops.metrics import GitOpsMetrics
 from rowcast.sync.intake import subscription
 from rowcast.sync.intake.gathering import Gathering
 from rowcast.sync.intake.replays import Letters, Replays
 from rowcast.sync.intake.retries import Retries
 from rowcast.sync.monitoring.facts import Facts, utc_now
-from rowcast.sync.monitoring.metrics import GitOpsMetrics, ReconcileMetrics, SyncMetrics, WorkMetrics
+from rowcast.sync.monitoring.metrics import SyncMetrics, WorkMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Late, Period
 from rowcast.sync.routes import reconcile as reconcile_routes

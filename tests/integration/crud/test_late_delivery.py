@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Tombstones
 from rowcast.sync.intake.flow import Flow
-from rowcast.sync.monitoring.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import Late
 from rowcast.sync.settings import SyncSettings

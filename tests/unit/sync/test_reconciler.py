@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
 from rowcast.core.render import Desired, render
-from rowcast.sync.monitoring.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BusyError, Reconciler
 from rowcast.sync.reconcile.run import Run
 from rowcast.sync.table.rows import Snapshot

@@ -14,7 +14,7 @@ from rowcast.core.gitops import Committing, Seen, progress
 from rowcast.core.messages import status_message
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.clock import now
-from rowcast.sync.monitoring.metrics import GitOpsMetrics
+from rowcast.sync.gitops.metrics import GitOpsMetrics
 from rowcast.sync.status.report import Publisher
 
 AGAIN_SECONDS = 60.0

@@ -10,8 +10,8 @@ from tenacity import AsyncRetrying, wait_random_exponential
 from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Committing
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.gitops.metrics import GitOpsMetrics
 from rowcast.sync.gitops.observer import Channel, Observer
-from rowcast.sync.monitoring.metrics import GitOpsMetrics
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.status.report import Publisher
 

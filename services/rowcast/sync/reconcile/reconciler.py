@@ -12,7 +12,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.monitoring.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
 from rowcast.sync.status.report import Publisher, StatusTopic

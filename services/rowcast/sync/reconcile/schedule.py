@@ -13,7 +13,7 @@ from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
-from rowcast.sync.monitoring.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
 from rowcast.sync.table.rows import TABLE, LateRow
