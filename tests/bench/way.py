@@ -226,7 +226,7 @@ def _latency(target: str, sent: Mapping[tuple[int, int], float], watcher: Watche
 
 
 def _trees(rows: int, generation: int, commits: int) -> list[list[tuple[str, bytes]]]:
-    from rowcast.sync.targets.git.emit import to_yaml
+    from rowcast.sync.targets.git.files.yaml import to_yaml
 
     files = [
         (

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.rows import Batch, path_of
 from chaos.git_server import USER, GitServer
 from rowcast.sync.targets.git import GitSettings, GitTarget
-from rowcast.sync.targets.git.emit import to_yaml
+from rowcast.sync.targets.git.files.yaml import to_yaml
 from rowcast_local.ports import free_ports
 
 PASSWORD = "a password"

@@ -17,7 +17,7 @@ ENDS = oldest_and_newest(interpreters())
 # Properties that are tried in hundreds of ways take minutes, and use nothing of Python that others don't.
 TOO_LONG = (
     "tests/unit/sync/test_any_order.py",
-    "tests/unit/sync/test_departures.py",
+    "tests/unit/sync/test_handover.py",
     "tests/unit/core/test_reconcile.py",
 )
 

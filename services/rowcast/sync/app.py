@@ -17,26 +17,28 @@ from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.stuck_sidecar import StuckSidecar
-from rowcast.sync import subscription
-from rowcast.sync.confirming import Asked, Confirming
-from rowcast.sync.delivery import Delivery
-from rowcast.sync.facts import Facts, utc_now
-from rowcast.sync.facts_route import add_route as add_facts_route
-from rowcast.sync.gathering import Gathering
+from rowcast.sync.delivery.delivery import Delivery
+from rowcast.sync.delivery.stale_check import Hindsight
+from rowcast.sync.environments.starting import Starting
 from rowcast.sync.gitops import GitOps
-from rowcast.sync.hindsight import Hindsight
-from rowcast.sync.letters import Letters, Replays
-from rowcast.sync.metrics import GitOpsMetrics, ReconcileMetrics, SyncMetrics, WorkMetrics
-from rowcast.sync.preview_routes import add_routes as add_preview_routes
-from rowcast.sync.reconcile import routes as reconcile_routes
+from rowcast.sync.gitops.metrics import GitOpsMetrics
+from rowcast.sync.intake import subscription
+from rowcast.sync.intake.gathering import Gathering
+from rowcast.sync.intake.replays import Letters, Replays
+from rowcast.sync.intake.retries import Retries
+from rowcast.sync.monitoring.facts import Facts, utc_now
+from rowcast.sync.monitoring.metrics import SyncMetrics, WorkMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Late, Period
-from rowcast.sync.reconcile.table import CrudTable, Table
-from rowcast.sync.reporting import Publisher, Topics
-from rowcast.sync.retries import Retries
+from rowcast.sync.routes import reconcile as reconcile_routes
+from rowcast.sync.routes.facts import add_route as add_facts_route
+from rowcast.sync.routes.preview import add_routes as add_preview_routes
 from rowcast.sync.settings import SyncSettings
-from rowcast.sync.starting import Starting
-from rowcast.sync.telling import Later
+from rowcast.sync.status.confirmation import Asked, Confirming
+from rowcast.sync.status.news import Later
+from rowcast.sync.status.report import Publisher, Topics
+from rowcast.sync.table.rows import CrudTable, Table
 
 
 def create_app(

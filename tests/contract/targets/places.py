@@ -15,8 +15,8 @@ import yaml
 
 from contract.targets.rows import saved
 from rowcast.core.ports import Target
+from rowcast.sync.environments.routing import Routing
 from rowcast.sync.forges.memory import MemoryForge
-from rowcast.sync.routing import Routing
 from rowcast.sync.targets.git import GitSettings, GitTarget
 from rowcast.sync.targets.git.proposals.target import ProposingTarget
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored

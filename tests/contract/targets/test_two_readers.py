@@ -19,7 +19,7 @@ from rowcast.core.events import Change
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.render import render
-from rowcast.sync.hindsight import Hindsight
+from rowcast.sync.delivery.stale_check import Hindsight
 from rowcast.sync.targets.git import GitTarget
 from rowcast_local.platform import Platform
 from unit.sync.test_any_order import Database

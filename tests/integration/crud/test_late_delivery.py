@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Tombstones
-from rowcast.sync.flow import Flow
-from rowcast.sync.metrics import ReconcileMetrics
+from rowcast.sync.intake.flow import Flow
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import Late
-from rowcast.sync.reconcile.table import CrudTable
 from rowcast.sync.settings import SyncSettings
+from rowcast.sync.table.rows import CrudTable
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 
 from .test_sync_status import report, seen

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from rowcast.sync.reconcile.visibility import visibility
+from rowcast.sync.table.visibility import visibility
 
 
 def lines(answer: httpx.Response) -> list[dict[str, Any]]:

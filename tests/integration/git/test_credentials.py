@@ -14,7 +14,7 @@ from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
 from rowcast.sync.targets.git import GitSettings, GitTarget
-from rowcast.sync.targets.git.credentials import readable, variables
+from rowcast.sync.targets.git.repository.credentials import readable, variables
 from rowcast_local.ports import free_ports
 
 pytestmark = pytest.mark.anyio

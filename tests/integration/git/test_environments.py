@@ -12,8 +12,8 @@ from contract.targets.rows import deleted, saved
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
 from rowcast.core.render import Desired
+from rowcast.sync.environments.starting import Starting
 from rowcast.sync.settings import SyncSettings
-from rowcast.sync.starting import Starting
 
 pytestmark = pytest.mark.anyio
 

@@ -17,10 +17,10 @@ from contract.targets.places import commit_and_push, git
 from contract.targets.rows import deleted, saved
 from rowcast.core.ports import Target
 from rowcast.core.render import Desired
+from rowcast.sync.environments.routing import Routing
+from rowcast.sync.environments.starting import Starting
 from rowcast.sync.forges.memory import MemoryForge
-from rowcast.sync.routing import Routing
 from rowcast.sync.settings import SyncSettings
-from rowcast.sync.starting import Starting
 from rowcast.sync.targets.git import GitSettings, GitTarget
 from rowcast.sync.targets.git.proposals.target import ProposingTarget
 

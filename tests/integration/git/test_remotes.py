@@ -20,7 +20,7 @@ from contract.targets.rows import saved
 from integration.git.ssh_server import SshServer, make_key
 from rowcast.core.errors import TransientError
 from rowcast.sync.targets.git import GitSettings, GitTarget
-from rowcast.sync.targets.git.credentials import variables
+from rowcast.sync.targets.git.repository.credentials import variables
 from rowcast_local.parts.certificates import common_name, settle_key, sign
 from rowcast_local.ports import HOST, free_ports
 

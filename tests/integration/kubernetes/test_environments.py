@@ -8,8 +8,8 @@ from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.rows import saved
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.sync.environments.starting import Starting
 from rowcast.sync.settings import SyncSettings
-from rowcast.sync.starting import Starting
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio

@@ -24,7 +24,7 @@ from rowcast.core.ports import Delivered
 from rowcast.core.reconcile import Comparison, Difference
 from rowcast.core.render import Desired, render
 from rowcast.sync.reconcile.settling import Settling
-from rowcast.sync.reconcile.table import Snapshot
+from rowcast.sync.table.rows import Snapshot
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
 from table_model import ENVIRONMENTS, Row, Table
 from unit.core.changes import row

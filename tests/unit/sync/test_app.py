@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.sync.app import create_app
-from rowcast.sync.moments import now
+from rowcast.sync.clock import now
+from rowcast.sync.intake.subscription import parsed
 from rowcast.sync.settings import SyncSettings
-from rowcast.sync.subscription import parsed
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core import changes
 from unit.sync.test_reconciler import FakeTable

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from rowcast.core.errors import TransientError
 from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.render import Desired
-from rowcast.sync.reconcile.table import CrudTable
 from rowcast.sync.settings import SyncSettings
+from rowcast.sync.table.rows import CrudTable
 from unit.core.changes import row
 
 pytestmark = pytest.mark.anyio

@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.errors import PermanentError, TooLargeError, TransientError
 from rowcast.core.ports import Result, RowKey
 from rowcast.core.render import Desired
-from rowcast.sync import retries
-from rowcast.sync.batch import Entry
-from rowcast.sync.delivery import INTERNAL_ERROR, Delivery
-from rowcast.sync.facts import utc_now
-from rowcast.sync.metrics import SyncMetrics
-from rowcast.sync.reporting import Topics
-from rowcast.sync.retries import Retries
+from rowcast.sync.delivery.delivery import INTERNAL_ERROR, Delivery
+from rowcast.sync.intake import retries
+from rowcast.sync.intake.batch import Entry
+from rowcast.sync.intake.retries import Retries
+from rowcast.sync.monitoring.facts import utc_now
+from rowcast.sync.monitoring.metrics import SyncMetrics
+from rowcast.sync.status.report import Topics
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 
@@ -236,7 +236,7 @@ async def test_what_makes_us_fail_and_has_no_row_is_a_dead_letter(
     def decode(_event: object) -> None:
         raise RecursionError("deep")
 
-    monkeypatch.setattr("rowcast.sync.delivery.decode", decode)
+    monkeypatch.setattr("rowcast.sync.delivery.delivery.decode", decode)
 
     assert await bench.deliver(event()) == set()
     assert [letter["reason"] for letter in bench.letters()] == [INTERNAL_ERROR]
@@ -284,7 +284,7 @@ async def test_a_batch_whose_status_can_not_be_told_comes_again_and_is_told_then
 
 async def test_a_row_that_keeps_failing_says_why_and_goes_on_as_pending(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "LONGEST_SECONDS", 0.001)
-    monkeypatch.setattr("rowcast.sync.delivery.TROUBLE_SECONDS", 0)
+    monkeypatch.setattr("rowcast.sync.delivery.delivery.TROUBLE_SECONDS", 0)
     bench = Bench()
     bench.target.refused |= {ROW: TransientError("the webhook is down"), OTHER: TransientError("the webhook is down")}
 
@@ -301,7 +301,7 @@ async def test_a_row_that_keeps_failing_says_why_and_goes_on_as_pending(monkeypa
 async def test_a_target_that_stays_down_says_why_at_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(target=MemoryTarget(down="the branch is protected"))
     clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr("rowcast.sync.delivery.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("rowcast.sync.delivery.delivery.time.monotonic", lambda: next(clock))
 
     for _ in range(3):
         assert await bench.deliver(event(row_id=1, generation=2), event("d", row_id=2, generation=1)) == {"0", "1"}

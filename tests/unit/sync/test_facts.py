@@ -8,8 +8,8 @@ import pytest
 
 from rowcast.core.errors import TransientError
 from rowcast.core.events import Change, decode
-from rowcast.sync.facts import Facts
-from rowcast.sync.facts_route import KEEP_SECONDS, Remembered
+from rowcast.sync.monitoring.facts import Facts
+from rowcast.sync.routes.facts import KEEP_SECONDS, Remembered
 from unit.core.changes import event
 
 ROW, OTHER = ("app_configs", 1), ("app_configs", 2)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rowcast.core.events import decode
-from rowcast.sync.flow import EVERYTHING, NOTHING, Flow
+from rowcast.sync.intake.flow import EVERYTHING, NOTHING, Flow
 from unit.core.changes import event
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from rowcast.sync.batch import Entry
-from rowcast.sync.gathering import Gathering
+from rowcast.sync.intake.batch import Entry
+from rowcast.sync.intake.gathering import Gathering
 
 pytestmark = pytest.mark.anyio
 

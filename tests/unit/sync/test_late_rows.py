@@ -12,10 +12,10 @@ import pytest
 
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
-from rowcast.sync.flow import EVERYTHING, NOTHING
+from rowcast.sync.intake.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
 from rowcast.sync.reconcile.settling import Settled
-from rowcast.sync.reconcile.table import LateRow
+from rowcast.sync.table.rows import LateRow
 from unit.sync.test_reconciler import Bench
 
 pytestmark = pytest.mark.anyio

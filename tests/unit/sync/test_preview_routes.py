@@ -10,7 +10,7 @@ import pytest
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.sync.app import create_app
-from rowcast.sync.preview_routes import QUESTIONS, Patience
+from rowcast.sync.routes.preview import QUESTIONS, Patience
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.sync.test_app import Published

@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
 from rowcast.core.render import Desired, render
-from rowcast.sync.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BusyError, Reconciler
 from rowcast.sync.reconcile.run import Run
-from rowcast.sync.reconcile.table import Snapshot
-from rowcast.sync.reconcile.visibility import Visibility
+from rowcast.sync.table.rows import Snapshot
+from rowcast.sync.table.visibility import Visibility
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import row
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.ports import RowKey
-from rowcast.sync import retries
-from rowcast.sync.batch import Entry
-from rowcast.sync.retries import FEWEST, MOST, Retries
+from rowcast.sync.intake import retries
+from rowcast.sync.intake.batch import Entry
+from rowcast.sync.intake.retries import FEWEST, MOST, Retries
 
 pytestmark = pytest.mark.anyio
 HANGING = "no answer from the webhook"

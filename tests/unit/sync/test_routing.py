@@ -13,8 +13,8 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, News, NewsListener, Result, RowKey, Target
 from rowcast.core.reconcile import Comparison, Kind
 from rowcast.core.render import Desired
-from rowcast.sync import place as one_place
-from rowcast.sync.routing import Routing
+from rowcast.sync.environments import place as one_place
+from rowcast.sync.environments.routing import Routing
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 
 pytestmark = pytest.mark.anyio

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.core.events import decode
 from rowcast.runtime.tracing import Tracing
-from rowcast.sync.delivery import Delivery
-from rowcast.sync.facts import utc_now
-from rowcast.sync.metrics import SyncMetrics
-from rowcast.sync.reporting import Topics
-from rowcast.sync.retries import Retries
+from rowcast.sync.delivery.delivery import Delivery
+from rowcast.sync.intake.retries import Retries
+from rowcast.sync.monitoring.facts import utc_now
+from rowcast.sync.monitoring.metrics import SyncMetrics
+from rowcast.sync.status.report import Topics
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 from unit.sync.test_delivery import Bench

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rowcast.sync import subscription
-from rowcast.sync.batch import Entry
+from rowcast.sync.intake import subscription
+from rowcast.sync.intake.batch import Entry
 from rowcast.sync.settings import SyncSettings
 
 

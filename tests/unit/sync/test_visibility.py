@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rowcast.sync.reconcile.visibility import IDS, visibility
+from rowcast.sync.table.visibility import IDS, visibility
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.gitops import Committing, Seen, progress
 from rowcast.core.messages import status_message
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.metrics import GitOpsMetrics
-from rowcast.sync.moments import now
-from rowcast.sync.reporting import Publisher
+from rowcast.sync.clock import now
+from rowcast.sync.gitops.metrics import GitOpsMetrics
+from rowcast.sync.status.report import Publisher
 
 AGAIN_SECONDS = 60.0
 """How often it is told again, so that a message that was lost is made good."""

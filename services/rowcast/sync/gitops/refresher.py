@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 from rowcast.core.errors import RowcastError
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.gitops.engine import Engine
-from rowcast.sync.metrics import GitOpsMetrics
+from rowcast.sync.gitops.metrics import GitOpsMetrics
 
 
 class Refresher:

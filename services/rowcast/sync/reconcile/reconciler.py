@@ -12,11 +12,11 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
-from rowcast.sync.reconcile.table import LateRow, Table
-from rowcast.sync.reporting import Publisher, StatusTopic
+from rowcast.sync.status.report import Publisher, StatusTopic
+from rowcast.sync.table.rows import LateRow, Table
 
 BATCH = 500
 YIELD_EVERY = 200

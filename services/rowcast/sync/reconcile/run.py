@@ -9,7 +9,7 @@ from typing import Any
 
 from rowcast.core.outcomes import Outcome
 from rowcast.core.reconcile import ReconcilePlan
-from rowcast.sync.moments import now
+from rowcast.sync.clock import now
 
 SHOWN = 1000
 """Differences that an answer lists; it counts all of them."""

@@ -14,12 +14,12 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, RowKey
 from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.flow import EVERYTHING, NOTHING
-from rowcast.sync.metrics import ReconcileMetrics
+from rowcast.sync.intake.flow import EVERYTHING, NOTHING
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
 from rowcast.sync.reconcile.settling import told
-from rowcast.sync.reconcile.table import TABLE, LateRow
+from rowcast.sync.table.rows import TABLE, LateRow
 
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0

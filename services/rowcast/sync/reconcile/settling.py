@@ -12,9 +12,9 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired
-from rowcast.sync.moments import now
-from rowcast.sync.reconcile.table import TABLE, Found, LateRow, Table, find
-from rowcast.sync.reconcile.visibility import Visibility
+from rowcast.sync.clock import now
+from rowcast.sync.table.rows import TABLE, Found, LateRow, Table, find
+from rowcast.sync.table.visibility import Visibility
 
 ACTOR = "rowcast"
 CAUSE = "reconcile"

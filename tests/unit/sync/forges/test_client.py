@@ -12,7 +12,7 @@ import pytest
 
 from rowcast.core.errors import TransientError
 from rowcast.sync.forges.client import ForgeClient
-from rowcast.sync.forges.making import repository_in
+from rowcast.sync.forges.registry import repository_in
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from contract.targets.rows import saved
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.plan import Held
-from rowcast.sync.targets.git.emit import to_yaml
-from rowcast.sync.targets.git.files import read_held
-from rowcast.sync.targets.git.plain import read_plain
+from rowcast.sync.targets.git.files.plain import read_plain
+from rowcast.sync.targets.git.files.reading import read_held
+from rowcast.sync.targets.git.files.yaml import to_yaml
 
 DESIRED = saved(42, 7, "a", lsn=1234)
 (MANIFEST,) = DESIRED.manifests

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from contract.targets.rows import deleted, saved
 from rowcast.core.layout import Layout
 from rowcast.core.plan import Held, Tombstones
-from rowcast.sync.targets.git.changes import decide
-from rowcast.sync.targets.git.index import Index, Listing, Place
-from rowcast.sync.targets.git.kustomizations import kustomization, read_listing
+from rowcast.sync.targets.git.commits.changes import decide
+from rowcast.sync.targets.git.files.kustomizations import kustomization, read_listing
+from rowcast.sync.targets.git.files.tree_index import Index, Listing, Place
 
 STEPS = st.lists(
     st.lists(

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from contract.targets.rows import deleted, saved
 from rowcast.core.outcomes import Outcome
-from rowcast.sync.targets.git.changes import Judged
-from rowcast.sync.targets.git.message import message_of, people_of, person
-from rowcast.sync.targets.git.trailers import Note, Origin, Word, notes
+from rowcast.sync.targets.git.commits.changes import Judged
+from rowcast.sync.targets.git.commits.message import message_of, people_of, person
+from rowcast.sync.targets.git.commits.trailers import Note, Origin, Word, notes
 
 DOMAIN = "users.example.org"
 HERE = Origin("rowcast", "main", "environments")

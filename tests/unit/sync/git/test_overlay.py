@@ -11,10 +11,10 @@ from contract.targets.rows import deleted, saved
 from rowcast.core.layout import Layout
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.render import Desired
-from rowcast.sync.targets.git.changes import bury, decide
-from rowcast.sync.targets.git.index import Entry, Index, Place
+from rowcast.sync.targets.git.commits.changes import bury, decide
+from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place
 from rowcast.sync.targets.git.proposals.overlay import Overlay
-from rowcast.sync.targets.git.proposals.words import body_of, title_of
+from rowcast.sync.targets.git.proposals.text import body_of, title_of
 
 LAYOUT = Layout("environments")
 NAMES = ("a", "b", "c")

@@ -14,9 +14,9 @@ from contract.targets.rows import saved
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.plan import Held
 from rowcast.core.render import GENERATION, LSN, MANAGED_BY
-from rowcast.sync.targets.git.emit import to_yaml
-from rowcast.sync.targets.git.files import read_held, read_unreadable
-from rowcast.sync.targets.git.parsing import ODD, UnreadableError, parse
+from rowcast.sync.targets.git.files.parsing import ODD, UnreadableError, parse
+from rowcast.sync.targets.git.files.reading import read_held, read_unreadable
+from rowcast.sync.targets.git.files.yaml import to_yaml
 
 DESIRED = saved(42, 7, "a", lsn=1234)
 (MANIFEST,) = DESIRED.manifests

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rowcast.sync.targets.git import GitSettings
-from rowcast.sync.targets.git.process import Git, GitError, environment_for
+from rowcast.sync.targets.git.repository.process import Git, GitError, environment_for
 
 
 @pytest.fixture

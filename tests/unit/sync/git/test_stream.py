@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rowcast.sync.targets.git.stream import Commit, commit_stream
+from rowcast.sync.targets.git.repository.stream import Commit, commit_stream
 
 
 def commit(**more: object) -> Commit:

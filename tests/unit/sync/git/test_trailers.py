@@ -7,11 +7,11 @@ import pytest
 from contract.targets.rows import deleted
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.sync.targets.git.changes import Judged
+from rowcast.sync.targets.git.commits.changes import Judged
+from rowcast.sync.targets.git.commits.message import message_of
+from rowcast.sync.targets.git.commits.trailers import Note, Origin, Word, bury, notes
+from rowcast.sync.targets.git.files.tree_index import Index
 from rowcast.sync.targets.git.history import credible
-from rowcast.sync.targets.git.index import Index
-from rowcast.sync.targets.git.message import message_of
-from rowcast.sync.targets.git.trailers import Note, Origin, Word, bury, notes
 
 HERE = Origin("rowcast", "main", "environments")
 ROW = ("app_configs", 42)

@@ -1,6 +1,7 @@
 """How far `rowcast capture` has read, one row a replication slot. Kafka Connect keeps that in Kafka instead.
 
-It is no table of crud's: only the role that replicates is granted anything (access/database_roles.py), and nothing publishes it.
+It is no table of crud's: only the role that replicates is granted anything (access/database_roles.py), and nothing
+publishes it.
 """
 
 from alembic import op

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from rowcast.core.gitops import Behind
 from rowcast.core.plan import Held
 from rowcast.sync.targets.git import tree
-from rowcast.sync.targets.git.index import Index
-from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git.files.tree_index import Index
+from rowcast.sync.targets.git.repository.process import GitError
 from rowcast.sync.targets.git.tree import Repository
 
 

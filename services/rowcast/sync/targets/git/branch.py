@@ -6,12 +6,13 @@ from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import DriftListener
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.targets.git import history, trailers, tree
-from rowcast.sync.targets.git.index import Entry, Index
-from rowcast.sync.targets.git.mirror import Mirror
-from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git import history, tree
+from rowcast.sync.targets.git.commits import trailers
+from rowcast.sync.targets.git.files.tree_index import Entry, Index
+from rowcast.sync.targets.git.repository.mirror import Mirror
+from rowcast.sync.targets.git.repository.process import GitError
+from rowcast.sync.targets.git.repository.stream import Commit
 from rowcast.sync.targets.git.settings import GitSettings
-from rowcast.sync.targets.git.stream import Commit
 
 
 class LostRaceError(TransientError):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rowcast.core.plan import Tombstones
-from rowcast.sync.targets.git import trailers
-from rowcast.sync.targets.git.index import Index
+from rowcast.sync.targets.git.commits import trailers
+from rowcast.sync.targets.git.commits.trailers import Note, Word
+from rowcast.sync.targets.git.files.tree_index import Index
 from rowcast.sync.targets.git.settings import GitSettings
-from rowcast.sync.targets.git.trailers import Note, Word
 from rowcast.sync.targets.git.tree import Repository
 
 _FORM = "%x00".join(("%H", "%cn <%ce>", "%an <%ae>", "%at", "%B"))

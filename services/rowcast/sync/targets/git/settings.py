@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rowcast.core.layout import DEFAULT_PATH, Layout
-from rowcast.sync.targets.git.trailers import Origin
+from rowcast.sync.targets.git.commits.trailers import Origin
 
 _UNSAFE_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|^[-/]|[/.]$|^$")
 """What `git check-ref-format` refuses in a branch's name (git-check-ref-format(1))."""

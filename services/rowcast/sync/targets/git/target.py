@@ -17,13 +17,13 @@ from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git.behind import behind
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
-from rowcast.sync.targets.git.changes import Changes, bury, decide, expected, saved_at
-from rowcast.sync.targets.git.message import message_of, people_of
-from rowcast.sync.targets.git.mirror import Mirror
-from rowcast.sync.targets.git.previewing import preview, read_shown
-from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git.commits.changes import Changes, bury, decide, expected, saved_at
+from rowcast.sync.targets.git.commits.message import message_of, people_of
+from rowcast.sync.targets.git.preview import preview, read_shown
+from rowcast.sync.targets.git.repository.mirror import Mirror
+from rowcast.sync.targets.git.repository.process import GitError
+from rowcast.sync.targets.git.repository.stream import Commit
 from rowcast.sync.targets.git.settings import GitSettings
-from rowcast.sync.targets.git.stream import Commit
 
 
 class GitTarget:

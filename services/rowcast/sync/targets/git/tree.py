@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass
 from typing import Protocol
 
-from rowcast.sync.targets.git.files import SIZE_LIMIT, may_be_ours, read_held, read_unreadable
-from rowcast.sync.targets.git.index import Entry, Place
-from rowcast.sync.targets.git.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
-from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git.files.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
+from rowcast.sync.targets.git.files.reading import SIZE_LIMIT, may_be_ours, read_held, read_unreadable
+from rowcast.sync.targets.git.files.tree_index import Entry, Place
+from rowcast.sync.targets.git.repository.process import GitError
 
 FILE_MODES = frozenset({"100644", "100755"})
 GONE = "000000"

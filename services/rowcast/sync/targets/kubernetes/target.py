@@ -25,12 +25,12 @@ from rowcast.sync.targets.kubernetes.api import (
     ConflictError,
     ExpiredError,
 )
+from rowcast.sync.targets.kubernetes.drift import Suspects
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
 from rowcast.sync.targets.kubernetes.permission import permitted
-from rowcast.sync.targets.kubernetes.previewing import preview, shown
-from rowcast.sync.targets.kubernetes.suspects import Suspects
+from rowcast.sync.targets.kubernetes.preview import preview, shown
 
 SHOWN = 20
 CONFLICTS = 10

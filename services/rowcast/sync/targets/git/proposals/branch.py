@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from rowcast.core.plan import Tombstones
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.targets.git import history, trailers
+from rowcast.sync.targets.git import history
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
-from rowcast.sync.targets.git.index import Index
-from rowcast.sync.targets.git.mirror import Mirror
-from rowcast.sync.targets.git.process import GitError
+from rowcast.sync.targets.git.commits import trailers
+from rowcast.sync.targets.git.files.tree_index import Index
 from rowcast.sync.targets.git.proposals.overlay import Overlay
 from rowcast.sync.targets.git.proposals.reading import (
     Made,
@@ -21,8 +20,10 @@ from rowcast.sync.targets.git.proposals.reading import (
     read_proposal,
     same_file,
 )
+from rowcast.sync.targets.git.repository.mirror import Mirror
+from rowcast.sync.targets.git.repository.process import GitError
+from rowcast.sync.targets.git.repository.stream import Commit
 from rowcast.sync.targets.git.settings import GitSettings
-from rowcast.sync.targets.git.stream import Commit
 
 
 class ProposalBranch:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
 from rowcast.core.ports import RowKey
-from rowcast.sync.targets.git.changes import Changes
-from rowcast.sync.targets.git.index import Entry, Index, Place, is_foreign
+from rowcast.sync.targets.git.commits.changes import Changes
+from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place, is_foreign
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
 from rowcast.core.ports import RowKey
 from rowcast.sync.targets.git import tree
-from rowcast.sync.targets.git.files import read_held
+from rowcast.sync.targets.git.commits.message import plain
+from rowcast.sync.targets.git.commits.trailers import Note, notes, rows_of
+from rowcast.sync.targets.git.files.reading import read_held
+from rowcast.sync.targets.git.files.tree_index import Entry, Place
 from rowcast.sync.targets.git.history import Logged, Verifying, logged
-from rowcast.sync.targets.git.index import Entry, Place
-from rowcast.sync.targets.git.message import plain
-from rowcast.sync.targets.git.process import GitError
 from rowcast.sync.targets.git.proposals.overlay import Overlay, Proposed, Wanted, wanted_at
+from rowcast.sync.targets.git.repository.process import GitError
 from rowcast.sync.targets.git.settings import GitSettings
-from rowcast.sync.targets.git.trailers import Note, notes, rows_of
 
 Rows = Mapping[RowKey, tuple[int, bool]]
 

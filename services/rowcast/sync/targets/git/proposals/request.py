@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.forges.port import Forge, Request, State
-from rowcast.sync.targets.git.proposals import words
+from rowcast.sync.targets.git.proposals import text
 from rowcast.sync.targets.git.proposals.overlay import Overlay
 
 RefTip = Callable[[str], Awaitable[str | None]]
@@ -74,13 +74,13 @@ class ProposalRequest:
             return False
         if tip is None:
             return True  # a forge closes the request of a branch that is gone, but not at once
-        if self.known is None or self.open or words.WITHDRAWN in self.known.body:
+        if self.known is None or self.open or text.WITHDRAWN in self.known.body:
             return False
         return await self._ref_tip(self.known.ref) in (tip, None)
 
     async def show(self, overlay: Overlay) -> None:
         """Have an open request that says what is proposed."""
-        title, body = words.title_of(overlay), words.body_of(overlay, self._base, self._head)
+        title, body = text.title_of(overlay), text.body_of(overlay, self._base, self._head)
         if self.known is None or not self.open:
             self.known = await self._forge.open(self._head, self._base, title, body)
             self._log.info("opened a request", url=self.known.url, rows=len(overlay.rows))
@@ -92,12 +92,12 @@ class ProposalRequest:
         request = await self.look()
         if request is None or request.state is State.MERGED:
             return
-        if words.WITHDRAWN not in request.body:
+        if text.WITHDRAWN not in request.body:
             # First of all: closed alone, it would look like a person's no to what is not wanted any more.
-            body = words.withdrawn_body(request.body)
+            body = text.withdrawn_body(request.body)
             self.known = await self._forge.update(request.number, request.title, body)
         if request.state is State.OPEN:
-            self.known = await self._forge.close(request.number, words.nothing_left(self._base))
+            self.known = await self._forge.close(request.number, text.nothing_left(self._base))
             self._log.info("closed the request", url=request.url)
 
     async def aclose(self) -> None:

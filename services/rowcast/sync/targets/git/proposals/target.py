@@ -20,17 +20,17 @@ from rowcast.runtime.logging import get_logger
 from rowcast.sync.forges.port import Forge, State
 from rowcast.sync.targets.git.behind import behind
 from rowcast.sync.targets.git.branch import Branch, LostRaceError
-from rowcast.sync.targets.git.changes import Changes, bury, decide, expected, saved_at
-from rowcast.sync.targets.git.message import message_of, people_of
-from rowcast.sync.targets.git.mirror import Mirror
-from rowcast.sync.targets.git.previewing import preview, read_shown, shown
-from rowcast.sync.targets.git.proposals import words
+from rowcast.sync.targets.git.commits.changes import Changes, bury, decide, expected, saved_at
+from rowcast.sync.targets.git.commits.message import message_of, people_of
+from rowcast.sync.targets.git.preview import preview, read_shown, shown
+from rowcast.sync.targets.git.proposals import text
 from rowcast.sync.targets.git.proposals.branch import ProposalBranch
-from rowcast.sync.targets.git.proposals.looking import Looking
+from rowcast.sync.targets.git.proposals.news import Telling
 from rowcast.sync.targets.git.proposals.overlay import Overlay
+from rowcast.sync.targets.git.proposals.polling import Looking
 from rowcast.sync.targets.git.proposals.reading import Made
 from rowcast.sync.targets.git.proposals.request import ProposalRequest
-from rowcast.sync.targets.git.proposals.telling import Telling
+from rowcast.sync.targets.git.repository.mirror import Mirror
 from rowcast.sync.targets.git.settings import GitSettings
 
 GRACE_SECONDS = 30.0
@@ -224,7 +224,7 @@ class ProposingTarget:
             except TransientError as error:
                 self._log.warning("the forge can't be asked for the last request, trying again", error=str(error))
                 return
-            if request is not None and request.state is not State.OPEN and words.WITHDRAWN not in request.body:
+            if request is not None and request.state is not State.OPEN and text.WITHDRAWN not in request.body:
                 found = await self._proposal.recover(request.ref)
                 if found is not None and request.state is State.MERGED:
                     self._settle(found.overlay)
@@ -250,7 +250,7 @@ class ProposingTarget:
         if await self._proposal.merged_into_base() or await self._request.holds(self._proposal.tip):
             self._proposal.foreign = None
             return
-        raise StoppedError(words.foreign(self._proposal.name, self._proposal.foreign, self._request.known))
+        raise StoppedError(text.foreign(self._proposal.name, self._proposal.foreign, self._request.known))
 
     async def _follow(self, *, changed: bool = False, besides: Set[RowKey] = frozenset()) -> None:
         """Have the request say what is proposed; with nothing `changed`, a person's no to it stands."""
@@ -264,7 +264,7 @@ class ProposingTarget:
             await self._expect_base()
         self._telling.trouble = None
         if not changed and await self._request.declined(self._proposal.tip):
-            self._telling.trouble = words.declined(request, self._settings.branch, self._proposal.name)
+            self._telling.trouble = text.declined(request, self._settings.branch, self._proposal.name)
         else:
             if self._proposal.behind:
                 await self._proposal.put(overlay, None)

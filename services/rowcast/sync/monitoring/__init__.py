@@ -1,0 +1,1 @@
+"""What an instance knows of its own work: `GET /facts` and Prometheus."""

@@ -1,0 +1,1 @@
+"""What a sync instance answers over HTTP, beside the events' own routes."""

@@ -1,0 +1,1 @@
+"""The table, as crud shows it."""

@@ -1,0 +1,259 @@
+"""The table of desired states, read through crud by way of this instance's own sidecar."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import httpx
+import orjson
+
+from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.events import read
+from rowcast.core.moves import Reported, Whereabouts
+from rowcast.core.render import Desired, render
+from rowcast.runtime.settings import Settings
+from rowcast.sync.table.visibility import Visibility, visibility
+
+TABLE = "app_configs"
+ROUTE = "/appconfigs:snapshot"
+LATE = "/appconfigs:late"
+CRUD = "crud"
+
+
+IDS_AT_ONCE = 100
+"""Keeps the request's line well under the 4 KiB that sidecars take by default."""
+READS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The table at one moment: its place in the log, how many rows it has, and these, to be read once.
+
+    `visible` is None when crud doesn't tell it (before 0.2): then everything that was captured counts as seen.
+    """
+
+    lsn: int
+    total: int
+    rows: AsyncIterator[Desired]
+    visible: Visibility | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """Some rows as the table has them. `lsn` is a place in the log at which it had them; what was asked for and is not
+    in `rows` was gone, or not there yet.
+    """
+
+    rows: dict[int, Desired] = field(default_factory=dict)
+    lsn: int = 0
+    seen: dict[int, Visibility | None] = field(default_factory=dict)
+
+    def shows(self, row_id: int, transaction: int | None) -> bool:
+        """Whether what a transaction has done to a row was visible when the row was read."""
+        visible = self.seen[row_id]
+        return transaction is None or visible is None or visible.sees(transaction)
+
+    def gone(self, row_id: int, transaction: int | None) -> bool:
+        """Whether the table has the row no more. `transaction` is one that has written it.
+
+        Raises TransientError while it can't be told: what was captured is not always visible at once.
+        """
+        if row_id in self.rows:
+            return False
+        if not self.shows(row_id, transaction):
+            raise TransientError(f"row {row_id}: the table does not show yet what was captured of it")
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class LateRow:
+    """A row that a target has not reported since its last change; `deleted`: it is gone from the table."""
+
+    row_id: int
+    generation: int
+    name: str
+    environment: str
+    deleted: bool
+    actor: str
+
+
+class Table(Protocol):
+    """Reads the table. Whatever is not the whole of what was asked for is a TransientError, not a smaller table."""
+
+    def snapshot(self, row_ids: Sequence[int] = ()) -> AbstractAsyncContextManager[Snapshot]:
+        """Every row, or of these rows those that there are, at one moment. Raises TransientError."""
+        ...
+
+
+async def find(table: Table, row_ids: Iterable[int]) -> Found:
+    """Read rows by their ids, however many there are. Raises TransientError."""
+    ids = sorted(set(row_ids))
+    found = Found()
+    turn = asyncio.Semaphore(READS_AT_ONCE)
+
+    async def part(some: Sequence[int]) -> int:
+        async with turn, table.snapshot(some) as snapshot:
+            found.seen |= dict.fromkeys(some, snapshot.visible)
+            found.rows |= {desired.row_id: desired async for desired in snapshot.rows}
+            return snapshot.lsn
+
+    parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
+    found.lsn = min(await asyncio.gather(*map(part, parts)), default=0)
+    return found
+
+
+class CrudTable:
+    """The `Table` of crud, over its sidecar's and ours."""
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        token = settings.dapr_api_token
+        self._client = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{settings.dapr_http_port}",
+            headers={"dapr-app-id": CRUD} | ({"dapr-api-token": token.get_secret_value()} if token else {}),
+            timeout=httpx.Timeout(30, connect=5),
+            transport=transport,
+            trust_env=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections to the sidecar."""
+        await self._client.aclose()
+
+    async def whereabouts(self, row_ids: Collection[int]) -> Mapping[int, Whereabouts]:
+        """What the targets have told of those of these rows that there are. Raises TransientError."""
+        ids = sorted(set(row_ids))
+        turn = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def part(some: Sequence[int]) -> dict[int, Whereabouts]:
+            async with turn, self._lines({"id": list(some), "sync": "true"}) as (moment, lines):
+                return {row["id"]: _whereabouts(row) async for row in _until_the_end(lines, moment["rows"])}
+
+        parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
+        found: dict[int, Whereabouts] = {}
+        for some in await asyncio.gather(*map(part, parts)):
+            found |= some
+        return found
+
+    async def late(
+        self,
+        target: str,
+        seconds: float,
+        after: int = 0,
+        within: float | None = None,
+        before: datetime | None = None,
+    ) -> tuple[Sequence[LateRow], bool]:
+        """The first rows above the id `after` that the target is late with, and whether there may be more.
+
+        `within`: only those that were changed no longer ago than so many seconds; `before`: only those that were
+        changed before that moment of the database's. Raises TransientError.
+        """
+        parameters: dict[str, Any] = {"target": target, "seconds": seconds, "after": after}
+        if within is not None:
+            parameters["within"] = within
+        if before is not None:
+            parameters["before"] = before.isoformat()
+        try:
+            response = await self._client.get(LATE, params=parameters)
+            if response.status_code != httpx.codes.OK:
+                raise TransientError(f"crud answered {response.status_code}: {response.text[:200]}")
+            answer = response.json()
+            return [_late_row(row) for row in answer["rows"]], bool(answer["more"])
+        except httpx.HTTPError as error:
+            raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise TransientError(f"crud's answer is no list of late rows: {error!r}") from error
+
+    @asynccontextmanager
+    async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
+        """Read rows as they stream in. Raises TransientError for anything but a whole answer."""
+        async with self._lines({"id": list(row_ids)}) as (moment, lines):
+            rows = _rows(lines, moment["lsn"], moment["rows"])
+            yield Snapshot(moment["lsn"], moment["rows"], rows, _visible(moment.get("visible")))
+
+    @asynccontextmanager
+    async def _lines(self, parameters: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
+        try:
+            async with self._client.stream("GET", ROUTE, params=parameters) as response:
+                if response.status_code != httpx.codes.OK:
+                    text = (await response.aread()).decode(errors="replace")
+                    raise TransientError(f"crud answered {response.status_code}: {text[:200]}")
+                async with aclosing(_lines(response)) as lines:
+                    moment = _parsed(await anext(lines, b""))
+                    if not {"lsn", "rows"} <= moment.keys():
+                        raise TransientError("crud's answer is no snapshot")
+                    yield moment, lines
+        except httpx.HTTPError as error:
+            raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
+
+
+def _late_row(row: Mapping[str, Any]) -> LateRow:
+    return LateRow(row["id"], row["generation"], row["name"], row["environment"], row["deleted"], row["actor"])
+
+
+def _visible(text: object) -> Visibility | None:
+    try:
+        return visibility(text) if isinstance(text, str) else None
+    except ValueError as error:
+        raise TransientError(f"crud's answer is no snapshot: visible {text!r}") from error
+
+
+async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int) -> AsyncIterator[Desired]:
+    async for row in _until_the_end(lines, total):
+        try:
+            desired = render(read(TABLE, row, lsn))
+        except PermanentError as error:
+            raise TransientError(f"crud answered with a row that cannot be read: {error}") from error
+        yield desired
+
+
+async def _until_the_end(lines: AsyncIterator[bytes], total: int) -> AsyncIterator[dict[str, Any]]:
+    seen = 0
+    async for line in lines:
+        row = _parsed(line)
+        if row.get("end"):
+            if seen == row.get("rows") == total:
+                return
+            break
+        seen += 1
+        yield row
+    raise TransientError(f"the snapshot was cut off after {seen} of {total} rows")
+
+
+def _reported(one: Mapping[str, Any] | None) -> Reported | None:
+    return None if one is None else Reported(one["generation"], one["deleted"], one["outcome"], one["stage"])
+
+
+def _whereabouts(row: Mapping[str, Any]) -> Whereabouts:
+    """A crud of before 0.2 tells nothing of targets: then nobody is waited for."""
+    try:
+        told: Mapping[str, Mapping[str, Any] | None] = row.get("sync") or {}
+        at = {target: _reported(one) for target, one in told.items()}
+        return Whereabouts(row["environment"], row["generation"], at)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TransientError(f"crud's answer does not tell where a row is: {error}") from error
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """httpx's own way by text takes several times as long."""
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise TransientError("the snapshot was cut off in the middle of a line")
+    return value

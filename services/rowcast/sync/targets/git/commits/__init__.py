@@ -1,0 +1,1 @@
+"""What a commit changes, and what its message says of it."""

@@ -1,0 +1,147 @@
+"""Decides what one batch changes in the tree. Pure: the index goes in and is brought forward, with the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from rowcast.core.digest import digest_of_manifest
+from rowcast.core.errors import PermanentError, RowcastError
+from rowcast.core.layout import Layout
+from rowcast.core.outcomes import Outcome
+from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
+from rowcast.core.ports import RowKey
+from rowcast.core.render import Desired, Manifest
+from rowcast.sync.targets.git.files.kustomizations import update
+from rowcast.sync.targets.git.files.reading import NOT_OWNED
+from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place, Unreadable, is_foreign
+from rowcast.sync.targets.git.files.yaml import to_yaml
+
+
+def expected(layout: Layout, desired: Desired) -> list[Held]:
+    """A row's files as they will be. Raises PermanentError (`invalid-name`)."""
+    places = [(layout.place(desired, manifest), manifest) for manifest in desired.manifests]
+    return [held_of(path, desired, manifest, digest_of_manifest(manifest)) for path, manifest in places]
+
+
+def refusal_of(path: str, entry: Entry) -> PermanentError | None:
+    """Why nothing can be written to a path; None where it can."""
+    if isinstance(entry, Unreadable):
+        return PermanentError(NOT_OWNED, f"{path} cannot be read, so it is left alone: {entry.why}. Mend or remove it")
+    if is_foreign(entry):
+        return PermanentError(NOT_OWNED, f"{path} is not managed by rowcast; it is left alone")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One row of the batch, what becomes of it, the paths that it leaves, and the files of other rows that it takes."""
+
+    desired: Desired
+    outcome: Outcome
+    left: tuple[str, ...] = ()
+    written: bool = False
+    displaced: tuple[Held, ...] = ()
+    new: bool = False
+    fence: int = 0
+
+
+@dataclass(slots=True)
+class Changes:
+    """A batch's effect. `files` maps each path that changes to its new content, or None where the file goes.
+
+    `foreign` are kustomizations of somebody else, which won't have our files.
+    """
+
+    judged: list[Judged] = field(default_factory=list)
+    failed: dict[RowKey, RowcastError] = field(default_factory=dict)
+    files: dict[str, bytes | None] = field(default_factory=dict)
+    before: dict[str, Entry] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
+
+    def put(self, index: Index, path: str, entry: Entry, content: bytes | None) -> None:
+        """Change a path, in the index too."""
+        self.before.setdefault(path, index.at(path))
+        self.files[path] = content
+        index.put(path, entry)
+
+
+def decide(
+    batch: Sequence[Desired], index: Index, tombstones: Tombstones, layout: Layout, kustomize: bool | None = False
+) -> Changes:
+    """Judge rows in order, each against the tree as the rows before it leave it.
+
+    `index` is left as the batch makes it; `Index.restore(changes.before)` takes that back. Rows that cannot be written
+    are in `failed` and change nothing. With `kustomize` None no kustomization is touched, not even to remove it.
+    """
+    changes = Changes()
+    displaced: dict[RowKey, int] = {}
+    for desired in batch:
+        row = desired.row
+        try:
+            decided, wanted = _judge(desired, index, _later(tombstones.get(*row), displaced.get(row)), layout)
+        except PermanentError as error:
+            changes.failed[row] = error
+            continue
+        displaced |= {other.row: other.generation for other in decided.displaced}
+        _apply(changes, index, desired, decided, wanted)
+    if kustomize is not None:
+        folders = sorted({path.rpartition("/")[0] for path in changes.files})
+        changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
+    return changes
+
+
+def bury(changes: Changes, tombstones: Tombstones) -> None:
+    """Remember the fences that go with what a batch has removed, once that has arrived."""
+    for one in changes.judged:
+        if one.outcome is Outcome.STALE:
+            continue
+        for other in one.displaced:
+            tombstones.bury(other.table, other.row_id, other.generation)
+        if one.desired.deleted:
+            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.buries)
+        elif one.desired.authoritative:
+            tombstones.forget(one.desired.table, one.desired.row_id)
+
+
+def saved_at(changes: Changes) -> int | None:
+    """When the newest of the changes was made, in seconds since 1970."""
+    newest = max((one.desired.saved_at or "" for one in changes.judged if one.written or one.left), default="")
+    try:
+        return int(datetime.fromisoformat(newest).timestamp())
+    except ValueError:
+        return None
+
+
+def _later(buried: int | None, displaced: int | None) -> int | None:
+    return max((one for one in (buried, displaced) if one is not None), default=None)
+
+
+def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout) -> tuple[Plan, dict[str, Manifest]]:
+    wanted = {layout.place(desired, manifest): manifest for manifest in desired.manifests}
+    places = {path: index.at(path) for path in wanted}
+    decided = plan(
+        desired,
+        own=index.own(desired.row),
+        holders=[entry for entry in places.values() if isinstance(entry, Held)],
+        tombstone=tombstone,
+        key_of=lambda desired, manifest: layout.place(desired, manifest),
+    )
+    refused = [refusal for path, entry in places.items() if (refusal := refusal_of(path, entry)) is not None]
+    if decided.put and refused:
+        raise refused[0]
+    return decided, wanted
+
+
+def _apply(changes: Changes, index: Index, desired: Desired, decided: Plan, wanted: dict[str, Manifest]) -> None:
+    written = {path: manifest for path, manifest in wanted.items() if manifest in decided.put}
+    for path, manifest in written.items():
+        held = held_of(path, desired, manifest, digest_of_manifest(manifest))
+        changes.put(index, path, held, to_yaml(manifest.body))
+    for held in decided.remove:
+        changes.put(index, held.key, Place.FREE, None)
+    left = tuple(held.key for held in decided.remove)
+    judged = Judged(desired, decided.outcome, left, bool(written), decided.displaced, decided.new, decided.fence)
+    changes.judged.append(judged)

@@ -1,0 +1,1 @@
+"""Files of a repository: their YAML, and which rows they hold."""
