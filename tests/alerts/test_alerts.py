@@ -71,6 +71,22 @@ def test_every_metric_that_is_asked_for_is_given_by_a_service() -> None:
     assert len(asked) > 25
 
 
+def test_what_is_told_of_the_broker_and_of_what_it_lost_is_on_the_dashboard() -> None:
+    shown = {name for query in queries() for name in METRIC.findall(query)}
+    told = {name for name in metrics_reference.series() if name.startswith("rowcast_broker_")}
+    assert told | {"rowcast_missing_events", "rowcast_late_rows_total", "rowcast_capture_refused_total"} <= shown
+
+
+def test_no_panel_lies_over_another() -> None:
+    places = [
+        (column, line)
+        for panel in json.loads(DASHBOARD.read_text())["panels"]
+        for column in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for line in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(places) == len(set(places))
+
+
 def test_the_queries_of_the_dashboard_are_promql(tmp_path: Path) -> None:
     plain = [query.replace("$__rate_interval", "5m").replace("$namespace", ".*") for query in queries()]
     rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(plain)]

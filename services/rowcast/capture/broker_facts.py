@@ -22,7 +22,13 @@ class RememberedFacts:
 
     def __init__(self, broker: Broker | None, kind: str) -> None:
         self._broker = broker
-        self._told: dict[str, Any] = {"error": "not asked yet", "kind": kind, "version": None, "topics": []}
+        self._told: dict[str, Any] = {
+            "configured": broker is not None,
+            "error": "not asked yet",
+            "kind": kind,
+            "version": None,
+            "topics": [],
+        }
         self._until = 0.0
         self._asking: asyncio.Task[None] | None = None
         if broker is None:
@@ -46,7 +52,7 @@ class RememberedFacts:
         except (RowcastError, TimeoutError) as error:
             self._told = {**self._told, "error": str(error) or "the broker doesn't answer"}
         else:
-            self._told = {"error": None, **as_json(facts)}
+            self._told = {"configured": True, "error": None, **as_json(facts)}
         finally:
             self._until = time.monotonic() + KEEP_SECONDS
             self._asking = None

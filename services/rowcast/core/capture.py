@@ -42,7 +42,7 @@ class EngineFacts:
     """What `GET /facts` of `rowcast capture` tells.
 
     `waiting_since`: since when an event has waited for the broker to take it. `broker`: None where capture has not
-    asked it, or could not, as `broker_error` says then.
+    asked it, could not, as `broker_error` says then, or was not told where it is (`broker_configured` is false).
     """
 
     version: str
@@ -56,6 +56,7 @@ class EngineFacts:
     waiting_since: datetime | None
     broker: BrokerFacts | None
     broker_error: str | None
+    broker_configured: bool = True
 
     @property
     def running(self) -> bool:
@@ -88,7 +89,7 @@ def read_engine_facts(content: Mapping[str, Any]) -> EngineFacts:
     if content["state"] not in get_args(EngineState):
         raise ValueError(f"state {content['state']!r}")
     broker = content["broker"]
-    error = broker["error"]
+    error, configured = broker["error"], broker.get("configured", True)
     return EngineFacts(
         version=content["engine"],
         state=content["state"],
@@ -99,8 +100,9 @@ def read_engine_facts(content: Mapping[str, Any]) -> EngineFacts:
         published=content["published"],
         last_published_at=_time(content["last_published_at"]),
         waiting_since=_time(content["waiting_since"]),
-        broker=None if error is not None or broker.get("topics") is None else _broker(broker),
-        broker_error=error,
+        broker=None if error is not None or not configured or broker.get("topics") is None else _broker(broker),
+        broker_error=error if configured else None,
+        broker_configured=configured,
     )
 
 

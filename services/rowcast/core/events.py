@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from rowcast.core.errors import PermanentError
 from rowcast.core.repository_urls import URL_MAX
@@ -124,6 +125,19 @@ def decode(event: object, *, partly: bool = False) -> Change:
 def read(table: str, row: object, lsn: int) -> Change:
     """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
     return Change(table, Op.READ, _ROWS[table](_mapping(row, "row"), False), lsn, saved_at=None)
+
+
+def encode(change: Change) -> dict[str, Any]:
+    """The CloudEvent (as JSON) that decodes to this change's row: for a row that was read and has no event.
+
+    It has what `decode` needs, and no trace, transaction or time of a commit.
+    """
+    return {
+        "iodebeziumtable": change.table,
+        "iodebeziumop": str(change.op),
+        "iodebeziumlsn": str(change.lsn),
+        "data": {"before" if change.deleted else "after": asdict(change.row)},
+    }
 
 
 def _missing(row: Mapping[str, object], deleted: bool) -> tuple[str, ...]:

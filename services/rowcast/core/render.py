@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rowcast.core.events import AppConfig, Change
@@ -51,7 +51,7 @@ class Desired:
     generation of the unbroken run of events that ends with it. What has columns `missing` is not to be delivered: only
     the table knows what the row is. `again`: it has been tried before, and nothing waits for the answer.
     `actor_verified`: a login vouches for the actor. `elsewhere` (without manifests): the row is not deleted, but at
-    another place.
+    another place. `change` is what it was rendered from.
     """
 
     table: str
@@ -71,6 +71,7 @@ class Desired:
     missing: tuple[str, ...] = ()
     actor_verified: bool = False
     elsewhere: bool = False
+    change: Change | None = field(default=None, repr=False, compare=False)
 
     @property
     def row(self) -> tuple[str, int]:
@@ -146,4 +147,5 @@ def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Des
         follows=change.follows,
         missing=change.missing,
         actor_verified=row.updated_by_verified,
+        change=change,
     )

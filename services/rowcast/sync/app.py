@@ -95,7 +95,7 @@ def create_app(
     source = crud if table is None else table
     found = ReconcileMetrics(settings.target, equipment.registry)
     later = Later(settings.target, told, topics.status)
-    reconciler = Reconciler(starting, source, told, topics.status, found, later.publish)
+    reconciler = Reconciler(starting, source, told, topics, found, later.publish)
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)

@@ -20,6 +20,7 @@ from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import Late
 from rowcast.sync.settings import SyncSettings
+from rowcast.sync.status.report import Topics
 from rowcast.sync.table.rows import CrudTable
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 
@@ -79,7 +80,7 @@ class Place:
     def _late(self, table: CrudTable) -> Late:
         target = MemoryTarget(MemoryStore(objects=self.store.objects, tombstones=Tombstones()), "k8s")
         metrics = ReconcileMetrics("k8s", CollectorRegistry())
-        reconciler = Reconciler(target, table, self.broker, "status", metrics)
+        reconciler = Reconciler(target, table, self.broker, Topics("status", "dead-letters"), metrics)
         return Late(reconciler, table, "k8s", lambda _: False, Flow().passed, LOOK_SECONDS)
 
     def has(self) -> dict[str, tuple[int, int]]:

@@ -5,6 +5,7 @@ In the sidecar's place is an application that answers as the sidecar, capture an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from rowcast.capture.broker_facts import RememberedFacts
 from rowcast.core.broker import subscriptions
 
 from .serving import make_settings, serving, serving_app
@@ -166,6 +168,17 @@ def test_an_answer_that_is_not_captures_is_said_to_be_none(crud: httpx.Client, o
     others.capture = nonsense
 
     assert "an answer that isn't capture's" in stations(crud)["capture"]["message"]
+
+
+def test_a_capture_that_was_not_told_of_its_broker_leaves_it_unknown_and_says_what_to_set(
+    crud: httpx.Client, others: Others
+) -> None:
+    facts = asyncio.run(RememberedFacts(None, "kafka").get())
+    others.capture["broker"] = facts
+    found = stations(crud)["broker"]
+
+    assert (found["state"], found["configured"]) == ("unknown", False)
+    assert "ROWCAST_BROKER_URL" in found["action"]
 
 
 def test_a_newer_capture_may_tell_more(crud: httpx.Client, others: Others) -> None:

@@ -214,6 +214,7 @@ CHANGES = "rowcast.public.app_configs"
         (replace(connector(), offsets_known=False), "unknown", Advice.PART_DOWN, "could not read from Kafka"),
         (own_engine(), "ok", None, ""),
         (own_engine(broker=None), "unknown", None, "not asked it yet"),
+        (own_engine(broker=None, broker_configured=False), "unknown", None, "has not been told where the broker is"),
         (own_engine(broker=None, broker_error="refused"), "down", Advice.PART_DOWN, "can't ask it: refused"),
         (own_engine(broker=at_broker(lag=70)), "ok", None, ""),
         (own_engine(broker=at_broker(lag=None, consumers=None)), "ok", None, ""),

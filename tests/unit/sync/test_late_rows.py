@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.events import decode
 from rowcast.core.ports import RowKey
+from rowcast.core.render import render
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
-from rowcast.sync.reconcile.settling import Settled
 from rowcast.sync.table.rows import LateRow
 from unit.sync.test_reconciler import Bench
 
@@ -113,6 +114,58 @@ async def test_rows_that_fail_again_are_counted_for_another_try_and_not_told_as_
 
     assert await looking(bench, Pages([[_late(1)]])).look(30) == 1
     assert bench.told() == []
+
+
+async def test_what_the_target_refuses_for_good_is_a_dead_letter_that_can_be_replayed(bench: Bench) -> None:
+    bench.table.save(1, 2, "n1", branch="refused")
+    bench.target.refused["app_configs", 1] = PermanentError("invalid", "spec.branch: not here")
+
+    assert await looking(bench, Pages([[_late(1, 2)]])).look(30) == 0
+
+    (letter,) = bench.letters
+    assert {key: letter[key] for key in ("target", "row_id", "name", "generation", "reason", "error", "position")} == {
+        "target": "memory",
+        "row_id": 1,
+        "name": "n1",
+        "generation": 2,
+        "reason": "invalid",
+        "error": "spec.branch: not here",
+        "position": {},
+    }
+    assert bench.told() == [(1, 2, "dead-lettered")]
+    bench.target.refused.clear()
+    await bench.target.deliver([render(decode(letter["event"]))])
+    assert await bench.held() == {"n1": (1, 2)}
+    assert (await bench.run(dry_run=True)).told()["differences"] == {"missing": 0, "different": 0, "orphaned": 0}
+
+
+async def test_a_deletion_that_the_target_refuses_for_good_is_a_dead_letter_too(bench: Bench) -> None:
+    bench.table.save(1, 1, "n1")
+    await bench.deliver(1)
+    del bench.table.rows[1]
+    bench.target.refused["app_configs", 1] = PermanentError("forbidden", "no")
+
+    await looking(bench, Pages([[_late(1, 2, deleted=True)]])).look(30)
+
+    bench.target.refused.clear()
+    change = decode(bench.letters[0]["event"])
+    assert (change.deleted, change.order, change.row.updated_by) == (True, (2, True), "ada")
+    await bench.target.deliver([render(change)])
+    assert await bench.held() == {}
+
+
+async def test_a_row_whose_dead_letter_is_not_taken_is_tried_again_and_not_told_before(bench: Bench) -> None:
+    bench.table.save(1, 1, "n1")
+    bench.target.refused["app_configs", 1] = PermanentError("invalid", "no")
+    bench.broken = True
+    late = looking(bench, Pages([[_late(1)]]))
+
+    assert await bench.reconciler.late([_late(1)]) == {1}
+    assert (bench.letters, bench.statuses, bench.left) == ([], [], [])
+
+    bench.broken = False
+    assert await late.look(30) == 0
+    assert (len(bench.letters), bench.told()) == (1, [(1, 1, "dead-lettered")])
 
 
 async def test_a_deletion_of_a_row_that_is_there_again_is_not_made(bench: Bench) -> None:
@@ -251,9 +304,9 @@ async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_deliv
 ) -> None:
     source = Slow([[_late(1)]] * 3, seconds=asking)
 
-    async def takes_long(rows: Sequence[LateRow]) -> Settled:
+    async def takes_long(rows: Sequence[LateRow]) -> tuple[set[int], bool]:
         source.clock.now += 8
-        return Settled()
+        return set(), False
 
     monkeypatch.setattr(bench.reconciler, "late", takes_long)
     pauses = Pauses()

@@ -17,6 +17,7 @@ from rowcast.core.render import Desired, render
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BusyError, Reconciler
 from rowcast.sync.reconcile.run import Run
+from rowcast.sync.status.report import Topics
 from rowcast.sync.table.rows import Snapshot
 from rowcast.sync.table.visibility import Visibility
 from rowcast.sync.targets.memory import MemoryTarget
@@ -69,6 +70,7 @@ class Bench:
     table: FakeTable = field(default_factory=FakeTable)
     target: MemoryTarget = field(default_factory=MemoryTarget)
     statuses: list[dict[str, Any]] = field(default_factory=list)
+    letters: list[dict[str, Any]] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     broken: bool = False
     left: list[dict[str, Any]] = field(default_factory=list)
@@ -76,13 +78,17 @@ class Bench:
 
     def __post_init__(self) -> None:
         metrics = ReconcileMetrics("memory", self.registry)
-        self.reconciler = Reconciler(self.target, self.table, self, "status", metrics, self.left.extend)
+        topics = Topics("status", "dead-letters")
+        self.reconciler = Reconciler(self.target, self.table, self, topics, metrics, self.left.extend)
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
         self.largest = max(self.largest, len(orjson.dumps(data)))
         if self.broken:
             raise TransientError("the broker is away")
-        self.statuses += data["statuses"]
+        if topic == "dead-letters":
+            self.letters.append(data)
+        else:
+            self.statuses += data["statuses"]
 
     async def run(self, *, dry_run: bool = False, prune_limit: float | None = None) -> Run:
         run = self.reconciler.begin("test", dry_run)

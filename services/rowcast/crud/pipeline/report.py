@@ -100,7 +100,8 @@ def _broker(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
     told = {"kind": settings.broker, **_broker_facts(asked)}
     if facts is not None:
         verdict = broker.broker(facts, settings.topic_prefix, settings.targets, found.at)
-        yield station("broker", title, verdict, told, found.at)
+        made = station("broker", title, verdict, told, found.at)
+        yield _unconfigured(made) if isinstance(facts, EngineFacts) and not facts.broker_configured else made
     elif settings.capture == "connect" and settings.connect_url is None:
         verdict = Verdict("unknown", "what is known of the broker comes from Kafka Connect", "set ROWCAST_CONNECT_URL")
         yield _unconfigured(station("broker", title, verdict, told, found.at))

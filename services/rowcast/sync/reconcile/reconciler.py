@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.events import Op, encode
 from rowcast.core.messages import Status
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
+from rowcast.core.render import Desired
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
-from rowcast.sync.status.report import Publisher, StatusTopic
+from rowcast.sync.status.report import DeadLetterTopic, Publisher, StatusTopic, Topics
 from rowcast.sync.table.rows import LateRow, Table
 
 BATCH = 500
@@ -36,14 +39,15 @@ class Reconciler:
         target: Target,
         table: Table,
         publisher: Publisher,
-        status_topic: str,
+        topics: Topics,
         metrics: ReconcileMetrics,
         later: Callable[[Sequence[Status]], None] = lambda _: None,
     ) -> None:
         """`later` takes the statuses that could not be published at once."""
         self._target = target
         self._table = table
-        self._statuses = StatusTopic(target.name, publisher, status_topic)
+        self._statuses = StatusTopic(target.name, publisher, topics.status)
+        self._letters = DeadLetterTopic(target.name, publisher, topics.dead_letters)
         self._later = later
         self._metrics = metrics
         self._settling = Settling(target, table)
@@ -95,17 +99,41 @@ class Reconciler:
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
         }
 
-    async def late(self, rows: Sequence[LateRow]) -> Settled:
+    async def late(self, rows: Sequence[LateRow]) -> tuple[set[int], bool]:
         """Deliver rows that have not arrived, and tell what became of them.
 
+        Gives those that have still to be tried again, and whether of any it was the event that has not come: where
+        nothing had to be done, it was only the status.
+
+        What the target refuses for good becomes a dead letter, as the event would have that has not come.
         Raises TransientError when none could be.
         """
         settled = await self._settling.late(rows)
-        for _, result in settled.results.values():
+        again = {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
+        missed = False
+        for row_id, (desired, result) in settled.results.items():
             if isinstance(result, Delivered):
                 self._metrics.late(result.outcome)
-        await self._report(settled)
-        return settled
+                missed = missed or result.outcome is not Outcome.UNCHANGED
+            elif isinstance(result.error, PermanentError) and not await self._keep(desired, result.error):
+                again.add(row_id)
+        # What is told counts as settled, and would not be late again: so first the letter, then the status.
+        await self._report(Settled({row: pair for row, pair in settled.results.items() if row not in again}))
+        return again, missed
+
+    async def _keep(self, desired: Desired, error: PermanentError) -> bool:
+        """Publish a dead letter for a row that has no event at hand; whether the broker has taken it."""
+        if desired.change is None:
+            raise ValueError(f"{desired.row}: not made from a row")
+        # No snapshot's event: a replay of that would start a reconcile.
+        change = replace(desired.change, op=Op.DELETE if desired.deleted else Op.UPDATE, lsn=desired.lsn)
+        try:
+            await self._letters.publish(self._letters.letter(encode(change), {}, error, desired))
+        except TransientError as trouble:
+            self._log.warning("dead letter not published, trying again", error=str(trouble), row_id=desired.row_id)
+            return False
+        self._log.error("dead-lettered", reason=error.reason, error=str(error), row_id=desired.row_id, cause="late")
+        return True
 
     async def _execute(self, run: Run, prune_limit: float | None) -> None:
         run.plan = await self._compare(run)

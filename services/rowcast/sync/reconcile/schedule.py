@@ -10,15 +10,12 @@ from datetime import datetime
 from typing import Protocol
 
 from rowcast.core.errors import TransientError
-from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, Result, RowKey
-from rowcast.core.render import Desired
+from rowcast.core.ports import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
-from rowcast.sync.reconcile.settling import told
 from rowcast.sync.table.rows import TABLE, LateRow
 
 RETRY_SECONDS = 10.0
@@ -218,20 +215,13 @@ class Late:
             return 0
         shown = [f"{row.row_id}@{row.generation}" for row in rows[:20]]
         self._log.warning("rows are late, and delivered from the table", count=len(rows), rows=shown)
-        settled = await self._reconciler.late(rows)
-        failed = {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
-        self._missed = self._missed or any(map(_has_not_come, settled.results.values()))
+        failed, missed = await self._reconciler.late(rows)
+        self._missed = self._missed or missed
         now = self._clock()
         for row in rows:
             pause = LATE_AGAIN_SECONDS if row.row_id in failed else LATE_TOLD_SECONDS
             self._not_before[row.row_id] = (row, now + pause)
         return len(failed)
-
-
-def _has_not_come(settled: tuple[Desired, Result]) -> bool:
-    """Whether a late row's event was missing; where nothing had to be done it was only the status."""
-    _, result = settled
-    return isinstance(result, Delivered) and result.outcome is not Outcome.UNCHANGED
 
 
 class Drift:

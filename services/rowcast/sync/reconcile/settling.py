@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rowcast.core.errors import PermanentError
+from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.messages import Status, status
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
-from rowcast.core.render import Desired
+from rowcast.core.render import Desired, render
 from rowcast.sync.clock import now
 from rowcast.sync.table.rows import TABLE, Found, LateRow, Table, find
 from rowcast.sync.table.visibility import Visibility
@@ -185,7 +186,9 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
 
 def _late_deletion(row: LateRow, lsn: int) -> Desired:
     """As its event would say it."""
-    return Desired(TABLE, row.row_id, row.generation, lsn, row.name, row.environment, row.actor, manifests=())
+    # What its event would have beside is of no use to a deletion, and in the table no more.
+    last = AppConfig(row.row_id, row.name, "", "", row.environment, row.generation, "", "", row.actor)
+    return render(Change(TABLE, Op.DELETE, last, lsn, saved_at=None))
 
 
 def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | None:

@@ -83,13 +83,49 @@ class StatusTopic:
             await self._publish([short])
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetterTopic:
+    """Where what a target never takes is kept, with the event that is replayed once it would."""
+
+    target: str
+    publisher: Publisher
+    topic: str
+
+    def letter(
+        self, event: object, position: Mapping[str, object], error: PermanentError, desired: Desired | None
+    ) -> dict[str, Any]:
+        """A message for `publish`; without a row for an event that can't be read."""
+        row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}
+        return {
+            **row,
+            "target": self.target,
+            "reason": error.reason,
+            "error": clip(str(error), ERROR_BYTES),
+            "position": _position(position),
+            "event": _kept(event, position),
+            "dead_lettered_at": now(),
+            "message_id": uuid4().hex,
+        }
+
+    async def publish(self, letter: Mapping[str, Any]) -> None:
+        """Publish one letter. Raises TransientError when the broker doesn't take it."""
+        try:
+            await self.publisher.publish(self.topic, letter)
+        except TooLargeError:
+            short = {
+                **letter,
+                "error": clip(letter["error"], SHORT_BYTES),
+                "position": {key: clip(value, SHORT_BYTES) for key, value in letter["position"].items()},
+                "event": f"(larger than the broker takes{_at(letter['position'])})",
+            }
+            await self.publisher.publish(self.topic, short)
+
+
 class Reporting:
     """Collects a batch's messages in the batch, and publishes them when all is done."""
 
     def __init__(self, target: str, publisher: Publisher, topics: Topics) -> None:
-        self._target = target
-        self._publisher = publisher
-        self._topics = topics
+        self._letters = DeadLetterTopic(target, publisher, topics.dead_letters)
         self._statuses = StatusTopic(target, publisher, topics.status)
         self._log = get_logger("rowcast.delivery")
 
@@ -125,18 +161,7 @@ class Reporting:
     ) -> None:
         """Keep the last of `entries`, which are of one row, or else one alone that can't be read."""
         entry = entries[-1]
-        row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}
-        letter = {
-            **row,
-            "target": self._target,
-            "reason": error.reason,
-            "error": clip(str(error), ERROR_BYTES),
-            "position": _position(entry.position),
-            "event": _kept(entry.event, entry.position),
-            "dead_lettered_at": now(),
-            "message_id": uuid4().hex,
-        }
-        batch.dead.append((entries, letter))
+        batch.dead.append((entries, self._letters.letter(entry.event, entry.position, error, desired)))
 
     async def publish(self, batch: Batch) -> None:
         """Dead letters first: an entry counts as done only when its dead letter is kept.
@@ -153,7 +178,7 @@ class Reporting:
         async def one(entries: Sequence[Entry], letter: dict[str, Any]) -> None:
             try:
                 async with turn:
-                    await self._publish_letter(letter)
+                    await self._letters.publish(letter)
             except TransientError as error:
                 self._log.warning("dead letter not published, trying again", error=str(error))
                 batch.reason = str(error)
@@ -163,18 +188,6 @@ class Reporting:
             self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row_id=letter["row_id"])
 
         await asyncio.gather(*(one(entries, letter) for entries, letter in batch.dead))
-
-    async def _publish_letter(self, letter: dict[str, Any]) -> None:
-        try:
-            await self._publisher.publish(self._topics.dead_letters, letter)
-        except TooLargeError:
-            short = {
-                **letter,
-                "error": clip(letter["error"], SHORT_BYTES),
-                "position": {key: clip(value, SHORT_BYTES) for key, value in letter["position"].items()},
-                "event": f"(larger than the broker takes{_at(letter['position'])})",
-            }
-            await self._publisher.publish(self._topics.dead_letters, short)
 
     async def _publish_statuses(self, batch: Batch) -> None:
         left, reason = await self._statuses.publish(batch.statuses)

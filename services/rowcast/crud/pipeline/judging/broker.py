@@ -24,6 +24,9 @@ def broker(facts: CaptureFacts, prefix: str, targets: Sequence[str], now: dateti
             "see whether Kafka runs, if that lasts",
             Advice.PART_DOWN,
         )
+    if not facts.broker_configured:
+        action = "set ROWCAST_BROKER_URL (or ROWCAST_BROKER_URL_FILE) for rowcast capture"
+        return Verdict("unknown", "capture has not been told where the broker is", action)
     if facts.broker_error is not None:
         words = f"capture can't ask it: {facts.broker_error}"
         return Verdict("down", words, "see whether it runs, and its log", Advice.PART_DOWN)
