@@ -160,7 +160,7 @@ async def test_a_row_whose_dead_letter_is_not_taken_is_tried_again_and_not_told_
     bench.broken = True
     late = looking(bench, Pages([[_late(1)]]))
 
-    assert await bench.reconciler.late([_late(1)]) == {1}
+    assert await bench.reconciler.late([_late(1)]) == ({1}, False)
     assert (bench.letters, bench.statuses, bench.left) == ([], [], [])
 
     bench.broken = False
