@@ -20,7 +20,7 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
-from rowcast.crud.routes import dead_letters, pipeline, reconciles
+from rowcast.crud.routes import dead_letters, pipeline, reconciles, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.rows import (
     activity,
@@ -66,6 +66,7 @@ ROUTES = (
     dead_letters,
     pipeline,
     reconciles,
+    statuses,
 )
 
 
@@ -107,11 +108,9 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
         app.include_router(module.router)
     dapr = DaprApp(app, router_tags=["events"])
     app.state.tracing = equipment.tracing
-    stuck = StuckSidecar(app.state.sidecar.end) if settings.broker == "rabbitmq" else None
-    statuses = SyncStatusSubscriber(
-        engine, equipment.registry, settings.targets, equipment.tracing, None if stuck is None else stuck.sign
-    )
-    statuses.subscribe(dapr, settings.pubsub, settings.status_topic)
+    app.state.stuck = StuckSidecar(app.state.sidecar.end) if settings.broker == "rabbitmq" else None
+    subscriber = SyncStatusSubscriber(engine, equipment.registry, settings.targets, equipment.tracing)
+    subscriber.subscribe(dapr, settings.pubsub, settings.status_topic)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))
     equipment.readiness.add("migrations", _Migrations(engine).check)

@@ -2,8 +2,8 @@
 
 RabbitMQ's component has one channel for all of a sidecar's subscriptions and for what it publishes. When it connects
 again they all declare and consume at once, take each other's answers ("unexpected command received"), and try anew:
-what the broker has begun to deliver to is then read by nobody, and takes a share of all messages until the connection
-ends. (components-contrib v1.18.4, pubsub/rabbitmq; a sidecar that starts subscribes one after the other.)
+what the broker has begun to deliver to is then read by nobody, and takes a share of all messages, or all of them, until
+the connection ends. A sidecar that starts subscribes one after the other. (components-contrib v1.18.4, pubsub/rabbitmq)
 """
 
 from __future__ import annotations
@@ -16,24 +16,37 @@ from rowcast.runtime.logging import get_logger
 
 SIGNS = 3
 WITHIN_SECONDS = 600.0
+QUIET_SECONDS = 60.0
+"""After an end: what was held back comes late, and is no sign of the next sidecar."""
 
 
 class StuckSidecar:
-    """Counts signs that messages are held back. A single one may be of a message that was lost."""
+    """Judges whether a sidecar holds messages back."""
 
     def __init__(self, end: Callable[[], Awaitable[None]], clock: Callable[[], float] = time.monotonic) -> None:
         """`end` ends the sidecar, which whoever keeps it running starts anew."""
         self._end = end
         self._clock = clock
         self._signs: deque[float] = deque(maxlen=SIGNS)
+        self._ended = -QUIET_SECONDS
         self._log = get_logger("rowcast.sidecar")
 
     async def sign(self) -> None:
-        """A message has not come, though its broker took it and later ones came."""
+        """A message has not come though later ones have. One may be lost: three are held back."""
         now = self._clock()
-        self._signs.append(now)
-        if len(self._signs) < SIGNS or now - self._signs[0] > WITHIN_SECONDS:
+        if now - self._ended < QUIET_SECONDS:
             return
+        self._signs.append(now)
+        if len(self._signs) == SIGNS and now - self._signs[0] <= WITHIN_SECONDS:
+            await self.end()
+
+    async def end(self) -> bool:
+        """It is known that messages are held back; whether the sidecar was asked to end, and not a moment ago."""
+        now = self._clock()
+        if now - self._ended < QUIET_SECONDS:
+            return False
+        self._ended = now
         self._signs.clear()
         self._log.warning("the sidecar holds messages back: it is ended, to be started anew")
         await self._end()
+        return True

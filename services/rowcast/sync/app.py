@@ -87,7 +87,9 @@ def create_app(
     letters = Letters(sidecar, settings.target)
     confirming = None
     if not settings.broker_confirms:
-        told = confirming = Confirming(told, topics, settings.target, Asked(letters.arrived, crud.whereabouts))
+        told = confirming = Confirming(
+            told, topics, settings.target, Asked(letters.arrived, crud.whereabouts, letters.missed)
+        )
     retries = Retries(utc_now)
     facts = Facts(retries=retries)
     WorkMetrics(settings.target, facts, equipment.registry)

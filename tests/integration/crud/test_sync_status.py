@@ -1,5 +1,3 @@
-import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -8,9 +6,6 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry
-
-from rowcast.crud.deliveries.subscriber import SyncStatusSubscriber
 
 Row = dict[str, Any]
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00.5Z"
@@ -87,29 +82,6 @@ def test_of_one_generation_the_later_delivery_counts(crud: httpx.Client, new: Ca
     report(crud, status(row["id"], 1, "created", delivered_at=LATE))
     report(crud, status(row["id"], 1, "dead-lettered", delivered_at=EARLY))
     assert seen(crud, row["id"])["state"] == "synced"
-
-
-def test_only_what_an_earlier_status_should_have_told_is_a_sign_of_messages_held_back(
-    migrated_url: str, new: Callable[..., Row]
-) -> None:
-    row = new("told-again")
-    signs: list[str] = []
-
-    async def sign() -> None:
-        signs.append("missed")
-
-    engine = sa.create_engine(migrated_url)
-    subscriber = SyncStatusSubscriber(engine, CollectorRegistry(), ["k8s"], on_missed=sign)
-
-    def receive(generation: int, outcome: str, cause: str) -> list[str]:
-        data = {"target": "k8s", "statuses": [status(row["id"], generation, outcome, cause=cause)]}
-        assert asyncio.run(subscriber.receive(json.dumps({"data": data}).encode())) == {"status": "SUCCESS"}
-        return signs
-
-    assert receive(1, "created", "change") == []
-    assert receive(2, "configured", "reconcile") == []
-    assert receive(3, "unchanged", "reconcile") == ["missed"]
-    engine.dispose()
 
 
 def test_a_deletion_is_pending_until_it_is_reported(crud: httpx.Client, new: Callable[..., Row]) -> None:

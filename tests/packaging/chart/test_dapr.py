@@ -24,6 +24,7 @@ SYNCS = {
     "/deadletters:arrived": ["GET"],
     "/deadletters:unanswered": ["GET"],
     "/deadletters:answered": ["POST"],
+    "/statuses:missed": ["POST"],
 }
 
 

@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import pytest
 
-from rowcast.runtime.stuck_sidecar import SIGNS, WITHIN_SECONDS, StuckSidecar
+from rowcast.runtime.stuck_sidecar import QUIET_SECONDS, SIGNS, WITHIN_SECONDS, StuckSidecar
 
 pytestmark = pytest.mark.anyio
 
 
-class Sidecar:
-    """Counts how often it was ended."""
+class Bench:
+    """A sidecar that counts how often it was ended, and a clock."""
 
-    ended = 0
+    def __init__(self) -> None:
+        self.ended, self.now = 0, 0.0
+        self.stuck = StuckSidecar(self.end, lambda: self.now)
 
     async def end(self) -> None:
         self.ended += 1
 
-
-async def after(*pauses: float) -> int:
-    """How often the sidecar was ended by signs that come after such pauses."""
-    sidecar, now = Sidecar(), 0.0
-    stuck = StuckSidecar(sidecar.end, lambda: now)
-    for pause in pauses:
-        now += pause
-        await stuck.sign()
-    return sidecar.ended
+    async def signs(self, count: int, apart: float) -> int:
+        for _ in range(count):
+            self.now += apart
+            await self.stuck.sign()
+        return self.ended
 
 
-async def test_signs_that_come_together_end_it_and_the_count_begins_anew() -> None:
-    assert await after(*[5.0] * (SIGNS - 1)) == 0
-    assert await after(*[5.0] * SIGNS) == 1
-    assert await after(*[5.0] * (2 * SIGNS - 1)) == 1
-    assert await after(*[5.0] * (2 * SIGNS)) == 2
+async def test_signs_that_come_together_end_it() -> None:
+    assert await Bench().signs(SIGNS - 1, 5) == 0
+    assert await Bench().signs(SIGNS, 5) == 1
+
+
+async def test_what_comes_late_after_that_is_no_sign_of_the_next_one() -> None:
+    bench = Bench()
+    await bench.signs(SIGNS, 5)
+
+    assert await bench.signs(int(QUIET_SECONDS / 5) - 1, 5) == 1
+    assert await bench.signs(SIGNS, 5) == 2
 
 
 async def test_signs_far_apart_are_of_messages_that_were_lost() -> None:
-    assert await after(*[WITHIN_SECONDS] * 10) == 0
+    assert await Bench().signs(10, WITHIN_SECONDS) == 0
+
+
+async def test_what_is_known_ends_it_at_once_but_not_again_and_again() -> None:
+    bench = Bench()
+
+    assert await bench.stuck.end()
+    assert not await bench.stuck.end()
+    bench.now += QUIET_SECONDS
+    assert await bench.stuck.end()
+    assert bench.ended == 2

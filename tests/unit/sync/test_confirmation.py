@@ -31,7 +31,8 @@ class Bench:
         self.letters: list[Any] = []
         self.rows: dict[int, Whereabouts] = {}
         self.away = False
-        asked = Asked(self.arrived, self.whereabouts)
+        self.missed_at: list[float] = []
+        asked = Asked(self.arrived, self.whereabouts, self.missed)
         self.confirming = Confirming(self, TOPICS, "git", asked, lambda: self.clock)
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
@@ -54,6 +55,11 @@ class Bench:
         if self.away:
             raise TransientError("crud is away")
         return {row_id: self.rows[row_id] for row_id in row_ids if row_id in self.rows}
+
+    async def missed(self) -> None:
+        self.missed_at.append(self.clock)
+        if self.away:
+            raise TransientError("crud is away")
 
     async def look(self) -> None:
         self.clock += STATUS_SECONDS * STATUS_TIMES
@@ -150,6 +156,30 @@ async def test_what_crud_will_not_record_is_told_a_few_times_and_no_more(bench: 
         await bench.look()
 
     assert len(bench.published) == STATUS_TIMES
+
+
+async def test_crud_is_told_of_statuses_that_have_not_come_twice_and_not_of_one_that_was_lost_once(
+    bench: Bench,
+) -> None:
+    bench.rows[1] = Whereabouts("dev", 2, {"git": None})
+    bench.lost = 100
+    await bench.confirming.publish("status", told(1))
+
+    await bench.look()
+    assert bench.missed_at == []
+    await bench.look()
+    assert len(bench.missed_at) == 1
+
+
+async def test_what_crud_records_otherwise_is_not_held_back(bench: Bench) -> None:
+    bench.rows[1] = Whereabouts("dev", 1, {"git": Reported(1, False, "configured", None)})
+    bench.lost = 100
+    await bench.confirming.publish("status", told(1))
+
+    for _ in range(5):
+        await bench.look()
+
+    assert bench.missed_at == []
 
 
 async def test_nothing_is_told_again_of_what_says_nothing_of_the_row_or_has_been_overtaken(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """Subscribes to what sync reports, through the sidecar."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from dapr.ext.fastapi import DaprApp
 from fastapi import Request
@@ -26,16 +26,9 @@ class SyncStatusSubscriber:
     """Keeps reported statuses. Only what can't be read is dropped; trouble with the database gets 503: retried."""
 
     def __init__(
-        self,
-        engine: Engine,
-        registry: CollectorRegistry,
-        targets: Sequence[str],
-        tracing: Tracing | None = None,
-        on_missed: Callable[[], Awaitable[None]] | None = None,
+        self, engine: Engine, registry: CollectorRegistry, targets: Sequence[str], tracing: Tracing | None = None
     ) -> None:
-        """`on_missed` is awaited after a message that tells what an earlier one must have told, which has not come."""
         self._engine = engine
-        self._on_missed = on_missed
         self._tracing = tracing
         self._targets = targets
         self._log = get_logger("rowcast.crud.deliveries.subscriber")
@@ -73,8 +66,6 @@ class SyncStatusSubscriber:
         self._trace(report, began)
         for status in report.statuses:
             self._statuses.labels(report.target, status.outcome).inc()
-        if changed and self._on_missed is not None and any(map(_is_told_again, report.statuses)):
-            await self._on_missed()
         self._log.debug("sync status recorded", target=report.target, rows=len(report.statuses), changed=changed)
         return SUCCESS
 
@@ -101,8 +92,3 @@ class SyncStatusSubscriber:
             if gone:
                 deletions.settle(connection, gone, self._targets)
             return changed
-
-
-def _is_told_again(status: sync_status.ReportedStatus) -> bool:
-    """Whether a late row was there as it should be, so that only its status has not come."""
-    return status.cause == "reconcile" and status.outcome == "unchanged"

@@ -45,6 +45,10 @@ class Letters:
             found |= set(answer.get("arrived", ()))
         return found
 
+    async def missed(self) -> None:
+        """Statuses of this target have not come to crud, though they were published again."""
+        await self._call("POST", "/statuses:missed")
+
     async def unanswered(self, seconds: float) -> list[tuple[int, Any]]:
         """The first letters (id, event) that were replayed longer than that ago and have not come here."""
         asked = urlencode({"target": self._target, "seconds": seconds})

@@ -43,14 +43,15 @@ PROPOSED = "proposed"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What crud has received from this target. Both raise TransientError.
+    """What crud has received from this target. All raise TransientError.
 
     `arrived`: those of these dead letters' messages that have come; `whereabouts`: what the targets have told of those
-    of these rows that there are.
+    of these rows that there are. `missed` says that statuses have not come though they were published again.
     """
 
     arrived: Callable[[Collection[str]], Awaitable[Set[str]]]
     whereabouts: Callable[[Collection[int]], Awaitable[Mapping[int, Whereabouts]]]
+    missed: Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -107,15 +108,31 @@ class Confirming:
         due = {row_id: told for row_id, told in self._statuses.items() if told.due <= now}
         if due:
             there = await self._asked.whereabouts(due)
+            due = {row_id: told for row_id, told in due.items() if self._statuses.get(row_id) is told}
             for row_id, told in due.items():
-                if self._statuses.get(row_id) is told and (
-                    told.times >= STATUS_TIMES or _is_recorded(told.status, self._target, there.get(row_id))
-                ):
+                if _is_recorded(told.status, self._target, there.get(row_id)):
                     del self._statuses[row_id]
-            await self._tell_again([told for row_id, told in due.items() if self._statuses.get(row_id) is told])
+            lost = {row_id: told for row_id, told in due.items() if row_id in self._statuses}
+            if any(told.times > 1 and self._is_behind(told.status, there.get(row_id)) for row_id, told in lost.items()):
+                await self._say_missed()
+            for row_id, told in lost.items():
+                if told.times >= STATUS_TIMES:
+                    del self._statuses[row_id]
+            await self._tell_again([told for told in lost.values() if told.times < STATUS_TIMES])
         if self._no_engine is not None and self._no_engine.due <= now:
             await self._publisher.publish(self._topics.status, self._no_engine.status)
             self._no_engine = None
+
+    def _is_behind(self, status: Status, there: Whereabouts | None) -> bool:
+        known = None if there is None else there.at.get(self._target)
+        return known is None or known.generation < int(status["generation"])
+
+    async def _say_missed(self) -> None:
+        """One message may be lost: two are held back on their way to crud."""
+        try:
+            await self._asked.missed()
+        except TransientError as error:
+            self._log.warning("crud was not told that statuses do not come", error=str(error))
 
     async def _tell_again(self, lost: Sequence[_Told]) -> None:
         if not lost:
