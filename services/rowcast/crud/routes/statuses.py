@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from rowcast.crud.routes.errors import responses
 from rowcast.runtime.stuck_sidecar import StuckSidecar
 
-router = APIRouter(tags=["configurations"])
+router = APIRouter(tags=["statuses"])
 
 
 class Missed(BaseModel):
