@@ -68,7 +68,7 @@ def test_the_check_may_call_what_it_calls() -> None:
 def test_sync_may_call_what_it_calls_and_nothing_else() -> None:
     policies = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
     code = "".join(path.read_text() for path in (CHECKOUT / "services" / "rowcast" / "sync").rglob("*.py"))
-    called = set(re.findall(r"/(?:appconfigs|deadletters):[a-z]+", code))
+    called = set(re.findall(r"/(?:appconfigs|deadletters|statuses):[a-z]+", code))
 
     for policy in policies:
         if policy["appId"].startswith("sync-"):
