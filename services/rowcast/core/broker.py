@@ -31,7 +31,7 @@ class Subscription:
 def subscriptions(prefix: str, targets: Sequence[str]) -> tuple[Subscription, ...]:
     """Who reads what: whatever is published to one of these topics must wait for its reader, wherever that is.
 
-    Source: `rowcast.crud.subscription` and `rowcast.sync.intake.subscription`, which announce the same to Dapr.
+    Source: `rowcast.crud.app` and `rowcast.sync.intake.subscription`, which announce the same to Dapr.
     """
     reports = [Subscription(f"{prefix}.{topic}", "crud") for topic in ("sync-status", "dead-letters")]
     changes = [Subscription(f"{prefix}.public.app_configs", f"sync-{target}") for target in targets]

@@ -34,7 +34,7 @@ class StuckSidecar:
     async def sign(self) -> None:
         """A message has not come though later ones have. One may be lost: three are held back."""
         now = self._clock()
-        if now - self._ended < QUIET_SECONDS:
+        if self._is_quiet(now):
             return
         self._signs.append(now)
         if len(self._signs) == SIGNS and now - self._signs[0] <= WITHIN_SECONDS:
@@ -43,10 +43,13 @@ class StuckSidecar:
     async def end(self) -> bool:
         """It is known that messages are held back; whether the sidecar was asked to end, and not a moment ago."""
         now = self._clock()
-        if now - self._ended < QUIET_SECONDS:
+        if self._is_quiet(now):
             return False
         self._ended = now
         self._signs.clear()
         self._log.warning("the sidecar holds messages back: it is ended, to be started anew")
         await self._end()
         return True
+
+    def _is_quiet(self, now: float) -> bool:
+        return now - self._ended < QUIET_SECONDS

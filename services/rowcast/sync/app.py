@@ -85,11 +85,12 @@ def create_app(
     topics = Topics(settings.status_topic, settings.dead_letter_topic)
     told: Publisher = sidecar if publisher is None else publisher
     letters = Letters(sidecar, settings.target)
-    confirming = None
+    confirming = on_missed = None
     if not settings.broker_confirms:
         told = confirming = Confirming(
             told, topics, settings.target, Asked(letters.arrived, crud.whereabouts, letters.missed)
         )
+        on_missed = StuckSidecar(sidecar.end).sign
     retries = Retries(utc_now)
     facts = Facts(retries=retries)
     WorkMetrics(settings.target, facts, equipment.registry)
@@ -101,7 +102,6 @@ def create_app(
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
-    stuck = None if settings.broker_confirms else StuckSidecar(sidecar.end)
     late = Late(
         reconciler,
         crud,
@@ -110,7 +110,7 @@ def create_app(
         facts.flow.passed,
         settings.late_seconds,
         ahead=settings.subscription == "single",
-        on_missed=None if stuck is None else stuck.sign,
+        on_missed=on_missed,
     )
     starting.listen(drift.notice)
     engines = []

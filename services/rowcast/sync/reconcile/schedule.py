@@ -158,7 +158,6 @@ class Late:
         self._clock = clock
         self._on_missed = on_missed
         self._asking = 0.0
-        self._missed = False
         self._not_before: dict[int, tuple[LateRow, float]] = {}
         self._log = get_logger("rowcast.reconcile")
 
@@ -192,14 +191,15 @@ class Late:
         if passed == NOTHING:
             return 0
         before = None if passed == EVERYTHING else passed
-        after, more, again, self._asking, self._missed = 0, True, 0, 0.0, False
+        after, more, again, missed, self._asking = 0, True, 0, False, 0.0
         while more:
             asked = self._clock()
             rows, more = await self._source.late(self._target, seconds, after, within, before)
             self._asking += self._clock() - asked
             after = rows[-1].row_id if rows else after
-            again += await self._deliver([row for row in rows if self._is_due(row)])
-        if self._missed and before is not None and self._on_missed is not None:
+            failed, some_missed = await self._deliver([row for row in rows if self._is_due(row)])
+            again, missed = again + failed, missed or some_missed
+        if missed and before is not None and self._on_missed is not None:
             await self._on_missed()
         if within is None:
             now = self._clock()
@@ -210,18 +210,18 @@ class Late:
         known, due = self._not_before.get(row.row_id, (None, 0.0))
         return not self._waits_here((TABLE, row.row_id)) and (row != known or due <= self._clock())
 
-    async def _deliver(self, rows: Sequence[LateRow]) -> int:
+    async def _deliver(self, rows: Sequence[LateRow]) -> tuple[int, bool]:
+        """How many rows failed again, and whether an event has not come."""
         if not rows:
-            return 0
+            return 0, False
         shown = [f"{row.row_id}@{row.generation}" for row in rows[:20]]
         self._log.warning("rows are late, and delivered from the table", count=len(rows), rows=shown)
         failed, missed = await self._reconciler.late(rows)
-        self._missed = self._missed or missed
         now = self._clock()
         for row in rows:
             pause = LATE_AGAIN_SECONDS if row.row_id in failed else LATE_TOLD_SECONDS
             self._not_before[row.row_id] = (row, now + pause)
-        return len(failed)
+        return len(failed), missed
 
 
 class Drift:

@@ -113,7 +113,10 @@ class Confirming:
                 if _is_recorded(told.status, self._target, there.get(row_id)):
                     del self._statuses[row_id]
             lost = {row_id: told for row_id, told in due.items() if row_id in self._statuses}
-            if any(told.times > 1 and self._is_behind(told.status, there.get(row_id)) for row_id, told in lost.items()):
+            if any(
+                told.times > 1 and _is_behind(told.status, self._target, there.get(row_id))
+                for row_id, told in lost.items()
+            ):
                 await self._say_missed()
             for row_id, told in lost.items():
                 if told.times >= STATUS_TIMES:
@@ -122,10 +125,6 @@ class Confirming:
         if self._no_engine is not None and self._no_engine.due <= now:
             await self._publisher.publish(self._topics.status, self._no_engine.status)
             self._no_engine = None
-
-    def _is_behind(self, status: Status, there: Whereabouts | None) -> bool:
-        known = None if there is None else there.at.get(self._target)
-        return known is None or known.generation < int(status["generation"])
 
     async def _say_missed(self) -> None:
         """One message may be lost: two are held back on their way to crud."""
@@ -194,6 +193,12 @@ def _is_recorded(status: Status, target: str, there: Whereabouts | None) -> bool
     # A stage of crud's own may be what a GitOps engine has made of it.
     proposed = [stage == PROPOSED for stage in (known.stage, status["stage"])]
     return known.deleted or bool(known.outcome == status["outcome"] and proposed[0] == proposed[1])
+
+
+def _is_behind(status: Status, target: str, there: Whereabouts | None) -> bool:
+    """Whether crud knows only of an earlier generation, so that no word of another instance stands in the way."""
+    known = None if there is None else there.at.get(target)
+    return known is None or known.generation < int(status["generation"])
 
 
 def _digest(event: object) -> bytes:
