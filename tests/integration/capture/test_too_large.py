@@ -17,8 +17,9 @@ from .place import DEAD_LETTERS, Place
 
 @pytest.fixture
 def narrow() -> Iterator[Place]:
-    """A sidecar that takes 4 KiB."""
-    one = Place(Path(tempfile.mkdtemp(prefix="rowcast-capture-")), largest="4Ki")
+    """A sidecar that takes 4 KiB. One lane: all rows' events are in their order, and behind what is too large."""
+    one_lane = {"ROWCAST_CAPTURE_LANES": "1"}
+    one = Place(Path(tempfile.mkdtemp(prefix="rowcast-capture-")), settings=one_lane, largest="4Ki")
     try:
         one.prepare()
         one.start()
