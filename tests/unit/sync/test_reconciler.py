@@ -331,6 +331,33 @@ async def test_drift_of_a_row_is_healed_and_what_is_right_is_not_told(bench: Ben
     assert bench.told() == [(1, 1, "configured")]
 
 
+async def test_what_comes_back_after_its_rows_deletion_was_delivered_goes_as_drift_though_the_table_is_empty(
+    bench: Bench,
+) -> None:
+    bench.table.save(1, 2, "late")
+    written = bench.table.desired(1)
+    await bench.target.deliver([written])
+    store = bench.target.store
+    carried_out_late = dict(store.objects)
+    await bench.target.deliver([replace(written, generation=3, manifests=())])
+    store.objects |= carried_out_late
+    bench.table.rows.clear()
+
+    failed = await bench.reconciler.heal([1])
+
+    assert (await bench.held(), failed, bench.told()) == ({}, {}, [])
+
+
+async def test_a_row_that_is_gone_from_the_table_without_a_deletion_is_left_to_a_plan(bench: Bench) -> None:
+    bench.table.save(1, 2, "left")
+    await bench.deliver(1)
+    bench.table.rows.clear()
+
+    await bench.reconciler.heal([1])
+
+    assert await bench.held() == {"left": (1, 2)}
+
+
 async def test_what_was_found_is_a_metric(bench: Bench) -> None:
     bench.table.save(1, 1, "a")
     await bench.run()

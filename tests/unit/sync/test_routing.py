@@ -242,6 +242,21 @@ async def test_a_deletion_is_remembered_wherever_the_row_might_come_late(
     assert held(places) == {"dev": [], "prod": []}
 
 
+async def test_a_stale_deletion_takes_what_came_back_below_the_deletion_that_the_place_has_had(
+    routing: Routing, places: dict[str, Watched]
+) -> None:
+    await routing.start()
+    await routing.deliver([saved(1, 2, "a", environment="prod"), saved(2, 2, "b", environment="prod")])
+    carried_out_late = dict(places["prod"].store.objects)
+    await routing.deliver([deleted(1, 3, "a", environment="prod")])
+    places["prod"].store.objects |= carried_out_late
+
+    assert await outcome(routing, deleted(1, 1, "a", environment="prod")) is Outcome.STALE
+    assert await outcome(routing, deleted(2, 1, "b", environment="prod")) is Outcome.STALE
+
+    assert held(places) == {"dev": [], "prod": ["b"]}
+
+
 async def test_a_reconcile_finds_a_row_that_is_at_two_places_or_at_the_wrong_one(
     routing: Routing, places: dict[str, Watched]
 ) -> None:

@@ -136,10 +136,20 @@ class Routing:
             if one.generation < fence and not (one.authoritative and fence <= one.supersedes):
                 results[one.row] = Delivered(Outcome.STALE, fence=fence)
         fresh = [one for one in batch if one.row not in results]
+        results |= await self._take_what_came_late([one for one in batch if one.row in results and one.deleted])
         results |= await self._put([one for one in fresh if not one.deleted])
         put = {row for row, result in results.items() if isinstance(result, Delivered)}
         leaving = [one for one in fresh if one.deleted or one.row in put]
         return await self._leave([one for one in leaving if not _stale(results.get(one.row))], results)
+
+    async def _take_what_came_late(self, stale: Sequence[Desired]) -> dict[RowKey, Result]:
+        """A place may hold what is older than the deletion that it had: a stale deletion tells it to look.
+
+        Failures are the rows' results; else they stay stale.
+        """
+        parts = [(place, [one for one in stale if place.known(one.row)]) for place in self._places.values()]
+        found = await asyncio.gather(*(place.deliver(part) for place, part in parts if part))
+        return {row: result for part in found for row, result in part.items() if isinstance(result, Failed)}
 
     def _fence(self, row: RowKey) -> int:
         gone = self._gone.get(*row) or 0

@@ -59,14 +59,23 @@ class Settling:
         return settled
 
     async def rows(self, row_ids: Iterable[int], *, again: bool = False) -> Settled:
-        """Deliver these rows as the table has them now; one that is gone is left to its event, or to a plan.
+        """Deliver these rows as the table has them now. Raises TransientError.
 
-        Raises TransientError.
+        One that is gone is left to its event, or to a plan. But what the target has of it from before a deletion that
+        was delivered goes: a write that had no answer may be carried out long after.
         """
-        found = await find(self._table, row_ids)
+        asked = set(row_ids)
+        found = await find(self._table, asked)
         settled = Settled()
         wanted = [replace(_authoritative(desired), again=again) for desired in found.rows.values()]
         await self._deliver(wanted, settled)
+        gone = [
+            _deleted_before(row_id, found.lsn)
+            for row_id in asked - found.rows.keys()
+            if self._target.known((TABLE, row_id))
+        ]
+        results = await self._target.deliver(gone) if gone else {}
+        settled.results |= {one.row_id: (one, results[one.row]) for one in gone if not told(results[one.row])}
         return settled
 
     async def late(self, rows: Sequence[LateRow]) -> Settled:
@@ -182,6 +191,11 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
         authoritative=True,
         supersedes=difference.held,
     )
+
+
+def _deleted_before(row_id: int, lsn: int) -> Desired:
+    """Older than any state: stale wherever the row is, it takes only what a target knows to be deleted already."""
+    return Desired(TABLE, row_id, 0, lsn, name=f"row {row_id}", environment="", actor=ACTOR, manifests=())
 
 
 def _late_deletion(row: LateRow, lsn: int) -> Desired:

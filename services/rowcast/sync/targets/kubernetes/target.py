@@ -196,6 +196,9 @@ class KubernetesTarget:
             self._tombstones.bury(other.table, other.row_id, other.generation)
         for held in decided.remove:
             await self._remove(held)
+        if decided.remove and decided.outcome is Outcome.STALE:
+            objects = [held.key for held in decided.remove]
+            self._log.warning("removed what is older than its row's deletion", row_id=desired.row_id, objects=objects)
         if desired.deleted and decided.outcome is not Outcome.STALE:
             self._tombstones.bury(desired.table, desired.row_id, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
