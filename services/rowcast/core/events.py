@@ -15,8 +15,10 @@ from typing import Any
 
 from rowcast.core.errors import PermanentError
 from rowcast.core.repository_urls import URL_MAX
+from rowcast.core.row import RowKey, app_config
 from rowcast.core.rules import BRANCH_MAX, USER_MAX, check_label
 
+TABLE = "app_configs"
 UNDECODABLE = "undecodable"
 UNKNOWN_TABLE = "unknown-table"
 INCOMPLETE = "incomplete"
@@ -63,11 +65,11 @@ class AppConfig:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One decoded change event. `row` is the state after it or, for a deletion, the last state before it."""
+    """One decoded change event. `state` is the row's after it or, for a deletion, the last before it."""
 
-    table: str
+    row: RowKey
     op: Op
-    row: AppConfig
+    state: AppConfig
     lsn: int
     saved_at: str | None
     traceparent: str | None = None
@@ -75,7 +77,7 @@ class Change:
     transaction: int | None = None
     """The id (32 bits) of the transaction that made the change; None for a row that was read."""
     missing: tuple[str, ...] = ()
-    """Columns that the event doesn't have, and `row` neither: only the table can tell them."""
+    """Columns that the event doesn't have, and `state` neither: only the table can tell them."""
     follows: int = 0
     """The lowest generation of the unbroken run of events that ends with this one; 0 if it is not known."""
 
@@ -87,7 +89,7 @@ class Change:
     @property
     def order(self) -> tuple[int, bool]:
         """Rises with every change of one row: by generation, and a deletion after the update of its generation."""
-        return (self.row.generation, self.deleted)
+        return (self.state.generation, self.deleted)
 
 
 def decode(event: object, *, partly: bool = False) -> Change:
@@ -110,10 +112,11 @@ def decode(event: object, *, partly: bool = False) -> Change:
     if missing and not partly:
         rule = "not in the event, since the table's REPLICA IDENTITY is not FULL"
         raise PermanentError(INCOMPLETE, f"{', '.join(missing)}: {rule}")
+    state = decode_row({**row, **{field: _NOTHING[field] for field in missing}}, op is Op.DELETE or bool(missing))
     return Change(
-        table=table,
+        row=app_config(state.id),
         op=op,
-        row=decode_row({**row, **{field: _NOTHING[field] for field in missing}}, op is Op.DELETE or bool(missing)),
+        state=state,
         lsn=_number(envelope, "iodebeziumlsn"),
         saved_at=_moment(envelope.get("time")),
         traceparent=_trace(row, transaction),
@@ -122,9 +125,10 @@ def decode(event: object, *, partly: bool = False) -> Change:
     )
 
 
-def read(table: str, row: object, lsn: int) -> Change:
+def read(row: object, lsn: int) -> Change:
     """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
-    return Change(table, Op.READ, _ROWS[table](_mapping(row, "row"), False), lsn, saved_at=None)
+    state = _app_config(_mapping(row, "row"), False)
+    return Change(app_config(state.id), Op.READ, state, lsn, saved_at=None)
 
 
 def encode(change: Change) -> dict[str, Any]:
@@ -133,10 +137,10 @@ def encode(change: Change) -> dict[str, Any]:
     It has what `decode` needs, and no trace, transaction or time of a commit.
     """
     return {
-        "iodebeziumtable": change.table,
+        "iodebeziumtable": TABLE,
         "iodebeziumop": str(change.op),
         "iodebeziumlsn": str(change.lsn),
-        "data": {"before" if change.deleted else "after": asdict(change.row)},
+        "data": {"before" if change.deleted else "after": asdict(change.state)},
     }
 
 
@@ -193,7 +197,7 @@ def _app_config(row: Mapping[str, object], in_part: bool) -> AppConfig:
     )
 
 
-_ROWS: Mapping[str, Callable[[Mapping[str, object], bool], AppConfig]] = {"app_configs": _app_config}
+_ROWS: Mapping[str, Callable[[Mapping[str, object], bool], AppConfig]] = {TABLE: _app_config}
 
 
 def _op(envelope: Mapping[str, object]) -> Op:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from rowcast.core.render import RENDERERS
+from rowcast.core.row import RowKey
 
 OURS = frozenset((type_.group, type_.kind) for renderer in RENDERERS.values() for type_ in renderer.types)
 OUR_KINDS = frozenset(kind for _group, kind in OURS)
@@ -41,8 +42,8 @@ class Seen:
 class Behind:
     """Which rows a commit does not have as the branch's tip has them, and whose the names of resources are."""
 
-    rows: frozenset[int]
-    by_name: Mapping[str, int]
+    rows: frozenset[RowKey]
+    by_name: Mapping[str, RowKey]
 
 
 @runtime_checkable
@@ -99,18 +100,18 @@ def of_kustomization(body: Mapping[str, Any] | None) -> Seen:
 
 
 def progress(
-    application: str, seen: Seen, behind: Behind | None, observed_at: str, *, overtaken: frozenset[int] = frozenset()
+    application: str, seen: Seen, behind: Behind | None, observed_at: str, *, overtaken: frozenset[RowKey] = frozenset()
 ) -> dict[str, Any]:
     """The message's `progress`. `behind` None: the commit is not known to our branch, and so all rows wait.
 
     `overtaken` are rows that the tip has otherwise than the commit that the engine failed with: its no to what they
     were is not one to what they are.
     """
-    rows = frozenset[int]() if behind is None else behind.rows
+    rows = frozenset[RowKey]() if behind is None else behind.rows
     names = {} if behind is None else behind.by_name
     rows |= {names[name] for name in seen.lagging if name in names}
     said = ((names[name], text) for name, text in seen.errors.items() if name in names)
-    errors = {str(row_id): text for row_id, text in said if row_id not in overtaken}
+    errors = {str(row): text for row, text in said if row not in overtaken}
     return {
         "application": application,
         "revision": seen.revision,
@@ -118,7 +119,7 @@ def progress(
         "health": seen.health,
         "message": seen.message,
         "observed_at": observed_at,
-        "pending": sorted(rows)[:SHOWN],
+        "pending": [str(row) for row in sorted(rows)[:SHOWN]],
         "pending_truncated": behind is None or len(rows) > SHOWN,
         "errors": dict(list(errors.items())[:SHOWN]),
     }

@@ -11,21 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 
-from rowcast.core.render import GENERATION, LSN, MANAGED_BY, MANAGER, ROW_ID, TABLE
+from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
+from rowcast.core.render import GENERATION, KEY, LSN, MANAGED_BY, MANAGER, RENDERER, ROW_ID, TABLE
+from rowcast.core.row import APP_CONFIGS, RowKey, app_config, as_label
 
 LARGEST = 2**63 - 1
 """Ids, generations and LSNs are PostgreSQL's bigint, or fit into it."""
 _NUMBER = re.compile(r"[0-9]{1,19}")
-_TABLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-"""The value of a label, as Kubernetes has it."""
+_RENDERER = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
     """Which row an object is of, and as of when. Numbers are from 0 to 2^63 - 1."""
 
-    table: str
-    row_id: int
+    row: RowKey
     generation: int
     lsn: int
 
@@ -34,12 +34,22 @@ def marks(labels: object, annotations: object) -> Marks | None:
     """What an object carries; None when it is not ours. Never raises."""
     named = labels if isinstance(labels, Mapping) else {}
     noted = annotations if isinstance(annotations, Mapping) else {}
-    table, row_id = named.get(TABLE), number(named.get(ROW_ID))
-    if named.get(MANAGED_BY) != MANAGER or row_id is None:
+    row = _row(named, noted) if named.get(MANAGED_BY) == MANAGER else None
+    if row is None:
         return None
-    if not isinstance(table, str) or not _TABLE.fullmatch(table):
+    return Marks(row, number(noted.get(GENERATION)) or 0, number(noted.get(LSN)) or 0)
+
+
+def _row(labels: Mapping[object, object], annotations: Mapping[object, object]) -> RowKey | None:
+    if labels.get(TABLE) == APP_CONFIGS_TABLE and RENDERER not in labels:
+        row_id = number(labels.get(ROW_ID))
+        return None if row_id is None else app_config(row_id)
+    renderer, key = labels.get(RENDERER), annotations.get(KEY)
+    if not isinstance(renderer, str) or not _RENDERER.fullmatch(renderer) or renderer == APP_CONFIGS:
         return None
-    return Marks(intern(str(table)), row_id, number(noted.get(GENERATION)) or 0, number(noted.get(LSN)) or 0)
+    if not isinstance(key, str) or as_label(key) != labels.get(KEY):
+        return None
+    return RowKey(intern(str(renderer)), key)
 
 
 def number(value: object) -> int | None:

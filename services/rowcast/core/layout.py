@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from rowcast.core.errors import PermanentError
+from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.render import Desired, Manifest
 
 INVALID_NAME = "invalid-name"
@@ -55,8 +56,8 @@ class Layout:
             plural=manifest.type.plural,
             kind=manifest.type.kind,
             name=manifest.name,
-            table=desired.table,
-            id=desired.row_id,
+            table=APP_CONFIGS_TABLE,
+            id=desired.row.key,
         )
         if path.rpartition("/")[2] in KUSTOMIZATIONS:
             raise PermanentError(INVALID_NAME, f"{path} would be taken for what kustomize is to do with its folder")

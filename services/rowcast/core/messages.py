@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rowcast.core.ports import Delivered, Failed
+from rowcast.core.row import RowKey
 
 ERROR_BYTES = 2 * 1024
 SHORT_BYTES = 200
@@ -43,8 +44,18 @@ def wire_bytes(value: object) -> int:
     return len(text) + 5 * sum(map(text.count, "<>&"))
 
 
+def identity(row: RowKey | None) -> dict[str, str | None]:
+    """A row as every message names it; nulls where it isn't known."""
+    return {"renderer": None, "key": None} if row is None else {"renderer": row.renderer, "key": row.key}
+
+
+def row_of(message: Mapping[str, Any]) -> RowKey:
+    """The row that a status of ours is about."""
+    return RowKey(message["renderer"], message["key"])
+
+
 def status(
-    row_id: int,
+    row: RowKey,
     name: str,
     generation: int,
     result: Delivered | Failed,
@@ -64,7 +75,7 @@ def status(
     error = result.trouble if isinstance(result, Delivered) else str(result.error)
     reference, link = (arrived.reference, arrived.link) if arrived else (None, None)
     made: Status = {
-        "row_id": row_id,
+        **identity(row),
         "name": name,
         "generation": generation,
         "outcome": str(arrived.outcome if arrived and outcome is None else outcome),
@@ -118,7 +129,7 @@ def _bounded(progress: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **progress,
         "message": None if message is None else clip(message, ERROR_BYTES),
-        "errors": {row_id: clip(text, each) for row_id, text in errors.items()},
+        "errors": {row: clip(text, each) for row, text in errors.items()},
     }
 
 

@@ -14,6 +14,7 @@ from rowcast.core.digest import digest_of_manifest
 from rowcast.core.events import Change
 from rowcast.core.outcomes import Outcome
 from rowcast.core.render import LSN, Desired, Manifest
+from rowcast.core.row import RowKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +25,17 @@ class Held:
     """
 
     key: str
-    table: str
-    row_id: int
+    row: RowKey
     generation: int
     lsn: int
     digest: str = ""
-
-    @property
-    def row(self) -> tuple[str, int]:
-        """(table, row id)."""
-        return (self.table, self.row_id)
 
 
 def held_of(key: str, desired: Desired, manifest: Manifest, digest: str) -> Held:
     """A rendered manifest as it will be held. Its LSN is the one written in it, which `desired` may go beyond."""
     written = manifest.body["metadata"]["annotations"].get(LSN, "")
     lsn = int(written) if written.isdigit() else desired.lsn
-    return Held(key, desired.table, desired.row_id, desired.generation, lsn, digest)
+    return Held(key, desired.row, desired.generation, lsn, digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +114,16 @@ def _outdated(held: Held, desired: Desired, manifest: Manifest, digest_of: Calla
     return held.generation != desired.generation or held.lsn > desired.lsn or held.digest != digest_of(manifest)
 
 
-def latest(changes: Iterable[Change]) -> Mapping[tuple[str, int], Change]:
-    """The newest change of each row, by (table, row id), in order of first appearance; each says what it `follows`.
+def latest(changes: Iterable[Change]) -> Mapping[RowKey, Change]:
+    """The newest change of each row, in order of first appearance; each says what it `follows`.
 
     State, not commands: what lies between two states of a batch need not be delivered.
     """
-    newest: dict[tuple[str, int], Change] = {}
-    generations: dict[tuple[str, int], set[int]] = {}
+    newest: dict[RowKey, Change] = {}
+    generations: dict[RowKey, set[int]] = {}
     for change in changes:
-        key = (change.table, change.row.id)
-        generations.setdefault(key, set()).add(change.row.generation)
+        key = change.row
+        generations.setdefault(key, set()).add(change.state.generation)
         seen = newest.get(key)
         if seen is None or change.order >= seen.order:
             newest[key] = change
@@ -136,7 +131,7 @@ def latest(changes: Iterable[Change]) -> Mapping[tuple[str, int], Change]:
 
 
 def _run(generations: Set[int], newest: Change) -> int:
-    first = newest.row.generation
+    first = newest.state.generation
     while first - 1 in generations:
         first -= 1
     return first
@@ -145,24 +140,23 @@ def _run(generations: Set[int], newest: Change) -> int:
 class Tombstones:
     """The generations at which rows were seen deleted or displaced, the last `capacity` of them.
 
-    Row ids are never reused, so that a tombstone is never wrong, only forgotten.
+    Keys are never reused without a higher generation, so that a tombstone is never wrong, only forgotten.
     """
 
     def __init__(self, capacity: int = 100_000) -> None:
         self._capacity = capacity
-        self._generations: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._generations: OrderedDict[RowKey, int] = OrderedDict()
 
-    def get(self, table: str, row_id: int) -> int | None:
+    def get(self, row: RowKey) -> int | None:
         """The generation up to which the row is no news, but for a deletion at it; None if that is not known."""
-        return self._generations.get((table, row_id))
+        return self._generations.get(row)
 
-    def bury(self, table: str, row_id: int, generation: int) -> None:
+    def bury(self, row: RowKey, generation: int) -> None:
         """Remember that what there was of a row is gone."""
-        key = (table, row_id)
-        self._generations[key] = max(generation, self._generations.pop(key, 0))
+        self._generations[row] = max(generation, self._generations.pop(row, 0))
         while len(self._generations) > self._capacity:
             self._generations.popitem(last=False)
 
-    def forget(self, table: str, row_id: int) -> None:
+    def forget(self, row: RowKey) -> None:
         """The table has the row again."""
-        self._generations.pop((table, row_id), None)
+        self._generations.pop(row, None)

@@ -11,9 +11,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
-
-RowKey = tuple[str, int]
-"""(table, row id)."""
+from rowcast.core.row import RowKey
 
 DriftListener = Callable[[RowKey], None]
 """Is told of a row whose objects somebody else has changed; must return at once."""
@@ -57,18 +55,12 @@ class News:
     `result` is as of its delivery, brought forward.
     """
 
-    table: str
-    row_id: int
+    row: RowKey
     name: str
     generation: int
     deleted: bool
     result: Delivered
     saved_at: str | None = None
-
-    @property
-    def row(self) -> RowKey:
-        """(table, row id)."""
-        return (self.table, self.row_id)
 
 
 NewsListener = Callable[[Sequence[News]], None]

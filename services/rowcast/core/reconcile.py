@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rowcast.core.plan import Held
-from rowcast.core.ports import RowKey
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 
 PRUNE_LIMIT = 0.2
 PRUNE_ALLOWANCE = 5
@@ -37,8 +37,7 @@ class Difference:
     """
 
     kind: Kind
-    table: str
-    row_id: int
+    row: RowKey
     generation: int
     name: str
     environment: str
@@ -46,13 +45,8 @@ class Difference:
     rival_lsn: int = 0
     held: int = 0
 
-    @property
-    def row(self) -> RowKey:
-        """(table, row id)."""
-        return (self.table, self.row_id)
-
     def __str__(self) -> str:
-        return f"{_VERBS[self.kind]} {self.name} (row {self.row_id}@{self.generation}): {self.why}"
+        return f"{_VERBS[self.kind]} {self.name} (row {self.row}@{self.generation}): {self.why}"
 
 
 _VERBS = {Kind.MISSING: "apply", Kind.DIFFERENT: "correct", Kind.ORPHANED: "prune"}
@@ -151,7 +145,7 @@ class Comparison:
 
     def _rivals(self, desired: Desired, expected: Iterable[Held]) -> int:
         there = (self._places.get(one.key) for one in expected)
-        return max((held.lsn for held in there if held is not None and held.row_id != desired.row_id), default=0)
+        return max((held.lsn for held in there if held is not None and held.row != desired.row), default=0)
 
 
 def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | None:
@@ -174,8 +168,7 @@ def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | 
 def _difference(kind: Kind, desired: Desired, why: str, held: tuple[Held, ...], rival_lsn: int = 0) -> Difference:
     return Difference(
         kind,
-        desired.table,
-        desired.row_id,
+        desired.row,
         desired.generation,
         desired.name,
         desired.environment,
@@ -190,4 +183,4 @@ def _orphan(row: RowKey, held: tuple[Held, ...]) -> Difference:
     name = newest.key.rpartition("/")[2].removesuffix(".yaml")
     why = "the table has no such row"
     generation = newest.generation
-    return Difference(Kind.ORPHANED, *row, generation=generation, name=name, environment="", why=why, held=generation)
+    return Difference(Kind.ORPHANED, row, generation=generation, name=name, environment="", why=why, held=generation)

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.events import AppConfig, Change
+from rowcast.core.row import APP_CONFIGS, RowKey, as_label
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "rowcast"
 TABLE = "rowcast.dev/table"
 ROW_ID = "rowcast.dev/row-id"
+RENDERER = "rowcast.dev/renderer"
+KEY = "rowcast.dev/key"
+"""The row's key: in a label as far as that can have it, in an annotation whole."""
 GENERATION = "rowcast.dev/generation"
 LSN = "rowcast.dev/lsn"
 UPDATED_BY = "rowcast.dev/updated-by"
@@ -54,8 +59,7 @@ class Desired:
     another place. `change` is what it was rendered from.
     """
 
-    table: str
-    row_id: int
+    row: RowKey
     generation: int
     lsn: int
     name: str
@@ -72,11 +76,6 @@ class Desired:
     actor_verified: bool = False
     elsewhere: bool = False
     change: Change | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def row(self) -> tuple[str, int]:
-        """(table, row id)."""
-        return (self.table, self.row_id)
 
     @property
     def deleted(self) -> bool:
@@ -125,27 +124,33 @@ class AppConfigRenderer:
         return (Manifest(self.resource, row.name, body),)
 
 
-RENDERERS: Mapping[str, Renderer] = {"app_configs": AppConfigRenderer()}
+RENDERERS: Mapping[str, Renderer] = {APP_CONFIGS: AppConfigRenderer()}
+
+
+def labels_of(row: RowKey) -> dict[str, str]:
+    """What makes an object ours, and the row's. Those of `app_configs` have the labels that they have always had."""
+    if row.renderer == APP_CONFIGS:
+        return {MANAGED_BY: MANAGER, TABLE: APP_CONFIGS_TABLE, ROW_ID: row.key}
+    return {MANAGED_BY: MANAGER, RENDERER: row.renderer, KEY: as_label(row.key)}
 
 
 def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Desired:
     """Render a change into what a target should hold for its row from now on."""
-    row = change.row
-    labels = {MANAGED_BY: MANAGER, TABLE: change.table, ROW_ID: str(row.id)}
-    annotations = {GENERATION: str(row.generation), LSN: str(change.lsn), UPDATED_BY: row.updated_by}
+    state = change.state
+    labels = labels_of(change.row)
+    annotations = {GENERATION: str(state.generation), LSN: str(change.lsn), UPDATED_BY: state.updated_by}
     return Desired(
-        table=change.table,
-        row_id=row.id,
-        generation=row.generation,
+        row=change.row,
+        generation=state.generation,
         lsn=change.lsn,
-        name=row.name,
-        environment=row.environment,
-        actor=row.updated_by,
-        manifests=() if change.deleted else renderers[change.table].render(row, labels, annotations),
+        name=state.name,
+        environment=state.environment,
+        actor=state.updated_by,
+        manifests=() if change.deleted else renderers[change.row.renderer].render(state, labels, annotations),
         saved_at=change.saved_at,
         transaction=change.transaction,
         follows=change.follows,
         missing=change.missing,
-        actor_verified=row.updated_by_verified,
+        actor_verified=state.updated_by_verified,
         change=change,
     )

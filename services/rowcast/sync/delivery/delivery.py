@@ -10,8 +10,9 @@ from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Change, Op, decode
 from rowcast.core.outcomes import RETRYING, Outcome
 from rowcast.core.plan import latest
-from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
+from rowcast.core.ports import Delivered, Failed, Result, Target
 from rowcast.core.render import Desired, render
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.tracing import Tracing
 from rowcast.sync.clock import now
@@ -143,11 +144,11 @@ class Delivery:
             if batch.spans:
                 batch.spans.follow(change)
             if entry.replay_of is not None:
-                batch.replays[entry.id] = (change.table, change.row.id)
+                batch.replays[entry.id] = change.row
             arrived.append((change, entry))
         newest = latest(change for change, _ in arrived)
         for change, entry in sorted(arrived, key=lambda pair: pair[0].order):
-            batch.rows.setdefault((change.table, change.row.id), []).append(entry)
+            batch.rows.setdefault(change.row, []).append(entry)
         if not again:
             newest = {row: change for row, change in newest.items() if not self._joins(batch, row, change)}
         return [replace(render(change), again=again) for change in newest.values()]
@@ -195,7 +196,7 @@ class Delivery:
                 self._reporting.status(batch, desired, Outcome.DEAD_LETTERED, error=str(error))
             case Failed(error):
                 self._failed("transient", str(error))
-                batch.trouble.setdefault(str(error), []).append(f"{desired.row_id}@{desired.generation}")
+                batch.trouble.setdefault(str(error), []).append(f"{desired.row}@{desired.generation}")
                 batch.failures[desired.row] = str(error)
                 if batch.whole and not again:
                     # Nothing at all can be delivered: so the broker, which outlives us, may as well keep it.

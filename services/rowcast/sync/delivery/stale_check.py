@@ -27,8 +27,9 @@ from rowcast.core.belief import Doubt, Known, Verdict, confirmed, doubt, judge, 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey, Target
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, Target
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.table.rows import Found, Table, find
 
@@ -120,7 +121,7 @@ class Hindsight:
     async def _old(self, desired: Desired) -> bool:
         """Whether a change is older than this instance, which begins with the first event that it is given."""
         if self._began is None:
-            self._began = (await find(self._table, [desired.row_id])).lsn
+            self._began = (await find(self._table, [desired.row])).lsn
         return desired.lsn <= self._began
 
     async def _judge(
@@ -129,15 +130,15 @@ class Hindsight:
         """What to deliver in the stead of events, and the results of those that are not to be delivered."""
         known = {one.row: self._known(one.row) for one in doubted}
         try:
-            found = await find(self._table, (one.row_id for one in doubted))
+            found = await find(self._table, (one.row for one in doubted))
         except TransientError as error:
             return {}, {one.row: Failed(error) for one in doubted}
         judged: dict[RowKey, Desired] = {}
         results: dict[RowKey, Result] = {}
         gone = []
         for one in doubted:
-            current = found.rows.get(one.row_id)
-            verdict = judge(one, doubts[one.row], current, visible=found.shows(one.row_id, one.transaction))
+            current = found.rows.get(one.row)
+            verdict = judge(one, doubts[one.row], current, visible=found.shows(one.row, one.transaction))
             if verdict is Verdict.BELIEVE and one.deleted:
                 judged[one.row] = confirmed(one, known[one.row])
             elif verdict is Verdict.CORRECT:
@@ -150,9 +151,9 @@ class Hindsight:
                 gone.append(one)
             elif verdict is Verdict.WAIT:
                 results[one.row] = Failed(
-                    TransientError(f"row {one.row_id}: the table does not show yet what was captured of it")
+                    TransientError(f"row {one.row}: the table does not show yet what was captured of it")
                 )
-        self._log_contradicted([one for one in doubted if _is_contradicted(one, found.rows.get(one.row_id), judged)])
+        self._log_contradicted([one for one in doubted if _is_contradicted(one, found.rows.get(one.row), judged)])
         return judged, results | await self._take_back(gone, found)
 
     def _corrected(self, one: Desired, known: Known) -> Desired:
@@ -190,7 +191,7 @@ class Hindsight:
     async def _prove(self, made: Sequence[Desired]) -> dict[RowKey, Result]:
         self._unproven.update(one.row for one in made)
         try:
-            found = await find(self._table, (one.row_id for one in made))
+            found = await find(self._table, (one.row for one in made))
             results = await self._take_back(made, found) | await self._move_on(made, found)
         except TransientError as error:
             return {one.row: Failed(error) for one in made}
@@ -200,9 +201,9 @@ class Hindsight:
     async def _move_on(self, made: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
         """Deliver rows that the table has in another environment by now: it is that place which may guard them."""
         newer = [
-            replace(found.rows[one.row_id], authoritative=True, supersedes=one.generation)
+            replace(found.rows[one.row], authoritative=True, supersedes=one.generation)
             for one in made
-            if one.row_id in found.rows and _has_left(one, found.rows[one.row_id])
+            if one.row in found.rows and _has_left(one, found.rows[one.row])
         ]
         results = await self._target.deliver(newer) if newer else {}
         return {
@@ -216,7 +217,7 @@ class Hindsight:
         gone = []
         for one in believed:
             try:
-                if found.gone(one.row_id, one.transaction):
+                if found.gone(one.row, one.transaction):
                     gone.append(replace(one, manifests=(), authoritative=True, lsn=found.lsn, missing=()))
             except TransientError as error:
                 results[one.row] = Failed(error)
@@ -233,7 +234,7 @@ class Hindsight:
 
 def _is_contradicted(event: Desired, current: Desired | None, judged: Mapping[RowKey, Desired]) -> bool:
     """Whether the table has a row that an event calls gone, or has it at a lower generation, or otherwise."""
-    replaced = current is not None and event.row in judged and judged[event.row].row_id == current.row_id
+    replaced = current is not None and event.row in judged and judged[event.row].row == current.row
     if not replaced or current is None or event.missing:
         return False
     return event.deleted or (event.generation >= current.generation and not same_content(event, current))
@@ -241,7 +242,7 @@ def _is_contradicted(event: Desired, current: Desired | None, judged: Mapping[Ro
 
 def _in_words(rows: Sequence[Desired]) -> list[str]:
     some = rows[:ROWS_IN_A_LOG_LINE]
-    return [f"{one.row_id}@{one.generation}{' deleted' if one.deleted else ''}" for one in some]
+    return [f"{one.row}@{one.generation}{' deleted' if one.deleted else ''}" for one in some]
 
 
 def _is_new(result: Result) -> bool:

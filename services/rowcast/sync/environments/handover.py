@@ -13,8 +13,9 @@ from typing import Protocol
 from rowcast.core.errors import RowcastError
 from rowcast.core.moves import Whereabouts, may_leave
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, News, NewsListener, Result, RowKey
+from rowcast.core.ports import Delivered, News, NewsListener, Result
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.status.report import ROWS_IN_A_LOG_LINE
 
@@ -25,7 +26,7 @@ WAITS = "its environment is delivered by another target; what is here stays unti
 class Register(Protocol):
     """Knows where rows are."""
 
-    async def whereabouts(self, row_ids: Collection[int]) -> Mapping[int, Whereabouts]:
+    async def whereabouts(self, rows: Collection[RowKey]) -> Mapping[RowKey, Whereabouts]:
         """Those of these rows that the table has. Raises TransientError."""
         ...
 
@@ -97,10 +98,10 @@ class Departures:
     async def look(self) -> None:
         """Let go of those that have arrived. Raises TransientError while that can't be known."""
         waiting = dict(self._waiting)
-        found = await self._register.whereabouts([row_id for _table, row_id in waiting])
+        found = await self._register.whereabouts(list(waiting))
         arrived = []
         for row, desired in waiting.items():
-            there = found.get(desired.row_id)
+            there = found.get(row)
             if there is None or self._ours(there.environment):
                 # Its deletion, or its return, has an event of its own.
                 self.forget(row)
@@ -116,10 +117,10 @@ class Departures:
             if self.generation(one.row) == one.generation:
                 self.forget(one.row)
         if gone:
-            rows = [f"{one.row_id}@{one.generation}" for one in gone[:ROWS_IN_A_LOG_LINE]]
+            rows = [f"{one.row}@{one.generation}" for one in gone[:ROWS_IN_A_LOG_LINE]]
             self._log.info("rows have arrived at another target, and are taken away", count=len(gone), rows=rows)
         self.listener([_news(one) for one in gone])
 
 
 def _news(one: Desired) -> News:
-    return News(one.table, one.row_id, one.name, one.generation, False, Delivered(Outcome.ELSEWHERE), one.saved_at)
+    return News(one.row, one.name, one.generation, False, Delivered(Outcome.ELSEWHERE), one.saved_at)

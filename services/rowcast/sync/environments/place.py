@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held
-from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, RowKey, Target, Telling
+from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, Target, Telling
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 
 Make = Callable[[], Awaitable[Target]]
 PATIENCE_SECONDS = 5.0

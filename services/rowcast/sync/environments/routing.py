@@ -17,9 +17,10 @@ from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.environments.handover import Departures, Register
 from rowcast.sync.environments.place import Make, Place
@@ -152,7 +153,7 @@ class Routing:
         return {row: result for part in found for row, result in part.items() if isinstance(result, Failed)}
 
     def _fence(self, row: RowKey) -> int:
-        gone = self._gone.get(*row) or 0
+        gone = self._gone.get(row) or 0
         held = (held for place in self._places.values() for held in place.known(row))
         left = self._departures.generation(row) if self._departures is not None else 0
         return max(left, max((one.generation for one in held), default=gone))
@@ -164,10 +165,10 @@ class Routing:
         for one in batch:
             place = self._place(one)
             if place is None:
-                self._gone.bury(one.table, one.row_id, one.generation)
+                self._gone.bury(one.row, one.generation)
                 results[one.row] = self._leave_for_others(one)
             else:
-                self._gone.forget(one.table, one.row_id)
+                self._gone.forget(one.row)
                 self._stays(one.row)
                 parts.setdefault(place.route, []).append(one)
         for found in await asyncio.gather(*(self._places[route].deliver(part) for route, part in parts.items())):

@@ -9,9 +9,10 @@ from functools import partial
 from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
-from rowcast.core.ports import DriftListener, NewsListener, Result, RowKey, Target, Telling
+from rowcast.core.ports import DriftListener, NewsListener, Result, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.sync.environments.handover import Register
 from rowcast.sync.environments.routing import Routing
 from rowcast.sync.settings import SyncSettings

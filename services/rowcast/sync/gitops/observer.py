@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.gitops import Committing, Seen, progress
 from rowcast.core.messages import status_message
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.clock import now
 from rowcast.sync.gitops.metrics import GitOpsMetrics
@@ -124,7 +125,7 @@ class Observer:
         self._log.debug("progress told", **told)
         return True
 
-    async def _overtaken(self, seen: Seen) -> frozenset[int]:
+    async def _overtaken(self, seen: Seen) -> frozenset[RowKey]:
         """Rows that have changed since the commit that the engine's errors are about."""
         if not seen.errors or seen.attempted is None:
             return frozenset()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey
 from rowcast.sync.intake.spans import BatchSpans
 
 

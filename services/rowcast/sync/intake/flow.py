@@ -35,7 +35,7 @@ class Flow:
         now = self._last = self._clock()
         if change.op is Op.READ:
             return
-        self._newest = max(self._newest, _moment(change.row.updated_at))
+        self._newest = max(self._newest, _moment(change.state.updated_at))
         if self._marks and now - self._marks[-1][0] < APART:
             return
         self._marks.append((now, self._newest))

@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey
 from rowcast.sync.intake.batch import Entry
 
 CAPACITY = 50_000

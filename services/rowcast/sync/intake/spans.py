@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from rowcast.core.events import Change
-from rowcast.core.ports import RowKey
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.tracing import Attributes, Tracing, now, sampled
 
 _DELIVERY = {"k8s": "apply", "git": "commit"}
@@ -25,7 +25,7 @@ class BatchSpans:
     def follow(self, change: Change) -> None:
         """A change of the batch was read."""
         if sampled(change.traceparent):
-            self._changes.setdefault((change.table, change.row.id), []).append(change)
+            self._changes.setdefault(change.row, []).append(change)
 
     def rendered(self) -> None:
         """Every change was rendered."""
@@ -42,9 +42,10 @@ class BatchSpans:
             newest = change.order == (desired.generation, desired.deleted)
             told: dict[str, str | int | bool] = {
                 "rowcast.target": self._target,
-                "rowcast.row_id": change.row.id,
-                "rowcast.name": change.row.name,
-                "rowcast.generation": change.row.generation,
+                "rowcast.renderer": change.row.renderer,
+                "rowcast.key": change.row.key,
+                "rowcast.name": change.state.name,
+                "rowcast.generation": change.state.generation,
                 # What a newer change of the same batch overtook was never delivered by itself.
                 "rowcast.outcome": outcome if newest else "stale",
                 "rowcast.batch_events": self._events,

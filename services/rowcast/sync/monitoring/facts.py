@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rowcast.core.events import Change
-from rowcast.core.ports import RowKey
+from rowcast.core.messages import identity
+from rowcast.core.row import RowKey
 from rowcast.sync.intake.flow import Flow
 from rowcast.sync.intake.retries import Retries
 
 FORGET = timedelta(seconds=60)
 """A retry that hasn't come again for so long went to another instance: the sidecar's longest pause is 5 s."""
 OFFSET_DIGITS = 19
-NO_ROW: RowKey = ("", 0)
+NO_ROW = RowKey("", "")
 """Stands for what has no row: an event that cannot be read and whose dead letter cannot be published."""
 
 
@@ -79,8 +80,8 @@ class Facts:
         now = self.clock()
         self.flow.received(change)
         self.last_event = {
-            "row_id": change.row.id,
-            "generation": change.row.generation,
+            **identity(change.row),
+            "generation": change.state.generation,
             "saved_at": change.saved_at,
             "captured_at": now.isoformat(timespec="microseconds"),
         }

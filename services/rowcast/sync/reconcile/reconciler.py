@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Op, encode
-from rowcast.core.messages import Status
+from rowcast.core.messages import Status, row_of
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
 from rowcast.core.reconcile import Comparison, Difference, ReconcilePlan
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
@@ -80,26 +81,26 @@ class Reconciler:
             self._metrics.ended(run, time.perf_counter() - started)
             self._tell(run)
 
-    async def heal(self, row_ids: Iterable[int], *, again: bool = False) -> dict[int, str]:
+    async def heal(self, rows: Iterable[RowKey], *, again: bool = False) -> dict[RowKey, str]:
         """Deliver single rows as the table has them; why it failed of those that have to be tried again.
 
         Raises TransientError when that is so of all.
         """
-        settled = await self._settling.rows(row_ids, again=again)
+        settled = await self._settling.rows(rows, again=again)
         settled.results = {
-            row_id: (desired, result)
-            for row_id, (desired, result) in settled.results.items()
+            row: (desired, result)
+            for row, (desired, result) in settled.results.items()
             if not (isinstance(result, Delivered) and result.outcome is Outcome.UNCHANGED)
         }
         if settled.results:
             await self._report(settled)
         return {
-            row_id: str(result.error)
-            for row_id, (_, result) in settled.results.items()
+            row: str(result.error)
+            for row, (_, result) in settled.results.items()
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
         }
 
-    async def late(self, rows: Sequence[LateRow]) -> tuple[set[int], bool]:
+    async def late(self, rows: Sequence[LateRow]) -> tuple[set[RowKey], bool]:
         """Deliver rows that have not arrived, and tell what became of them.
 
         Gives those that have still to be tried again, and whether of any it was the event that has not come: where
@@ -109,14 +110,14 @@ class Reconciler:
         Raises TransientError when none could be.
         """
         settled = await self._settling.late(rows)
-        again = {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
+        again = {row for row, (_, result) in settled.results.items() if not told(result)}
         missed = False
-        for row_id, (desired, result) in settled.results.items():
+        for row, (desired, result) in settled.results.items():
             if isinstance(result, Delivered):
                 self._metrics.late(result.outcome)
                 missed = missed or result.outcome is not Outcome.UNCHANGED
             elif isinstance(result.error, PermanentError) and not await self._keep(desired, result.error):
-                again.add(row_id)
+                again.add(row)
         # What is told counts as settled, and would not be late again: so first the letter, then the status.
         await self._report(Settled({row: pair for row, pair in settled.results.items() if row not in again}))
         return again, missed
@@ -130,9 +131,9 @@ class Reconciler:
         try:
             await self._letters.publish(self._letters.letter(encode(change), {}, error, desired))
         except TransientError as trouble:
-            self._log.warning("dead letter not published, trying again", error=str(trouble), row_id=desired.row_id)
+            self._log.warning("dead letter not published, trying again", error=str(trouble), row=str(desired.row))
             return False
-        self._log.error("dead-lettered", reason=error.reason, error=str(error), row_id=desired.row_id, cause="late")
+        self._log.error("dead-lettered", reason=error.reason, error=str(error), row=str(desired.row), cause="late")
         return True
 
     async def _execute(self, run: Run, prune_limit: float | None) -> None:
@@ -171,7 +172,7 @@ class Reconciler:
                 if isinstance(result, Delivered):
                     run.outcomes[result.outcome] += 1
                 else:
-                    run.failed.append(f"{desired.name} (row {desired.row_id}): {result.error}")
+                    run.failed.append(f"{desired.name} (row {desired.row}): {result.error}")
             run.skipped += settled.skipped
             run.done += len(batch)
             await self._report(settled)
@@ -187,7 +188,7 @@ class Reconciler:
         self._log.info(
             "reconciled rows",
             cause=CAUSE,
-            rows=[f"{one['row_id']}@{one['generation']} {one['outcome']}" for one in statuses[:LOGGED]],
+            rows=[f"{row_of(one)}@{one['generation']} {one['outcome']}" for one in statuses[:LOGGED]],
             count=len(statuses),
             errors=[one["error"] for one in statuses if one["error"]][:LOGGED],
         )

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Protocol
 
 from rowcast.core.errors import TransientError
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
-from rowcast.sync.table.rows import TABLE, LateRow
+from rowcast.sync.table.rows import LateRow
 
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
@@ -110,11 +110,11 @@ class LateRows(Protocol):
         self,
         target: str,
         seconds: float,
-        after: int = 0,
+        after: RowKey | None = None,
         within: float | None = None,
         before: datetime | None = None,
     ) -> tuple[Sequence[LateRow], bool]:
-        """Those above the id `after`, and whether there may be more.
+        """Those that come after the row `after`, and whether there may be more.
 
         Changed longer than `seconds` and no longer than `within` ago, and `before` a moment. Raises TransientError.
         """
@@ -158,7 +158,7 @@ class Late:
         self._clock = clock
         self._on_missed = on_missed
         self._asking = 0.0
-        self._not_before: dict[int, tuple[LateRow, float]] = {}
+        self._not_before: dict[RowKey, tuple[LateRow, float]] = {}
         self._log = get_logger("rowcast.reconcile")
 
     async def run(self) -> None:
@@ -191,36 +191,36 @@ class Late:
         if passed == NOTHING:
             return 0
         before = None if passed == EVERYTHING else passed
-        after, more, again, missed, self._asking = 0, True, 0, False, 0.0
+        after, more, again, missed, self._asking = None, True, 0, False, 0.0
         while more:
             asked = self._clock()
             rows, more = await self._source.late(self._target, seconds, after, within, before)
             self._asking += self._clock() - asked
-            after = rows[-1].row_id if rows else after
+            after = rows[-1].row if rows else after
             failed, some_missed = await self._deliver([row for row in rows if self._is_due(row)])
             again, missed = again + failed, missed or some_missed
         if missed and before is not None and self._on_missed is not None:
             await self._on_missed()
         if within is None:
             now = self._clock()
-            self._not_before = {row_id: kept for row_id, kept in self._not_before.items() if kept[1] > now}
+            self._not_before = {row: kept for row, kept in self._not_before.items() if kept[1] > now}
         return again
 
     def _is_due(self, row: LateRow) -> bool:
-        known, due = self._not_before.get(row.row_id, (None, 0.0))
-        return not self._waits_here((TABLE, row.row_id)) and (row != known or due <= self._clock())
+        known, due = self._not_before.get(row.row, (None, 0.0))
+        return not self._waits_here(row.row) and (row != known or due <= self._clock())
 
     async def _deliver(self, rows: Sequence[LateRow]) -> tuple[int, bool]:
         """How many rows failed again, and whether an event has not come."""
         if not rows:
             return 0, False
-        shown = [f"{row.row_id}@{row.generation}" for row in rows[:20]]
+        shown = [f"{row.row}@{row.generation}" for row in rows[:20]]
         self._log.warning("rows are late, and delivered from the table", count=len(rows), rows=shown)
         failed, missed = await self._reconciler.late(rows)
         now = self._clock()
         for row in rows:
-            pause = LATE_AGAIN_SECONDS if row.row_id in failed else LATE_TOLD_SECONDS
-            self._not_before[row.row_id] = (row, now + pause)
+            pause = LATE_AGAIN_SECONDS if row.row in failed else LATE_TOLD_SECONDS
+            self._not_before[row.row] = (row, now + pause)
         return len(failed), missed
 
 
@@ -244,7 +244,7 @@ class Drift:
         """Take a row in; returns at once."""
         self._metrics.drift()
         if not self._correct:
-            self._log.warning("drift noticed and left, as set", table=row[0], row_id=row[1])
+            self._log.warning("drift noticed and left, as set", row=str(row))
             return
         self._rows.add(row)
         self._news.set()
@@ -282,16 +282,16 @@ class Drift:
 
     async def _heal(self, batch: list[RowKey], *, again: bool) -> set[RowKey]:
         """Put rows right; those that have to be tried again."""
-        row_ids = [row_id for _, row_id in batch]
+        shown = [str(row) for row in batch[:20]]
         try:
-            failed = await self._reconciler.heal(row_ids, again=again)
+            failed = await self._reconciler.heal(batch, again=again)
         except TransientError as error:
-            self._log.warning("drift not corrected yet", error=str(error), row_ids=row_ids[:20])
+            self._log.warning("drift not corrected yet", error=str(error), rows=shown)
             return set(batch)
         except Exception:
-            self._log.exception("drift not corrected; the next reconcile will", row_ids=row_ids[:20])
+            self._log.exception("drift not corrected; the next reconcile will", rows=shown)
             return set()
         if failed:
             reason = next(iter(failed.values()))
-            self._log.warning("drift not corrected yet", error=reason, row_ids=sorted(failed)[:20])
-        return {row for row in batch if row[1] in failed}
+            self._log.warning("drift not corrected yet", error=reason, rows=[str(row) for row in sorted(failed)[:20]])
+        return set(failed)

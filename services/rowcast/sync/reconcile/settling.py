@@ -13,8 +13,9 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired, render
+from rowcast.core.row import RowKey
 from rowcast.sync.clock import now
-from rowcast.sync.table.rows import TABLE, Found, LateRow, Table, find
+from rowcast.sync.table.rows import Found, LateRow, Table, find
 from rowcast.sync.table.visibility import Visibility
 
 ACTOR = "rowcast"
@@ -29,7 +30,7 @@ ROUNDS = 5
 class Settled:
     """What became of some rows. `skipped` ones have changed since they were compared: their events will come."""
 
-    results: dict[int, tuple[Desired, Result]] = field(default_factory=dict)
+    results: dict[RowKey, tuple[Desired, Result]] = field(default_factory=dict)
     skipped: int = 0
 
     def statuses(self) -> list[Status]:
@@ -46,11 +47,11 @@ class Settling:
 
     async def differences(self, differences: Sequence[Difference]) -> Settled:
         """Put differences right, unless the table has gone on meanwhile. Raises TransientError."""
-        found = await find(self._table, (difference.row_id for difference in differences))
+        found = await find(self._table, (difference.row for difference in differences))
         settled = Settled()
         wanted = []
         for difference in differences:
-            desired = _confirmed(difference, found.rows.get(difference.row_id), found.lsn)
+            desired = _confirmed(difference, found.rows.get(difference.row), found.lsn)
             if desired is None:
                 settled.skipped += 1
             else:
@@ -58,24 +59,20 @@ class Settling:
         await self._deliver(wanted, settled)
         return settled
 
-    async def rows(self, row_ids: Iterable[int], *, again: bool = False) -> Settled:
+    async def rows(self, rows: Iterable[RowKey], *, again: bool = False) -> Settled:
         """Deliver these rows as the table has them now. Raises TransientError.
 
         One that is gone is left to its event, or to a plan. But what the target has of it from before a deletion that
         was delivered goes: a write that had no answer may be carried out long after.
         """
-        asked = set(row_ids)
+        asked = set(rows)
         found = await find(self._table, asked)
         settled = Settled()
         wanted = [replace(_authoritative(desired), again=again) for desired in found.rows.values()]
         await self._deliver(wanted, settled)
-        gone = [
-            _deleted_before(row_id, found.lsn)
-            for row_id in asked - found.rows.keys()
-            if self._target.known((TABLE, row_id))
-        ]
+        gone = [_deleted_before(row, found.lsn) for row in asked - found.rows.keys() if self._target.known(row)]
         results = await self._target.deliver(gone) if gone else {}
-        settled.results |= {one.row_id: (one, results[one.row]) for one in gone if not told(results[one.row])}
+        settled.results |= {one.row: (one, results[one.row]) for one in gone if not told(results[one.row])}
         return settled
 
     async def late(self, rows: Sequence[LateRow]) -> Settled:
@@ -83,14 +80,14 @@ class Settling:
 
         Raises TransientError.
         """
-        found = await find(self._table, (row.row_id for row in rows))
+        found = await find(self._table, (one.row for one in rows))
         settled = Settled()
         # It is no correction of ours, but what a person has changed.
         wanted = [
             replace(_authoritative(desired), actor=desired.actor, actor_verified=desired.actor_verified)
             for desired in found.rows.values()
         ]
-        wanted += [_late_deletion(row, found.lsn) for row in rows if row.deleted and row.row_id not in found.rows]
+        wanted += [_late_deletion(one, found.lsn) for one in rows if one.deleted and one.row not in found.rows]
         await self._deliver(wanted, settled)
         return settled
 
@@ -105,35 +102,35 @@ class Settling:
                 return
             results = await self._target.deliver(wanted)
             for desired in wanted:
-                settled.results[desired.row_id] = (desired, results[desired.row])
-            again = {desired.row_id: fence for desired in wanted if (fence := _open(desired, results)) is not None}
+                settled.results[desired.row] = (desired, results[desired.row])
+            again = {desired.row: fence for desired in wanted if (fence := _open(desired, results)) is not None}
             found = await find(self._table, again)
             unsure = await self._unsure(again, found)
             wanted = [
                 changed
                 for desired in wanted
-                if desired.row_id in again
-                and desired.row_id not in unsure
-                and (changed := _changed(desired, found, again[desired.row_id])) is not None
+                if desired.row in again
+                and desired.row not in unsure
+                and (changed := _changed(desired, found, again[desired.row])) is not None
             ]
 
-    async def _unsure(self, fences: Mapping[int, int], found: Found) -> set[int]:
+    async def _unsure(self, fences: Mapping[RowKey, int], found: Found) -> set[RowKey]:
         """Rows that the table shows below what the target has, or had, and that may have gone on all the same.
 
         What was captured is not yet visible to others for a moment. So what ran when the table was read must have ended
         before what it says then is believed; what has not by LOOKS is left to the next reconcile. `found` is brought
         forward.
         """
-        below = {row_id for row_id in fences if row_id in found.rows and found.rows[row_id].generation < fences[row_id]}
-        first = {row_id: found.seen[row_id] for row_id in below}
+        below = {row for row in fences if row in found.rows and found.rows[row].generation < fences[row]}
+        first = {row: found.seen[row] for row in below}
         for _ in range(LOOKS):
-            below = {row_id for row_id in below if not _ended(first[row_id], found.seen[row_id])}
+            below = {row for row in below if not _ended(first[row], found.seen[row])}
             if not below:
                 break
             await asyncio.sleep(LOOK_SECONDS)
             later = await find(self._table, below)
-            for row_id in below:
-                found.rows.pop(row_id, None)
+            for row in below:
+                found.rows.pop(row, None)
             found.rows |= later.rows
             found.seen |= later.seen
         return below
@@ -155,7 +152,7 @@ def _confirmed(difference: Difference, current: Desired | None, lsn: int) -> Des
 
 def _changed(delivered: Desired, found: Found, fence: int) -> Desired | None:
     """What the table says now, if that is not what was delivered, or was fended off by what had been there before."""
-    current = found.rows.get(delivered.row_id)
+    current = found.rows.get(delivered.row)
     fended = fence > delivered.supersedes
     if current is None:
         gone = replace(delivered, manifests=(), lsn=found.lsn, supersedes=max(fence, delivered.supersedes))
@@ -180,8 +177,7 @@ def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) ->
 
 def _deletion(difference: Difference, lsn: int) -> Desired:
     return Desired(
-        table=TABLE,
-        row_id=difference.row_id,
+        row=difference.row,
         generation=difference.generation,
         lsn=lsn,
         name=difference.name,
@@ -193,19 +189,19 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
     )
 
 
-def _deleted_before(row_id: int, lsn: int) -> Desired:
+def _deleted_before(row: RowKey, lsn: int) -> Desired:
     """Older than any state: stale wherever the row is, it takes only what a target knows to be deleted already."""
-    return Desired(TABLE, row_id, 0, lsn, name=f"row {row_id}", environment="", actor=ACTOR, manifests=())
+    return Desired(row, 0, lsn, name=f"row {row}", environment="", actor=ACTOR, manifests=())
 
 
-def _late_deletion(row: LateRow, lsn: int) -> Desired:
+def _late_deletion(late: LateRow, lsn: int) -> Desired:
     """As its event would say it."""
     # What its event would have beside is of no use to a deletion, and in the table no more.
-    last = AppConfig(row.row_id, row.name, "", "", row.environment, row.generation, "", "", row.actor)
-    return render(Change(TABLE, Op.DELETE, last, lsn, saved_at=None))
+    last = AppConfig(int(late.row.key), late.name, "", "", late.environment, late.generation, "", "", late.actor)
+    return render(Change(late.row, Op.DELETE, last, lsn, saved_at=None))
 
 
-def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | None:
+def _open(desired: Desired, results: Mapping[RowKey, Result]) -> int | None:
     """The fence (0: none) of a row that has to be read again; None for one that is settled, or must be tried later."""
     result = results[desired.row]
     if not isinstance(result, Delivered) or result.outcome is Outcome.UNCHANGED:
@@ -216,7 +212,7 @@ def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | 
 def _status(desired: Desired, result: Result) -> Status:
     outcome = result.outcome if isinstance(result, Delivered) else Outcome.DEAD_LETTERED
     return status(
-        desired.row_id,
+        desired.row,
         desired.name,
         desired.generation,
         result,

@@ -13,9 +13,9 @@ from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.events import read
 from rowcast.core.ports import Target
 from rowcast.core.render import Desired, render
+from rowcast.core.row import app_config
 from rowcast.runtime.problems import ProblemError
 
-TABLE = "app_configs"
 ANSWER_SECONDS = 6.0
 """Less than whoever asks will wait."""
 QUESTIONS = 8
@@ -58,7 +58,7 @@ def add_routes(app: FastAPI, target: Target) -> None:
     async def live(row_id: Annotated[int, Query(ge=1)]) -> dict[str, Any]:
         answer: dict[str, Any] = {"target": target.name, "place": None, "live": None, "reference": None}
         try:
-            found = await patience.wait(target.live((TABLE, row_id)))
+            found = await patience.wait(target.live(app_config(row_id)))
         except RowcastError as error:
             return {**answer, "unavailable": str(error)}
         if found is not None:
@@ -94,6 +94,6 @@ class Patience:
 
 def _desired(row: dict[str, Any]) -> Desired:
     try:
-        return render(read(TABLE, row, lsn=0))
+        return render(read(row, lsn=0))
     except PermanentError as error:
         raise ProblemError(422, str(error), [{"field": "row", "rule": error.reason, "message": str(error)}]) from error

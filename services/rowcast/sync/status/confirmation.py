@@ -21,9 +21,10 @@ from typing import Any
 import orjson
 
 from rowcast.core.errors import TransientError
-from rowcast.core.messages import Status, status_message, status_messages
+from rowcast.core.messages import Status, row_of, status_message, status_messages
 from rowcast.core.moves import Whereabouts
 from rowcast.core.outcomes import RETRYING, Outcome
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.status.report import Publisher, Topics
 
@@ -50,7 +51,7 @@ class Asked:
     """
 
     arrived: Callable[[Collection[str]], Awaitable[Set[str]]]
-    whereabouts: Callable[[Collection[int]], Awaitable[Mapping[int, Whereabouts]]]
+    whereabouts: Callable[[Collection[RowKey]], Awaitable[Mapping[RowKey, Whereabouts]]]
     missed: Callable[[], Awaitable[None]]
 
 
@@ -78,7 +79,7 @@ class Confirming:
         self._asked = asked
         self._clock = clock
         self._ids: OrderedDict[bytes, str] = OrderedDict()
-        self._statuses: dict[int, _Told] = {}
+        self._statuses: dict[RowKey, _Told] = {}
         self._no_engine: _Told | None = None
         self._log = get_logger("rowcast.delivery")
 
@@ -105,22 +106,21 @@ class Confirming:
     async def look(self) -> None:
         """Publish again those statuses that are due and not recorded. Raises TransientError."""
         now = self._clock()
-        due = {row_id: told for row_id, told in self._statuses.items() if told.due <= now}
+        due = {row: told for row, told in self._statuses.items() if told.due <= now}
         if due:
             there = await self._asked.whereabouts(due)
-            due = {row_id: told for row_id, told in due.items() if self._statuses.get(row_id) is told}
-            for row_id, told in due.items():
-                if _is_recorded(told.status, self._target, there.get(row_id)):
-                    del self._statuses[row_id]
-            lost = {row_id: told for row_id, told in due.items() if row_id in self._statuses}
+            due = {row: told for row, told in due.items() if self._statuses.get(row) is told}
+            for row, told in due.items():
+                if _is_recorded(told.status, self._target, there.get(row)):
+                    del self._statuses[row]
+            lost = {row: told for row, told in due.items() if row in self._statuses}
             if any(
-                told.times > 1 and _is_behind(told.status, self._target, there.get(row_id))
-                for row_id, told in lost.items()
+                told.times > 1 and _is_behind(told.status, self._target, there.get(row)) for row, told in lost.items()
             ):
                 await self._say_missed()
-            for row_id, told in lost.items():
+            for row, told in lost.items():
                 if told.times >= STATUS_TIMES:
-                    del self._statuses[row_id]
+                    del self._statuses[row]
             await self._tell_again([told for told in lost.values() if told.times < STATUS_TIMES])
         if self._no_engine is not None and self._no_engine.due <= now:
             await self._publisher.publish(self._topics.status, self._no_engine.status)
@@ -147,9 +147,9 @@ class Confirming:
         for status in data["statuses"]:
             # What is gone from the table is told by the table of deletions; the others say nothing of a row's state.
             if status["outcome"] in (Outcome.STALE, RETRYING) or status["deleted"]:
-                self._statuses.pop(status["row_id"], None)
+                self._statuses.pop(row_of(status), None)
             else:
-                self._statuses[status["row_id"]] = _Told(status, due)
+                self._statuses[row_of(status)] = _Told(status, due)
         if data.get("progress") == "none":  # any other is told anew every minute
             self._no_engine = _Told(dict(data), due)
 
@@ -176,7 +176,11 @@ class Confirming:
                 continue
             if self._clock() >= again:
                 again = end
-                self._log.warning("dead letter has not come to crud, and is published again", row_id=letter["row_id"])
+                self._log.warning(
+                    "dead letter has not come to crud, and is published again",
+                    renderer=letter["renderer"],
+                    key=letter["key"],
+                )
                 await self._publisher.publish(self._topics.dead_letters, letter, metadata)
         raise TransientError(f"crud does not say that it has the dead letter: {reason}")
 

@@ -11,6 +11,7 @@ from rowcast.core import messages
 from rowcast.core.errors import TransientError
 from rowcast.core.messages import Status
 from rowcast.core.ports import News
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.clock import now
 from rowcast.sync.status.report import ROWS_IN_A_LOG_LINE, Publisher, StatusTopic
@@ -24,7 +25,7 @@ class Later:
 
     def __init__(self, target: str, publisher: Publisher, topic: str) -> None:
         self._topic = StatusTopic(target, publisher, topic)
-        self._waiting: dict[int, Status] = {}
+        self._waiting: dict[RowKey, Status] = {}
         self._news = asyncio.Event()
         self._log = get_logger("rowcast.delivery")
 
@@ -36,8 +37,8 @@ class Later:
     def publish(self, statuses: Iterable[Status]) -> None:
         """Take statuses in; returns at once."""
         for one in statuses:
-            self._waiting.pop(one["row_id"], None)
-            self._waiting[one["row_id"]] = one
+            self._waiting.pop(messages.row_of(one), None)
+            self._waiting[messages.row_of(one)] = one
         self._news.set()
 
     async def no_engine(self) -> None:
@@ -70,7 +71,7 @@ class Later:
         statuses, self._waiting = self._waiting, {}
         left, reason = await self._topic.publish(statuses.values())
         # What has come meanwhile is newer.
-        self._waiting = {one["row_id"]: one for one in left} | self._waiting
+        self._waiting = {messages.row_of(one): one for one in left} | self._waiting
         if left:
             raise TransientError(reason)
 
@@ -81,9 +82,9 @@ def _pause() -> wait_random_exponential:
 
 def _status(one: News, moment: str) -> Status:
     return messages.status(
-        one.row_id, one.name, one.generation, one.result, moment, deleted=one.deleted, saved_at=one.saved_at
+        one.row, one.name, one.generation, one.result, moment, deleted=one.deleted, saved_at=one.saved_at
     )
 
 
 def _in_words(status: Status) -> str:
-    return f"{status['row_id']}@{status['generation']} {status['stage'] or status['error'] or status['outcome']}"
+    return f"{messages.row_of(status)}@{status['generation']} {status['stage'] or status['error'] or status['outcome']}"

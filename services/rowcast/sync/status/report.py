@@ -95,9 +95,10 @@ class DeadLetterTopic:
         self, event: object, position: Mapping[str, object], error: PermanentError, desired: Desired | None
     ) -> dict[str, Any]:
         """A message for `publish`; without a row for an event that can't be read."""
-        row = _row(desired) if desired else {"row_id": None, "name": None, "generation": None}
         return {
-            **row,
+            **messages.identity(desired.row if desired else None),
+            "name": desired.name if desired else None,
+            "generation": desired.generation if desired else None,
             "target": self.target,
             "reason": error.reason,
             "error": clip(str(error), ERROR_BYTES),
@@ -142,7 +143,7 @@ class Reporting:
         """Tell what became of a row."""
         arrived = Delivered(Outcome.UNCHANGED, reference, stage=stage, link=link, trouble=error)
         made = messages.status(
-            desired.row_id,
+            desired.row,
             desired.name,
             desired.generation,
             arrived,
@@ -185,7 +186,7 @@ class Reporting:
                 batch.retry.update(entry.id for entry in entries)
                 return
             batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
-            self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row_id=letter["row_id"])
+            self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row=_in_words(letter))
 
         await asyncio.gather(*(one(entries, letter) for entries, letter in batch.dead))
 
@@ -196,8 +197,8 @@ class Reporting:
         # Delivered but not told: coming again it is `unchanged`, and told then.
         self._log.warning("status not published, trying again", error=reason, count=len(left))
         batch.reason = reason
-        rows = {one["row_id"] for one in left}
-        batch.retry.update(e.id for (_, row_id), entries in batch.rows.items() if row_id in rows for e in entries)
+        rows = {messages.row_of(one) for one in left}
+        batch.retry.update(e.id for row, entries in batch.rows.items() if row in rows for e in entries)
 
     def _log_lines(self, batch: Batch) -> None:
         for cause, rows in batch.trouble.items():
@@ -208,7 +209,7 @@ class Reporting:
             events=len(batch.entries),
             retry=len(batch.retry),
             outcomes={str(outcome): count for outcome, count in batch.outcomes.items() if count},
-            rows=[f"{s['row_id']}@{s['generation']} {s['outcome']}" for s in batch.statuses[:ROWS_IN_A_LOG_LINE]],
+            rows=[_line(one) for one in batch.statuses[:ROWS_IN_A_LOG_LINE]],
         )
 
 
@@ -256,5 +257,9 @@ def _position(position: Mapping[str, object]) -> dict[str, str]:
     return {clip(key, POSITION_BYTES): clip(value, POSITION_BYTES) for key, value in some}
 
 
-def _row(desired: Desired) -> dict[str, Any]:
-    return {"row_id": desired.row_id, "name": desired.name, "generation": desired.generation}
+def _line(status: Status) -> str:
+    return f"{messages.row_of(status)}@{status['generation']} {status['outcome']}"
+
+
+def _in_words(letter: Mapping[str, Any]) -> str | None:
+    return None if letter["key"] is None else str(messages.row_of(letter))

@@ -16,16 +16,16 @@ from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
 from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.render import Desired, render
+from rowcast.core.row import RowKey, app_config
 from rowcast.runtime.settings import Settings
 from rowcast.sync.table.visibility import Visibility, visibility
 
-TABLE = "app_configs"
 ROUTE = "/appconfigs:snapshot"
 LATE = "/appconfigs:late"
 CRUD = "crud"
 
 
-IDS_AT_ONCE = 100
+ROWS_AT_ONCE = 100
 """Keeps the request's line well under the 4 KiB that sidecars take by default."""
 READS_AT_ONCE = 4
 
@@ -49,24 +49,24 @@ class Found:
     in `rows` was gone, or not there yet.
     """
 
-    rows: dict[int, Desired] = field(default_factory=dict)
+    rows: dict[RowKey, Desired] = field(default_factory=dict)
     lsn: int = 0
-    seen: dict[int, Visibility | None] = field(default_factory=dict)
+    seen: dict[RowKey, Visibility | None] = field(default_factory=dict)
 
-    def shows(self, row_id: int, transaction: int | None) -> bool:
+    def shows(self, row: RowKey, transaction: int | None) -> bool:
         """Whether what a transaction has done to a row was visible when the row was read."""
-        visible = self.seen[row_id]
+        visible = self.seen[row]
         return transaction is None or visible is None or visible.sees(transaction)
 
-    def gone(self, row_id: int, transaction: int | None) -> bool:
+    def gone(self, row: RowKey, transaction: int | None) -> bool:
         """Whether the table has the row no more. `transaction` is one that has written it.
 
         Raises TransientError while it can't be told: what was captured is not always visible at once.
         """
-        if row_id in self.rows:
+        if row in self.rows:
             return False
-        if not self.shows(row_id, transaction):
-            raise TransientError(f"row {row_id}: the table does not show yet what was captured of it")
+        if not self.shows(row, transaction):
+            raise TransientError(f"row {row}: the table does not show yet what was captured of it")
         return True
 
 
@@ -74,7 +74,7 @@ class Found:
 class LateRow:
     """A row that a target has not reported since its last change; `deleted`: it is gone from the table."""
 
-    row_id: int
+    row: RowKey
     generation: int
     name: str
     environment: str
@@ -85,24 +85,24 @@ class LateRow:
 class Table(Protocol):
     """Reads the table. Whatever is not the whole of what was asked for is a TransientError, not a smaller table."""
 
-    def snapshot(self, row_ids: Sequence[int] = ()) -> AbstractAsyncContextManager[Snapshot]:
+    def snapshot(self, rows: Sequence[RowKey] = ()) -> AbstractAsyncContextManager[Snapshot]:
         """Every row, or of these rows those that there are, at one moment. Raises TransientError."""
         ...
 
 
-async def find(table: Table, row_ids: Iterable[int]) -> Found:
-    """Read rows by their ids, however many there are. Raises TransientError."""
-    ids = sorted(set(row_ids))
+async def find(table: Table, rows: Iterable[RowKey]) -> Found:
+    """Read rows by their keys, however many there are. Raises TransientError."""
+    keys = sorted(set(rows))
     found = Found()
     turn = asyncio.Semaphore(READS_AT_ONCE)
 
-    async def part(some: Sequence[int]) -> int:
+    async def part(some: Sequence[RowKey]) -> int:
         async with turn, table.snapshot(some) as snapshot:
             found.seen |= dict.fromkeys(some, snapshot.visible)
-            found.rows |= {desired.row_id: desired async for desired in snapshot.rows}
+            found.rows |= {desired.row: desired async for desired in snapshot.rows}
             return snapshot.lsn
 
-    parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
+    parts = [keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE)]
     found.lsn = min(await asyncio.gather(*map(part, parts)), default=0)
     return found
 
@@ -124,17 +124,17 @@ class CrudTable:
         """Close the connections to the sidecar."""
         await self._client.aclose()
 
-    async def whereabouts(self, row_ids: Collection[int]) -> Mapping[int, Whereabouts]:
+    async def whereabouts(self, rows: Collection[RowKey]) -> Mapping[RowKey, Whereabouts]:
         """What the targets have told of those of these rows that there are. Raises TransientError."""
-        ids = sorted(set(row_ids))
+        keys = sorted(set(rows))
         turn = asyncio.Semaphore(READS_AT_ONCE)
 
-        async def part(some: Sequence[int]) -> dict[int, Whereabouts]:
-            async with turn, self._lines({"id": list(some), "sync": "true"}) as (moment, lines):
-                return {row["id"]: _whereabouts(row) async for row in _until_the_end(lines, moment["rows"])}
+        async def part(some: Sequence[RowKey]) -> dict[RowKey, Whereabouts]:
+            async with turn, self._lines({"id": [int(row.key) for row in some], "sync": "true"}) as (moment, lines):
+                return {app_config(row["id"]): _whereabouts(row) async for row in _until_the_end(lines, moment["rows"])}
 
-        parts = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
-        found: dict[int, Whereabouts] = {}
+        parts = [keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE)]
+        found: dict[RowKey, Whereabouts] = {}
         for some in await asyncio.gather(*map(part, parts)):
             found |= some
         return found
@@ -143,16 +143,16 @@ class CrudTable:
         self,
         target: str,
         seconds: float,
-        after: int = 0,
+        after: RowKey | None = None,
         within: float | None = None,
         before: datetime | None = None,
     ) -> tuple[Sequence[LateRow], bool]:
-        """The first rows above the id `after` that the target is late with, and whether there may be more.
+        """The first rows after the row `after` that the target is late with, and whether there may be more.
 
         `within`: only those that were changed no longer ago than so many seconds; `before`: only those that were
         changed before that moment of the database's. Raises TransientError.
         """
-        parameters: dict[str, Any] = {"target": target, "seconds": seconds, "after": after}
+        parameters: dict[str, Any] = {"target": target, "seconds": seconds, "after": int(after.key) if after else 0}
         if within is not None:
             parameters["within"] = within
         if before is not None:
@@ -169,11 +169,11 @@ class CrudTable:
             raise TransientError(f"crud's answer is no list of late rows: {error!r}") from error
 
     @asynccontextmanager
-    async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
+    async def snapshot(self, rows: Sequence[RowKey] = ()) -> AsyncIterator[Snapshot]:
         """Read rows as they stream in. Raises TransientError for anything but a whole answer."""
-        async with self._lines({"id": list(row_ids)}) as (moment, lines):
-            rows = _rows(lines, moment["lsn"], moment["rows"])
-            yield Snapshot(moment["lsn"], moment["rows"], rows, _visible(moment.get("visible")))
+        async with self._lines({"id": [int(row.key) for row in rows]}) as (moment, lines):
+            read_rows = _rows(lines, moment["lsn"], moment["rows"])
+            yield Snapshot(moment["lsn"], moment["rows"], read_rows, _visible(moment.get("visible")))
 
     @asynccontextmanager
     async def _lines(self, parameters: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
@@ -192,7 +192,8 @@ class CrudTable:
 
 
 def _late_row(row: Mapping[str, Any]) -> LateRow:
-    return LateRow(row["id"], row["generation"], row["name"], row["environment"], row["deleted"], row["actor"])
+    key = app_config(row["id"])
+    return LateRow(key, row["generation"], row["name"], row["environment"], row["deleted"], row["actor"])
 
 
 def _visible(text: object) -> Visibility | None:
@@ -205,7 +206,7 @@ def _visible(text: object) -> Visibility | None:
 async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int) -> AsyncIterator[Desired]:
     async for row in _until_the_end(lines, total):
         try:
-            desired = render(read(TABLE, row, lsn))
+            desired = render(read(row, lsn))
         except PermanentError as error:
             raise TransientError(f"crud answered with a row that cannot be read: {error}") from error
         yield desired

@@ -11,9 +11,10 @@ from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown, without_lsn
 from rowcast.core.render import Desired, Manifest
+from rowcast.core.row import RowKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class MemoryTarget:
             desired,
             own=self.known(row),
             holders=_ours(found),
-            tombstone=self.store.tombstones.get(*row),
+            tombstone=self.store.tombstones.get(row),
             key_of=_place,
         )
         if decided.put and any(stored.held is None for stored in found):
@@ -145,11 +146,11 @@ class MemoryTarget:
             del self.store.objects[held.key]
         self.store.version += len(decided.put) + len(decided.remove)
         for other in decided.displaced:
-            self.store.tombstones.bury(other.table, other.row_id, other.generation)
+            self.store.tombstones.bury(other.row, other.generation)
         if desired.deleted and decided.outcome is not Outcome.STALE:
-            self.store.tombstones.bury(desired.table, desired.row_id, desired.buries)
+            self.store.tombstones.bury(desired.row, desired.buries)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
-            self.store.tombstones.forget(desired.table, desired.row_id)
+            self.store.tombstones.forget(desired.row)
 
 
 def _text(manifest: Manifest) -> str:

@@ -27,7 +27,7 @@ async def behind(
             return None
     else:
         there = []
-    rows = {entry.row_id for _, entry in there if isinstance(entry, Held)}
-    rows |= {entry.row_id for path, _ in there if isinstance(entry := index.at(path), Held)}
-    found = ((held.key.rpartition("/")[2].rpartition(".")[0], held.row_id) for held in index) if names else ()
-    return Behind(frozenset(rows), {name: row_id for name, row_id in found if name in names})
+    rows = {entry.row for _, entry in there if isinstance(entry, Held)}
+    rows |= {entry.row for path, _ in there if isinstance(entry := index.at(path), Held)}
+    found = ((held.key.rpartition("/")[2].rpartition(".")[0], held.row) for held in index) if names else ()
+    return Behind(frozenset(rows), {name: row for name, row in found if name in names})

@@ -62,7 +62,7 @@ async def believed(
     ours = [one for one in reversed(newest_first) if one.committer == settings.committer]
     said = {one.name: trailers.notes(one.message, settings.origin) for one in ours}
     every = [note for notes in said.values() for note in notes]
-    gone = {note.row for note in every if note.word is not Word.WRITTEN or tombstones.get(*note.row) is not None}
+    gone = {note.row for note in every if note.word is not Word.WRITTEN or tombstones.get(note.row) is not None}
     concerned = {name for name, notes in said.items() if any(note.row in gone for note in notes)}
     verified = await repository.verified(concerned)
     return [note for name, notes in said.items() if name in verified or name not in concerned for note in notes]

@@ -11,9 +11,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from rowcast.core.gitops import Behind
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.git.behind import behind
 from rowcast.sync.targets.git.branch import Branch, LostRaceError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from rowcast.core.ports import DriftListener, RowKey
+from rowcast.core.ports import DriftListener
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.kubernetes.objects import Live, View
 
 ECHO_SECONDS = 0.5

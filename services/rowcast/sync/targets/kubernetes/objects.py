@@ -9,8 +9,8 @@ from typing import Any
 from rowcast.core.digest import digest_of
 from rowcast.core.held import marks
 from rowcast.core.plan import Held
-from rowcast.core.ports import RowKey
 from rowcast.core.render import GENERATION, LSN, MANAGED_BY, ROW_ID, TABLE, UPDATED_BY, ResourceType
+from rowcast.core.row import RowKey
 
 FIELD_MANAGER = "rowcast"
 _MARKS = (
@@ -64,7 +64,7 @@ def live_of(resource: ResourceType, body: Mapping[str, Any]) -> Live:
     held = None
     if read is not None:
         digest = digest_of({"kind": resource.kind, "metadata": metadata, "spec": body.get("spec")})
-        held = Held(key, read.table, read.row_id, read.generation, read.lsn, digest)
+        held = Held(key, read.row, read.generation, read.lsn, digest)
     finalizers = tuple(metadata.get("finalizers") or ()) if metadata.get("deletionTimestamp") else None
     if held is not None and finalizers is not None:
         held = replace(held, digest="")  # it is on its way out: not what anybody wants it to be

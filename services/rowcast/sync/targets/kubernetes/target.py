@@ -12,9 +12,10 @@ from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import (
     PATIENCE,
@@ -164,7 +165,7 @@ class KubernetesTarget:
             desired,
             own=self.known(desired.row),
             holders=[live.held for live in there if live.held is not None],
-            tombstone=self._tombstones.get(desired.table, desired.row_id),
+            tombstone=self._tombstones.get(desired.row),
             key_of=_place,
             digest_of=self._digest,
         )
@@ -193,16 +194,16 @@ class KubernetesTarget:
             reference = live.resource_version
             changed += live.changed
         for other in decided.displaced:
-            self._tombstones.bury(other.table, other.row_id, other.generation)
+            self._tombstones.bury(other.row, other.generation)
         for held in decided.remove:
             await self._remove(held)
         if decided.remove and decided.outcome is Outcome.STALE:
             objects = [held.key for held in decided.remove]
-            self._log.warning("removed what is older than its row's deletion", row_id=desired.row_id, objects=objects)
+            self._log.warning("removed what is older than its row's deletion", row=str(desired.row), objects=objects)
         if desired.deleted and decided.outcome is not Outcome.STALE:
-            self._tombstones.bury(desired.table, desired.row_id, desired.generation)
+            self._tombstones.bury(desired.row, desired.generation)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
-            self._tombstones.forget(desired.table, desired.row_id)
+            self._tombstones.forget(desired.row)
         trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None
         return Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
 
@@ -238,7 +239,7 @@ class KubernetesTarget:
                     self._view.forget(key)
                 else:
                     self._view.observe(live)
-        self._log.debug("looked again", row_id=desired.row_id, name=desired.name)
+        self._log.debug("looked again", row=str(desired.row), name=desired.name)
 
     async def _list(self, resource: ResourceType) -> str:
         objects, version = await self._api.list_all(resource)
@@ -282,10 +283,10 @@ class KubernetesTarget:
         row lives on although its later object went.
         """
         gone = seen.held if deleted and known is not None else None
-        if known is not None and known.held and seen.held and known.held.row_id != seen.held.row_id:
+        if known is not None and known.held and seen.held and known.held.row != seen.held.row:
             gone = known.held
         if gone is not None:
-            self._tombstones.bury(gone.table, gone.row_id, gone.generation)
+            self._tombstones.bury(gone.row, gone.generation)
 
 
 def _terminating(live: Live) -> str:

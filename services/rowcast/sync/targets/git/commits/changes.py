@@ -12,8 +12,8 @@ from rowcast.core.errors import PermanentError, RowcastError
 from rowcast.core.layout import Layout
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
-from rowcast.core.ports import RowKey
 from rowcast.core.render import Desired, Manifest
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.git.files.kustomizations import update
 from rowcast.sync.targets.git.files.reading import NOT_OWNED
 from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place, Unreadable, is_foreign
@@ -81,7 +81,7 @@ def decide(
     for desired in batch:
         row = desired.row
         try:
-            decided, wanted = _judge(desired, index, _later(tombstones.get(*row), displaced.get(row)), layout)
+            decided, wanted = _judge(desired, index, _later(tombstones.get(row), displaced.get(row)), layout)
         except PermanentError as error:
             changes.failed[row] = error
             continue
@@ -99,11 +99,11 @@ def bury(changes: Changes, tombstones: Tombstones) -> None:
         if one.outcome is Outcome.STALE:
             continue
         for other in one.displaced:
-            tombstones.bury(other.table, other.row_id, other.generation)
+            tombstones.bury(other.row, other.generation)
         if one.desired.deleted:
-            tombstones.bury(one.desired.table, one.desired.row_id, one.desired.buries)
+            tombstones.bury(one.desired.row, one.desired.buries)
         elif one.desired.authoritative:
-            tombstones.forget(one.desired.table, one.desired.row_id)
+            tombstones.forget(one.desired.row)
 
 
 def saved_at(changes: Changes) -> int | None:

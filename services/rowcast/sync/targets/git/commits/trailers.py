@@ -5,6 +5,8 @@
     Rowcast-Table: app_configs
     Rowcast-Row: 42@7
     Rowcast-Row: 43@2 deleted
+    Rowcast-Renderer: tenants
+    Rowcast-Row: eu%2C7@3
 
 A trailer is believed for the platform and the place that it names, and for no other: rows' ids begin at 1 everywhere,
 and one branch may have several places. Whether the commit is ours is not judged here (`history.py`).
@@ -16,17 +18,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.held import number
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Tombstones
-from rowcast.core.ports import RowKey
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.sync.targets.git.commits.changes import Judged
 
-PLATFORM, PLACE, TABLE, ROW = (f"Rowcast-{name}" for name in ("Platform", "Place", "Table", "Row"))
-_TABLE = re.compile(rf"{TABLE}: ([A-Za-z0-9_.-]{{1,63}})")
-_ROW = re.compile(rf"{ROW}: ([0-9]{{1,19}})@([0-9]{{1,19}})(?: (deleted|left|displaced))?")
+PLATFORM, PLACE, ROW = (f"Rowcast-{name}" for name in ("Platform", "Place", "Row"))
+TABLE, RENDERER = (f"Rowcast-{name}" for name in ("Table", "Renderer"))
+_RENDERER = re.compile(rf"{RENDERER}: ([a-z0-9](?:[-a-z0-9]{{0,61}}[a-z0-9])?)")
+_ROW = re.compile(rf"{ROW}: ([A-Za-z0-9_.~%-]{{1,9000}})@([0-9]{{1,19}})(?: (deleted|left|displaced))?")
 
 
 class Word(StrEnum):
@@ -70,14 +74,21 @@ def trailers(judged: Iterable[Judged], origin: Origin) -> Iterator[str]:
     Deletions that had nothing left to delete are noted too: the fence must outlive this process.
     """
     yield from origin.lines()
-    table = None
-    noted = (one for one in judged if one.written or one.left or one.desired.deleted)
-    for one in sorted((one for one in noted if one.outcome is not Outcome.STALE), key=lambda one: one.desired.table):
-        if one.desired.table != table:
-            table = one.desired.table
-            yield f"{TABLE}: {table}"
-        yield _line(*one.desired.row, one.desired.generation, _word(one))
-        yield from (_line(*other.row, other.generation, Word.DISPLACED) for other in one.displaced)
+    said = [
+        note
+        for one in judged
+        if one.outcome is not Outcome.STALE and (one.written or one.left or one.desired.deleted)
+        for note in (
+            (one.desired.row, one.desired.generation, _word(one)),
+            *((other.row, other.generation, Word.DISPLACED) for other in one.displaced),
+        )
+    ]
+    renderer = None
+    for row, generation, word in sorted(said, key=lambda note: note[0].renderer):
+        if row.renderer != renderer:
+            renderer = row.renderer
+            yield f"{TABLE}: {APP_CONFIGS_TABLE}" if renderer == APP_CONFIGS else f"{RENDERER}: {renderer}"
+        yield f"{ROW}: {quote(row.key, safe='')}@{generation}" + (f" {word}" if word else "")
 
 
 def notes(message: str, origin: Origin) -> list[Note]:
@@ -93,9 +104,9 @@ def bury(said: Iterable[Note], tombstones: Tombstones) -> None:
     """Learn from notes, oldest first, which rows are not here, and up to which generation that holds."""
     for note in said:
         if note.word is Word.WRITTEN:
-            tombstones.forget(*note.row)
+            tombstones.forget(note.row)
         else:
-            tombstones.bury(*note.row, note.generation - (note.word is Word.LEFT))
+            tombstones.bury(note.row, note.generation - (note.word is Word.LEFT))
 
 
 def rows_of(said: Iterable[Note]) -> dict[RowKey, tuple[int, bool]]:
@@ -106,18 +117,18 @@ def rows_of(said: Iterable[Note]) -> dict[RowKey, tuple[int, bool]]:
 
 
 def _notes(lines: Iterable[str], nowhere: bool) -> Iterator[Note]:
-    table = ""
+    renderer = ""
     for line in lines:
-        if match := _TABLE.fullmatch(line):
-            table = match[1]
-        elif table and (match := _ROW.fullmatch(line)):
-            row_id, generation = number(match[1]), number(match[2])
-            if row_id is not None and generation is not None:
-                yield Note((table, row_id), generation, Word(match[3] or ""), nowhere)
-
-
-def _line(_table: str, row_id: int, generation: int, word: Word) -> str:
-    return f"{ROW}: {row_id}@{generation}" + (f" {word}" if word else "")
+        if line == f"{TABLE}: {APP_CONFIGS_TABLE}":
+            renderer = APP_CONFIGS
+        elif match := _RENDERER.fullmatch(line):
+            renderer = match[1] if match[1] != APP_CONFIGS else ""
+        elif renderer and (match := _ROW.fullmatch(line)):
+            key, generation = unquote(match[1]), number(match[2])
+            if renderer == APP_CONFIGS:
+                key = "" if (row_id := number(key)) is None else str(row_id)
+            if key and generation is not None:
+                yield Note(RowKey(renderer, key), generation, Word(match[3] or ""), nowhere)
 
 
 def _word(one: Judged) -> Word:

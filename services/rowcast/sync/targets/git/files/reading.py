@@ -55,7 +55,7 @@ def _held(path: str, document: Document, content: bytes) -> Held | None:
         return None
     # What an engine would refuse is not as we have written it, wherever that stands.
     digest = f"repeats:{digest_of_bytes(content)}" if document.repeats else digest_of(body)
-    return Held(path, carried.table, carried.row_id, carried.generation, carried.lsn, digest)
+    return Held(path, carried.row, carried.generation, carried.lsn, digest)
 
 
 def _mapping(value: object) -> Mapping[str, object]:

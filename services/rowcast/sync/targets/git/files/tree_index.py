@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rowcast.core.plan import Held
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey
 
 
 class Place(Enum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, News, NewsListener, RowKey
+from rowcast.core.ports import Delivered, News, NewsListener
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.git.proposals.overlay import Overlay, Proposed
 
 PROPOSED = "proposed"
@@ -50,5 +51,4 @@ class Telling:
 
 
 def _news(one: Proposed, result: Delivered) -> News:
-    table, row_id = one.row
-    return News(table, row_id, one.name, one.generation, one.deleted, result, one.saved_at)
+    return News(one.row, one.name, one.generation, one.deleted, result, one.saved_at)

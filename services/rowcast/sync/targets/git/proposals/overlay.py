@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.git.commits.changes import Changes
 from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place, is_foreign
 
@@ -139,8 +139,8 @@ def _same(wanted: Entry, there: Entry) -> bool:
     return wanted is there
 
 
-def _state(held: Held) -> tuple[str, int, int, str]:
-    return (held.table, held.row_id, held.generation, held.digest)
+def _state(held: Held) -> tuple[RowKey, int, str]:
+    return (held.row, held.generation, held.digest)
 
 
 def _overruled(wanted: Wanted, there: Entry) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.git import tree
 from rowcast.sync.targets.git.commits.message import plain
 from rowcast.sync.targets.git.commits.trailers import Note, notes, rows_of

@@ -13,9 +13,10 @@ from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result, RowKey
+from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.forges.port import Forge, State
 from rowcast.sync.targets.git.behind import behind

@@ -1,0 +1,46 @@
+"""Which row something is about: identity is the same in the core, on every wire, in labels and in tables. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import NamedTuple
+
+APP_CONFIGS = "appconfigs"
+"""The built-in renderer, whose rows are those of the table `app_configs`."""
+
+
+class RowKey(NamedTuple):
+    """`key` is the canonical text of the key's columns. A renderer's name has no slash in it."""
+
+    renderer: str
+    key: str
+
+    def __str__(self) -> str:
+        """As it stands on wires and in logs: `renderer/key`."""
+        return f"{self.renderer}/{self.key}"
+
+
+def row_named(text: str) -> RowKey:
+    """The row that `renderer/key` names. Raises ValueError."""
+    renderer, slash, key = text.partition("/")
+    if not (renderer and slash and key):
+        raise ValueError(f"a row is named as renderer/key, not {text!r}")
+    return RowKey(renderer, key)
+
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+"""The value of a label, as Kubernetes has it."""
+_HASHED = "h-"
+
+
+def as_label(key: str) -> str:
+    """A key as the value of a label: itself where it can be one, else a digest, which no key has as its label."""
+    if _LABEL.fullmatch(key) and not key.startswith(_HASHED):
+        return key
+    return _HASHED + hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def app_config(row_id: int) -> RowKey:
+    """A row of `app_configs`."""
+    return RowKey(APP_CONFIGS, str(row_id))
