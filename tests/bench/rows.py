@@ -8,6 +8,7 @@ from itertools import islice, repeat
 
 from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.render import Desired, render
+from rowcast.core.row import app_config
 
 Batch = Sequence[Desired]
 
@@ -30,7 +31,7 @@ def row(number: int, generation: int) -> Desired:
         updated_by=f"person-{number % 3}",
     )
     op = Op.CREATE if generation == 1 else Op.UPDATE
-    return render(Change("app_configs", op, config, generation * 10_000_000 + number, _MOMENT))
+    return render(Change(app_config(number), op, config, generation * 10_000_000 + number, _MOMENT))
 
 
 def path_of(desired: Desired) -> str:

@@ -57,7 +57,7 @@ def _target(content: Mapping[str, Any]) -> TargetRuns:
 def _difference(content: Mapping[str, Any]) -> Difference:
     return Difference(
         kind=content["kind"],
-        row_id=content["row_id"],
+        row=f"{content['renderer']}/{content['key']}",
         generation=content["generation"],
         name=content["name"],
         environment=content["environment"],

@@ -16,7 +16,7 @@ class Difference:
     """One row that is not at the target as the table has it; `diff` is a unified one, where there is one."""
 
     kind: Kind
-    row_id: int
+    row: str
     generation: int
     name: str
     environment: str

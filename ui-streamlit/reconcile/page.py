@@ -143,7 +143,7 @@ def _plan(run: Run) -> None:
         alt="What the plan does with each row",
     )
     for one in [one for one in run.plan if one.diff][:DIFFS]:
-        with st.expander(f"{view.VERBS[one.kind]} {one.name}", key=f"diff:{one.row_id}"):
+        with st.expander(f"{view.VERBS[one.kind]} {one.name}", key=f"diff:{one.row}"):
             st.code(one.diff, language="diff")
 
 

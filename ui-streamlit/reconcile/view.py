@@ -68,7 +68,7 @@ def plan_table(plan: Sequence[Difference]) -> Mapping[str, Sequence[Any]]:
         "Action": [[VERBS[one.kind]] for one in plan],
         "Configuration": [one.name for one in plan],
         "Environment": [one.environment for one in plan],
-        "Row": [f"{one.row_id}, generation {one.generation}" for one in plan],
+        "Row": [f"{one.row}, generation {one.generation}" for one in plan],
         "Why": [one.why for one in plan],
     }
 

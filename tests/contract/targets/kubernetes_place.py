@@ -11,9 +11,10 @@ from typing import Any
 
 from contract.targets.places import Seen, seen
 from rowcast.core.plan import Held
-from rowcast.core.ports import DriftListener, Result, RowKey, Target
+from rowcast.core.ports import DriftListener, Result, Target
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 
 IN_FLIGHT = 8

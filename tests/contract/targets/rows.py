@@ -7,6 +7,7 @@ from itertools import count
 
 from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.render import Desired, render
+from rowcast.core.row import app_config
 
 SAVED_AT = "2026-01-02T03:04:05.678Z"
 _TICK: Iterator[int] = count(1_000)
@@ -38,7 +39,7 @@ def change(
         updated_by_verified=verified,
     )
     op = Op.DELETE if deleted else Op.CREATE if generation == 1 else Op.UPDATE
-    return Change("app_configs", op, row, next(_TICK) if lsn is None else lsn, SAVED_AT)
+    return Change(app_config(row_id), op, row, next(_TICK) if lsn is None else lsn, SAVED_AT)
 
 
 def saved(row_id: int, generation: int, name: str, **more: object) -> Desired:

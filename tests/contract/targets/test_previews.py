@@ -9,10 +9,11 @@ from contract.targets.places import Place
 from contract.targets.rows import deleted, saved
 from contract.targets.test_target_contract import deliver
 from rowcast.core.ports import Target
+from rowcast.core.row import app_config
 
 pytestmark = pytest.mark.anyio
 
-ROW = ("app_configs", 1)
+ROW = app_config(1)
 
 
 async def test_of_a_new_row_it_shows_the_manifest_and_nothing_live(target: Target, place: Place) -> None:

@@ -12,16 +12,17 @@ from rowcast.core.errors import PermanentError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Target
 from rowcast.core.render import Desired
+from rowcast.core.row import app_config
 
 pytestmark = pytest.mark.anyio
 
 
 async def deliver(target: Target, *batch: Desired) -> list[Outcome]:
     results = await target.deliver(batch)
-    assert set(results) == {(desired.table, desired.row_id) for desired in batch}
+    assert set(results) == {desired.row for desired in batch}
     outcomes = []
     for desired in batch:
-        result = results[desired.table, desired.row_id]
+        result = results[desired.row]
         assert isinstance(result, Delivered), result
         outcomes.append(result.outcome)
     return outcomes
@@ -46,7 +47,7 @@ async def test_a_created_row_appears_with_all_its_fields(target: Target, place: 
 
 
 async def test_a_delivery_that_writes_says_under_which_reference(target: Target) -> None:
-    first, second = [(await target.deliver([saved(1, generation, "a")]))["app_configs", 1] for generation in (1, 2)]
+    first, second = [(await target.deliver([saved(1, generation, "a")]))[app_config(1)] for generation in (1, 2)]
 
     assert isinstance(first, Delivered)
     assert isinstance(second, Delivered)
@@ -184,7 +185,7 @@ async def test_two_rows_swap_their_names_in_one_batch(target: Target, place: Pla
     await deliver(target, saved(1, 1, "a"), saved(2, 1, "b"))
     swap = [saved(2, 2, "a"), saved(1, 3, "b")]
 
-    await deliver(target, *sorted(swap, key=lambda desired: desired.row_id != first))
+    await deliver(target, *sorted(swap, key=lambda desired: int(desired.row.key) != first))
 
     assert held(place) == {"a": (2, 2), "b": (1, 3)}
 
@@ -233,11 +234,11 @@ async def test_a_foreign_object_is_left_alone_and_fails_its_row_only(place: Plac
     finally:
         await target.close()
 
-    failed = results["app_configs", 1]
+    failed = results[app_config(1)]
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, PermanentError)
     assert failed.error.reason == "not-owned"
-    assert isinstance(results["app_configs", 2], Delivered)
+    assert isinstance(results[app_config(2)], Delivered)
     assert held(place) == {"b": (2, 1)}
     assert place.planted("a")
 
@@ -252,7 +253,7 @@ async def test_a_row_renamed_onto_a_foreign_object_keeps_what_it_had(place: Plac
     finally:
         await target.close()
 
-    assert isinstance(results["app_configs", 1], Failed)
+    assert isinstance(results[app_config(1)], Failed)
     assert held(place) == {"a": (1, 1)}
     assert place.planted("theirs")
 
@@ -268,7 +269,7 @@ async def test_the_inventory_lists_exactly_what_is_ours(place: Place) -> None:
     finally:
         await target.close()
 
-    assert [(one.table, one.row_id, one.generation, one.lsn) for one in inventory] == [("app_configs", 1, 1, 7)]
+    assert [(one.row, one.generation, one.lsn) for one in inventory] == [(app_config(1), 1, 7)]
 
 
 async def test_a_new_instance_knows_what_the_last_one_delivered(place: Place) -> None:

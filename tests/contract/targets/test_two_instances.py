@@ -10,7 +10,7 @@ from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.rows import deleted, saved
 from contract.targets.test_target_contract import deliver
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey, app_config
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ async def test_a_late_event_brings_back_no_row_that_the_other_instance_deleted_o
         await deliver(one, saved(3, 1, "b"))
         async with asyncio.timeout(20):
             # It takes both for somebody's doing, and so has seen them.
-            assert {(await noticed.get())[1], (await noticed.get())[1]} == {1, 3}
+            assert {await noticed.get(), await noticed.get()} == {app_config(1), app_config(3)}
 
         late = await deliver(other, saved(1, 1, "a", lsn=1), saved(2, 1, "c", lsn=2))
 

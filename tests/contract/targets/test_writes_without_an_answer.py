@@ -17,7 +17,8 @@ from contract.targets.kubernetes_place import IN_FLIGHT, Kubernetes
 from contract.targets.rows import deleted, saved
 from contract.targets.test_target_contract import deliver
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Failed, RowKey
+from rowcast.core.ports import Failed
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import Drift
@@ -141,7 +142,7 @@ async def test_a_write_that_is_carried_out_after_its_rows_deletion_is_taken_back
 
             await until(carried_out)
             await until(taken_back)
-            assert seen == [("app_configs", 1)]
+            assert seen == [app_config(1)]
         finally:
             healing.cancel()
             await asyncio.gather(healing, return_exceptions=True)

@@ -92,7 +92,7 @@ class Review:
 
 def stages(news: Sequence[News]) -> list[tuple[int, int, str, str | None]]:
     """(row, generation, outcome, stage) of each."""
-    return [(one.row_id, one.generation, str(one.result.outcome), one.result.stage) for one in news]
+    return [(int(one.row.key), one.generation, str(one.result.outcome), one.result.stage) for one in news]
 
 
 async def until(condition: Callable[[], bool], explain: Callable[[], object] = str) -> None:

@@ -9,13 +9,14 @@ from contract.targets.rows import deleted, saved
 from gitea_server import GiteaRepository
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, RowKey
+from rowcast.core.ports import Delivered
+from rowcast.core.row import RowKey, app_config
 
 from .review import HEAD, Review, path_of, stages
 
 pytestmark = pytest.mark.anyio
 
-A, B = ("app_configs", 1), ("app_configs", 2)
+A, B = app_config(1), app_config(2)
 
 
 async def test_a_request_closed_by_a_person_stays_closed_until_a_row_in_it_changes(
@@ -45,7 +46,7 @@ async def test_a_request_closed_by_a_person_stays_closed_until_a_row_in_it_chang
         (second,) = repository.pulls()
         assert second["number"] != pull["number"]
         assert (results[A].stage, results[A].link) == ("proposed", second["html_url"])  # type: ignore[union-attr]
-        assert [(one.row_id, one.result.stage, one.result.link) for one in review.news] == [
+        assert [(int(one.row.key), one.result.stage, one.result.link) for one in review.news] == [
             (2, "proposed", second["html_url"])
         ]
 
@@ -163,7 +164,7 @@ async def test_the_base_merged_into_our_branch_is_no_ones_change(review: Review,
         (pull,) = repository.pulls()
         repository.ask("POST", f"/pulls/{pull['number']}/update")
         async with review.target() as after_a_restart:
-            assert [held.row_id for held in await after_a_restart.inventory()] == [1]
+            assert [int(held.row.key) for held in await after_a_restart.inventory()] == [1]
 
         results = await target.deliver([saved(1, 2, "a")])
 

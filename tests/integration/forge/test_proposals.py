@@ -9,12 +9,13 @@ from gitea_server import GiteaRepository
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.core.row import app_config
 
 from .review import HEAD, Review, path_of, stages, until
 
 pytestmark = pytest.mark.anyio
 
-A, B = ("app_configs", 1), ("app_configs", 2)
+A, B = app_config(1), app_config(2)
 
 
 async def test_a_row_is_proposed_and_committed_when_a_person_merges_it(
@@ -41,7 +42,7 @@ async def test_a_row_is_proposed_and_committed_when_a_person_merges_it(
         assert "release-1" in (repository.file(path_of("a")) or "")
         await until(lambda: HEAD not in repository.branches())
         assert repository.pulls("closed")[0]["merged"]
-        assert [held.row_id for held in await target.inventory()] == [1, 2]
+        assert [int(held.row.key) for held in await target.inventory()] == [1, 2]
 
 
 @pytest.mark.parametrize("how", ["squash", "rebase"])

@@ -9,12 +9,13 @@ from gitea_server import GiteaRepository
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.core.row import app_config
 
 from .review import HEAD, Review, path_of, stages
 
 pytestmark = pytest.mark.anyio
 
-A, B, C = (("app_configs", number) for number in (1, 2, 3))
+A, B, C = (app_config(number) for number in (1, 2, 3))
 
 
 async def test_the_next_instance_goes_on_with_the_same_request(review: Review, repository: GiteaRepository) -> None:
@@ -22,7 +23,7 @@ async def test_the_next_instance_goes_on_with_the_same_request(review: Review, r
         await first.deliver([saved(1, 1, "a"), saved(2, 1, "b")])
         await first.deliver([deleted(2, 2, "b"), saved(3, 1, "c")])
     async with review.target() as second:
-        assert {held.row_id for held in await second.inventory()} == {1, 3}
+        assert {int(held.row.key) for held in await second.inventory()} == {1, 3}
         results = await second.deliver([saved(1, 1, "a"), saved(3, 2, "c")])
 
         assert results[A] == Delivered(Outcome.UNCHANGED, repository.tip(HEAD))

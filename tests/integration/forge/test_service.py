@@ -95,7 +95,7 @@ async def test_a_status_says_proposed_with_the_link_and_later_that_it_is_committ
         repository.merge(pull["number"])
         await until(lambda: len(running.statuses()) > 1, running.statuses)
         status = running.statuses()[1]
-        assert (status["row_id"], status["generation"], status["outcome"]) == (1, 1, "created")
+        assert (int(status["key"]), status["generation"], status["outcome"]) == (1, 1, "created")
         assert (status["stage"], status["error"], status["reference"]) == (None, None, repository.tip())
 
 

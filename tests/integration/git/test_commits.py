@@ -11,6 +11,7 @@ from contract.targets.places import Git, commit_and_push, git
 from contract.targets.rows import SAVED_AT, deleted, saved
 from rowcast.core.errors import PermanentError
 from rowcast.core.ports import Delivered, Failed
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git import GitTarget
 
 pytestmark = pytest.mark.anyio
@@ -89,7 +90,7 @@ async def test_foreign_files_and_folders_stay_as_they_are(target: GitTarget, pla
     assert [isinstance(result, Failed) for result in results.values()] == [True, True, False]
     after = place.clone()
     assert {name: (after / name).read_text() for name in theirs} == theirs
-    assert [held.row_id for held in await target.inventory()] == [3]
+    assert [int(held.row.key) for held in await target.inventory()] == [3]
 
 
 @pytest.mark.parametrize("name", ["../../escape", "UPPER", "a/b", ".git", "", "a\nb", "-a", "a" * 300])
@@ -99,7 +100,7 @@ async def test_a_name_that_is_no_file_name_is_refused_for_its_row_only(
     results = await target.deliver([saved(1, 1, name), saved(2, 1, "b"), saved(3, 1, "c", environment=name)])
 
     for row in (1, 3):
-        failed = results["app_configs", row]
+        failed = results[app_config(row)]
         assert isinstance(failed, Failed)
         assert isinstance(failed.error, PermanentError)
         assert failed.error.reason == "invalid-name"
@@ -130,7 +131,7 @@ async def test_a_file_that_a_person_moved_and_formatted_anew_is_still_the_rows(t
     path = clone / "environments/dev/mine/b.yml"
     path.write_text("# kept by hand\n" + path.read_text().replace('"', "'"))
     commit_and_push(clone, "Move it")
-    assert [(held.row_id, held.key) for held in await target.inventory()] == [(1, "environments/dev/mine/b.yml")]
+    assert [(int(held.row.key), held.key) for held in await target.inventory()] == [(1, "environments/dev/mine/b.yml")]
 
     await target.deliver([saved(1, 2, "a")])
     assert [held.key for held in await target.inventory()] == ["environments/dev/appconfigs/a.yaml"]

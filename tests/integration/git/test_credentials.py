@@ -13,6 +13,7 @@ from contract.targets.rows import saved
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git import GitSettings, GitTarget
 from rowcast.sync.targets.git.repository.credentials import readable, variables
 from rowcast_local.ports import free_ports
@@ -43,7 +44,7 @@ async def test_a_password_that_is_changed_is_taken_up_without_a_restart(place: G
             results = await target.deliver([saved(1, 1, "a")])
         finally:
             await target.close()
-    result = results["app_configs", 1]
+    result = results[app_config(1)]
     assert isinstance(result, Delivered)
     assert result.outcome is Outcome.CREATED
     assert set(place.observe()) == {"a"}

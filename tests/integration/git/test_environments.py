@@ -52,7 +52,7 @@ def files(repository: Path, branch: str = "main") -> list[str]:
 
 async def outcomes(target: Starting, *batch: Desired) -> list[Outcome]:
     results = await target.deliver(batch)
-    delivered = [results[one.table, one.row_id] for one in batch]
+    delivered = [results[one.row] for one in batch]
     assert all(isinstance(result, Delivered) for result in delivered), delivered
     return [result.outcome for result in delivered if isinstance(result, Delivered)]
 

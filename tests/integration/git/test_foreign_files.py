@@ -12,16 +12,17 @@ import yaml
 from contract.targets.places import Git, commit_and_push, git
 from contract.targets.rows import saved
 from rowcast.core.errors import PermanentError
-from rowcast.core.ports import Failed, RowKey
+from rowcast.core.ports import Failed
 from rowcast.core.reconcile import Comparison, Kind
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.targets.git import GitTarget
 from unit.sync.git.test_parsing import BOMB
 
 pytestmark = pytest.mark.anyio
 
 A = "environments/dev/appconfigs/a.yaml"
-ROW = ("app_configs", 1)
+ROW = app_config(1)
 
 
 def append(place: Git, lines: str | bytes) -> None:

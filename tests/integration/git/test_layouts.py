@@ -12,6 +12,7 @@ import yaml
 from contract.targets.places import Git, commit_and_push, git
 from contract.targets.rows import deleted, saved
 from rowcast.core.ports import Delivered
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git import GitTarget
 from rowcast_local.provision.tools import tool
 
@@ -39,13 +40,13 @@ async def test_files_go_where_the_template_says_and_are_found_there_again(place:
 
     second = GitTarget(settings)
     await second.deliver([saved(1, 2, "c"), deleted(2, 2, "b")])
-    assert list(second.known(("app_configs", 1))) == list(second.expect(saved(1, 2, "c", lsn=second_lsn(second))))
+    assert list(second.known(app_config(1))) == list(second.expect(saved(1, 2, "c", lsn=second_lsn(second))))
     await second.close()
     assert files(place) == {"clusters/dev/c/AppConfig.yaml"}
 
 
 def second_lsn(target: GitTarget) -> int:
-    (held,) = target.known(("app_configs", 1))
+    (held,) = target.known(app_config(1))
     return held.lsn
 
 

@@ -105,7 +105,7 @@ async def test_an_unrelated_history_is_read_anew(target: GitTarget, place: Git, 
     git("-C", str(clone), "rm", "--quiet", "--force", "environments/dev/appconfigs/b.yaml")
     commit_and_push(clone, "Begin anew", "--force")
 
-    assert [held.row_id for held in await target.inventory()] == [1]
+    assert [int(held.row.key) for held in await target.inventory()] == [1]
     await target.deliver([saved(2, 2, "b"), saved(1, 2, "a")])
     assert log("%s") == ["Create b, update a", "Begin anew"]
 

@@ -67,9 +67,9 @@ class Platform:
             await self._change(deleted(row_id, there.generation, there.name, environment=there.environment))
 
     async def _change(self, desired: Desired) -> None:
-        if row_id_is_gone(self.rows.get(desired.row_id)):
+        if row_id_is_gone(self.rows.get(int(desired.row.key))):
             return
-        self.rows[desired.row_id] = desired
+        self.rows[int(desired.row.key)] = desired
         self.events.append(desired)
         await self.deliver(desired)
 

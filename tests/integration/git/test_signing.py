@@ -250,5 +250,5 @@ async def test_what_was_proposed_before_commits_were_signed_stays_proposed(place
     (result,) = (await target.deliver([saved(2, 2, "b")])).values()
     assert isinstance(result, Delivered)
     assert result.stage == "proposed"
-    assert {held.row_id: held.generation for held in await target.inventory()} == {1: 1, 2: 2}
+    assert {int(held.row.key): held.generation for held in await target.inventory()} == {1: 1, 2: 2}
     await target.close()

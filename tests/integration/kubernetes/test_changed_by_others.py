@@ -15,8 +15,9 @@ from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.rows import deleted, saved
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, Failed, Result, RowKey, Target
+from rowcast.core.ports import Delivered, Failed, Result, Target
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio

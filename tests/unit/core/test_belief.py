@@ -22,7 +22,7 @@ def desired(op: str = "u", **fields: Any) -> Desired:
 def held(one: Desired) -> list[Held]:
     """As the target holds a state."""
     return [
-        Held(manifest.name, one.table, one.row_id, one.generation, one.lsn, digest_of_manifest(manifest))
+        Held(manifest.name, one.row, one.generation, one.lsn, digest_of_manifest(manifest))
         for manifest in one.manifests
     ]
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rowcast.core.errors import PermanentError
 from rowcast.core.events import PLACEHOLDER, Change, Op, decode
+from rowcast.core.row import app_config
 from unit.core.changes import event, row
 
 
@@ -15,8 +16,8 @@ from unit.core.changes import event, row
 def test_a_change_carries_the_row_after_it(op: str) -> None:
     change = decode(event(op, row_id=42, generation=7, name="cart", lsn=99))
 
-    assert (change.op, change.row.id, change.row.generation, change.row.name) == (Op(op), 42, 7, "cart")
-    assert (change.table, change.lsn, change.deleted) == ("app_configs", 99, False)
+    assert (change.op, change.state.id, change.state.generation, change.state.name) == (Op(op), 42, 7, "cart")
+    assert (change.row, change.lsn, change.deleted) == (app_config(42), 99, False)
     assert change.saved_at == "2026-11-22T15:42:27.284Z"
 
 
@@ -24,13 +25,13 @@ def test_a_deletion_carries_the_row_before_it() -> None:
     change = decode(event("d", row_id=42, generation=8))
 
     assert change.deleted
-    assert (change.row.id, change.row.generation) == (42, 8)
+    assert (change.state.id, change.state.generation) == (42, 8)
 
 
 def test_a_row_under_a_temporary_name_is_still_known_by_the_one_before() -> None:
-    assert decode(event("u", name="renaming-1", committed_name="cart")).row.name == "cart"
-    assert decode(event("d", name="renaming-1", committed_name="cart")).row.name == "cart"
-    assert decode(event("u", name="basket", committed_name=None)).row.name == "basket"
+    assert decode(event("u", name="renaming-1", committed_name="cart")).state.name == "cart"
+    assert decode(event("d", name="renaming-1", committed_name="cart")).state.name == "cart"
+    assert decode(event("u", name="basket", committed_name=None)).state.name == "basket"
 
 
 @pytest.mark.parametrize(
@@ -131,12 +132,13 @@ def test_a_text_is_one_that_the_table_can_have(field: str, value: object) -> Non
     ],
 )
 def test_odd_but_legal_data_is_kept(field: str, value: str) -> None:
-    assert getattr(decode(event(**cast(dict[str, Any], {field: value}))).row, field) == value
+    assert getattr(decode(event(**cast(dict[str, Any], {field: value}))).state, field) == value
 
 
 def test_of_a_persons_name_only_what_is_printable_is_kept() -> None:
     assert (
-        decode(event(updated_by="mallory\u2028Rowcast-Row: 1@9\n\ud800")).row.updated_by == "mallory Rowcast-Row: 1@9  "
+        decode(event(updated_by="mallory\u2028Rowcast-Row: 1@9\n\ud800")).state.updated_by
+        == "mallory Rowcast-Row: 1@9  "
     )
 
 
@@ -177,7 +179,7 @@ def test_debeziums_placeholder_is_refused_by_name_in_any_column(field: str) -> N
 def test_a_deletion_needs_no_more_than_its_key_and_its_generation(nothing: object) -> None:
     deletion = event("d", row_id=42, generation=8)
     deletion["data"]["before"] = dict.fromkeys(deletion["data"]["before"], nothing) | {"id": 42, "generation": 8}
-    assert (decode(deletion).row.id, decode(deletion).row.generation) == (42, 8)
+    assert (decode(deletion).state.id, decode(deletion).state.generation) == (42, 8)
 
     deletion["data"]["before"] = {"id": 42}
     with pytest.raises(PermanentError, match=r"^generation: "):

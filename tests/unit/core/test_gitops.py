@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.gitops import SHOWN, Behind, Seen, of_application, of_kustomization, progress
+from rowcast.core.row import app_config
 
 AT = "2026-11-23T03:00:00.000000+00:00"
 LONE = {"group": "rowcast.dev", "kind": "AppConfig"}
@@ -125,9 +126,13 @@ def test_whatever_is_in_the_status_it_is_read(status: dict[str, Any]) -> None:
 
 def test_rows_wait_while_their_files_or_their_resources_do() -> None:
     seen = Seen("abc", "OutOfSync", "Healthy", lagging=frozenset({"b", "gone"}), errors={"b": "denied"})
-    told = progress("argocd/rowcast", seen, Behind(frozenset({1}), {"b": 2}), AT)
+    told = progress("argocd/rowcast", seen, Behind(frozenset({app_config(1)}), {"b": app_config(2)}), AT)
 
-    assert (told["pending"], told["pending_truncated"], told["errors"]) == ([1, 2], False, {"2": "denied"})
+    assert (told["pending"], told["pending_truncated"], told["errors"]) == (
+        ["appconfigs/1", "appconfigs/2"],
+        False,
+        {"appconfigs/2": "denied"},
+    )
     assert (told["application"], told["revision"], told["observed_at"]) == ("argocd/rowcast", "abc", AT)
 
 
@@ -137,17 +142,18 @@ def test_of_a_commit_that_nobody_knows_all_rows_wait() -> None:
 
 
 def test_a_message_has_a_limit() -> None:
-    many = frozenset(range(SHOWN + 1))
+    many = frozenset(map(app_config, range(SHOWN + 1)))
     told = progress("argocd/rowcast", Seen("abc", "Synced", "Healthy"), Behind(many, {}), AT)
     assert (len(told["pending"]), told["pending_truncated"]) == (SHOWN, True)
 
 
 def test_a_no_to_what_a_row_was_is_not_one_to_what_it_is() -> None:
+    a, b = app_config(1), app_config(2)
     seen = Seen("abc", "OutOfSync", "Healthy", "failed", errors={"a": "denied", "b": "denied"}, attempted="def")
     told = progress(
-        "argocd/rowcast", seen, Behind(frozenset({1, 2}), {"a": 1, "b": 2}), AT, overtaken=frozenset({2, 3})
+        "argocd/rowcast", seen, Behind(frozenset({a, b}), {"a": a, "b": b}), AT, overtaken=frozenset({b, app_config(3)})
     )
-    assert (told["errors"], told["pending"]) == ({"1": "denied"}, [1, 2])
+    assert (told["errors"], told["pending"]) == ({"appconfigs/1": "denied"}, ["appconfigs/1", "appconfigs/2"])
 
 
 def test_an_engine_says_which_commit_it_failed_with() -> None:

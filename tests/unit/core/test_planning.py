@@ -6,11 +6,12 @@ from rowcast.core.events import decode
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, latest, plan
 from rowcast.core.render import Desired, Manifest, render
+from rowcast.core.row import app_config
 from unit.core.changes import event
 
 
 def held(name: str, row_id: int = 1, generation: int = 1, lsn: int = 1) -> Held:
-    return Held(key=name, table="app_configs", row_id=row_id, generation=generation, lsn=lsn)
+    return Held(key=name, row=app_config(row_id), generation=generation, lsn=lsn)
 
 
 def place(_desired: Desired, manifest: Manifest) -> str:
@@ -126,23 +127,23 @@ def test_the_latest_of_a_row_is_the_highest_generation_in_whatever_order() -> No
 
     newest = latest(changes)
 
-    assert {key: change.row.generation for key, change in newest.items()} == {
-        ("app_configs", 1): 3,
-        ("app_configs", 2): 1,
+    assert {key: change.state.generation for key, change in newest.items()} == {
+        app_config(1): 3,
+        app_config(2): 1,
     }
 
 
 def test_a_deletion_is_later_than_the_update_of_its_generation() -> None:
     changes = [decode(event("d", generation=3)), decode(event("u", generation=3))]
 
-    assert latest(changes)["app_configs", 1].deleted
+    assert latest(changes)[app_config(1)].deleted
 
 
 def test_tombstones_keep_the_highest_generation_and_forget_the_oldest() -> None:
     tombstones = Tombstones(capacity=2)
-    tombstones.bury("t", 1, 5)
-    tombstones.bury("t", 2, 1)
-    tombstones.bury("t", 1, 4)
-    tombstones.bury("t", 3, 1)
+    tombstones.bury(app_config(1), 5)
+    tombstones.bury(app_config(2), 1)
+    tombstones.bury(app_config(1), 4)
+    tombstones.bury(app_config(3), 1)
 
-    assert [tombstones.get("t", row) for row in (1, 2, 3)] == [5, None, 1]
+    assert [tombstones.get(app_config(row)) for row in (1, 2, 3)] == [5, None, 1]

@@ -14,6 +14,7 @@ from rowcast.core.plan import Held
 from rowcast.core.ports import Delivered
 from rowcast.core.reconcile import Comparison, Kind, ReconcilePlan
 from rowcast.core.render import Desired, render
+from rowcast.core.row import app_config
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from unit.core.changes import row
 
@@ -22,7 +23,7 @@ LSN = 1_000
 
 
 def desired(row_id: int, generation: int, name: str, lsn: int = LSN, **fields: str) -> Desired:
-    return render(read("app_configs", row(row_id, generation, name, **fields), lsn))
+    return render(read(row(row_id, generation, name, **fields), lsn))
 
 
 def compared(target: MemoryTarget, table: list[Desired], lsn: int = LSN) -> ReconcilePlan:
@@ -91,10 +92,10 @@ def test_what_the_table_does_not_have_is_orphaned() -> None:
 def test_pruning_more_than_a_share_of_the_inventory_is_refused(
     inventory: int, prunes: int, limit: float | None, refused: bool
 ) -> None:
-    held = [Held(f"appconfigs/n{n}", "app_configs", n, 1, 1) for n in range(inventory)]
+    held = [Held(f"appconfigs/n{n}", app_config(n), 1, 1) for n in range(inventory)]
     comparison = Comparison(held, LSN)
     for one in held[prunes:]:
-        comparison.row(desired(one.row_id, 1, f"n{one.row_id}"), [one])
+        comparison.row(desired(int(one.row.key), 1, f"n{int(one.row.key)}"), [one])
     plan = comparison.finish()
 
     refusal = plan.refusal(limit)
@@ -108,9 +109,9 @@ def test_a_plan_prints_its_counts_and_then_a_line_for_each_row() -> None:
 
     assert list(plan.lines()) == [
         "2 rows in the table, 2 at the target: 1 missing, 1 different, 1 orphaned",
-        "  prune old (row 9@1): the table has no such row",
-        "  correct a (row 1@2): generation 1 is there, the table has 2",
-        "  apply b (row 2@1): is not there",
+        "  prune old (row appconfigs/9@1): the table has no such row",
+        "  correct a (row appconfigs/1@2): generation 1 is there, the table has 2",
+        "  apply b (row appconfigs/2@1): is not there",
     ]
     assert list(plan.lines(1))[2:] == ["  and 2 more"]
 
@@ -134,7 +135,9 @@ def starts(draw: st.DrawFn) -> Start:
     target = MemoryTarget(MemoryStore())
     if draw(st.booleans()):  # of another timeline, in which the rows had each other's names, or the same
         there = draw(st.permutations(names))
-        later = [desired(one.row_id, one.generation, name, lsn=2 * LSN) for one, name in zip(table, there, strict=True)]
+        later = [
+            desired(int(one.row.key), one.generation, name, lsn=2 * LSN) for one, name in zip(table, there, strict=True)
+        ]
         asyncio.run(target.deliver(later))
     for _ in range(draw(st.integers(0, 6))):
         one = desired(
@@ -153,15 +156,15 @@ def starts(draw: st.DrawFn) -> Start:
 
 def execute(start: Start, plan: ReconcilePlan) -> None:
     """As the service does it, when nothing else goes on."""
-    rows = {one.row_id: one for one in start.table}
+    rows = {int(one.row.key): one for one in start.table}
     batch = []
     for difference in plan.differences:
         if difference.kind is Kind.ORPHANED:
-            gone = desired(difference.row_id, difference.generation, difference.name)
+            gone = desired(int(difference.row.key), difference.generation, difference.name)
             batch.append(replace(gone, manifests=(), authoritative=True, supersedes=NOTHING_CAME_MEANWHILE))
         else:
             lsn = max(LSN, difference.rival_lsn)
-            row = rows[difference.row_id]
+            row = rows[int(difference.row.key)]
             batch.append(replace(row, authoritative=True, supersedes=NOTHING_CAME_MEANWHILE, lsn=lsn))
     results = asyncio.run(start.target.deliver(batch))
     assert all(isinstance(result, Delivered) for result in results.values())
@@ -194,7 +197,7 @@ def test_executing_a_plan_of_a_target_in_sync_does_nothing(start: Start) -> None
 @settings(max_examples=200, deadline=None)
 def test_news_after_a_reconcile_is_delivered_though_a_higher_generation_was_there_before(start: Start) -> None:
     execute(start, compared(start.target, start.table))
-    news = [desired(one.row_id, one.generation + 1, one.name, lsn=2 * LSN + 1) for one in start.table]
+    news = [desired(int(one.row.key), one.generation + 1, one.name, lsn=2 * LSN + 1) for one in start.table]
 
     results = asyncio.run(start.target.deliver(news))
 

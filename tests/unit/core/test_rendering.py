@@ -43,7 +43,7 @@ def test_a_deleted_row_renders_to_nothing() -> None:
 
     assert desired.deleted
     assert desired.manifests == ()
-    assert (desired.row_id, desired.generation, desired.actor) == (42, 7, "alice")
+    assert (int(desired.row.key), desired.generation, desired.actor) == (42, 7, "alice")
 
 
 def test_rendering_the_same_change_twice_gives_the_same() -> None:

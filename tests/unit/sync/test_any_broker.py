@@ -40,7 +40,7 @@ class Watched(MemoryTarget):
 
     def _execute(self, desired: Desired, decided: Plan) -> None:
         if decided.put and not self.known(desired.row):
-            self.made.append(desired.row_id)
+            self.made.append(int(desired.row.key))
         super()._execute(desired, decided)
 
 
@@ -120,10 +120,10 @@ class AnyBroker(RuleBasedStateMachine):
     @rule(data=st.data(), which=instances)
     def a_row_is_looked_after(self, data: st.DataObject, which: int) -> None:
         """Ahead of its event, which may then come or not."""
-        last = {change.row.id: change for change in self.database.log}
+        last = {change.state.id: change for change in self.database.log}
         change = last[data.draw(st.sampled_from(sorted(last)))]
-        gone = change.row.id not in self.database.rows
-        late = LateRow(change.row.id, change.row.generation, change.row.name, change.row.environment, gone, "ada")
+        gone = change.state.id not in self.database.rows
+        late = LateRow(change.row, change.state.generation, change.state.name, change.state.environment, gone, "ada")
         run(Settling(self.instances[which][0], self.database).late([late]))
 
     @invariant()
@@ -140,7 +140,7 @@ class AnyBroker(RuleBasedStateMachine):
             self._deliver(number % INSTANCES, [number])
         rows = self.database.rows.values()
         wanted = {f"{one.environment}/appconfigs/{one.name}": (one.id, one.generation) for one in rows}
-        there = {place: (one.held.row_id, one.held.generation) for place, one in self.objects.items() if one.held}
+        there = {place: (int(one.held.row.key), one.held.generation) for place, one in self.objects.items() if one.held}
         assert there == wanted
 
     def _sent(self) -> None:
@@ -154,8 +154,8 @@ class AnyBroker(RuleBasedStateMachine):
         assert all(isinstance(result, Delivered) for result in results.values())
         self.on_their_way -= set(numbers)
         # A row that was made by its event and is gone meanwhile was taken away again before the event counted.
-        gone = {one.row_id for one in wanted} - self.database.rows.keys()
-        held = {stored.held.row_id for stored in self.objects.values() if stored.held}
+        gone = {int(one.row.key) for one in wanted} - self.database.rows.keys()
+        held = {int(stored.held.row.key) for stored in self.objects.values() if stored.held}
         new = set(self.instances[which][0].made)
         assert not gone & held & new
 

@@ -23,6 +23,7 @@ from rowcast.core.plan import Tombstones, latest
 from rowcast.core.ports import Delivered
 from rowcast.core.reconcile import Comparison, Difference
 from rowcast.core.render import Desired, render
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.reconcile.settling import Settling
 from rowcast.sync.table.rows import Snapshot
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
@@ -37,8 +38,8 @@ class Database(Table):
     """The model, as a reconcile reads it."""
 
     @asynccontextmanager
-    async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
-        found = [self._desired(one) for one in self.rows.values() if not row_ids or one.id in row_ids]
+    async def snapshot(self, wanted: Sequence[RowKey] = ()) -> AsyncIterator[Snapshot]:
+        found = [self._desired(one) for one in self.rows.values() if not wanted or app_config(one.id) in wanted]
 
         async def rows() -> AsyncIterator[Desired]:
             for one in found:
@@ -47,7 +48,7 @@ class Database(Table):
         yield Snapshot(self.lsn, len(found), rows())
 
     def _desired(self, one: Row) -> Desired:
-        return render(read("app_configs", row(**one.fields), self.lsn))
+        return render(read(row(**one.fields), self.lsn))
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -145,7 +146,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def a_row_has_one_object_at_most(self) -> None:
-        rows = Counter(stored.held.row_id for stored in self.objects.values() if stored.held)
+        rows = Counter(int(stored.held.row.key) for stored in self.objects.values() if stored.held)
         assert not [row_id for row_id, count in rows.items() if count > 1]
 
     def teardown(self) -> None:
@@ -170,9 +171,9 @@ class AnyOrder(RuleBasedStateMachine):
         back = (self._held().keys() - before.keys()) & self.buried[which]
         assert not back, f"rows {back} came back to an instance that had seen them deleted"
         self.buried[which] |= {
-            one.row_id
+            int(one.row.key)
             for one in wanted
-            if one.deleted and getattr(results[one.table, one.row_id], "outcome", None) is not Outcome.STALE
+            if one.deleted and getattr(results[one.row], "outcome", None) is not Outcome.STALE
         }
 
     def _watched(self, before: dict[str, Stored]) -> None:
@@ -180,9 +181,9 @@ class AnyOrder(RuleBasedStateMachine):
         for place, stored in before.items():
             now = self.objects.get(place)
             gone = stored.held
-            if gone is not None and (now is None or now.held is None or now.held.row_id != gone.row_id):
+            if gone is not None and (now is None or now.held is None or int(now.held.row.key) != int(gone.row.key)):
                 for target in self.targets:
-                    target.store.tombstones.bury(gone.table, gone.row_id, gone.generation)
+                    target.store.tombstones.bury(gone.row, gone.generation)
 
     async def _compared(self, which: int) -> Sequence[Difference]:
         inventory = await self.targets[which].inventory()
@@ -197,10 +198,13 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _held(self) -> dict[int, int]:
         held = [stored.held for stored in self.objects.values() if stored.held]
-        return {one.row_id: max(other.generation for other in held if other.row_id == one.row_id) for one in held}
+        return {
+            int(one.row.key): max(other.generation for other in held if int(other.row.key) == int(one.row.key))
+            for one in held
+        }
 
     def _places(self) -> dict[str, tuple[int, int]]:
-        return {place: (one.held.row_id, one.held.generation) for place, one in self.objects.items() if one.held}
+        return {place: (int(one.held.row.key), one.held.generation) for place, one in self.objects.items() if one.held}
 
     def _wanted(self) -> dict[str, tuple[int, int]]:
         rows = self.database.rows.values()

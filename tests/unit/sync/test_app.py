@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.row import app_config
 from rowcast.sync.app import create_app
 from rowcast.sync.clock import now
 from rowcast.sync.intake.subscription import parsed
@@ -84,7 +85,7 @@ async def test_a_single_event_is_delivered_and_acknowledged(sidecar: httpx.Async
     answer = await sidecar.post("/events/rows", json=event(row_id=5))
 
     assert answer.json() == {"status": "SUCCESS"}
-    assert [held.row_id for held in await target.inventory()] == [5]
+    assert [int(held.row.key) for held in await target.inventory()] == [5]
 
 
 async def test_a_post_that_is_not_json_is_dead_lettered_not_retried_for_ever(sidecar: httpx.AsyncClient) -> None:
@@ -119,7 +120,7 @@ async def test_one_entry_that_no_parser_takes_is_dead_lettered_alone(
     answer = await sidecar.post(route, content=b'{"entries":[' + b",".join(entries) + b"]}")
 
     assert [one["status"] for one in answer.json()["statuses"]] == ["SUCCESS", "SUCCESS"]
-    assert [held.row_id for held in await target.inventory()] == [5]
+    assert [int(held.row.key) for held in await target.inventory()] == [5]
     (letter,) = [data for topic, data in published if topic == "rowcast.dead-letters"]
     assert letter["event"] == unreadable.decode(errors="replace")
 
@@ -133,7 +134,7 @@ async def test_a_replayed_event_takes_the_same_way(sidecar: httpx.AsyncClient, t
     single = await sidecar.post("/events/replays", json={"data_base64": raw(orjson.dumps(event(row_id=6, name="b")))})
 
     assert [one["status"] for one in answer.json()["statuses"]] == [single.json()["status"]] == ["SUCCESS"]
-    assert [held.row_id for held in await target.inventory()] == [5, 6]
+    assert [int(held.row.key) for held in await target.inventory()] == [5, 6]
 
 
 @pytest.mark.parametrize("message", [b"garbage", b"\xff\x00", b"", b"[1]", b"null"])
@@ -175,9 +176,9 @@ async def test_one_by_one_has_the_same_outcomes_as_in_bulk(
     assert await answer(event("d", row_id=9, generation=1)) == "SUCCESS", "the table has it: no deletion"
     assert await answer({"no": "event"}) == "SUCCESS"
     assert await answer({"id": "x", "rowcastReplayOf": 17, "event": event(row_id=5)}, replay=True) == "SUCCESS"
-    target.refused["app_configs", 6] = PermanentError("not-owned", "it is somebody else's")
+    target.refused[app_config(6)] = PermanentError("not-owned", "it is somebody else's")
     assert await answer(event(row_id=6, name="b")) == "SUCCESS"
-    target.refused["app_configs", 7] = TransientError("its webhook is down")
+    target.refused[app_config(7)] = TransientError("its webhook is down")
     assert await answer(event(row_id=7, name="c")) == "SUCCESS", "it waits here"
     target.down = "away"
     assert await answer(event(row_id=8, name="d")) == "RETRY"

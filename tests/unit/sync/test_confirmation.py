@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from rowcast.core.errors import TransientError
-from rowcast.core.messages import status, status_message
+from rowcast.core.messages import row_of, status, status_message
 from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.clock import now
 from rowcast.sync.status import confirmation as confirming
 from rowcast.sync.status.confirmation import STATUS_SECONDS, STATUS_TIMES, Asked, Confirming
@@ -29,7 +30,7 @@ class Bench:
         self.lost = 0
         self.published: list[tuple[str, Any]] = []
         self.letters: list[Any] = []
-        self.rows: dict[int, Whereabouts] = {}
+        self.rows: dict[RowKey, Whereabouts] = {}
         self.away = False
         self.missed_at: list[float] = []
         asked = Asked(self.arrived, self.whereabouts, self.missed)
@@ -43,7 +44,7 @@ class Bench:
             self.letters.append(data)
         for one in data.get("statuses", ()):
             reported = Reported(one["generation"], one["deleted"], one["outcome"], one["stage"])
-            self.rows[one["row_id"]] = Whereabouts("dev", one["generation"], {"git": reported})
+            self.rows[row_of(one)] = Whereabouts("dev", one["generation"], {"git": reported})
 
     async def arrived(self, message_ids: Collection[str]) -> set[str]:
         self.clock += 0.4
@@ -51,10 +52,10 @@ class Bench:
             raise TransientError("crud is away")
         return {letter["message_id"] for letter in self.letters} & set(message_ids)
 
-    async def whereabouts(self, row_ids: Collection[int]) -> Mapping[int, Whereabouts]:
+    async def whereabouts(self, rows: Collection[RowKey]) -> Mapping[RowKey, Whereabouts]:
         if self.away:
             raise TransientError("crud is away")
-        return {row_id: self.rows[row_id] for row_id in row_ids if row_id in self.rows}
+        return {row: self.rows[row] for row in rows if row in self.rows}
 
     async def missed(self) -> None:
         self.missed_at.append(self.clock)
@@ -77,7 +78,7 @@ def bench() -> Bench:
 
 
 def letter(message_id: str = "a", event: object = "garbage") -> dict[str, Any]:
-    return {"event": event, "row_id": None, "message_id": message_id}
+    return {"event": event, "name": None, "message_id": message_id}
 
 
 async def test_a_letter_is_published_once_where_it_comes(bench: Bench) -> None:
@@ -116,7 +117,7 @@ async def test_an_event_that_comes_again_meanwhile_is_the_same_letter_and_later_
 
 
 def told(generation: int, outcome: Outcome = Outcome.CREATED, stage: str | None = None, **more: Any) -> dict[str, Any]:
-    made = status(1, "n", generation, Delivered(outcome, stage=stage), now(), deleted=False) | more
+    made = status(app_config(1), "n", generation, Delivered(outcome, stage=stage), now(), deleted=False) | more
     return status_message("git", [made])
 
 
@@ -134,7 +135,7 @@ async def test_a_status_that_is_recorded_is_told_once(bench: Bench) -> None:
     ids=["of a later generation", "of another outcome", "of a merge"],
 )
 async def test_a_status_that_is_lost_is_told_again(bench: Bench, news: dict[str, Any]) -> None:
-    bench.rows[1] = Whereabouts("dev", 2, {"git": Reported(1, False, "created", "proposed")})
+    bench.rows[app_config(1)] = Whereabouts("dev", 2, {"git": Reported(1, False, "created", "proposed")})
     bench.lost = 2
     await bench.confirming.publish("status", news)
 
@@ -142,13 +143,13 @@ async def test_a_status_that_is_lost_is_told_again(bench: Bench, news: dict[str,
         await bench.look()
 
     assert [data["statuses"] for _, data in bench.published] == [news["statuses"]] * 3
-    reported = bench.rows[1].at["git"]
+    reported = bench.rows[app_config(1)].at["git"]
     assert reported is not None
     assert (reported.generation, reported.stage) == (news["statuses"][0]["generation"], None)
 
 
 async def test_what_crud_will_not_record_is_told_a_few_times_and_no_more(bench: Bench) -> None:
-    bench.rows[1] = Whereabouts("dev", 2, {"git": None})
+    bench.rows[app_config(1)] = Whereabouts("dev", 2, {"git": None})
     bench.lost = 100
     await bench.confirming.publish("status", told(1))
 
@@ -161,7 +162,7 @@ async def test_what_crud_will_not_record_is_told_a_few_times_and_no_more(bench: 
 async def test_crud_is_told_of_statuses_that_have_not_come_twice_and_not_of_one_that_was_lost_once(
     bench: Bench,
 ) -> None:
-    bench.rows[1] = Whereabouts("dev", 2, {"git": None})
+    bench.rows[app_config(1)] = Whereabouts("dev", 2, {"git": None})
     bench.lost = 100
     await bench.confirming.publish("status", told(1))
 
@@ -172,7 +173,7 @@ async def test_crud_is_told_of_statuses_that_have_not_come_twice_and_not_of_one_
 
 
 async def test_what_crud_records_otherwise_is_not_held_back(bench: Bench) -> None:
-    bench.rows[1] = Whereabouts("dev", 1, {"git": Reported(1, False, "configured", None)})
+    bench.rows[app_config(1)] = Whereabouts("dev", 1, {"git": Reported(1, False, "configured", None)})
     bench.lost = 100
     await bench.confirming.publish("status", told(1))
 
@@ -184,7 +185,7 @@ async def test_what_crud_records_otherwise_is_not_held_back(bench: Bench) -> Non
 
 async def test_nothing_is_told_again_of_what_says_nothing_of_the_row_or_has_been_overtaken(bench: Bench) -> None:
     bench.lost = 100
-    bench.rows[1] = Whereabouts("dev", 3, {"git": Reported(3, False, "configured", None)})
+    bench.rows[app_config(1)] = Whereabouts("dev", 3, {"git": Reported(3, False, "configured", None)})
     for news in (told(1), told(3) | {"statuses": [told(3)["statuses"][0] | {"outcome": "stale"}]}):
         await bench.confirming.publish("status", news)
         await bench.look()
@@ -193,7 +194,7 @@ async def test_nothing_is_told_again_of_what_says_nothing_of_the_row_or_has_been
 
 
 async def test_while_crud_is_away_statuses_wait_to_be_compared(bench: Bench) -> None:
-    bench.rows[1] = Whereabouts("dev", 2, {"git": None})
+    bench.rows[app_config(1)] = Whereabouts("dev", 2, {"git": None})
     bench.lost = 1
     await bench.confirming.publish("status", told(1))
     bench.away = True

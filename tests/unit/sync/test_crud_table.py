@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from rowcast.core.errors import TransientError
 from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.table.rows import CrudTable
 from unit.core.changes import row
@@ -36,18 +38,18 @@ def lines(*values: dict[str, Any]) -> bytes:
     return b"".join(orjson.dumps(value) + b"\n" for value in values)
 
 
-async def everything(of: CrudTable, row_ids: tuple[int, ...] = ()) -> tuple[int, list[Desired]]:
-    async with of.snapshot(row_ids) as snapshot:
+async def everything(of: CrudTable, rows: Sequence[RowKey] = ()) -> tuple[int, list[Desired]]:
+    async with of.snapshot(rows) as snapshot:
         return snapshot.lsn, [desired async for desired in snapshot.rows]
 
 
 async def test_rows_come_rendered_at_the_snapshots_place_in_the_log() -> None:
     requests: list[httpx.Request] = []
 
-    lsn, rows = await everything(table(lines(HEAD, *ROWS, END), requests=requests), (1, 2))
+    lsn, rows = await everything(table(lines(HEAD, *ROWS, END), requests=requests), (app_config(1), app_config(2)))
 
     assert lsn == 77
-    assert [(one.row_id, one.generation, one.name, one.lsn) for one in rows] == [(1, 3, "a", 77), (2, 1, "b", 77)]
+    assert [(int(one.row.key), one.generation, one.name, one.lsn) for one in rows] == [(1, 3, "a", 77), (2, 1, "b", 77)]
     (request,) = requests
     assert str(request.url) == "http://127.0.0.1:3501/appconfigs:snapshot?id=1&id=2"
     assert (request.headers["dapr-app-id"], request.headers["dapr-api-token"]) == ("crud", "secret")
@@ -102,9 +104,11 @@ async def test_where_rows_are_is_what_the_targets_have_told_of_them() -> None:
     told = {"k8s": None, "git": {"generation": 3, "deleted": False, "outcome": "created", "stage": "synced", "new": 1}}
     content = lines({**HEAD, "rows": 1}, {**row(1, 4, "a"), "sync": told}, {"end": True, "rows": 1})
 
-    found = await table(content, requests=requests).whereabouts([1, 2])
+    found = await table(content, requests=requests).whereabouts([app_config(1), app_config(2)])
 
-    assert found == {1: Whereabouts("dev", 4, {"k8s": None, "git": Reported(3, False, "created", "synced")})}
+    assert found == {
+        app_config(1): Whereabouts("dev", 4, {"k8s": None, "git": Reported(3, False, "created", "synced")})
+    }
     assert str(requests[0].url).endswith("/appconfigs:snapshot?id=1&id=2&sync=true")
 
 
@@ -112,10 +116,10 @@ async def test_where_rows_are_is_what_the_targets_have_told_of_them() -> None:
 async def test_an_answer_that_does_not_tell_where_a_row_is_is_no_answer(told: object) -> None:
     content = lines({**HEAD, "rows": 1}, {**row(1, 4, "a"), "sync": told}, {"end": True, "rows": 1})
     with pytest.raises(TransientError, match="does not tell where a row is"):
-        await table(content).whereabouts([1])
+        await table(content).whereabouts([app_config(1)])
 
 
 async def test_a_crud_that_tells_nothing_of_targets_makes_nobody_wait() -> None:
     content = lines({**HEAD, "rows": 1}, row(1, 4, "a"), {"end": True, "rows": 1})
-    (found,) = (await table(content).whereabouts([1])).values()
+    (found,) = (await table(content).whereabouts([app_config(1)])).values()
     assert found.at == {}

@@ -13,8 +13,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError, TooLargeError, TransientError
-from rowcast.core.ports import Result, RowKey
+from rowcast.core.ports import Result
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.delivery.delivery import INTERNAL_ERROR, Delivery
 from rowcast.sync.intake import retries
 from rowcast.sync.intake.batch import Entry
@@ -26,7 +27,7 @@ from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event
 
 pytestmark = pytest.mark.anyio
-ROW, OTHER = ("app_configs", 1), ("app_configs", 2)
+ROW, OTHER = app_config(1), app_config(2)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -88,7 +89,7 @@ class Bench:
     def statuses(self) -> list[tuple[int, int, str]]:
         """(row, generation, outcome) as reported."""
         return [
-            (status["row_id"], status["generation"], status["outcome"])
+            (int(status["key"]), status["generation"], status["outcome"])
             for topic, data in self.published
             if topic == "status"
             for status in data["statuses"]
@@ -115,7 +116,7 @@ async def test_a_batch_is_acknowledged_delivered_and_reported_in_one_message(ben
     assert retry == set()
     assert bench.statuses() == [(1, 1, "created"), (2, 1, "created")]
     assert len(bench.published) == 1
-    assert [held.row_id for held in await bench.target.inventory()] == [1, 2]
+    assert [int(held.row.key) for held in await bench.target.inventory()] == [1, 2]
 
 
 async def test_what_a_snapshot_read_is_told_and_other_changes_are_not(bench: Bench) -> None:
@@ -257,13 +258,13 @@ async def test_an_undecodable_event_is_dead_lettered_with_reason_position_and_pa
 
 
 async def test_a_row_that_the_target_rejects_is_dead_lettered_and_its_status_says_why(bench: Bench) -> None:
-    bench.target.refused["app_configs", 1] = PermanentError("rejected", "spec.branch: too long")
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "spec.branch: too long")
 
     retry = await bench.deliver(event(row_id=1), event(row_id=2, name="b"))
 
     assert retry == set()
     (letter,) = bench.letters()
-    assert (letter["reason"], letter["error"], letter["row_id"]) == ("rejected", "spec.branch: too long", 1)
+    assert (letter["reason"], letter["error"], int(letter["key"])) == ("rejected", "spec.branch: too long", 1)
     assert sorted(bench.statuses()) == [(1, 1, "dead-lettered"), (2, 1, "created")]
 
 
@@ -376,7 +377,7 @@ async def test_whatever_can_not_be_decoded_is_a_dead_letter_alone(bench: Bench, 
 
 
 async def test_every_field_of_a_dead_letter_is_bounded(bench: Bench) -> None:
-    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no\0" * 1_000_000)
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "no\0" * 1_000_000)
     position = {f"__{number}": "k" * 1_000_000 for number in range(100)}
 
     await bench._delivery.deliver([Entry("0", event(), position), Entry("1", {"iodebeziumtable": "t" * 900_000})])
@@ -399,14 +400,14 @@ async def test_a_dead_letter_that_the_broker_finds_too_large_is_kept_without_its
 async def test_long_errors_of_many_rows_are_told_in_messages_that_a_broker_takes(bench: Bench) -> None:
     rows = range(1, 182)
     for row_id in rows:
-        bench.target.refused["app_configs", row_id] = PermanentError("rejected", "denied by a policy: " + "é" * 100_000)
+        bench.target.refused[app_config(row_id)] = PermanentError("rejected", "denied by a policy: " + "é" * 100_000)
 
     assert await bench.deliver(*(event(row_id=row_id, name=f"n{row_id}") for row_id in rows)) == set()
 
     messages = [data for topic, data in bench.published if topic == "status"]
     assert len(messages) > 1
     assert all(len(orjson.dumps(message)) <= 256 * 1024 for message in messages)
-    assert [status["row_id"] for message in messages for status in message["statuses"]] == list(rows)
+    assert [int(status["key"]) for message in messages for status in message["statuses"]] == list(rows)
     assert all("(100020 characters)" in status["error"] for message in messages for status in message["statuses"])
 
 
@@ -420,7 +421,7 @@ async def test_a_message_that_a_broker_finds_too_large_is_never_sent_as_a_whole_
 
 async def test_a_status_that_not_even_a_small_broker_takes_whole_is_told_in_short() -> None:
     bench = Bench(largest=1_200)
-    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no " * 10_000)
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "no " * 10_000)
 
     assert await bench.deliver(event()) == set()
 

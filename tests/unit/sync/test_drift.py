@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from rowcast.core.plan import Held
-from rowcast.core.ports import RowKey
 from rowcast.core.render import AppConfigRenderer
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.targets.kubernetes import drift
 from rowcast.sync.targets.kubernetes.objects import Live, View
 
 pytestmark = pytest.mark.anyio
-HELD = Held("appconfigs/a", "app_configs", 1, 3, 100, "as-rendered")
+HELD = Held("appconfigs/a", app_config(1), 3, 100, "as-rendered")
 
 
 def live(version: int, held: Held | None = HELD) -> Live:
@@ -36,7 +36,7 @@ def watching() -> tuple[View, drift.Suspects, list[RowKey]]:
         (live(11, replace(HELD, digest="edited")), False, True),
         (live(11, replace(HELD, generation=2)), False, True),
         (live(11, None), False, True),
-        (live(11, replace(HELD, row_id=9)), False, True),
+        (live(11, replace(HELD, row=app_config(9))), False, True),
         (live(11), True, True),
         (live(11), False, False),
         (live(11, replace(HELD, generation=4, digest="newer")), False, False),
@@ -72,4 +72,4 @@ async def test_whoever_goes_on_editing_does_not_put_it_off(monkeypatch: pytest.M
         if heard:
             break
 
-    assert heard == [("app_configs", 1)]
+    assert heard == [app_config(1)]

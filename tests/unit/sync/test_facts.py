@@ -8,11 +8,12 @@ import pytest
 
 from rowcast.core.errors import TransientError
 from rowcast.core.events import Change, decode
+from rowcast.core.row import app_config
 from rowcast.sync.monitoring.facts import Facts
 from rowcast.sync.routes.facts import KEEP_SECONDS, Remembered
 from unit.core.changes import event
 
-ROW, OTHER = ("app_configs", 1), ("app_configs", 2)
+ROW, OTHER = app_config(1), app_config(2)
 
 
 class Clock:

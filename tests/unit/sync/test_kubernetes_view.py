@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from rowcast.core.render import AppConfigRenderer
+from rowcast.core.row import app_config
 from rowcast.sync.targets.kubernetes.objects import Live, View, live_of
 
 APPCONFIG = AppConfigRenderer.resource
 
 
 def live(name: str, *, row_id: int = 1, version: int = 1, ours: bool = True) -> Live:
-    labels = {"app.kubernetes.io/managed-by": "rowcast", "rowcast.dev/table": "t", "rowcast.dev/row-id": str(row_id)}
+    labels = {
+        "app.kubernetes.io/managed-by": "rowcast",
+        "rowcast.dev/table": "app_configs",
+        "rowcast.dev/row-id": str(row_id),
+    }
     metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}
     return live_of(APPCONFIG, {"metadata": {**metadata, "labels": labels if ours else {}}})
 
@@ -17,7 +22,7 @@ def test_an_object_is_found_by_its_place_and_by_its_row() -> None:
     view.observe(live("a", row_id=7))
 
     assert view.at("appconfigs/a") == live("a", row_id=7)
-    assert [found.name for found in view.own(("t", 7))] == ["a"]
+    assert [found.name for found in view.own(app_config(7))] == ["a"]
 
 
 def test_an_older_sight_of_an_object_does_not_overwrite_a_newer_one() -> None:
@@ -25,8 +30,8 @@ def test_an_older_sight_of_an_object_does_not_overwrite_a_newer_one() -> None:
     view.observe(live("a", row_id=2, version=9))
     view.observe(live("a", row_id=1, version=8))
 
-    assert [found.name for found in view.own(("t", 2))] == ["a"]
-    assert view.own(("t", 1)) == ()
+    assert [found.name for found in view.own(app_config(2))] == ["a"]
+    assert view.own(app_config(1)) == ()
 
 
 def test_an_object_that_another_row_took_over_is_no_longer_the_first_ones() -> None:
@@ -34,7 +39,7 @@ def test_an_object_that_another_row_took_over_is_no_longer_the_first_ones() -> N
     view.observe(live("a", row_id=1, version=1))
     view.observe(live("a", row_id=2, version=2))
 
-    assert view.own(("t", 1)) == ()
+    assert view.own(app_config(1)) == ()
 
 
 def test_a_late_notice_of_deletion_does_not_forget_what_was_created_since() -> None:
@@ -53,7 +58,7 @@ def test_a_new_list_replaces_everything() -> None:
     view.replace(APPCONFIG, [live("a", row_id=2, version=3)])
 
     assert len(view) == 1
-    assert view.own(("t", 1)) == ()
+    assert view.own(app_config(1)) == ()
 
 
 def test_an_object_without_our_labels_is_seen_and_is_nobodys() -> None:
@@ -71,7 +76,11 @@ def test_annotations_that_a_hand_has_broken_count_as_never_delivered() -> None:
             "name": "a",
             "uid": "u",
             "resourceVersion": "1",
-            "labels": {"app.kubernetes.io/managed-by": "rowcast", "rowcast.dev/table": "t", "rowcast.dev/row-id": "1"},
+            "labels": {
+                "app.kubernetes.io/managed-by": "rowcast",
+                "rowcast.dev/table": "app_configs",
+                "rowcast.dev/row-id": "1",
+            },
             "annotations": {"rowcast.dev/generation": "seven"},
         }
     }

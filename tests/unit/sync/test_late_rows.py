@@ -12,8 +12,8 @@ import pytest
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import decode
-from rowcast.core.ports import RowKey
 from rowcast.core.render import render
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
 from rowcast.sync.table.rows import LateRow
@@ -29,14 +29,14 @@ class Pages:
     """Pages of late rows, as crud gives them out."""
 
     pages: list[list[LateRow]] = field(default_factory=list)
-    asked: list[tuple[str, float, int]] = field(default_factory=list)
+    asked: list[tuple[str, float, RowKey | None]] = field(default_factory=list)
     bounds: list[tuple[float | None, datetime | None]] = field(default_factory=list)
 
     async def late(
         self,
         target: str,
         seconds: float,
-        after: int = 0,
+        after: RowKey | None = None,
         within: float | None = None,
         before: datetime | None = None,
     ) -> tuple[Sequence[LateRow], bool]:
@@ -63,7 +63,7 @@ class Clock:
 
 
 def _late(row_id: int, generation: int = 1, *, deleted: bool = False) -> LateRow:
-    return LateRow(row_id, generation, f"n{row_id}", "dev", deleted, "ada")
+    return LateRow(app_config(row_id), generation, f"n{row_id}", "dev", deleted, "ada")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_what_is_late_is_delivered_as_the_table_has_it_and_told_even_where
 
     assert await bench.held() == {"n1": (1, 3), "n2": (2, 1)}
     assert bench.told() == [(1, 3, "created"), (2, 1, "unchanged"), (3, 2, "deleted")]
-    assert source.asked == [("memory", 30, 0), ("memory", 30, 2)]
+    assert source.asked == [("memory", 30, None), ("memory", 30, app_config(2))]
     for outcome in ("created", "unchanged", "deleted"):
         labels = {"target": "memory", "outcome": outcome}
         assert bench.registry.get_sample_value("rowcast_late_rows_total", labels) == 1
@@ -103,14 +103,14 @@ async def test_what_is_late_is_delivered_as_the_table_has_it_and_told_even_where
 async def test_rows_that_wait_in_this_instance_are_left_to_it(bench: Bench) -> None:
     bench.table.save(1, 1, "n1")
 
-    await looking(bench, Pages([[_late(1)]]), frozenset({("app_configs", 1)})).look(30)
+    await looking(bench, Pages([[_late(1)]]), frozenset({app_config(1)})).look(30)
 
     assert await bench.held() == {}
 
 
 async def test_rows_that_fail_again_are_counted_for_another_try_and_not_told_as_delivered(bench: Bench) -> None:
     bench.table.save(1, 1, "n1")
-    bench.target.refused["app_configs", 1] = TransientError("the webhook is down")
+    bench.target.refused[app_config(1)] = TransientError("the webhook is down")
 
     assert await looking(bench, Pages([[_late(1)]])).look(30) == 1
     assert bench.told() == []
@@ -118,14 +118,17 @@ async def test_rows_that_fail_again_are_counted_for_another_try_and_not_told_as_
 
 async def test_what_the_target_refuses_for_good_is_a_dead_letter_that_can_be_replayed(bench: Bench) -> None:
     bench.table.save(1, 2, "n1", branch="refused")
-    bench.target.refused["app_configs", 1] = PermanentError("invalid", "spec.branch: not here")
+    bench.target.refused[app_config(1)] = PermanentError("invalid", "spec.branch: not here")
 
     assert await looking(bench, Pages([[_late(1, 2)]])).look(30) == 0
 
     (letter,) = bench.letters
-    assert {key: letter[key] for key in ("target", "row_id", "name", "generation", "reason", "error", "position")} == {
+    assert {
+        key: letter[key] for key in ("target", "renderer", "key", "name", "generation", "reason", "error", "position")
+    } == {
         "target": "memory",
-        "row_id": 1,
+        "renderer": "appconfigs",
+        "key": "1",
         "name": "n1",
         "generation": 2,
         "reason": "invalid",
@@ -143,24 +146,24 @@ async def test_a_deletion_that_the_target_refuses_for_good_is_a_dead_letter_too(
     bench.table.save(1, 1, "n1")
     await bench.deliver(1)
     del bench.table.rows[1]
-    bench.target.refused["app_configs", 1] = PermanentError("forbidden", "no")
+    bench.target.refused[app_config(1)] = PermanentError("forbidden", "no")
 
     await looking(bench, Pages([[_late(1, 2, deleted=True)]])).look(30)
 
     bench.target.refused.clear()
     change = decode(bench.letters[0]["event"])
-    assert (change.deleted, change.order, change.row.updated_by) == (True, (2, True), "ada")
+    assert (change.deleted, change.order, change.state.updated_by) == (True, (2, True), "ada")
     await bench.target.deliver([render(change)])
     assert await bench.held() == {}
 
 
 async def test_a_row_whose_dead_letter_is_not_taken_is_tried_again_and_not_told_before(bench: Bench) -> None:
     bench.table.save(1, 1, "n1")
-    bench.target.refused["app_configs", 1] = PermanentError("invalid", "no")
+    bench.target.refused[app_config(1)] = PermanentError("invalid", "no")
     bench.broken = True
     late = looking(bench, Pages([[_late(1)]]))
 
-    assert await bench.reconciler.late([_late(1)]) == ({1}, False)
+    assert await bench.reconciler.late([_late(1)]) == ({app_config(1)}, False)
     assert (bench.letters, bench.statuses, bench.left) == ([], [], [])
 
     bench.broken = False
@@ -182,7 +185,7 @@ async def test_while_events_flow_only_what_they_have_passed_by_is_late(bench: Be
 
     await looking(bench, source, passed=mark).look(2.5, 180)
 
-    assert (source.asked, source.bounds) == ([("memory", 2.5, 0)], [(180, mark)])
+    assert (source.asked, source.bounds) == ([("memory", 2.5, None)], [(180, mark)])
 
 
 async def test_while_nothing_is_known_of_the_flow_but_that_there_is_one_nothing_is_late(bench: Bench) -> None:
@@ -249,7 +252,7 @@ async def test_a_change_after_that_is_delivered_at_once(bench: Bench) -> None:
 async def test_what_fails_is_tried_again_now_and_then_and_keeps_nothing_else_waiting(bench: Bench) -> None:
     for row_id in (1, 2):
         bench.table.save(row_id, 1, f"n{row_id}")
-    bench.target.refused["app_configs", 1] = TransientError("the webhook is down")
+    bench.target.refused[app_config(1)] = TransientError("the webhook is down")
     clock = Clock()
     late = looking(bench, Looks([[_late(1)], [_late(1), _late(2)], [_late(1)]]), clock=clock)
     tried = []
@@ -290,7 +293,7 @@ class Slow(Looks):
         self,
         target: str,
         seconds: float,
-        after: int = 0,
+        after: RowKey | None = None,
         within: float | None = None,
         before: datetime | None = None,
     ) -> tuple[Sequence[LateRow], bool]:
@@ -304,7 +307,7 @@ async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_deliv
 ) -> None:
     source = Slow([[_late(1)]] * 3, seconds=asking)
 
-    async def takes_long(rows: Sequence[LateRow]) -> tuple[set[int], bool]:
+    async def takes_long(rows: Sequence[LateRow]) -> tuple[set[RowKey], bool]:
         source.clock.now += 8
         return set(), False
 

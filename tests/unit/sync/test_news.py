@@ -14,6 +14,7 @@ from rowcast.core.errors import TooLargeError, TransientError
 from rowcast.core.messages import Status, status
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, News
+from rowcast.core.row import app_config
 from rowcast.sync.clock import now
 from rowcast.sync.status.news import Later
 
@@ -57,7 +58,7 @@ async def later(broker: Broker) -> AsyncIterator[Later]:
 
 def made(row_id: int, generation: int = 1, error: str | None = None) -> Status:
     result = Delivered(Outcome.CREATED, trouble=error)
-    return status(row_id, f"n{row_id}", generation, result, now(), deleted=False)
+    return status(app_config(row_id), f"n{row_id}", generation, result, now(), deleted=False)
 
 
 async def until(broker: Broker, count: int) -> list[tuple[int, int]]:
@@ -65,11 +66,11 @@ async def until(broker: Broker, count: int) -> list[tuple[int, int]]:
     while len(broker.taken) < count:
         broker.heard.clear()
         await asyncio.wait_for(broker.heard.wait(), 20)
-    return [(one["row_id"], one["generation"]) for one in broker.taken]
+    return [(int(one["key"]), one["generation"]) for one in broker.taken]
 
 
 async def test_news_of_rows_is_published(broker: Broker, later: Later) -> None:
-    later.notice([News("app_configs", 1, "a", 3, False, Delivered(Outcome.CREATED, stage="proposed"))])
+    later.notice([News(app_config(1), "a", 3, False, Delivered(Outcome.CREATED, stage="proposed"))])
 
     assert await until(broker, 1) == [(1, 3)]
     assert broker.taken[0]["stage"] == "proposed"

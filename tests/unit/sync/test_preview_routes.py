@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from rowcast.core.errors import PermanentError, TransientError
+from rowcast.core.row import app_config
 from rowcast.sync.app import create_app
 from rowcast.sync.routes.preview import QUESTIONS, Patience
 from rowcast.sync.settings import SyncSettings
@@ -56,7 +57,7 @@ async def test_a_preview_shows_the_manifest_and_writes_nothing(http: httpx.Async
 async def test_what_the_target_would_refuse_is_told_in_its_own_words(
     http: httpx.AsyncClient, target: MemoryTarget
 ) -> None:
-    target.refused["app_configs", 1] = PermanentError("denied", "the quota is full")
+    target.refused[app_config(1)] = PermanentError("denied", "the quota is full")
 
     told = (await http.post("/preview", json={"row": ROW})).json()
 

@@ -43,8 +43,8 @@ async def test_it_answers_with_the_plan_and_what_was_done(http: httpx.AsyncClien
     assert run["plan"] == [
         {
             "kind": "missing",
-            "table": "app_configs",
-            "row_id": 1,
+            "renderer": "appconfigs",
+            "key": "1",
             "generation": 1,
             "name": "a",
             "environment": "dev",

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
 from rowcast.core.render import Desired, render
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BusyError, Reconciler
 from rowcast.sync.reconcile.run import Run
@@ -43,13 +44,13 @@ class FakeTable:
         self.rows[row_id] = row(row_id, generation, name, **fields)
 
     @asynccontextmanager
-    async def snapshot(self, row_ids: Sequence[int] = ()) -> AsyncIterator[Snapshot]:
+    async def snapshot(self, wanted: Sequence[RowKey] = ()) -> AsyncIterator[Snapshot]:
         self.snapshots += 1
         if self.snapshots in self.before_reading:
             await self.before_reading[self.snapshots]()
         if self.broken:
             raise TransientError(self.broken)
-        found = [self.desired(one) for one in sorted(self.rows) if not row_ids or one in row_ids]
+        found = [self.desired(one) for one in sorted(self.rows) if not wanted or app_config(one) in wanted]
 
         async def rows() -> AsyncIterator[Desired]:
             for one in found:
@@ -62,7 +63,7 @@ class FakeTable:
         self.broken = "crud is away"
 
     def desired(self, row_id: int) -> Desired:
-        return render(read("app_configs", self.rows[row_id], self.lsn))
+        return render(read(self.rows[row_id], self.lsn))
 
 
 @dataclass
@@ -100,11 +101,11 @@ class Bench:
         await self.target.deliver([self.table.desired(row_id)])
 
     async def held(self) -> dict[str, tuple[int, int]]:
-        return {one.key.rpartition("/")[2]: (one.row_id, one.generation) for one in await self.target.inventory()}
+        return {one.key.rpartition("/")[2]: (int(one.row.key), one.generation) for one in await self.target.inventory()}
 
     def told(self) -> list[tuple[int, int, str]]:
         assert all(status["cause"] == "reconcile" for status in self.statuses)
-        return [(status["row_id"], status["generation"], status["outcome"]) for status in self.statuses]
+        return [(int(status["key"]), status["generation"], status["outcome"]) for status in self.statuses]
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ async def test_a_dry_run_only_tells(bench: Bench) -> None:
 
     run = await bench.run(dry_run=True)
 
-    assert run.told()["text"][1] == "  apply a (row 1@1): is not there"
+    assert run.told()["text"][1] == "  apply a (row appconfigs/1@1): is not there"
     assert await bench.held() == {}
     assert bench.statuses == []
 
@@ -241,7 +242,7 @@ async def test_what_was_captured_and_is_not_visible_yet_brings_nothing_back(benc
         bench.table.visible = Visibility(end=101)
 
     bench.table.before_reading[4] = shows
-    await bench.reconciler.heal([1])
+    await bench.reconciler.heal([app_config(1)])
 
     assert made == [0]
     assert await bench.held() == {}
@@ -254,7 +255,7 @@ async def test_what_stays_unsure_is_left_as_it_is(bench: Bench, monkeypatch: pyt
     bench.table.visible = Visibility(end=100, running=frozenset({99}))
     await bench.target.deliver([replace(bench.table.desired(1), generation=6, manifests=())])
 
-    await bench.reconciler.heal([1])
+    await bench.reconciler.heal([app_config(1)])
 
     assert await bench.held() == {}
 
@@ -265,7 +266,7 @@ async def test_what_a_restored_table_has_goes_below_what_was_delivered(bench: Be
     await bench.run()
     bench.table.save(1, 2, "b")
 
-    await bench.reconciler.heal([1])
+    await bench.reconciler.heal([app_config(1)])
 
     assert await bench.held() == {"b": (1, 2)}
 
@@ -292,12 +293,12 @@ class _Delivering:
 async def test_a_row_that_the_target_refuses_is_told_and_the_others_arrive(bench: Bench) -> None:
     bench.table.save(1, 1, "a")
     bench.table.save(2, 1, "b")
-    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no such field")
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "no such field")
 
     run = await bench.run()
 
     assert run.state == "failed"
-    assert run.failed == ["a (row 1): no such field"]
+    assert run.failed == ["a (row appconfigs/1): no such field"]
     assert await bench.held() == {"b": (2, 1)}
     assert (1, 1, "dead-lettered") in bench.told()
 
@@ -326,7 +327,7 @@ async def test_drift_of_a_row_is_healed_and_what_is_right_is_not_told(bench: Ben
         await bench.deliver(row_id)
     bench.table.save(1, 1, "edited", branch="main")
 
-    await bench.reconciler.heal([1, 2, 3])
+    await bench.reconciler.heal([app_config(1), app_config(2), app_config(3)])
 
     assert bench.told() == [(1, 1, "configured")]
 
@@ -343,7 +344,7 @@ async def test_what_comes_back_after_its_rows_deletion_was_delivered_goes_as_dri
     store.objects |= carried_out_late
     bench.table.rows.clear()
 
-    failed = await bench.reconciler.heal([1])
+    failed = await bench.reconciler.heal([app_config(1)])
 
     assert (await bench.held(), failed, bench.told()) == ({}, {}, [])
 
@@ -353,7 +354,7 @@ async def test_a_row_that_is_gone_from_the_table_without_a_deletion_is_left_to_a
     await bench.deliver(1)
     bench.table.rows.clear()
 
-    await bench.reconciler.heal([1])
+    await bench.reconciler.heal([app_config(1)])
 
     assert await bench.held() == {"left": (1, 2)}
 
@@ -377,13 +378,13 @@ async def test_statuses_that_can_not_be_published_at_once_are_not_lost(bench: Be
 
     assert (await bench.run()).state == "done"
 
-    assert [(status["row_id"], status["outcome"]) for status in bench.left] == [(1, "created")]
+    assert [(int(status["key"]), status["outcome"]) for status in bench.left] == [(1, "created")]
 
 
 async def test_long_errors_of_many_rows_are_told_in_messages_that_a_broker_takes(bench: Bench) -> None:
     for row_id in range(1, 301):
         bench.table.save(row_id, 1, f"n{row_id}")
-        bench.target.refused["app_configs", row_id] = PermanentError("rejected", "denied by a policy " * 10_000)
+        bench.target.refused[app_config(row_id)] = PermanentError("rejected", "denied by a policy " * 10_000)
 
     await bench.run()
 

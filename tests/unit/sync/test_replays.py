@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.messages import replay_message
+from rowcast.core.row import app_config
 from rowcast.sync.delivery.delivery import Delivery
 from rowcast.sync.intake import subscription
 from rowcast.sync.intake.batch import Entry
@@ -80,7 +81,7 @@ class Bench:
         return subscription._replay(entry)
 
     async def held(self) -> Sequence[int]:
-        return sorted(held.row_id for held in await self.target.inventory())
+        return sorted(int(held.row.key) for held in await self.target.inventory())
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ async def test_an_answer_that_crud_did_not_take_is_given_later_and_meanwhile_not
 
 async def test_a_replay_whose_row_waits_here_has_no_answer_until_the_row_has_arrived(bench: Bench) -> None:
     bench.crud.replayed = {17: event(row_id=5)}
-    bench.target.refused["app_configs", 5] = TransientError("the webhook is down")
+    bench.target.refused[app_config(5)] = TransientError("the webhook is down")
     await bench.comes(17)
     await bench.replays.answer()
     assert bench.crud.replayed.keys() == {17}
@@ -151,12 +152,12 @@ async def test_a_replay_that_must_come_again_has_no_answer(bench: Bench) -> None
 
 async def test_a_replay_that_fails_again_is_answered_its_new_letter_tells_the_rest(bench: Bench) -> None:
     bench.crud.replayed = {17: event(row_id=5)}
-    bench.target.refused["app_configs", 5] = PermanentError("not-owned", "it is not ours")
+    bench.target.refused[app_config(5)] = PermanentError("not-owned", "it is not ours")
 
     await bench.comes(17)
     await bench.replays.answer()
 
-    assert ([letter["row_id"] for letter in bench.dead], bench.crud.replayed) == ([5], {})
+    assert ([int(letter["key"]) for letter in bench.dead], bench.crud.replayed) == ([5], {})
 
 
 async def test_many_messages_are_asked_for_in_lines_that_a_sidecar_takes(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.intake import retries
 from rowcast.sync.intake.batch import Entry
 from rowcast.sync.intake.retries import FEWEST, MOST, Retries
@@ -21,7 +21,7 @@ HANGING = "no answer from the webhook"
 
 
 def row(number: int) -> RowKey:
-    return ("app_configs", number)
+    return app_config(number)
 
 
 class Bench:

@@ -10,9 +10,10 @@ import pytest
 from contract.targets.rows import deleted, saved
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, Failed, News, NewsListener, Result, RowKey, Target
+from rowcast.core.ports import Delivered, Failed, News, NewsListener, Result, Target
 from rowcast.core.reconcile import Comparison, Kind
 from rowcast.core.render import Desired
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.environments import place as one_place
 from rowcast.sync.environments.routing import Routing
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
@@ -159,10 +160,10 @@ async def test_a_place_that_is_away_holds_up_no_other(places: dict[str, Watched]
 
     results = await routing.deliver(batch)
 
-    assert isinstance(results["app_configs", 2], Failed)
+    assert isinstance(results[app_config(2)], Failed)
     assert held(places)["dev"] == ["a"]
     places["prod"].down = None
-    assert isinstance((await routing.deliver(batch))["app_configs", 2], Delivered)
+    assert isinstance((await routing.deliver(batch))[app_config(2)], Delivered)
     assert held(places) == {"dev": ["a"], "prod": ["b"]}
 
 
@@ -176,9 +177,9 @@ async def test_a_place_that_does_not_answer_holds_up_no_other_and_is_asked_nothi
     results = await routing.deliver([saved(1, 1, "a", environment="dev"), saved(2, 1, "b", environment="prod")])
     again = await routing.deliver([saved(3, 1, "c", environment="prod")])
 
-    assert isinstance(results["app_configs", 1], Delivered)
-    assert str(failure(results["app_configs", 2])) == "prod: no answer within 0.05 s"
-    assert str(failure(again["app_configs", 3])) == "prod: still busy with what it was given before"
+    assert isinstance(results[app_config(1)], Delivered)
+    assert str(failure(results[app_config(2)])) == "prod: no answer within 0.05 s"
+    assert str(failure(again[app_config(3)])) == "prod: still busy with what it was given before"
     silent.answers.set()
     await until_held(silent, "b")
     assert await outcome(routing, saved(2, 1, "b", environment="prod")) is Outcome.UNCHANGED
@@ -193,7 +194,7 @@ async def test_what_may_be_left_at_a_place_that_was_never_reached_waits_for_it(p
     await routing.start()
     move = saved(1, 2, "a", environment="prod")
 
-    assert isinstance((await routing.deliver([move]))["app_configs", 1], Failed)
+    assert isinstance((await routing.deliver([move]))[app_config(1)], Failed)
     places["dev"].down = None
     await routing.deliver([move])
 
@@ -286,8 +287,8 @@ async def test_news_of_a_route_are_passed_on_but_not_that_a_row_has_left_it(
     routing.tell(told.extend)
     await routing.start()
     await routing.deliver([saved(1, 2, "a", environment="dev")])
-    left = News("app_configs", 1, "a", 2, True, Delivered(Outcome.DELETED))
-    gone = News("app_configs", 2, "b", 2, True, Delivered(Outcome.DELETED))
+    left = News(app_config(1), "a", 2, True, Delivered(Outcome.DELETED))
+    gone = News(app_config(2), "b", 2, True, Delivered(Outcome.DELETED))
     listener = places["prod"].news
     assert listener is not None
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError
 from rowcast.core.events import PLACEHOLDER
-from rowcast.core.ports import RowKey
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.delivery.delivery import Delivery
 from rowcast.sync.delivery.stale_check import Hindsight
 from rowcast.sync.intake.batch import Entry
@@ -19,7 +19,7 @@ from rowcast.sync.intake.retries import Retries
 from rowcast.sync.monitoring.facts import utc_now
 from rowcast.sync.monitoring.metrics import SyncMetrics
 from rowcast.sync.status.report import Topics
-from rowcast.sync.table.rows import IDS_AT_ONCE
+from rowcast.sync.table.rows import ROWS_AT_ONCE
 from rowcast.sync.table.visibility import Visibility
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core.changes import event, row
@@ -52,13 +52,13 @@ class Bench:
         if topic != "status":
             return
         self.statuses += data["statuses"]
-        self.outcomes += [(status["row_id"], status["outcome"]) for status in data["statuses"]]
+        self.outcomes += [(int(status["key"]), status["outcome"]) for status in data["statuses"]]
 
     async def deliver(self, *events: object) -> set[str]:
         return await self._delivery.deliver([Entry(str(n), one, {}) for n, one in enumerate(events)])
 
     async def held(self) -> set[int]:
-        return {held.row_id for held in await self.target.inventory()}
+        return {int(held.row.key) for held in await self.target.inventory()}
 
     async def has(self, row_id: int, generation: int, **fields: str) -> None:
         """The row is in the table, and has been delivered."""
@@ -67,7 +67,7 @@ class Bench:
 
     def spec(self, row_id: int) -> Any:
         """What the target holds of a row: its generation, and the spec."""
-        (stored,) = [one for one in self.target.store.objects.values() if one.held and one.held.row_id == row_id]
+        (stored,) = [one for one in self.target.store.objects.values() if one.held and int(one.held.row.key) == row_id]
         return stored.held.generation if stored.held else 0, stored.manifest.body["spec"]
 
 
@@ -190,7 +190,7 @@ async def test_while_the_table_cannot_be_read_old_events_wait(bench: Bench) -> N
 
 
 async def test_a_large_batch_of_old_events_is_asked_for_in_parts(bench: Bench) -> None:
-    ids = range(1, IDS_AT_ONCE + 2)
+    ids = range(1, ROWS_AT_ONCE + 2)
     bench.table.rows |= {row_id: _row(row_id, generation=1) for row_id in ids}
     await bench.deliver(*(event("c", lsn=BEFORE, row_id=row_id, name=f"n{row_id}") for row_id in ids))
     assert await bench.held() == set(ids)
@@ -210,7 +210,7 @@ async def test_a_forged_deletion_takes_nothing_away(bench: Bench, generation: in
 
 
 async def test_many_deletions_are_asked_for_in_parts(bench: Bench) -> None:
-    ids = range(1, IDS_AT_ONCE + 2)
+    ids = range(1, ROWS_AT_ONCE + 2)
     for row_id in ids:
         await bench.has(row_id, 1)
     bench.table.rows.clear()
@@ -328,7 +328,7 @@ async def test_where_drift_is_only_shown_a_change_arrives_and_a_repeated_one_doe
     event_ = event(op, lsn=AFTER, row_id=7, generation=2, name="n7", branch="true") | {"iodebeziumtxId": "7"}
     await bench.deliver(event_)
     assert bench.spec(7)[1]["branch"] == branch
-    assert bench.drifted == ([] if op == "u" else [("app_configs", 7)])
+    assert bench.drifted == ([] if op == "u" else [app_config(7)])
 
 
 @pytest.mark.parametrize("field", ["repository_url", "branch", "environment", "name"])
@@ -357,12 +357,12 @@ async def test_what_the_target_has_beyond_the_table_gets_a_second_look(bench: Be
     bench.table.rows[7] = _row(7, generation=4)
     await bench.deliver(event("d", lsn=AFTER, row_id=7, generation=10))
     assert await bench.held() == {7}
-    assert bench.drifted == [("app_configs", 7)]
+    assert bench.drifted == [app_config(7)]
 
 
 async def test_rows_that_the_target_does_not_hold_are_asked_for_once(bench: Bench) -> None:
     """Another instance delivers their environment, say; here every change of them is refused."""
-    bench.target.refused["app_configs", 7] = PermanentError("rejected", "no")
+    bench.target.refused[app_config(7)] = PermanentError("rejected", "no")
     bench.table.rows[7] = _row(7, generation=5)
     await bench.deliver(event(lsn=AFTER, row_id=7, generation=5, name="n7"))
     asked = bench.table.snapshots

@@ -28,8 +28,8 @@ RUN = {
     "plan": [
         {
             "kind": "different",
-            "table": "app_configs",
-            "row_id": 1,
+            "renderer": "appconfigs",
+            "key": "1",
             "generation": 2,
             "name": "a",
             "environment": "prod",

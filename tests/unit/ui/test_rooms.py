@@ -19,9 +19,11 @@ from unit.ui.fakes.client import FakeTable
 from unit.ui.fakes.operations import NOW, with_station
 
 PLAN = (
-    Difference("orphaned", 9, 1, "old", "", "the table has no such row"),
-    Difference("different", 1, 2, "checkout", "prod", "was edited there", "--- live\n+++ table\n-branch: hotfix"),
-    Difference("missing", 2, 1, "cart", "dev", "is not there"),
+    Difference("orphaned", "appconfigs/9", 1, "old", "", "the table has no such row"),
+    Difference(
+        "different", "appconfigs/1", 2, "checkout", "prod", "was edited there", "--- live\n+++ table\n-branch: hotfix"
+    ),
+    Difference("missing", "appconfigs/2", 1, "cart", "dev", "is not there"),
 )
 DRY = Run("request", True, "done", NOW, NOW, 3, 3, None, 3, 3, {"missing": 1, "different": 1, "orphaned": 1}, PLAN)
 

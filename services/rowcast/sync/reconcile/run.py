@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rowcast.core.messages import identity
 from rowcast.core.outcomes import Outcome
 from rowcast.core.reconcile import ReconcilePlan
 from rowcast.sync.clock import now
@@ -74,4 +75,7 @@ class Run:
 
 
 def _told(difference: Any) -> dict[str, Any]:
-    return {name: value for name, value in asdict(difference).items() if name not in {"rival_lsn", "held"}}
+    left_out = {"row", "rival_lsn", "held"}
+    return identity(difference.row) | {
+        name: value for name, value in asdict(difference).items() if name not in left_out
+    }

@@ -176,11 +176,7 @@ class Confirming:
                 continue
             if self._clock() >= again:
                 again = end
-                self._log.warning(
-                    "dead letter has not come to crud, and is published again",
-                    renderer=letter["renderer"],
-                    key=letter["key"],
-                )
+                self._log.warning("dead letter has not come to crud, and is published again", name=letter["name"])
                 await self._publisher.publish(self._topics.dead_letters, letter, metadata)
         raise TransientError(f"crud does not say that it has the dead letter: {reason}")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from contract.targets.rows import saved
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.plan import Held
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git.files.plain import read_plain
 from rowcast.sync.targets.git.files.reading import read_held
 from rowcast.sync.targets.git.files.yaml import to_yaml
@@ -17,7 +18,7 @@ from rowcast.sync.targets.git.files.yaml import to_yaml
 DESIRED = saved(42, 7, "a", lsn=1234)
 (MANIFEST,) = DESIRED.manifests
 OURS = to_yaml(MANIFEST.body)
-HELD = Held("p", "app_configs", 42, 7, 1234, digest_of_manifest(MANIFEST))
+HELD = Held("p", app_config(42), 7, 1234, digest_of_manifest(MANIFEST))
 
 
 def test_a_file_says_which_row_it_is_of() -> None:

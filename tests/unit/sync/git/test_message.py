@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from contract.targets.rows import deleted, saved
 from rowcast.core.outcomes import Outcome
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git.commits.changes import Judged
 from rowcast.sync.targets.git.commits.message import message_of, people_of, person
 from rowcast.sync.targets.git.commits.trailers import Note, Origin, Word, notes
@@ -70,8 +71,8 @@ def test_a_row_that_leaves_a_place_is_not_said_to_be_deleted() -> None:
     message = message_of([left, gone(2, 5, "b")], DOMAIN, HERE)
     assert message.startswith("Delete b, move away a\n")
     assert notes(message, HERE) == [
-        Note(("app_configs", 1), 7, Word.LEFT),
-        Note(("app_configs", 2), 5, Word.DELETED),
+        Note(app_config(1), 7, Word.LEFT),
+        Note(app_config(2), 5, Word.DELETED),
     ]
 
 
@@ -79,7 +80,7 @@ def test_a_deletion_that_found_nothing_is_noted_too() -> None:
     nothing = Judged(deleted(7, 3, "x"), Outcome.UNCHANGED)
     message = message_of([created(1, "a"), nothing], DOMAIN, HERE)
     assert message.startswith("Create a\n")
-    assert Note(("app_configs", 7), 3, Word.DELETED) in notes(message, HERE)
+    assert Note(app_config(7), 3, Word.DELETED) in notes(message, HERE)
 
 
 forgeries = st.lists(
@@ -94,7 +95,7 @@ def test_nothing_in_a_name_a_path_or_a_person_can_add_a_line(name: str, actor: s
     left = Judged(saved(1, 2, name, environment=name, actor=actor), Outcome.CONFIGURED, left=(path,), written=True)
     message = message_of([created(3, "c"), created(4, "d"), left], DOMAIN, HERE)
 
-    assert [(note.row[1], note.word) for note in notes(message, HERE)] == [(3, ""), (4, ""), (1, "")]
+    assert [(int(note.row.key), note.word) for note in notes(message, HERE)] == [(3, ""), (4, ""), (1, "")]
     assert not set(message) & set(BREAKS) - {"\n"}
     assert len(message.split("\n")) == len(message_of([created(3, "c"), created(4, "d")], DOMAIN, HERE).split("\n")) + (
         5 if person(actor, False, DOMAIN) != person("ann", False, DOMAIN) else 4

@@ -11,6 +11,7 @@ from contract.targets.rows import deleted, saved
 from rowcast.core.layout import Layout
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.render import Desired
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git.commits.changes import bury, decide
 from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place
 from rowcast.sync.targets.git.proposals.overlay import Overlay
@@ -115,9 +116,9 @@ def test_a_later_state_on_the_branch_counts_more() -> None:
     place = Proposing()
     place.deliver([saved(1, 1, "a")])
     (path,) = place.overlay.files
-    place.base.put(path, Held(path, "app_configs", 1, 2, 1, "another"))
+    place.base.put(path, Held(path, app_config(1), 2, 1, "another"))
     settled = place.overlay.settle(place.base)
-    assert [one.row[1] for one in settled.passed] == [1]
+    assert [int(one.row.key) for one in settled.passed] == [1]
     assert settled.merged == ()
 
 
@@ -125,7 +126,7 @@ def test_an_earlier_state_on_the_branch_counts_less() -> None:
     place = Proposing()
     place.deliver([saved(1, 2, "a")])
     (path,) = place.overlay.files
-    place.base.put(path, Held(path, "app_configs", 1, 1, 1, "another"))
+    place.base.put(path, Held(path, app_config(1), 1, 1, "another"))
     assert place.overlay.settle(place.base).merged == ()
     assert path in place.overlay.files
 
@@ -135,7 +136,7 @@ def test_a_foreign_file_on_the_branch_is_not_proposed_away() -> None:
     place.deliver([saved(1, 1, "a")])
     (path,) = place.overlay.files
     place.base.put(path, Place.FOREIGN)
-    assert [one.row[1] for one in place.overlay.settle(place.base).passed] == [1]
+    assert [int(one.row.key) for one in place.overlay.settle(place.base).passed] == [1]
     assert not place.overlay.files
 
 
@@ -145,8 +146,8 @@ def test_a_name_that_goes_to_another_row_settles_both() -> None:
     place.merge(list(place.overlay.files))
     place.overlay.settle(place.base)
     place.deliver([deleted(1, 2, "a"), saved(2, 1, "a")])
-    assert {row_id for _, row_id in place.overlay.rows} == {1, 2}
+    assert {int(row.key) for row in place.overlay.rows} == {1, 2}
 
     place.merge(list(place.overlay.files))
     settled = place.overlay.settle(place.base)
-    assert {(one.row[1], one.deleted) for one in settled.merged} == {(1, True), (2, False)}
+    assert {(int(one.row.key), one.deleted) for one in settled.merged} == {(1, True), (2, False)}

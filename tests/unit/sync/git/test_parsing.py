@@ -14,6 +14,7 @@ from contract.targets.rows import saved
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.plan import Held
 from rowcast.core.render import GENERATION, LSN, MANAGED_BY
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git.files.parsing import ODD, UnreadableError, parse
 from rowcast.sync.targets.git.files.reading import read_held, read_unreadable
 from rowcast.sync.targets.git.files.yaml import to_yaml
@@ -21,7 +22,7 @@ from rowcast.sync.targets.git.files.yaml import to_yaml
 DESIRED = saved(42, 7, "a", lsn=1234)
 (MANIFEST,) = DESIRED.manifests
 OURS = to_yaml(MANIFEST.body)
-HELD = Held("p", "app_configs", 42, 7, 1234, digest_of_manifest(MANIFEST))
+HELD = Held("p", app_config(42), 7, 1234, digest_of_manifest(MANIFEST))
 
 
 def with_spec(lines: str) -> bytes:

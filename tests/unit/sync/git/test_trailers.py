@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.targets.rows import deleted
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.targets.git.commits.changes import Judged
 from rowcast.sync.targets.git.commits.message import message_of
 from rowcast.sync.targets.git.commits.trailers import Note, Origin, Word, bury, notes
@@ -14,7 +19,7 @@ from rowcast.sync.targets.git.files.tree_index import Index
 from rowcast.sync.targets.git.history import credible
 
 HERE = Origin("rowcast", "main", "environments")
-ROW = ("app_configs", 42)
+ROW = app_config(42)
 HEAD = "\n".join(HERE.lines())
 
 
@@ -94,7 +99,7 @@ def test_words_that_look_like_trailers_say_nothing(message: str) -> None:
 def test_a_deletion_holds_for_its_generation_and_leaving_for_those_before(words: list[str], fence: int | None) -> None:
     tombstones = Tombstones()
     bury([Note(ROW, 7, Word(word)) for word in words], tombstones)
-    assert tombstones.get(*ROW) == fence
+    assert tombstones.get(ROW) == fence
 
 
 @pytest.mark.parametrize(("held", "fence"), [(None, 7), (6, 7), (7, None), (8, None)])
@@ -104,17 +109,30 @@ def test_what_an_older_version_called_a_deletion_is_not_believed_against_the_tre
     """It called it so, too, when the row had only left another place."""
     index, tombstones = Index(), Tombstones()
     if held is not None:
-        index.put("p", Held("p", *ROW, held, 1))
+        index.put("p", Held("p", ROW, held, 1))
     old = notes("Delete a\n\nDeleted:\n- dev/a\n\nRowcast-Table: app_configs\nRowcast-Row: 42@7 deleted\n", HERE)
 
     bury(credible(old, index), tombstones)
 
-    assert tombstones.get(*ROW) == fence
+    assert tombstones.get(ROW) == fence
 
 
 def test_what_is_said_of_this_very_place_needs_no_such_check() -> None:
     """A file that was brought back by hand does not bring back its row."""
     index = Index()
-    index.put("p", Held("p", *ROW, 7, 1))
+    index.put("p", Held("p", ROW, 7, 1))
     said = [Note(ROW, 7, Word.DELETED)]
     assert list(credible(said, index)) == said
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
+def test_rows_of_any_table_are_read_back_whatever_their_keys(key: str) -> None:
+    row = RowKey("tenants", key)
+    told = [
+        Judged(replace(deleted(1, 7, "a"), row=row), Outcome.DELETED, left=("p",)),
+        Judged(deleted(42, 7, "a"), Outcome.DELETED, left=("q",)),
+    ]
+    assert notes(message_of(told, "example.org", HERE), HERE) == [
+        Note(ROW, 7, Word.DELETED),
+        Note(row, 7, Word.DELETED),
+    ]

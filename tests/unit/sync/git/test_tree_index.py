@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.plan import Held
+from rowcast.core.row import app_config
 from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place
 
 PATHS = ("r", "r/a.yaml", "r/a.yaml/b.yaml", "r/d/a.yaml", "r/d/b.yaml")
@@ -13,11 +14,11 @@ changes = st.lists(st.tuples(st.sampled_from(PATHS), entries), max_size=12)
 
 
 def entry_of(path: str, entry: Place | int) -> Entry:
-    return Held(path, "t", entry, 1, 1) if isinstance(entry, int) else entry
+    return Held(path, app_config(entry), 1, 1) if isinstance(entry, int) else entry
 
 
 def content(index: Index) -> object:
-    rows = {row: sorted(held.key for held in index.own(("t", row))) for row in (1, 2, 3)}
+    rows = {row: sorted(held.key for held in index.own(app_config(row))) for row in (1, 2, 3)}
     return rows, sorted(held.key for held in index), [index.at(path) for path in PATHS], len(index)
 
 
@@ -31,7 +32,9 @@ def test_it_holds_what_was_put_last(puts: list[tuple[str, Place | int]]) -> None
     held = [entry for entry in expected.values() if isinstance(entry, Held)]
     assert sorted(index, key=lambda one: one.key) == sorted(held, key=lambda one: one.key)
     for row in (1, 2, 3):
-        assert sorted(one.key for one in index.own(("t", row))) == sorted(one.key for one in held if one.row_id == row)
+        assert sorted(one.key for one in index.own(app_config(row))) == sorted(
+            one.key for one in held if int(one.row.key) == row
+        )
 
 
 @given(changes, changes)
