@@ -6,19 +6,22 @@ only what is in the payload (row id, generation, LSN), since brokers other than 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from sys import intern
 from typing import Any
 
 from rowcast.core.errors import PermanentError
 from rowcast.core.repository_urls import URL_MAX
-from rowcast.core.row import RowKey, app_config
+from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER, RowKey, app_config, identity
 from rowcast.core.rules import BRANCH_MAX, USER_MAX, check_label
 
-TABLE = "app_configs"
+TABLE, ROWS = "app_configs", "rows"
+"""The tables that are captured: the built-in renderer's own, and `rowcast.rows` with the rows of all others."""
 UNDECODABLE = "undecodable"
 UNKNOWN_TABLE = "unknown-table"
 INCOMPLETE = "incomplete"
@@ -64,12 +67,37 @@ class AppConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of `rowcast.rows`: a row of any table as its triggers have captured it, and what it is rendered by.
+
+    `values` are the columns as JSON has them, related rows among them; numbers that JSON would bend are texts.
+    """
+
+    row: RowKey
+    generation: int
+    revision: int
+    deleted: bool
+    values: Mapping[str, Any]
+    updated_at: str
+    updated_by: str
+    updated_by_verified: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is known of it without rendering it."""
+        return self.row.key
+
+
+State = AppConfig | TableRow
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One decoded change event. `state` is the row's after it or, for a deletion, the last before it."""
 
     row: RowKey
     op: Op
-    state: AppConfig
+    state: State
     lsn: int
     saved_at: str | None
     traceparent: str | None = None
@@ -100,35 +128,94 @@ def decode(event: object, *, partly: bool = False) -> Change:
     """
     envelope = _mapping(event, "event")
     table = _text(envelope, "iodebeziumtable")
-    decode_row = _ROWS.get(table)
-    if decode_row is None:
+    if table not in (TABLE, ROWS):
         raise PermanentError(UNKNOWN_TABLE, f"iodebeziumtable: no renderer for table {_quoted(table)}")
     op = _op(envelope)
     side = "before" if op is Op.DELETE else "after"
     data = _mapping(envelope.get("data"), "data")
     row = _mapping(data.get(side), f"data.{side}")
     transaction = _number(envelope, "iodebeziumtxId") if envelope.get("iodebeziumtxId") is not None else None
+    lsn, saved_at = _number(envelope, "iodebeziumlsn"), _moment(envelope.get("time"))
+    if table == ROWS:
+        return _change_of_rows(op, row, lsn, saved_at, None if op is Op.READ else transaction, partly)
     missing = _missing(row, op is Op.DELETE)
     if missing and not partly:
         rule = "not in the event, since the table's REPLICA IDENTITY is not FULL"
         raise PermanentError(INCOMPLETE, f"{', '.join(missing)}: {rule}")
-    state = decode_row({**row, **{field: _NOTHING[field] for field in missing}}, op is Op.DELETE or bool(missing))
+    state = _app_config({**row, **{field: _NOTHING[field] for field in missing}}, op is Op.DELETE or bool(missing))
     return Change(
         row=app_config(state.id),
         op=op,
         state=state,
-        lsn=_number(envelope, "iodebeziumlsn"),
-        saved_at=_moment(envelope.get("time")),
+        lsn=lsn,
+        saved_at=saved_at,
         traceparent=_trace(row, transaction),
         transaction=None if op is Op.READ else transaction,
         missing=missing,
     )
 
 
+def _change_of_rows(
+    op: Op, columns: Mapping[str, object], lsn: int, saved_at: str | None, transaction: int | None, partly: bool
+) -> Change:
+    """A change of `rowcast.rows`. A row that is marked as deleted is gone, and so is one that is not there any more."""
+    missing = ("row",) if op is not Op.DELETE and columns.get("row") == PLACEHOLDER else ()
+    if missing and not partly:
+        raise PermanentError(INCOMPLETE, "row: not in the event, since the table's REPLICA IDENTITY is not FULL")
+    state = _table_row({**columns, "row": {}} if missing or op is Op.DELETE else columns)
+    return Change(
+        row=state.row,
+        op=Op.DELETE if state.deleted else op,
+        state=state,
+        lsn=lsn,
+        saved_at=saved_at,
+        traceparent=_traceparent(columns.get("traceparent")),
+        transaction=transaction,
+        missing=missing,
+    )
+
+
+def _table_row(columns: Mapping[str, object]) -> TableRow:
+    renderer, key = _text(columns, "renderer"), _text(columns, "key")
+    if not RENDERER.fullmatch(renderer) or renderer == APP_CONFIGS:
+        raise _undecodable("renderer", f"must be a renderer's name, not {_quoted(renderer)}")
+    if len(key) > KEY_MAX:
+        raise _undecodable("key", f"must have at most {KEY_MAX} characters")
+    deleted = columns.get("deleted")
+    if not isinstance(deleted, bool):
+        raise _undecodable("deleted", "must be true or false")
+    actor = columns.get("actor")
+    return TableRow(
+        row=RowKey(intern(str(renderer)), key),
+        generation=_number(columns, "generation", least=1),
+        revision=_number(columns, "revision"),
+        deleted=deleted,
+        values=_document(columns.get("row")),
+        updated_at=_bounded(_text_if_there(columns, "changed_at"), "changed_at", _TIME_MAX, _TIME),
+        updated_by=_person(actor) if isinstance(actor, str) else "",
+        updated_by_verified=columns.get("actor_verified") is True,
+    )
+
+
+def _document(value: object) -> Mapping[str, Any]:
+    """Debezium writes jsonb as a text of JSON; a table that was read, as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise _undecodable("row", "must be JSON") from None
+    return _mapping(value, "row")
+
+
 def read(row: object, lsn: int) -> Change:
     """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
-    state = _app_config(_mapping(row, "row"), False)
-    return Change(app_config(state.id), Op.READ, state, lsn, saved_at=None)
+    columns = _mapping(row, "row")
+    state: State
+    if columns.get("renderer", APP_CONFIGS) == APP_CONFIGS:
+        state = _app_config(columns, False)
+        return Change(app_config(state.id), Op.READ, state, lsn, saved_at=None)
+    state = _table_row({"deleted": False, **columns})
+    return Change(state.row, Op.DELETE if state.deleted else Op.READ, state, lsn, saved_at=None)
 
 
 def encode(change: Change) -> dict[str, Any]:
@@ -136,12 +223,25 @@ def encode(change: Change) -> dict[str, Any]:
 
     It has what `decode` needs, and no trace, transaction or time of a commit.
     """
-    return {
-        "iodebeziumtable": TABLE,
-        "iodebeziumop": str(change.op),
-        "iodebeziumlsn": str(change.lsn),
-        "data": {"before" if change.deleted else "after": asdict(change.state)},
-    }
+    state = change.state
+    if isinstance(state, TableRow):
+        # A deletion is an update there: the row stays as what is known of it.
+        columns = {
+            **identity(state.row),
+            "generation": state.generation,
+            "revision": state.revision,
+            "deleted": change.deleted,
+            "row": json.dumps(state.values),
+            "actor": state.updated_by,
+            "actor_verified": state.updated_by_verified,
+            "changed_at": state.updated_at,
+        }
+        return _event(ROWS, Op.UPDATE, change.lsn, {"after": columns})
+    return _event(TABLE, change.op, change.lsn, {"before" if change.deleted else "after": asdict(state)})
+
+
+def _event(table: str, op: Op, lsn: int, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"iodebeziumtable": table, "iodebeziumop": str(op), "iodebeziumlsn": str(lsn), "data": data}
 
 
 def _missing(row: Mapping[str, object], deleted: bool) -> tuple[str, ...]:
@@ -172,7 +272,11 @@ def _trace(row: Mapping[str, object], transaction: int | None) -> str | None:
     traceparent, traced = row.get("traceparent"), row.get("traced_txid")
     if transaction is None or traced is None or _number(row, "traced_txid") != transaction:
         return None
-    return traceparent if isinstance(traceparent, str) and _TRACEPARENT.fullmatch(traceparent) else None
+    return _traceparent(traceparent)
+
+
+def _traceparent(value: object) -> str | None:
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
 def _app_config(row: Mapping[str, object], in_part: bool) -> AppConfig:
@@ -195,9 +299,6 @@ def _app_config(row: Mapping[str, object], in_part: bool) -> AppConfig:
         updated_by=_person(text(row, "updated_by")),
         updated_by_verified=row.get("updated_by_verified") is True,
     )
-
-
-_ROWS: Mapping[str, Callable[[Mapping[str, object], bool], AppConfig]] = {TABLE: _app_config}
 
 
 def _op(envelope: Mapping[str, object]) -> Op:

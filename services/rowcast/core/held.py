@@ -14,11 +14,11 @@ from sys import intern
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.render import GENERATION, KEY, LSN, MANAGED_BY, MANAGER, RENDERER, ROW_ID, TABLE
 from rowcast.core.row import APP_CONFIGS, RowKey, app_config, as_label
+from rowcast.core.row import RENDERER as RENDERER_NAME
 
 LARGEST = 2**63 - 1
 """Ids, generations and LSNs are PostgreSQL's bigint, or fit into it."""
 _NUMBER = re.compile(r"[0-9]{1,19}")
-_RENDERER = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def _row(labels: Mapping[object, object], annotations: Mapping[object, object]) 
         row_id = number(labels.get(ROW_ID))
         return None if row_id is None else app_config(row_id)
     renderer, key = labels.get(RENDERER), annotations.get(KEY)
-    if not isinstance(renderer, str) or not _RENDERER.fullmatch(renderer) or renderer == APP_CONFIGS:
+    if not isinstance(renderer, str) or not RENDERER_NAME.fullmatch(renderer) or renderer == APP_CONFIGS:
         return None
     if not isinstance(key, str) or as_label(key) != labels.get(KEY):
         return None

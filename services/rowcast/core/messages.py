@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rowcast.core.ports import Delivered, Failed
-from rowcast.core.row import RowKey
+from rowcast.core.row import RowKey, identity
 
 ERROR_BYTES = 2 * 1024
 SHORT_BYTES = 200
@@ -42,11 +42,6 @@ def wire_bytes(value: object) -> int:
     """The most bytes that JSON-able data can take, whoever writes it: sidecars escape `<`, `>` and `&` on their way."""
     text = json.dumps(value)
     return len(text) + 5 * sum(map(text.count, "<>&"))
-
-
-def identity(row: RowKey | None) -> dict[str, str | None]:
-    """A row as every message names it; nulls where it isn't known."""
-    return {"renderer": None, "key": None} if row is None else {"renderer": row.renderer, "key": row.key}
 
 
 def row_of(message: Mapping[str, Any]) -> RowKey:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from rowcast.core.errors import RowcastError
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.events import AppConfig, Change
 from rowcast.core.row import APP_CONFIGS, RowKey, as_label
@@ -48,7 +49,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a target should hold for one row at one generation. No manifests: the row is deleted.
+    """What a target should hold for one row at one generation. Without manifests the row is deleted, unless it is
+    `present` and renders to nothing: then what there is of it goes, and it may have something again.
+
+    `refusal`: it can't be rendered, and why: nothing is known of what it should be, so that all of it stays as it is.
 
     `authoritative`: not news of the row but the row itself, read a moment ago. It wins over what is at its generation,
     and over higher ones up to the generation that it `supersedes`: what the target had before the row was read.
@@ -75,17 +79,26 @@ class Desired:
     missing: tuple[str, ...] = ()
     actor_verified: bool = False
     elsewhere: bool = False
+    present: bool = False
+    refusal: RowcastError | None = field(default=None, compare=False)
     change: Change | None = field(default=None, repr=False, compare=False)
 
     @property
     def deleted(self) -> bool:
         """Whether the row is gone, at least from this place."""
-        return not self.manifests
+        return not (self.manifests or self.present)
 
     @property
     def buries(self) -> int:
-        """Up to which generation states of a deleted row are no news here: one that has left may come back as it is."""
-        return self.generation - 1 if self.elsewhere else self.generation
+        """Without manifests: up to which generation states of the row are no news here.
+
+        One that has left may come back as it is, and one that renders to nothing is as it is.
+        """
+        return self.generation - 1 if self.elsewhere or self.present else self.generation
+
+    def removed(self, **changes: Any) -> Desired:
+        """The same row as one that is not to be here, deleted or elsewhere."""
+        return replace(self, manifests=(), present=False, refusal=None, missing=(), **changes)
 
 
 class Renderer(Protocol):
@@ -137,16 +150,41 @@ def labels_of(row: RowKey) -> dict[str, str]:
 def render(change: Change, renderers: Mapping[str, Renderer] = RENDERERS) -> Desired:
     """Render a change into what a target should hold for its row from now on."""
     state = change.state
-    labels = labels_of(change.row)
+    if not isinstance(state, AppConfig):
+        raise TypeError(f"{change.row}: is rendered by its own declaration")
+    manifests = () if change.deleted else renderers[change.row.renderer].render(state, *marks_of(change))
+    return desired_of(change, name=state.name, environment=state.environment, manifests=manifests)
+
+
+def marks_of(change: Change) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels and the annotations that every object of a row carries."""
+    state = change.state
     annotations = {GENERATION: str(state.generation), LSN: str(change.lsn), UPDATED_BY: state.updated_by}
+    if change.row.renderer != APP_CONFIGS:
+        annotations[KEY] = change.row.key
+    return labels_of(change.row), annotations
+
+
+def desired_of(
+    change: Change,
+    *,
+    name: str,
+    environment: str,
+    manifests: tuple[Manifest, ...] = (),
+    refusal: RowcastError | None = None,
+) -> Desired:
+    """What a change asks for, once it is known what its row renders to."""
+    state = change.state
     return Desired(
         row=change.row,
         generation=state.generation,
         lsn=change.lsn,
-        name=state.name,
-        environment=state.environment,
+        name=name,
+        environment=environment,
         actor=state.updated_by,
-        manifests=() if change.deleted else renderers[change.row.renderer].render(state, labels, annotations),
+        manifests=manifests,
+        present=not change.deleted and not manifests,
+        refusal=refusal,
         saved_at=change.saved_at,
         transaction=change.transaction,
         follows=change.follows,

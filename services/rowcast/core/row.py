@@ -21,6 +21,11 @@ class RowKey(NamedTuple):
         return f"{self.renderer}/{self.key}"
 
 
+def identity(row: RowKey | None) -> dict[str, str | None]:
+    """A row as every message names it; nulls where it isn't known."""
+    return {"renderer": None, "key": None} if row is None else {"renderer": row.renderer, "key": row.key}
+
+
 def row_named(text: str) -> RowKey:
     """The row that `renderer/key` names. Raises ValueError."""
     renderer, slash, key = text.partition("/")
@@ -29,6 +34,10 @@ def row_named(text: str) -> RowKey:
     return RowKey(renderer, key)
 
 
+RENDERER = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+"""A renderer's name: a DNS-1123 label."""
+KEY_MAX = 2048
+"""Characters of a key; of an index of PostgreSQL's as well, about."""
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 """The value of a label, as Kubernetes has it."""
 _HASHED = "h-"

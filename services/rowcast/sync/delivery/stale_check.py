@@ -218,7 +218,7 @@ class Hindsight:
         for one in believed:
             try:
                 if found.gone(one.row, one.transaction):
-                    gone.append(replace(one, manifests=(), authoritative=True, lsn=found.lsn, missing=()))
+                    gone.append(one.removed(authoritative=True, lsn=found.lsn))
             except TransientError as error:
                 results[one.row] = Failed(error)
         if gone:

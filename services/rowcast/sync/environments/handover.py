@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from rowcast.core.errors import RowcastError
@@ -111,7 +110,7 @@ class Departures:
             await self._let_go(arrived)
 
     async def _let_go(self, arrived: Sequence[Desired]) -> None:
-        results = await self._take([replace(one, manifests=(), elsewhere=True) for one in arrived])
+        results = await self._take([one.removed(elsewhere=True) for one in arrived])
         gone = [one for one in arrived if isinstance(results.get(one.row), Delivered)]
         for one in gone:
             if self.generation(one.row) == one.generation:

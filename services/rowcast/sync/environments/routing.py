@@ -202,9 +202,7 @@ class Routing:
 
         async def leave(place: Place) -> Mapping[RowKey, Result]:
             gone = [
-                replace(one, manifests=(), elsewhere=not one.deleted)
-                for one in rows
-                if self._leaves(place, one, results.get(one.row))
+                one.removed(elsewhere=not one.deleted) for one in rows if self._leaves(place, one, results.get(one.row))
             ]
             return await place.deliver(gone) if gone else {}
 

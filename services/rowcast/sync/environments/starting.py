@@ -9,7 +9,7 @@ from functools import partial
 from rowcast.core.errors import TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
-from rowcast.core.ports import DriftListener, NewsListener, Result, Target, Telling
+from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
@@ -39,7 +39,9 @@ class Starting:
         return self._settings.target
 
     def expect(self, desired: Desired) -> Sequence[Held]:
-        """What the target will hold of a row, once started."""
+        """What the target will hold of a row, once started. Raises RowcastError for one that can't be rendered."""
+        if desired.refusal is not None:
+            raise desired.refusal
         return self._ready().expect(desired)
 
     def known(self, row: RowKey) -> Sequence[Held]:
@@ -88,9 +90,11 @@ class Starting:
         await self._ready().check()
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
-        """Deliver, once started."""
+        """Deliver, once started. Of a row that can't be rendered, all that there is stays as it is."""
+        refused: dict[RowKey, Result] = {one.row: Failed(one.refusal) for one in batch if one.refusal is not None}
+        rest = [one for one in batch if one.row not in refused] if refused else batch
         try:
-            return await self._ready().deliver(batch)
+            return {**await self._ready().deliver(rest), **refused} if rest else refused
         finally:
             self._on_delivery()
 

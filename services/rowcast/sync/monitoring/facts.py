@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rowcast.core.events import Change
-from rowcast.core.messages import identity
-from rowcast.core.row import RowKey
+from rowcast.core.row import RowKey, identity
 from rowcast.sync.intake.flow import Flow
 from rowcast.sync.intake.retries import Retries
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rowcast.core.messages import identity
 from rowcast.core.outcomes import Outcome
 from rowcast.core.reconcile import ReconcilePlan
+from rowcast.core.row import identity
 from rowcast.sync.clock import now
 
 SHOWN = 1000

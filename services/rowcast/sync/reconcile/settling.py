@@ -155,7 +155,7 @@ def _changed(delivered: Desired, found: Found, fence: int) -> Desired | None:
     current = found.rows.get(delivered.row)
     fended = fence > delivered.supersedes
     if current is None:
-        gone = replace(delivered, manifests=(), lsn=found.lsn, supersedes=max(fence, delivered.supersedes))
+        gone = delivered.removed(lsn=found.lsn, supersedes=max(fence, delivered.supersedes))
         return None if delivered.deleted and not fended else gone
     if not delivered.deleted and current.generation == delivered.generation and not fended:
         return None

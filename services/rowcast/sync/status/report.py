@@ -18,6 +18,7 @@ from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, Status, clip, wire_b
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
 from rowcast.core.render import Desired
+from rowcast.core.row import identity
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.clock import now
 from rowcast.sync.intake.batch import Batch, Entry
@@ -96,7 +97,7 @@ class DeadLetterTopic:
     ) -> dict[str, Any]:
         """A message for `publish`; without a row for an event that can't be read."""
         return {
-            **messages.identity(desired.row if desired else None),
+            **identity(desired.row if desired else None),
             "name": desired.name if desired else None,
             "generation": desired.generation if desired else None,
             "target": self.target,

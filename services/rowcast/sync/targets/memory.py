@@ -147,7 +147,7 @@ class MemoryTarget:
         self.store.version += len(decided.put) + len(decided.remove)
         for other in decided.displaced:
             self.store.tombstones.bury(other.row, other.generation)
-        if desired.deleted and decided.outcome is not Outcome.STALE:
+        if not desired.manifests and decided.outcome is not Outcome.STALE:
             self.store.tombstones.bury(desired.row, desired.buries)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self.store.tombstones.forget(desired.row)

@@ -200,8 +200,8 @@ class KubernetesTarget:
         if decided.remove and decided.outcome is Outcome.STALE:
             objects = [held.key for held in decided.remove]
             self._log.warning("removed what is older than its row's deletion", row=str(desired.row), objects=objects)
-        if desired.deleted and decided.outcome is not Outcome.STALE:
-            self._tombstones.bury(desired.row, desired.generation)
+        if not desired.manifests and decided.outcome is not Outcome.STALE:
+            self._tombstones.bury(desired.row, desired.buries)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.row)
         trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None

@@ -100,7 +100,7 @@ def bury(changes: Changes, tombstones: Tombstones) -> None:
             continue
         for other in one.displaced:
             tombstones.bury(other.row, other.generation)
-        if one.desired.deleted:
+        if not one.desired.manifests:
             tombstones.bury(one.desired.row, one.desired.buries)
         elif one.desired.authoritative:
             tombstones.forget(one.desired.row)

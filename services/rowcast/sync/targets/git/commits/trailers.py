@@ -39,7 +39,7 @@ class Word(StrEnum):
     WRITTEN = ""
     DELETED = "deleted"
     LEFT = "left"
-    """The row is at another place now, and may come back as it is."""
+    """The row is at another place now, or renders to nothing, and may come back as it is."""
     DISPLACED = "displaced"
     """Another row has taken its name."""
 
@@ -77,7 +77,7 @@ def trailers(judged: Iterable[Judged], origin: Origin) -> Iterator[str]:
     said = [
         note
         for one in judged
-        if one.outcome is not Outcome.STALE and (one.written or one.left or one.desired.deleted)
+        if one.outcome is not Outcome.STALE and (one.written or one.left or not one.desired.manifests)
         for note in (
             (one.desired.row, one.desired.generation, _word(one)),
             *((other.row, other.generation, Word.DISPLACED) for other in one.displaced),
@@ -132,9 +132,9 @@ def _notes(lines: Iterable[str], nowhere: bool) -> Iterator[Note]:
 
 
 def _word(one: Judged) -> Word:
-    if not one.desired.deleted:
+    if one.desired.manifests:
         return Word.WRITTEN
-    return Word.LEFT if one.desired.elsewhere else Word.DELETED
+    return Word.LEFT if one.desired.elsewhere or one.desired.present else Word.DELETED
 
 
 def _quoted(text: str) -> str:
