@@ -147,10 +147,11 @@ class CelExpression:
 
     def items(self, variables: Mapping[str, Any]) -> list[Any]:
         """The items of a list, each as another expression's variable takes it. Raises ExpressionError."""
-        items = self._value(variables).value()
+        value = self._value(variables)
+        items = None if value.type() == cel.Type.NULL else value.value()
         if not isinstance(items, list):
             raise ExpressionError(f"{self._place}: {self._text}: is no list")
-        return [item.value() if isinstance(item.value(), Message) else item.plain_value() for item in items]
+        return [item.value() if item.type().is_message() else _as_json(item, self._text, self._place) for item in items]
 
     def _value(self, variables: Mapping[str, Any]) -> Any:
         try:
@@ -163,6 +164,9 @@ class CelExpression:
 
 
 def _as_json(value: Any, text: str, place: str) -> Any:
+    if value.type() == cel.Type.NULL:
+        # cel-expr-python 0.1.3 hands out None without counting it: before Python 3.12 that ends the process in time.
+        return None
     content = value.value()
     if isinstance(content, list):
         return [_as_json(item, text, place) for item in content]
@@ -176,7 +180,7 @@ def _as_json(value: Any, text: str, place: str) -> Any:
         raise ExpressionError(f"{place}: {text}: {content} is no number that JSON has")
     if isinstance(content, float) and content.is_integer() and abs(content) < 2**53:
         return int(content)  # JSON has one kind of number, and 80.0 is no port
-    if content is None or isinstance(content, bool | int | float | str):
+    if isinstance(content, bool | int | float | str):
         return content
     raise ExpressionError(f"{place}: {text}: gives {value.type().name()}, which JSON hasn't; use string(…)")
 
