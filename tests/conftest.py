@@ -12,13 +12,19 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+import brokers
 import leaving_out
 from rowcast_local.platform import Platform
 from world import World
 
-ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/", "tests/integration/kubernetes/", "tests/integration/way/")
+ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/targets/", "tests/integration/kubernetes/", "tests/integration/way/")
 """Folders whose tests share the platform, but for files that start what they need themselves."""
-OF_THEIR_OWN = ("tests/e2e/test_docs.py", "tests/e2e/test_gitops.py", "tests/e2e/test_traces.py")
+OF_THEIR_OWN = (
+    "tests/e2e/test_change_of_broker.py",
+    "tests/e2e/test_docs.py",
+    "tests/e2e/test_gitops.py",
+    "tests/e2e/test_traces.py",
+)
 SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
@@ -35,13 +41,14 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        if path.startswith(ON_THE_PLATFORM) and path not in OF_THEIR_OWN:
-            return "platform"
+        if path.startswith(ON_THE_PLATFORM) and not path.startswith(OF_THEIR_OWN):
+            return f"platform {brokers.name_of(nodeid)}"
         return next((shared for shared in SHARED if path.startswith(shared)), path)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform."""
+    config.addinivalue_line("markers", brokers.MARKER)
     for name in [*os.environ]:
         if name in PARTLY_OURS or (name.startswith("ROWCAST_") and name not in FOR_TESTS):
             del os.environ[name]
@@ -82,26 +89,69 @@ def _begins(nodeid: str) -> int:
     return next((place for place, path in enumerate(LONGEST) if nodeid.startswith(path)), len(LONGEST))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever uses the platform runs on Kafka's, and what is marked for others on each of them; one is up at a time.
+
+    All tests of one platform run together, whichever files they are in.
+    """
+    if "platform" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("platforms")
+        names = mark.args if mark else (brokers.KAFKA,)
+        ids = [pytest.HIDDEN_PARAM if name == brokers.KAFKA else name for name in names]
+        metafunc.parametrize("platform", names, ids=ids, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def platform() -> Iterator[Platform]:
-    """Every part, running and ready. Tests that need one part alone take their own corner of it."""
-    folder = Path(tempfile.mkdtemp(prefix="rowcast-test-"))
-    running = Platform(folder, free_ports=True)
-    try:
-        running.start()
-        running.wait_ready()
-        yield running
-    finally:
-        keep = Path(__file__).parents[1] / ".test-logs" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+class Platforms:
+    """One platform at a time, which stays until another is asked for."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._running: Platform | None = None
+
+    def up(self, name: str) -> Platform:
+        """That one (of brokers.PLATFORMS), ready."""
+        if self._running is None or name != self._name:
+            self.down()
+            folder = Path(tempfile.mkdtemp(prefix=f"rowcast-test-{name}-"))
+            self._name, self._running = name, Platform(folder, free_ports=True, **brokers.PLATFORMS[name])
+            try:
+                self._running.start()
+                self._running.wait_ready()
+            except BaseException:
+                self.down()
+                raise
+        return self._running
+
+    def down(self) -> None:
+        """Nothing is left of it but its logs."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        keep = Path(__file__).parents[1] / ".test-logs" / worker / self._name
         shutil.rmtree(keep, ignore_errors=True)
         if running.state.logs.exists():
             shutil.copytree(running.state.logs, keep)
         running.destroy()
+
+
+@pytest.fixture(scope="session")
+def platforms() -> Iterator[Platforms]:
+    """For tests of which only some need a platform."""
+    made = Platforms()
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def platform(request: pytest.FixtureRequest, platforms: Platforms) -> Platform:
+    """Every part, running and ready. Tests that need one part alone take their own corner of it."""
+    return platforms.up(request.param)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class World:
         connection = psycopg2.connect(self.env["ROWCAST_DATABASE_URL"])
         try:
             connection.autocommit = autocommit
-            with connection, connection.cursor() as cursor:
+            # A connection as a context is one transaction, with autocommit, too (psycopg2 2.9).
+            with nullcontext() if autocommit else connection, connection.cursor() as cursor:
                 yield cursor
         finally:
             connection.close()

@@ -7,6 +7,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from rowcast.capture.app import create_app as create_capture
+from rowcast.capture.settings import CaptureSettings
 from rowcast.crud.app import create_app as create_crud
 from rowcast.crud.settings import CrudSettings
 from rowcast.sync.app import create_app as create_sync
@@ -15,10 +17,10 @@ from rowcast.sync.settings import SyncSettings
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 HEAD = """# Metrics
 
-crud and each sync instance give these at `GET /metrics`, beside the process's own (`process_…`, `python_…`). Times are
-seconds, sizes bytes, `…_timestamp_seconds` seconds since 1970: an age is `time() - …`. Counters end in `_total`;
-histograms have `_bucket`, `_sum` and `_count`. What isn't known, as a row's state while the database is down, has no
-series. `./task docs` writes this page from the code, and a test holds it to it.
+crud, each sync instance and capture give these at `GET /metrics`, beside the process's own (`process_…`, `python_…`).
+Times are seconds, sizes bytes, `…_timestamp_seconds` seconds since 1970: an age is `time() - …`. Counters end in
+`_total`; histograms have `_bucket`, `_sum` and `_count`. What isn't known, as a row's state while the database is down,
+has no series. `./task docs` writes this page from the code, and a test holds it to it.
 
 No label's value comes from a row: their number doesn't grow with the table. `route` is a route's template.
 
@@ -34,9 +36,15 @@ def families() -> dict[str, list[Family]]:
     """By service, what is exposed under `rowcast_`, sorted by name."""
     crud = create_crud(CrudSettings.model_validate({"database_url": "postgresql://nowhere/none"}))
     sync = create_sync(SyncSettings(target="k8s", kubeconfig=tempfile.gettempdir()))
-    for app in (crud, sync):
+    nowhere = Path(tempfile.gettempdir())
+    capture = create_capture(CaptureSettings(capture_db_host="nowhere", capture_jars=nowhere, java_home=nowhere))
+    for app in (crud, sync, capture):
         app.build_middleware_stack()  # some of it counts too
-    return {"crud": _of(crud.state.registry), "sync": _of(sync.state.registry)}
+    return {
+        "crud": _of(crud.state.registry),
+        "sync": _of(sync.state.registry),
+        "capture": _of(capture.state.registry),
+    }
 
 
 def series() -> set[str]:
@@ -70,11 +78,9 @@ def _described(collector: Any) -> Iterable[Any]:
 def page() -> str:
     """The whole page."""
     found = families()
-    both = [family for family in found["crud"] if family in found["sync"]]
-    sections = {
-        "Both": both,
-        "crud": [family for family in found["crud"] if family not in both],
-        "sync": [family for family in found["sync"] if family not in both],
+    shared = [family for family in found["crud"] if all(family in families for families in found.values())]
+    sections = {"All": shared} | {
+        service: [family for family in families if family not in shared] for service, families in found.items()
     }
     return HEAD + "".join(_section(title, rows) for title, rows in sections.items())
 

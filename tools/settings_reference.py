@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from rowcast.capture.settings import CaptureSettings
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.settings import Settings, variable_name
 from rowcast.sync.settings import SyncSettings
@@ -20,6 +21,7 @@ SECTIONS: tuple[tuple[str, type[Settings]], ...] = (
     ("All services", Settings),
     ("crud", CrudSettings),
     ("sync, one instance for each target", SyncSettings),
+    ("capture, where Kafka Connect doesn't capture, and `rowcast broker`", CaptureSettings),
 )
 
 

@@ -98,6 +98,7 @@ def letter(content: Mapping[str, Any]) -> Letter:
         resolved_at=moment(content.get("resolved_at")),
         resolved_by=content.get("resolved_by"),
         resolution_reason=content.get("resolution_reason"),
+        answered_at=moment(content.get("answered_at")),
     )
 
 

@@ -168,6 +168,7 @@ class FakeClient(FakeWorkshop, FakeOperations, Configurations, DeadLetters):
                 resolved_at=self._table.now,
                 resolved_by=self._person,
                 resolution_reason=reason,
+                answered_at=self._table.now if state == "replayed" else None,
             )
 
     def _operations(self) -> Operations:

@@ -23,6 +23,7 @@ def healthy() -> Pipeline:
         ("slot", "Replication slot"),
         ("connect", "Kafka Connect"),
         ("connector", "Debezium connector"),
+        ("broker", "Kafka"),
         ("sidecar", "crud's Dapr sidecar"),
         ("sync-k8s", "sync to k8s"),
         ("target-k8s", "Kubernetes API"),
@@ -30,6 +31,16 @@ def healthy() -> Pipeline:
         ("target-git", "Git repository"),
     )
     return Pipeline("ok", NOW, tuple(Station(name, title, "ok") for name, title in names))
+
+
+def captured_by_engine(**broker: Any) -> Pipeline:
+    """Return the same with `rowcast capture` and Redis in the place of Connect and Kafka; `broker` are its facts."""
+    capture = Station("capture", "Change capture", "ok", facts={"version": "3.6.3.Final", "published": 9})
+    facts = {"kind": "redis", "version": "7.2.5", "topics": [], **broker}
+    stations = {one.name: one for one in healthy().stations if one.name not in ("connect", "connector")}
+    stations["broker"] = Station("broker", "Redis Streams", "ok", facts=facts)
+    way = [stations.pop(name) for name in ("database", "rows", "dead-letters", "slot")]
+    return Pipeline("ok", NOW, (*way, capture, *stations.values()))
 
 
 def told(pipeline: Pipeline, name: str, **changes: Any) -> Pipeline:

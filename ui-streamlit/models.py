@@ -114,6 +114,7 @@ class Letter:
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     resolution_reason: str | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True)

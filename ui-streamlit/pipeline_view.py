@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -25,6 +25,8 @@ HEADLINES: Final[Mapping[StationState, str]] = {
     "unknown": "Part of the way could not be asked.",
 }
 SHORT_REVISION: Final = 10
+NOT_TOLD: Final = "not told"
+"""What this broker doesn't tell; of Kafka behind Connect, crud asks nothing."""
 RATE: Final = timedelta(seconds=10)
 """What a rate is taken over."""
 
@@ -104,6 +106,11 @@ def measures(pipeline: Pipeline) -> dict[str, float]:
                 found["slot.lag_bytes"] = facts.get("lag_bytes")  # type: ignore[assignment]
                 found["database.lsn"] = facts.get("lsn")  # type: ignore[assignment]
                 found["connector.heartbeat_seconds"] = facts.get("heartbeat_seconds")  # type: ignore[assignment]
+            case "capture":
+                found["capture.published"] = facts.get("published")  # type: ignore[assignment]
+            case "broker" if facts.get("topics"):
+                lags = [group.get("lag") for topic in facts["topics"] for group in topic["groups"]]
+                found["broker.lag"] = None if None in lags else sum(lags)  # type: ignore[assignment]
             case "dead-letters":
                 found["dead-letters.open"] = facts.get("open")  # type: ignore[assignment]
             case name if name.startswith("sync-"):
@@ -119,7 +126,8 @@ def stages(pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Stage, ...]:
     places = (
         ("Table", ("database", "rows")),
         ("Change log", ("slot",)),
-        ("Capture", ("connect", "connector")),
+        ("Capture", ("connect", "connector", "capture")),
+        ("Broker", ("broker",)),
         ("Delivery", tuple(f"sync-{target}" for target in targets)),
         ("Target", tuple(f"target-{target}" for target in targets)),
         *([("Applied", engines)] if boxes.keys() & set(engines) else ()),
@@ -214,6 +222,30 @@ def readable(message: str) -> str:
     return f"{said.rstrip(': 0123456789')}: {cause.rsplit(': ', 1)[-1]}"
 
 
+_NO_READER: Mapping[str, Any] = {"name": NOT_TOLD, "lag": None, "unanswered": None, "consumers": None}
+
+
+def topics(pipeline: Pipeline, now: datetime) -> tuple[Mapping[str, str], ...]:
+    """Return what the broker tells of each topic and its readers: one line a reader, with its columns' names."""
+    station = pipeline.station("broker")
+    listed: Sequence[Mapping[str, Any]] = (station.facts.get("topics") or ()) if station else ()
+    return tuple(
+        {
+            "Topic": topic["name"],
+            "Reader": group["name"],
+            "Waiting": _number(group["lag"]),
+            "Not answered": _number(group["unanswered"]),
+            "Readers now": _number(group["consumers"]),
+            "Kept": _number(topic["messages"]),
+            "Size": NOT_TOLD if topic["bytes"] is None else size(topic["bytes"]),
+            "Oldest": _since(topic["oldest_at"], now),
+            "Kept for": _days(topic["retention_seconds"]),
+        }
+        for topic in listed
+        for group in topic["groups"] or (_NO_READER,)
+    )
+
+
 def told(facts: Mapping[str, Any]) -> str:
     """Return a station's figures as one line."""
     shown = ((name, value) for name, value in facts.items() if isinstance(value, str | int | float))
@@ -263,6 +295,17 @@ def _figures(
                 ("tasks", f"{running} of {len(tasks)} run" if tasks else ""),
                 ("last beat", _ago(heartbeat)),
             ), _line(values("connector.heartbeat_seconds", samples), "age of the last beat", _age, 15)
+        case "capture" if facts:
+            heartbeat = (pipeline.station("slot") or station).facts.get("heartbeat_seconds")
+            return (
+                ("rate", per_second(rate("capture.published", samples))),
+                ("last event", _ago(facts.get("last_published_seconds"))),
+                ("last beat", _ago(heartbeat)),
+                ("an event waits", _age(facts.get("waiting_seconds"))),
+                ("reads", "the whole table" if facts.get("snapshot") else ""),
+            ), _line(rates("capture.published", samples), "events", per_second, 2)
+        case "broker" if station.configured:
+            return _broker(facts), _line(values("broker.lag", samples), "messages not read", lambda x: f"{x:.0f}", 20)
         case "dead-letters" if facts:
             return (
                 ("open", f"{facts.get('open', 0):,}"),
@@ -286,6 +329,32 @@ def _sync(name: str, facts: Mapping[str, Any], samples: Sequence[Sampled]) -> tu
         ("tried again", f"{again['rows']:,}" if again.get("rows") else ""),
     )
     return figures, _line(rates(f"{name}.events", samples), "events", per_second, 2)
+
+
+def _broker(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    topics = facts.get("topics")
+    version = ("version", str(facts.get("version") or ""))
+    if topics is None:
+        return (version, ("waiting", NOT_TOLD), ("kept", NOT_TOLD))
+    groups = [group for topic in topics for group in topic["groups"]]
+    kept = _sum(topic["messages"] for topic in topics)
+    space = _sum(topic["bytes"] for topic in topics)
+    return (
+        version,
+        ("waiting", _number(_sum(group["lag"] for group in groups))),
+        ("not answered", _number(_sum(group["unanswered"] for group in groups))),
+        ("kept", NOT_TOLD if kept is None else f"{kept:,}{'' if space is None else f', {size(space)}'}"),
+    )
+
+
+def _sum(figures: Iterable[int | None]) -> int | None:
+    """Return the sum, None unless all are told."""
+    known = list(figures)
+    return None if None in known else sum(figure for figure in known if figure is not None)
+
+
+def _number(figure: int | None) -> str:
+    return NOT_TOLD if figure is None else f"{figure:,}"
 
 
 def _target(name: str, pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Any, Line | None]:
@@ -319,6 +388,16 @@ def _between(start: str | None, end: str | None) -> str:
     if not start or not end:
         return ""
     return duration(datetime.fromisoformat(end) - datetime.fromisoformat(start))
+
+
+def _since(moment: str | None, now: datetime) -> str:
+    return NOT_TOLD if moment is None else f"{duration(now - datetime.fromisoformat(moment))} ago"
+
+
+def _days(seconds: float | None) -> str:
+    if seconds is None:
+        return NOT_TOLD
+    return f"{seconds / 86_400:.0f} d" if seconds >= 2 * 86_400 else duration(timedelta(seconds=seconds))
 
 
 def _ago(seconds: float | None) -> str:

@@ -28,7 +28,7 @@ def services(pipeline: Pipeline) -> tuple[tuple[str, str, str], ...]:
                 (part, "Drift is", DRIFT.get(drift, drift)),
                 (part, "Runs since", str(facts.get("started_at") or UNSAID)[:19].replace("T", " ")),
             ]
-        elif station.name == "connect" and facts.get("version"):
+        elif station.name in ("connect", "capture", "broker") and facts.get("version"):
             found.append((station.title, "Version", str(facts["version"])))
         elif station.name == "slot" and facts.get("wal_status"):
             found.append((station.title, "WAL status", str(facts["wal_status"])))

@@ -257,4 +257,5 @@ def resolution(letter: Letter, now: datetime) -> str:
     if letter.resolved_at is None:
         return ""
     why = f": {letter.resolution_reason}" if letter.resolution_reason else ""
-    return f"{LETTER_STATES[letter.state]} by {letter.resolved_by} {ago(letter.resolved_at, now)}{why}"
+    way = ", and not settled by its target yet" if letter.state == "replayed" and letter.answered_at is None else ""
+    return f"{LETTER_STATES[letter.state]} by {letter.resolved_by} {ago(letter.resolved_at, now)}{way}{why}"

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -18,6 +19,7 @@ import structlog
 import typer
 
 from bench.way import Drain, Latency, Way
+from brokers import PLATFORMS
 from rowcast_local.platform import Platform
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -50,6 +52,18 @@ def run(
         if rounds:
             way.prepare_limits(rows)
             _print_drains([drain for number in range(rounds) for drain in way.backlog(rows, generation=number + 2)])
+
+
+@app.command()
+def capture(
+    rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often it is published.")] = 5,
+    lanes: Annotated[int, typer.Option(help="Most events on their way at once.")] = 8,
+) -> None:
+    """Measure `rowcast capture` on Redis beside its publisher alone."""
+    from bench.capture import measure
+
+    measure(rows, rounds, lanes)
 
 
 @app.command()
@@ -90,8 +104,7 @@ def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platfor
     """A running platform; `settings` are both syncs'."""
     both = {**settings, "ROWCAST_RECONCILE_SECONDS": "0"}  # a periodic run would fall into the measurement
     _print_machine()
-    # Ended from outside, it still has to end its platform.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _end_with_signal()
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
         settled = {"sync-k8s": both, "sync-git": both}
         checkout = Path(__file__).parents[2]
@@ -115,6 +128,36 @@ def gitops(changes: Annotated[int, typer.Option(help="Changes of one row, one af
             for waits in measure(platform, changes):
                 print(waits.line())
             print(f"  {_load()}")
+
+
+@app.command(name="brokers")
+def by_broker(
+    platforms: Annotated[
+        list[str] | None, typer.Option("--platform", help=f"One of {', '.join(PLATFORMS)}; may be repeated.")
+    ] = None,
+    changes: Annotated[int, typer.Option(help="Changes of a latency run.")] = 300,
+    per_second: Annotated[float, typer.Option(help="Their rate.")] = 10,
+    rows: Annotated[int, typer.Option(help="New rows of the backlog.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often each is measured, in turns.")] = 3,
+) -> None:
+    """Measure the same on every broker, in turns; some 45 minutes. The ratios are to the first, Kafka with Connect."""
+    from bench.by_broker import Size, measure
+
+    if unknown := sorted(set(platforms or ()) - PLATFORMS.keys()):
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(PLATFORMS)}")
+    _end_with_signal()
+    _print_machine()
+    print(f"n = {rounds}, each a new platform; {changes} changes at {per_second:g}/s; median (min to max)\n")
+    size = Size(changes, per_second, rows)
+    checkout = Path(__file__).parents[2]
+    for line in measure(platforms or [*PLATFORMS], rounds, size, checkout, partial(print, file=sys.stderr)):
+        print(line)
+    print(f"\n{_load()}")
+
+
+def _end_with_signal() -> None:
+    """Ended from outside, it still has to end its platform."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def _print_machine() -> None:

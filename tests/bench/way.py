@@ -17,6 +17,12 @@ from bench import bare
 from bench.watching import Cluster, Watcher, cluster_watch, git_watch
 from rowcast_local.platform import Platform
 
+TARGETS = ("k8s", "git")
+INSERT = """
+    INSERT INTO app_configs (name, repository_url, branch, environment)
+    SELECT %s || '-' || n, 'https://git.example.com/shop/bench.git', 'main', 'env-' || n %% 5
+    FROM generate_series(1, %s) AS n RETURNING id, generation
+"""
 PATIENCE = 300
 """Seconds after which a bench gives up on what has not arrived."""
 
@@ -44,6 +50,25 @@ class Drain:
     limit: float
     memory: float
     """Megabytes that the sync process holds resident afterwards."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What of a backlog has arrived at one target, when (seconds since the epoch, in order); `missing` has not."""
+
+    times: list[float]
+    missing: int
+
+    @property
+    def count(self) -> int:
+        """How many rows have arrived."""
+        return len(self.times)
+
+    @property
+    def rate(self) -> float:
+        """Rows per second. What arrived at the first instant started before the clock did."""
+        counted = sum(1 for moment in self.times if moment > self.times[0])
+        return counted / (self.times[-1] - self.times[0]) if counted else float("nan")
 
 
 class Way:
@@ -76,28 +101,38 @@ class Way:
 
     def backlog(self, rows: int, generation: int) -> list[Drain]:
         """Change every row while both syncs are down, then let first one drain it and then the other."""
-        ids = self._rows("backlog", rows)
-        for target in ("k8s", "git"):
+        change = "UPDATE app_configs SET branch = %s WHERE id = ANY(%s) RETURNING id, generation"
+        wanted = self._held_back(change, (f"g{generation}", self._rows("backlog", rows)))
+        drains = []
+        for target, arrived in self._drained(wanted, PATIENCE):
+            if arrived.missing:
+                raise TimeoutError(f"{arrived.missing} of {rows} have not arrived at {target}")
+            limit = self._limit(target, rows, generation, arrived.times)
+            drains.append(Drain(target, rows, arrived.rate, limit, self._memory(target)))
+        return drains
+
+    def new_rows(self, rows: int, seconds: float) -> list[tuple[str, Arrivals]]:
+        """Create rows while both syncs are down, and give first one and then the other so many seconds for them."""
+        return list(self._drained(self._held_back(INSERT, ("new", rows)), seconds))
+
+    def _held_back(self, statement: str, values: tuple[object, ...]) -> set[tuple[int, int]]:
+        """Run a change of many rows while both syncs are down; the rows and generations that wait for them."""
+        for target in TARGETS:
             self._platform.stop_part(f"sync-{target}")
         with self._database() as cursor:
-            cursor.execute(
-                "UPDATE app_configs SET branch = %s WHERE id = ANY(%s) RETURNING id, generation",
-                (f"g{generation}", ids),
-            )
-            wanted = {(int(row), int(now)) for row, now in cursor.fetchall()}
+            cursor.execute(statement, values)
+            wanted = {(int(row), int(generation)) for row, generation in cursor.fetchall()}
             self._captured(cursor)
-        drains = []
-        for target in ("k8s", "git"):
+        return wanted
+
+    def _drained(self, wanted: set[tuple[int, int]], seconds: float) -> Iterator[tuple[str, Arrivals]]:
+        for target in TARGETS:
             with self._watching() as watchers:
-                watcher = watchers[0 if target == "k8s" else 1]
+                watcher = watchers[TARGETS.index(target)]
                 self._platform.start_part(f"sync-{target}")
-                _wait(watcher, wanted)
-                times = sorted(watcher.seen[key] for key in wanted)
-            # What arrived at the first instant started before the clock did.
-            counted = sum(1 for moment in times if moment > times[0])
-            rate = counted / (times[-1] - times[0]) if counted else float("nan")
-            drains.append(Drain(target, rows, rate, self._limit(target, rows, generation, times), self._memory(target)))
-        return drains
+                missing = _await(watcher, wanted, seconds)
+                times = sorted(watcher.seen[key] for key in wanted & watcher.seen.keys())
+            yield target, Arrivals(times, missing)
 
     def prepare_limits(self, rows: int) -> None:
         """Create the objects that the bare applies then change, as the backlog's rows exist before they change."""
@@ -119,19 +154,14 @@ class Way:
             if ids:
                 return ids
             with self._watching() as watchers:
-                cursor.execute(
-                    "INSERT INTO app_configs (name, repository_url, branch, environment) "
-                    "SELECT %s || '-' || n, 'https://git.example.com/shop/bench.git', 'main', 'env-' || n %% 5 "
-                    "FROM generate_series(1, %s) AS n RETURNING id",
-                    (prefix, count),
-                )
-                ids = [int(row) for (row,) in cursor.fetchall()]
+                cursor.execute(INSERT, (prefix, count))
+                ids = [int(row) for row, _ in cursor.fetchall()]
                 for watcher in watchers:
                     _wait(watcher, {(row, 1) for row in ids})
         return ids
 
     def _captured(self, cursor: psycopg2.extensions.cursor) -> None:
-        """Wait until the connector has confirmed to the database that Kafka holds everything."""
+        """Wait until capture has confirmed to the database that the broker holds everything."""
         cursor.execute("SELECT pg_current_wal_lsn()")
         (position,) = cursor.fetchone() or (None,)
         deadline = time.monotonic() + PATIENCE
@@ -142,7 +172,7 @@ class Way:
             if (cursor.fetchone() or (False,))[0]:
                 return
             time.sleep(0.2)
-        raise TimeoutError("the connector has not captured the backlog")
+        raise TimeoutError("the backlog has not been captured")
 
     def _memory(self, target: str) -> float:
         process = psutil.Process(self._platform.supervisor.states()[f"sync-{target}"].pid)
@@ -175,11 +205,18 @@ class _Database:
 
 
 def _wait(watcher: Watcher, wanted: set[tuple[int, int]]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while watcher.count(wanted) < len(wanted):
+    if missing := _await(watcher, wanted, PATIENCE):
+        raise TimeoutError(f"{missing} of {len(wanted)} have not arrived")
+
+
+def _await(watcher: Watcher, wanted: set[tuple[int, int]], seconds: float) -> int:
+    """Return when all have arrived, or the time is over: how many have not."""
+    deadline = time.monotonic() + seconds
+    while missing := len(wanted) - watcher.count(wanted):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{len(wanted) - watcher.count(wanted)} of {len(wanted)} have not arrived")
+            break
         time.sleep(0.1)
+    return missing
 
 
 def _latency(target: str, sent: Mapping[tuple[int, int], float], watcher: Watcher) -> Latency:

@@ -6,6 +6,7 @@ import secrets
 import signal
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,24 @@ from chaos.toxiproxy import binary
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 LOGS = Path(__file__).parents[2] / ".chaos-logs"
+
+
+class Broker(StrEnum):
+    """What a platform's events go through."""
+
+    kafka = "kafka"
+    redis = "redis"
+    rabbitmq = "rabbitmq"
+    jetstream = "jetstream"
+
+
+class Capture(StrEnum):
+    """What brings them there."""
+
+    connect = "connect"
+    engine = "engine"
+
+
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 
@@ -34,6 +53,8 @@ def run(
     list_them: Annotated[bool, typer.Option("--list", help="Print what there is to break, and end.")] = False,
     write_report: Annotated[bool, typer.Option("--report", help=f"Write {PAGE.name} from this run.")] = False,
     stop_at_first: Annotated[bool, typer.Option("--stop", help="End with the first round that went wrong.")] = False,
+    broker: Annotated[Broker, typer.Option(help="What carries the events.")] = Broker.kafka,
+    capture: Annotated[Capture | None, typer.Option(help="What captures; Connect by default with Kafka only.")] = None,
 ) -> None:
     """Break things; exit code 1 if anything was lost, stale or silent."""
     wanted = _wanted(only or [])
@@ -44,7 +65,11 @@ def run(
     seed = secrets.randbelow(10**6) if seed is None else seed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ended from outside, it still has to end its platform
     typer.echo(f"seed {seed}: repeat with ./task chaos -- --seed {seed}")
-    with arena(seed, rate, binary(), LOGS) as place:
+    captures = capture or (Capture.connect if broker is Broker.kafka else Capture.engine)
+    if broker is not Broker.kafka and captures is Capture.connect:
+        typer.echo("error: --capture: Connect writes to Kafka only", err=True)
+        raise typer.Exit(2)
+    with arena(seed, rate, binary(), LOGS, {"broker": broker.value, "capture": captures.value}) as place:
         good = _run(place, wanted, seed, minutes, write_report, stop_at_first)
     if not good:
         typer.echo(f"the logs of all parts are in {LOGS.name}", err=True)
@@ -66,7 +91,9 @@ def _run(place: Arena, wanted: list[Fault], seed: int, minutes: float, write_rep
             break
     typer.echo("\n".join(["", *report.summary(machine.rounds, place)]))
     if write_report:
-        PAGE.write_text(report.page(machine.rounds, place, seed, time.monotonic() - started, skipped))
+        title = report.TITLES[place.platform.broker, place.platform.capture]
+        section = report.section(machine.rounds, place, seed, time.monotonic() - started, skipped)
+        PAGE.write_text(report.page(PAGE.read_text(), title, section))
         typer.echo(f"written: {PAGE}")
     return all(one.verdict.good for one in machine.rounds)
 

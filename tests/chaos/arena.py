@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from chaos import toxiproxy
 from chaos.bursts import Bursts
@@ -19,6 +20,8 @@ from chaos.load import Load
 from chaos.places import Cluster, Repository, Table
 from chaos.tap import Tap, tapping
 from chaos.witness import ClusterWitness, HistoryWitness
+from rowcast_local.assembly import Blueprint
+from rowcast_local.broker import PART_OF
 from rowcast_local.credentials import settle_credentials
 from rowcast_local.parts.postgres import DATABASE, SERVING
 from rowcast_local.platform import Platform
@@ -26,13 +29,13 @@ from rowcast_local.ports import HOST, free_ports, settle_ports
 from world import World
 
 LINKS = {
-    "connect-postgres": "postgres",
+    "capture-postgres": "postgres",
     "crud-postgres": "postgres",
     "sync-k8s-apiserver": "kube-apiserver",
     "sync-git-git": "git-server",
-    "everybody-kafka": "kafka",
+    "everybody-broker": "broker",
 }
-"""Who is connected to what, by way of a proxy."""
+"""Who is connected to what, by way of a proxy; `broker` is whichever part plays that role."""
 OWN = ("toxiproxy", "bursts", "git-server", "tap", *(f"tap-{kind}" for kind in ("http", "grpc", "internal", "metrics")))
 DISKS = {"repository": "platform/data/git", "mirror": "mirror"}
 DISK_BYTES = 1 << 30
@@ -68,14 +71,20 @@ class Arena:
 
 
 @contextmanager
-def arena(seed: int, per_second: float, binary: Path, keep_logs: Path) -> Iterator[Arena]:
-    """A platform of its own in a temporary folder, ready, and destroyed in the end; its logs go to `keep_logs`."""
+def arena(
+    seed: int, per_second: float, binary: Path, keep_logs: Path, chosen: Mapping[str, Any] | None = None
+) -> Iterator[Arena]:
+    """A platform of its own in a temporary folder, ready, and destroyed in the end; its logs go to `keep_logs`.
+
+    `chosen` is what it is asked for beyond the default: `broker`, `capture`.
+    """
+    chosen = chosen or {}
     folder = Path(tempfile.mkdtemp(prefix="rowcast-chaos-"))
     folder.chmod(0o711)  # as the platform's own folder: PostgreSQL's account passes through
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         disks = stack.enter_context(_disks(folder))
-        ports, platform = _wire(folder)
+        ports, platform = _wire(folder, chosen)
         stack.callback(_end, platform, keep_logs)
         links = {name: (ports[name], ports[behind]) for name, behind in LINKS.items()}
         proxies = toxiproxy.running(binary, ports["toxiproxy"], links, folder / "toxiproxy.log")
@@ -84,7 +93,7 @@ def arena(seed: int, per_second: float, binary: Path, keep_logs: Path) -> Iterat
         platform.start()
         bursts, server = _serve(stack, platform, ports, folder)
         platform.wait_ready()
-        tap = stack.enter_context(tapping(platform, f"{HOST}:{ports['kafka']}", ports, folder))
+        tap = stack.enter_context(tapping(platform, ports, folder))
         found = Arena(
             platform=platform,
             world=World(platform.env()),
@@ -140,15 +149,15 @@ def _load(platform: Platform, seed: int, per_second: float) -> Load:
     return Load(blueprint.postgres.url, blueprint.sidecar("ui").url, seed, per_second)
 
 
-def _wire(folder: Path) -> tuple[dict[str, int], Platform]:
+def _wire(folder: Path, chosen: Mapping[str, Any]) -> tuple[dict[str, int], Platform]:
     """Chooses every port before anything starts, so that each part can be told of a proxy instead of its neighbour."""
     state = folder / "platform"
-    bare = Platform(state, free_ports=True)
+    bare = Platform(state, free_ports=True, **chosen)
     bare.state.create()
     ports = settle_ports(bare.state.ports, all_free=True)
     spare = (port for port in free_ports() if port not in ports.values())
-    ports |= {name: next(spare) for name in (*LINKS, *OWN)}
-    return ports, Platform(state, free_ports=True, settings=_settings(folder, bare, ports))
+    ports |= {name: next(spare) for name in (*LINKS, *OWN)} | {"broker": ports[PART_OF[bare.broker]]}
+    return ports, Platform(state, free_ports=True, settings=_settings(folder, bare, ports), **chosen)
 
 
 def _password_file(folder: Path) -> Path:
@@ -158,13 +167,21 @@ def _password_file(folder: Path) -> Path:
 
 
 def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
-    serving = settle_credentials(bare.state.credentials).database_serving
-    broker = {"ROWCAST_KAFKA": f"{HOST}:{ports['everybody-kafka']}"}
+    credentials = settle_credentials(bare.state.credentials)
+    serving = credentials.database_serving
+    behind = Blueprint(bare.toolbox, bare.state, ports, credentials, kind=bare.broker, capture=bare.capture).broker
+
+    def by_proxy(address: str) -> str:
+        return address.replace(f"{HOST}:{behind.port}", f"{HOST}:{ports['everybody-broker']}")
+
+    broker = {name: by_proxy(value) for name, value in behind.environment.items()}
+    database = {"ROWCAST_CAPTURE_DB_PORT": str(ports["capture-postgres"])}
     # What is lost shall be seen, not healed. A few deletions are a large share of a small table.
     sync = {"ROWCAST_RECONCILE_SECONDS": "0", "ROWCAST_RECONCILE_PRUNE_LIMIT": "1"}
     return {
-        "kafka": {"ROWCAST_KAFKA_ADVERTISED_PORT": str(ports["everybody-kafka"])},
-        "connect": {"ROWCAST_CAPTURE_DB_PORT": str(ports["connect-postgres"])},
+        "kafka": {"ROWCAST_KAFKA_ADVERTISED_PORT": str(ports["everybody-broker"])},
+        "connect": database,
+        "capture": {**database, "ROWCAST_BROKER_URL": by_proxy(behind.url)},
         "crud": {
             "ROWCAST_DATABASE_URL": f"postgresql://{SERVING}:{serving}@{HOST}:{ports['crud-postgres']}/{DATABASE}"
         },
@@ -176,7 +193,7 @@ def _settings(folder: Path, bare: Platform, ports: Mapping[str, int]) -> dict[st
             "ROWCAST_GIT_USERNAME": USER,
             "ROWCAST_GIT_PASSWORD_FILE": str(_password_file(folder)),
         },
-        **{f"{app}-dapr": broker for app in ("crud", "sync-k8s", "sync-git")},
+        **{f"{app}-dapr": broker for app in ("crud", "sync-k8s", "sync-git", "capture")},
     }
 
 

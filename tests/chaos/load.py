@@ -80,7 +80,7 @@ class Load:
         kind, weight = list(KINDS), list(KINDS.values())
         (change,) = self._chance.choices(kind, weight)
         try:
-            with self._database() as connection, connection.cursor() as cursor:
+            with self._turn, self._database() as connection, connection.cursor() as cursor:
                 cursor.execute(ROWS)
                 rows: list[Row] = [(row_id, name) for row_id, name in cursor.fetchall()]
             self.done[change.__name__] += change(self, rows)

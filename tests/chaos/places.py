@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg2
+import psycopg2.extensions
 import yaml
 
 from rowcast_local.platform import Platform
@@ -32,11 +34,21 @@ class Table:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """One query in a connection of its own. Raises psycopg2.Error."""
+        with self._cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def do(self, statement: str) -> None:
+        """One statement in a connection of its own. Raises psycopg2.Error."""
+        with self._cursor() as cursor:
+            cursor.execute(statement)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[psycopg2.extensions.cursor]:
         connection = psycopg2.connect(self._url, connect_timeout=5)
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute(query)
-                return cursor.fetchall()
+                yield cursor
         finally:
             connection.close()
 

@@ -12,6 +12,26 @@ import psutil
 from chaos.arena import Arena
 from chaos.rounds import Round
 
+TITLES = {
+    ("kafka", "connect"): "Kafka, with Connect",
+    ("kafka", "engine"): "Kafka, with the engine",
+    ("redis", "engine"): "Redis Streams",
+    ("rabbitmq", "engine"): "RabbitMQ",
+    ("jetstream", "engine"): "NATS JetStream",
+}
+"""The page's sections in their order, by broker and capture."""
+
+HEAD = """# What faults do to Rowcast
+
+Written by `./task chaos -- --report` from a run on each broker; nothing here is by hand. How it works, and
+how to run it: [Break it yourself](how-to/break-it-yourself.md).
+
+*Lost*: rows that were not the same in table, cluster and repository, or whose status did not say so, two
+minutes after everything was healed; the periodic reconcile was off, so that nothing else could mend it.
+(Where an admission policy had denied rows, a reconcile was asked for: those rows had been told as failed.)
+*Stale*: versions seen by a watch of the cluster, or in a commit, whose generation was below one that had
+been there, and deleted rows that came back. A round with two faults counts for both."""
+
 HEADINGS = ("fault", "rounds", "changes", "lost", "stale", "equal after, s: p50", "max")
 
 
@@ -59,8 +79,8 @@ def _version(choice: str) -> str:
     return choice.partition(" (")[0]
 
 
-def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipped: Iterable[str]) -> str:
-    """The page, in Markdown."""
+def section(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipped: Iterable[str]) -> str:
+    """What one run came to, in Markdown."""
     ran = f"{datetime.now(UTC):%Y-%m-%d}, {seconds / 60:.0f} minutes, seed {seed}"
     kernel = ".".join(machine.release().split(".")[:2])
     on = (
@@ -68,26 +88,22 @@ def page(rounds: Sequence[Round], arena: Arena, seed: int, seconds: float, skipp
         f" {kernel}, Python {machine.python_version()}, every part on this one machine"
     )
     lines = [
-        "# What faults do to Rowcast",
-        "",
-        "Written by `./task chaos -- --report` from a run; nothing here is by hand. How it works, and how to run it:",
-        "[Break it yourself](how-to/break-it-yourself.md).",
-        "",
         f"**Run**: {ran}. **Machine**: {on}.",
         f"**Versions**: {', '.join(map(_version, arena.platform.blueprint.toolbox.choices))}.",
         "",
         *(f"- {line}" for line in summary(rounds, arena)),
         *(f"- not done here: {line}" for line in skipped),
         "",
-        "*Lost*: rows that were not the same in table, cluster and repository, or whose status did not say so, two",
-        "minutes after everything was healed; the periodic reconcile was off, so that nothing else could mend it.",
-        "(Where an admission policy had denied rows, a reconcile was asked for: those rows had been told as failed.)",
-        "*Stale*: versions seen by a watch of the cluster, or in a commit, whose generation was below one that had",
-        "been there, and deleted rows that came back. A round with two faults counts for both.",
-        "",
         f"| {' | '.join(HEADINGS)} |",
         f"|---{'|---:' * (len(HEADINGS) - 1)}|",
         *(f"| {' | '.join(row)} |" for row in table(rounds)),
-        "",
     ]
     return "\n".join(lines)
+
+
+def page(before: str, title: str, section: str) -> str:
+    """The page `before` with this section in the place of that of the same title; the others stay as they are."""
+    _, *told = before.split("\n## ")
+    sections = {name: text.strip() for name, _, text in (one.partition("\n") for one in told)} | {title: section}
+    known = [name for name in TITLES.values() if name in sections]
+    return "\n\n".join([HEAD, *(f"## {name}\n\n{sections[name]}" for name in known)]) + "\n"

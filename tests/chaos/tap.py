@@ -52,10 +52,10 @@ class Tap:
 
 
 @contextmanager
-def tapping(platform: Platform, broker: str, ports: dict[str, int], folder: Path) -> Iterator[Tap]:
+def tapping(platform: Platform, ports: dict[str, int], folder: Path) -> Iterator[Tap]:
     """Start tap and sidecar; `ports` has the tap's own, and the sidecar's four with `tap-` before their names."""
     own = {kind: ports[f"tap-{kind}"] for kind in PORTS}
     tap = Tap(ports["tap"])
-    with tap.publisher, tap.listening(), own_sidecar(platform, "tap", folder, own, broker, ports["tap"]) as sidecar:
+    with tap.publisher, tap.listening(), own_sidecar(platform, "tap", folder, own, ports["tap"]) as sidecar:
         tap.publisher.base_url = httpx.URL(sidecar.url)
         yield tap

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.arena import Arena, arena
+from chaos.faults import broker, engine
 from chaos.faults.fault import Fault
 from chaos.faults.library import FAULTS
 from chaos.rounds import Machine
@@ -19,13 +20,13 @@ LOGS = Path(__file__).parents[2] / ".chaos-logs"
 ROUNDS = (
     ("kill sync-k8s", "kill sync-git"),
     ("kill sync-k8s-dapr", "kill crud"),
-    ("kill kafka",),
+    ("kill broker",),
     ("kill postgres", "kill etcd"),
-    ("kill connect", "freeze kube-apiserver"),
+    ("kill capture", "freeze kube-apiserver"),
     ("freeze sync-git-dapr", "freeze sync-k8s"),
     ("cut crud-postgres", "slow sync-git-git"),
-    ("cut everybody-kafka", "reset sync-k8s-apiserver"),
-    ("narrow connect-postgres", "API server answers 429"),
+    ("cut everybody-broker", "reset sync-k8s-apiserver"),
+    ("narrow capture-postgres", "API server answers 429"),
     ("API server answers 500", "a foreign pusher races"),
     ("full disk of the repository", "sync-k8s loses its rights"),
     ("full disk of the mirror", "poison among the events"),
@@ -72,5 +73,9 @@ def shortened(fault: Fault) -> Fault:
     return Fault(fault.name, fault.kind, fault.during, (least, min(most, 3)), fault.subject, fault.impossible)
 
 
-def test_every_kind_of_fault_is_in_the_short_form() -> None:
-    assert {FAULTS[name].kind for names in ROUNDS for name in names} == {fault.kind for fault in FAULTS.values()}
+def test_every_kind_of_fault_is_in_the_short_form_but_those_that_kafka_with_connect_does_not_have() -> None:
+    elsewhere = {fault.kind for fault in (*engine.FAULTS, *broker.FAULTS)}
+
+    tried = {FAULTS[name].kind for names in ROUNDS for name in names}
+
+    assert tried == {fault.kind for fault in FAULTS.values()} - elsewhere

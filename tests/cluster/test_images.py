@@ -26,8 +26,19 @@ USER = 10001
 # What builds software, or installs it, has no business in an image that runs it.
 TOOLS = ("gcc", "cc", "g++", "make", "ld", "javac", "go", "cargo")
 FOLDERS = ("usr/bin", "usr/local/bin", "usr/sbin", "opt/rowcast/bin", "opt/java/openjdk/bin")
-OWN = {"git-server": {"/srv/git"}}
-BOUNDS_MIB = {"services": 480, "ui": 520, "connect": 280, "kafka": 280, "postgres": 140, "git-server": 160}
+OWN = {"git-server": {"/srv/git"}, "redis": {"/data"}, "rabbitmq": {"/data"}, "nats": {"/data"}}
+BOUNDS_MIB = {
+    "services": 520,
+    "capture": 600,
+    "ui": 520,
+    "connect": 280,
+    "kafka": 280,
+    "postgres": 140,
+    "git-server": 160,
+    "redis": 120,
+    "rabbitmq": 210,
+    "nats": 120,
+}
 # The page's tables go to the browser by libraries that the image has less of than their wheels.
 TABLE = """
 from pandas import DataFrame
@@ -133,6 +144,26 @@ def test_connect_and_kafka_are_the_archives_of_local_runs(name: str, room: Calla
 
     assert {path.name for path in (room(name).root / "opt/kafka/libs").iterdir()} == locked
     assert room(name).run("java", "kafka.Kafka", "--version").splitlines()[-1] == kafka.removesuffix(".jar")
+
+
+# As capture starts it, with the settings that the image gives.
+ENGINE = """
+import os
+from pathlib import Path
+from rowcast.capture.engine import Java, version
+archives = sorted(Path(os.environ["ROWCAST_CAPTURE_JARS"]).glob("*.jar"))
+Java(Path(os.environ["ROWCAST_JAVA_HOME"]), archives, 64).start("info")
+print(len(archives), version())
+"""
+
+
+def test_capture_has_debeziums_engine_of_the_archives_of_local_runs(room: Callable[[str], Room]) -> None:
+    locked = {each.file_name for each in read_lock((DEFINITION / "lock.txt").read_text())}
+    engine = next(name for name in locked if name.startswith("debezium-embedded-")).removeprefix("debezium-embedded-")
+
+    assert "Options" in room("capture").run("rowcast", "capture", "serve", "--help")
+    said = room("capture").run("python", "-c", ENGINE).splitlines()[-1]
+    assert said == f"{len(locked)} {engine.removesuffix('.jar')}"
 
 
 def test_a_database_can_be_made_and_served(room: Callable[[str], Room], tmp_path: Path) -> None:

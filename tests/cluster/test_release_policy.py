@@ -151,6 +151,17 @@ def test_sync_may_read_the_table_and_nothing_else_of_crud(syncs_sidecar: httpx.C
         assert answer.status_code == httpx.codes.FORBIDDEN, answer.text
 
 
+@pytest.mark.parametrize(
+    "path", ["appconfigs:snapshot", "appconfigs:late", "events/status", "dapr/subscribe", "metrics"]
+)
+def test_the_dashboard_may_call_the_api_and_nothing_else_of_crud(release: Release, path: str) -> None:
+    with release.api() as api:
+        assert api.get("/appconfigs").is_success
+        for method in ("GET", "POST"):
+            answer = api.request(method, f"/{path}")
+            assert answer.status_code == httpx.codes.FORBIDDEN, answer.text
+
+
 def test_nothing_that_was_refused_has_left_a_trace(release: Release) -> None:
     release.settled()
     assert "smuggled" not in release.table()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+import brokers
+from chaos.places import Cluster, Repository
+from chaos.witness import ClusterWitness, HistoryWitness
 from rowcast_local.platform import Platform
 from world import World, config, done, wait_until
 
@@ -16,6 +21,7 @@ INSERT = """
 """
 
 
+@brokers.on_every_broker
 def test_a_transaction_that_changes_500_rows_arrives_whole(world: World) -> None:
     with world.sql() as cursor:
         cursor.execute(INSERT, ("batch", 500))
@@ -26,6 +32,20 @@ def test_a_transaction_that_changes_500_rows_arrives_whole(world: World) -> None
     world.settled()
 
     assert sum(state[1:4:2] == (2, "next") for state in world.cluster().values()) >= 500
+
+
+@brokers.on_every_broker
+def test_updates_of_one_row_arrive_in_their_order(platform: Platform, world: World) -> None:
+    row = world.create("in-order")
+    world.settled()
+
+    with witnessed(platform) as seen, world.sql(autocommit=True) as cursor:
+        for number in range(100):
+            cursor.execute("UPDATE app_configs SET branch = %s WHERE id = %s", (f"b-{number}", row["id"]))
+        world.settled()
+
+    assert world.cluster()["in-order"][1:4:2] == (101, "b-99")
+    assert seen == []
 
 
 def test_the_bulk_endpoint_changes_rows_all_or_nothing(world: World) -> None:
@@ -40,21 +60,22 @@ def test_the_bulk_endpoint_changes_rows_all_or_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "parts",
+    "roles",
     [
         ["sync-k8s", "sync-git"],
         ["sync-k8s-dapr", "sync-git-dapr"],
-        ["kafka"],
+        ["broker"],
         ["kube-apiserver"],
-        ["connect"],
+        ["capture"],
         ["crud"],
     ],
-    ids=lambda parts: "+".join(parts),
+    ids="+".join,
 )
 def test_a_thousand_changes_made_while_a_part_is_down_arrive_when_it_returns(
-    platform: Platform, world: World, parts: list[str]
+    platform: Platform, world: World, roles: list[str]
 ) -> None:
-    prefix = f"down-{parts[0]}"
+    parts = brokers.parts(platform, *roles)
+    prefix = f"down-{roles[0]}"
     with world.sql() as cursor:
         cursor.execute(INSERT, (prefix, 200))
     world.settled()
@@ -68,17 +89,41 @@ def test_a_thousand_changes_made_while_a_part_is_down_arrive_when_it_returns(
     world.settled()
 
 
-def test_what_is_killed_in_the_middle_loses_nothing(platform: Platform, world: World) -> None:
+KILLED = (
+    *("sync-k8s", "sync-git", "sync-k8s-dapr", "sync-git-dapr", "crud-dapr", "capture", "capture-dapr", "broker"),
+    *("etcd", "postgres"),
+)
+
+
+@brokers.on_every_platform
+def test_what_is_killed_in_the_middle_loses_nothing_and_brings_nothing_back(platform: Platform, world: World) -> None:
     with world.sql() as cursor:
-        cursor.execute(INSERT, ("killed", 200))
+        cursor.execute(INSERT, ("killed", 100))
     world.settled()
 
-    for part in ("sync-k8s", "sync-git", "sync-k8s-dapr", "connect", "kafka", "etcd", "postgres"):
-        changes(world, "killed", count=50, seed=part)
-        platform.kill_part(part)  # the supervisor starts it again
-        wait_until(lambda: bool(world.table()))
+    with witnessed(platform) as seen:
+        for part in brokers.parts(platform, *KILLED):
+            changes(world, "killed", count=30, seed=part)
+            platform.kill_part(part)  # the supervisor starts it again
+            wait_until(lambda: bool(world.table()))
+        world.settled()
 
-    world.settled()
+    assert seen == []
+
+
+@contextmanager
+def witnessed(platform: Platform) -> Iterator[list[str]]:
+    """The stale overwrites that the targets have seen meanwhile, in the end."""
+    found: list[str] = []
+    cluster = ClusterWitness(Cluster(platform))
+    history = HistoryWitness(Repository(platform.blueprint.git_repository.folder))
+    try:
+        yield found
+        wait_until(cluster.caught_up)
+        history.look()
+        found += cluster.ledger.stale + history.ledger.stale
+    finally:
+        cluster.close()
 
 
 def changes(world: World, prefix: str, count: int, seed: str = "") -> None:

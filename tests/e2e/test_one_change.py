@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 
+import brokers
 from world import World, config, done, wait_until
 
+pytestmark = brokers.on_every_broker
 
+
+@brokers.on_every_platform
 def test_a_created_row_becomes_a_custom_resource_and_a_commit(world: World) -> None:
     created = world.create("created-row", branch="release/1", environment="prod")
 

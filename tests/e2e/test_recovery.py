@@ -8,20 +8,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 
-from kafka_topics import delete_topic
 from rowcast_local.parts.cluster_objects import apply_cluster_objects
 from rowcast_local.platform import Platform
 from superuser import superuser
 from world import World, config, done, wait_until
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
-BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```bash(?: (connect|engine))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Its first group is the way of capture that a block is for, if it is for one alone."""
 TOPIC = "rowcast.public.app_configs"
 
 pytestmark = pytest.mark.timeout(900)
@@ -36,7 +37,9 @@ def clean(world: World) -> Iterator[None]:
 
 def follow(platform: Platform, world: World, page: str) -> str:
     """Run every command of a page, in one shell, and return what they printed."""
-    script = "set -euo pipefail\n" + "\n".join(BLOCK.findall((HOW_TO / page).read_text()))
+    ways = ("", world.env.get("ROWCAST_CAPTURE", "connect"))
+    blocks = [block for way, block in BLOCK.findall((HOW_TO / page).read_text()) if way in ways]
+    script = "set -euo pipefail\n" + "\n".join(blocks)
     path = [Path(sys.executable).parent, platform.blueprint.toolbox.postgres, world.env.get("PATH", os.environ["PATH"])]
     environment = {**os.environ, **world.env, "PATH": os.pathsep.join(map(str, path))}
     ran = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=300)
@@ -129,7 +132,8 @@ def test_a_topic_that_was_deleted_with_what_was_in_it(platform: Platform, world:
     with stopped(platform, "sync-k8s-dapr", "sync-git-dapr"):
         change(world, made)
         wait_until(lambda: captured(world))
-        delete_topic(world.env["ROWCAST_KAFKA"], TOPIC)
+        with closing(KafkaAdminClient(bootstrap_servers=world.env["ROWCAST_KAFKA"])) as kafka:
+            kafka.delete_topics([TOPIC])
 
     follow(platform, world, "recover-from-recreated-topic.md")
 

@@ -69,6 +69,15 @@ IMAGES: tuple[Image, ...] = (
         ("python", "debian"),
     ),
     Image("git-server", "images/git-server/Dockerfile", "git-server", ("images/git-server",), ("debian",)),
+    Image(
+        "capture",
+        "images/capture/Dockerfile",
+        "capture",
+        (*_KAFKA, *_SERVICES, *_OWN),
+        ("python", "java"),
+        after="services",
+    ),
+    *(Image(name, f"images/{name}/Dockerfile", name, (), ("debian",)) for name in ("redis", "rabbitmq", "nats")),
 )
 
 _BASES = "tools/rowcast_images/bases"

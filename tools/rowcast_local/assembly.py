@@ -7,21 +7,25 @@ from functools import partial
 from pathlib import Path
 
 from rowcast_local.accounts import reachable_folder, service_account
+from rowcast_local.broker import PART_OF, Broker, Capture, Kind
 from rowcast_local.credentials import Credentials
 from rowcast_local.engine import Engine
 from rowcast_local.part import Part, nothing
 from rowcast_local.parts.argocd import APPLICATION, ArgoCD
 from rowcast_local.parts.argocd import NAMESPACE as NAMESPACE_OF_ARGOCD
 from rowcast_local.parts.argocd_objects import argocd_objects
+from rowcast_local.parts.broker_redis import BrokerRedis
 from rowcast_local.parts.connect import Connect
-from rowcast_local.parts.dapr import API_TOKEN, Sidecar
+from rowcast_local.parts.dapr import API_TOKEN, RESOURCES, Sidecar
 from rowcast_local.parts.etcd import Etcd
 from rowcast_local.parts.flux import Flux
 from rowcast_local.parts.flux_objects import flux_objects
 from rowcast_local.parts.git_repository import GitRepository
 from rowcast_local.parts.kafka import Kafka
 from rowcast_local.parts.kube_apiserver import KubeApiServer
+from rowcast_local.parts.nats import Nats
 from rowcast_local.parts.postgres import DATABASE, REPLICATION, Postgres
+from rowcast_local.parts.rabbitmq import RabbitMQ
 from rowcast_local.parts.redis import Redis
 from rowcast_local.paths import CHECKOUT, State
 from rowcast_local.ports import HOST
@@ -34,6 +38,8 @@ GITOPS_NAMESPACE = "rowcast-gitops"
 CONNECTOR = "rowcast"
 APPS = ("crud", "sync-k8s", "sync-git", "ui")
 OWN_SERVICES = (*APPS, *(f"{app}-dapr" for app in APPS), "connector")
+SETTABLE = (*OWN_SERVICES, "capture", "capture-dapr")
+TARGETS = "k8s,git"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,60 @@ class Blueprint:
     checkout: Path = CHECKOUT
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gitops: str = ""
+    kind: Kind = Kind.KAFKA
+    capture: Capture = Capture.CONNECT
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """Our services that have a sidecar."""
+        return (*APPS, "capture") if self.capture is Capture.ENGINE else APPS
+
+    @property
+    def carrier(self) -> str:
+        """What captures the changes and carries them, for people."""
+        captured = {Capture.CONNECT: "Kafka Connect", Capture.ENGINE: "Debezium's engine"}[self.capture]
+        return f"{captured} and {self.broker.title}"
+
+    @property
+    def broker(self) -> Broker:
+        """What carries the messages."""
+        toolbox, ports, password = self.toolbox, self.ports, self.credentials.broker
+        folder = self.state.data / PART_OF[self.kind]
+        match self.kind:
+            case Kind.KAFKA:
+                kafka = self.kafka
+                part = Part(kafka.program(), kafka.ready, kafka.prepare, kafka.port)
+                environment = {"ROWCAST_KAFKA": kafka.bootstrap}
+                return Broker(self.kind, "Kafka", kafka.bootstrap, environment, kafka.port, [part])
+            case Kind.REDIS:
+                redis = BrokerRedis(toolbox.extras["redis"], folder, ports["broker-redis"], password)
+                return Broker(self.kind, "Redis Streams", redis.url, redis.environment, redis.port, redis.parts())
+            case Kind.RABBITMQ:
+                rabbitmq = RabbitMQ(
+                    toolbox.extras["rabbitmq"],
+                    toolbox.extras["erlang"],
+                    folder,
+                    port=ports["rabbitmq"],
+                    node_port=ports["rabbitmq-node"],
+                    names_port=ports["rabbitmq-epmd"],
+                    password=password,
+                    cookie=self.credentials.erlang,
+                )
+                parts = rabbitmq.parts()
+                return Broker(self.kind, "RabbitMQ", rabbitmq.url, rabbitmq.environment, rabbitmq.port, parts)
+            case Kind.JETSTREAM:
+                nats = Nats(toolbox.extras["nats"], folder, ports["nats"], password)
+                return Broker(self.kind, "NATS JetStream", nats.url, nats.environment, nats.port, nats.parts())
+
+    @property
+    def broker_resources(self) -> Path:
+        """The folder with the one component that the sidecars know as their broker."""
+        return self.state.data / "dapr" / "broker"
+
+    def place_broker(self) -> None:
+        """Puts the broker's component where the sidecars look for it: of all that there are, they may see one."""
+        self.broker_resources.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.broker_resources / "pubsub.yaml").write_text(self.broker.component.read_text())
 
     @property
     def postgres(self) -> Postgres:
@@ -59,7 +119,7 @@ class Blueprint:
 
     @property
     def kafka(self) -> Kafka:
-        """The broker."""
+        """Kafka, where it is the broker."""
         ports = self.ports
         data = self.state.data / "kafka"
         advertised = self.settings.get("kafka", {}).get("ROWCAST_KAFKA_ADVERTISED_PORT")
@@ -73,16 +133,20 @@ class Blueprint:
         )
 
     @property
-    def connect(self) -> Connect:
-        """Kafka Connect; the connector's configuration names these variables."""
-        capture = {
+    def captured(self) -> dict[str, str]:
+        """How to log in to what is captured."""
+        return {
             "ROWCAST_CAPTURE_DB_HOST": HOST,
             "ROWCAST_CAPTURE_DB_PORT": str(self.ports["postgres"]),
             "ROWCAST_CAPTURE_DB_NAME": DATABASE,
             "ROWCAST_CAPTURE_DB_USER": REPLICATION,
             "ROWCAST_CAPTURE_DB_PASSWORD": self.credentials.replication,
-            **self.settings.get("connect", {}),
         }
+
+    @property
+    def connect(self) -> Connect:
+        """Kafka Connect, where it captures; the connector's configuration names the variables of `captured`."""
+        capture = {**self.captured, **self.settings.get("connect", {})}
         toolbox, port = self.toolbox, self.ports["connect"]
         data = self.state.data / "connect"
         password = self.credentials.connect
@@ -156,19 +220,20 @@ class Blueprint:
         People's own programs go through the dashboard's.
         """
         kinds = ("http", "grpc", "internal", "metrics")
+        broker = self.broker
         return Sidecar(
             app_id=app,
             binary=self.toolbox.daprd,
             folder=self.state.data / "dapr",
             ports={kind: self.ports[f"{app}-dapr-{kind}"] for kind in kinds},
             app_port=None if app == "ui" else self.ports[app],
+            resources=(RESOURCES, self.broker_resources),
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
             environment={
-                "ROWCAST_KAFKA": self.kafka.bootstrap,
-                **({} if app == "ui" else {API_TOKEN: self.credentials.sidecars}),
+                **({} if app == "ui" else {**broker.environment, API_TOKEN: self.credentials.sidecars}),
                 **self.settings.get(f"{app}-dapr", {}),
             },
-            broker_port=None if app == "ui" else self.ports["kafka"],
+            broker_port=None if app == "ui" else broker.port,
         )
 
     def url(self, part: str) -> str:
@@ -177,17 +242,19 @@ class Blueprint:
 
     def parts(self) -> list[Part]:
         """Every part, each kind of thing before what needs it (for reading only: all start at once)."""
-        ours = [*self._apps(), self._connector(), *map(self._sidecar_part, APPS)]
+        capture = self._connector() if self.capture is Capture.CONNECT else self._capture()
+        ours = [*self._apps(), capture, *map(self._sidecar_part, self.apps)]
         engine = self.engine
         return [*self._real_parts(), *(engine.parts if engine else ()), *ours]
 
     def _real_parts(self) -> list[Part]:
-        postgres, kafka, connect = self.postgres, self.kafka, self.connect
+        postgres, connect = self.postgres, self.connect
         etcd, server = self.etcd, self.kube_apiserver
+        with_connect = [Part(connect.program(), connect.ready, connect.prepare, connect.port, ("kafka",))]
         return [
             Part(postgres.program(), postgres.ready, postgres.prepare, postgres.port),
-            Part(kafka.program(), kafka.ready, kafka.prepare, kafka.port),
-            Part(connect.program(), connect.ready, connect.prepare, connect.port, ("kafka",)),
+            *self.broker.parts,
+            *(with_connect if self.capture is Capture.CONNECT else ()),
             Part(etcd.program(), etcd.ready, etcd.prepare, etcd.port),
             Part(server.program(), server.ready, server.prepare, server.port, ("etcd",)),
         ]
@@ -198,15 +265,19 @@ class Blueprint:
             "ROWCAST_OWNER_URL": self.postgres.url,
             "ROWCAST_SERVING_PASSWORD": self.credentials.database_serving,
             "ROWCAST_REPLICATION_PASSWORD": self.credentials.replication,
-            **self.connect.access,
+            "ROWCAST_BROKER": self.kind,
+            "ROWCAST_CAPTURE": self.capture,
+            **(self.connect.access if self.capture is Capture.CONNECT else {}),
         }
         cluster = {
+            **self.broker.sync_settings,
             "ROWCAST_TARGET": "k8s",
             "ROWCAST_NAMESPACE": NAMESPACE,
             "KUBECONFIG": str(self.kube_apiserver.sync_kubeconfig),
         }
         repository = self.git_repository
         git = {
+            **self.broker.sync_settings,
             "ROWCAST_TARGET": "git",
             "ROWCAST_GIT_URL": repository.url,
             "ROWCAST_GIT_BRANCH": repository.branch,
@@ -260,9 +331,25 @@ class Blueprint:
             needs=("connect", "postgres", "crud"),
         )
 
+    def _capture(self) -> Part:
+        folder = self.state.data / "capture"
+        environment = {
+            **self.captured,
+            "ROWCAST_CAPTURE_JARS": str(self.toolbox.class_path.folder),
+            "ROWCAST_CAPTURE_FOLDER": str(folder),
+            # A name on $PATH may be a link to where it really is.
+            "ROWCAST_JAVA_HOME": str(self.toolbox.java.resolve().parent.parent),
+            "ROWCAST_BROKER": self.kind,
+            "ROWCAST_BROKER_URL": self.broker.url,
+            "ROWCAST_TARGETS": TARGETS,
+        }
+        needs = ("postgres", "crud", PART_OF[self.kind])
+        made = self._service("capture", ("capture", "serve"), environment, needs)
+        return replace(made, prepare=lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+
     def _sidecar_part(self, app: str) -> Part:
         sidecar = self.sidecar(app)
-        needs = () if app == "ui" else (app, "kafka")
+        needs = () if app == "ui" else (app, PART_OF[self.kind])
         return Part(sidecar.program(), sidecar.ready, sidecar.prepare, sidecar.ports["http"], needs)
 
     def _program(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> Program:

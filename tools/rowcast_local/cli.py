@@ -1,6 +1,7 @@
 """The local platform's commands, as `./task` calls them."""
 
 import fcntl
+import os
 import shlex
 import subprocess
 import sys
@@ -13,16 +14,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rowcast_local.assembly import OWN_SERVICES
+from rowcast_local.assembly import OWN_SERVICES, SETTABLE
+from rowcast_local.broker import Capture, Kind
 from rowcast_local.command_line import run
 from rowcast_local.demonstration import follow
 from rowcast_local.journey import report
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
+from rowcast_local.provision.debian import PackageError
 from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
 from rowcast_local.provision.needs import refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
-from rowcast_local.provision.toolbox import provide_built
+from rowcast_local.provision.toolbox import provide_broker, provide_built
 from rowcast_local.provision.tools import tool
 from rowcast_local.set_settings import load_settings, with_settings
 from rowcast_local.status import print_status
@@ -51,6 +54,13 @@ def up(
     gitops: Annotated[
         Engine | None, typer.Option("--gitops", help="Who makes the commits real; kept until another is named.")
     ] = None,
+    broker: Annotated[
+        Kind | None, typer.Option("--broker", help="What carries the messages; kept until another is named.")
+    ] = None,
+    capture: Annotated[
+        Capture | None,
+        typer.Option("--capture", help="What captures the changes: Kafka Connect (Kafka only) or Debezium's engine."),
+    ] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,9 +75,17 @@ def up(
     with alone(), Progress(console) as progress:
         engine = {None: None, Engine.NONE: ""}.get(gitops, gitops)
         without = OWN_SERVICES if parts_only else ()
-        settings = with_settings(load_settings(State(state_folder()).settings), given or (), OWN_SERVICES)
-        platform = Platform(state_folder(), progress=progress, without=without, gitops=engine, settings=settings)
-        if platform.running and (given or platform.gitops != Platform(state_folder()).gitops):
+        settings = with_settings(load_settings(State(state_folder()).settings), given or (), SETTABLE)
+        platform = Platform(
+            state_folder(),
+            progress=progress,
+            without=without,
+            gitops=engine,
+            broker=broker,
+            capture=capture,
+            settings=settings,
+        )
+        if platform.running and (given or platform.change or platform.gitops != Platform(state_folder()).gitops):
             raise PlatformError("the platform is running, and settings count from a start on: ./task down, then again")
         if platform.running:
             console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
@@ -105,6 +123,13 @@ def get(
         wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
         for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
+        for kind in Kind if tools else ():
+            try:
+                chosen = provide_broker(kind, cache_folder(), progress)
+            except PackageError as error:  # its tests are left out, or fail: they say so
+                chosen = (f"no {kind}: {error}",)
+            for line in chosen:
+                console.print(f"  {line}")
 
 
 @app.command()
@@ -140,7 +165,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] =
     state = state_folder()
     if not yes:
         typer.confirm(
-            f"Throw away the database, the topics, the cluster and the Git repository in {state}?", abort=True
+            f"Throw away the database, the messages, the cluster and the Git repository in {state}?", abort=True
         )
     with alone():
         Platform(state).destroy()
@@ -195,6 +220,18 @@ def part(
             platform.stop_part(name)
         case PartAction.KILL:
             platform.kill_part(name)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def connector(context: typer.Context) -> None:
+    """Puts the connector's configuration to the running platform's Connect: `rowcast connector apply`."""
+    platform = Platform(state_folder())
+    if platform.capture is not Capture.CONNECT:
+        raise PlatformError("no Kafka Connect here: Debezium's engine captures, as ./task logs -- capture tells")
+    command = [str(Path(sys.executable).with_name("rowcast")), "connector", "apply", "--wait", *context.args]
+    sys.exit(subprocess.run(command, env={**os.environ, **platform.env()}, check=False).returncode)
 
 
 @app.command()

@@ -28,6 +28,8 @@ class Credentials:
     argocd: str = field(default_factory=_token, repr=False)
     sidecars: str = field(default_factory=_token, repr=False)
     connect: str = field(default_factory=_token, repr=False)
+    broker: str = field(default_factory=_token, repr=False)
+    erlang: str = field(default_factory=_token, repr=False)
 
 
 def settle_credentials(file: Path) -> Credentials:

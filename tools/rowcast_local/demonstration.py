@@ -53,6 +53,7 @@ def follow(blueprint: Blueprint) -> Journey:
         committed=(seen["committed"] - started) * 1000,
         synced=(seen["synced"] - started) * 1000 if "synced" in seen else None,
         engine=blueprint.engine.title if blueprint.engine else "",
+        carrier=blueprint.carrier,
         told=frozenset(stage for stage, part in PARTS.items() if part in blueprint.settings),
     )
 

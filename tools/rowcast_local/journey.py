@@ -12,7 +12,8 @@ from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE
 class Journey:
     """When a change was where, in milliseconds after it was sent; `captured` is None if crud doesn't tell.
 
-    `synced` is None where no `engine` makes commits real. Of the stages in `told` the row's status was asked.
+    `carrier` names what captured and carried it. `synced` is None where no `engine` makes commits real. Of the stages
+    in `told` the row's status was asked.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Journey:
     committed: float
     synced: float | None = None
     engine: str = ""
+    carrier: str = "Kafka Connect and Kafka"
     told: frozenset[str] = frozenset()
 
 
@@ -40,7 +42,7 @@ def _table(journey: Journey) -> Table:
     table.add_column("what was seen")
     stages: list[tuple[str, float | None, str]] = [
         ("saved", journey.saved, "the row is in PostgreSQL: crud answered through the dashboard's sidecar"),
-        ("captured", journey.captured, "its change event, by Debezium and Kafka, has reached sync"),
+        ("captured", journey.captured, f"its change event, by {journey.carrier}, has reached sync"),
         ("applied", journey.applied, f"the custom resource in namespace {NAMESPACE} has this generation"),
         ("committed", journey.committed, "the file at the tip of main has this generation"),
     ]

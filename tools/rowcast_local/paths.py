@@ -52,6 +52,16 @@ class State:
         return self.folder / "gitops"
 
     @property
+    def broker(self) -> Path:
+        """Which broker it has."""
+        return self.folder / "broker"
+
+    @property
+    def capture(self) -> Path:
+        """What captures its changes."""
+        return self.folder / "capture"
+
+    @property
     def settings(self) -> Path:
         """What was set for single parts."""
         return self.folder / "settings.json"

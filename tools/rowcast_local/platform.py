@@ -14,6 +14,7 @@ import httpx
 
 from rowcast_local.accounts import substitute_folder
 from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE, Blueprint
+from rowcast_local.broker import PART_OF, Capture, Kind
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
 from rowcast_local.failures import Ends, account
@@ -29,9 +30,10 @@ from rowcast_local.set_settings import Settings, load_settings
 from rowcast_local.supervise import ProcessState, Supervisor
 
 READY_SECONDS = 120.0
+SLOT = "rowcast"
 POLL_SECONDS = 0.1
 # What others still write to while they stop.
-STORES = ("postgres", "kafka", "etcd")
+STORES = ("postgres", "etcd", *PART_OF.values(), "rabbitmq-epmd")
 
 
 class PlatformError(LocalError):
@@ -42,8 +44,9 @@ class Platform:
     """The parts of one platform, whose files are all below `folder`.
 
     `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the environment
-    of parts, by name; `gitops` is the engine that makes commits real (empty: none). None for either is what it was
-    started with before. Raises PlatformError, StepError or SupervisorError where something can't be had.
+    of parts, by name; `gitops` is the engine that makes commits real (empty: none), `broker` what carries the messages,
+    `capture` what captures the changes. None for any of them is what it was started with before. Raises PlatformError,
+    PackageError, StepError or SupervisorError where something can't be had.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Platform:
         without: Collection[str] = (),
         settings: Settings | None = None,
         gitops: str | None = None,
+        broker: str | None = None,
+        capture: str | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.state = State(folder)
@@ -63,6 +68,8 @@ class Platform:
         self._without = frozenset(without)
         self._settings = settings
         self._gitops = gitops
+        self._broker = broker
+        self._capture = capture
         self._progress = progress or Progress()
         self.supervisor = Supervisor(self.state)
 
@@ -79,6 +86,40 @@ class Platform:
         return self.state.gitops.read_text() if self.state.gitops.exists() else ""
 
     @property
+    def broker(self) -> Kind:
+        """What carries the messages."""
+        return Kind(self._broker) if self._broker is not None else self.broker_before or Kind.KAFKA
+
+    @property
+    def broker_before(self) -> Kind | None:
+        """What carried them when it was started last; None if it never was."""
+        return Kind(text) if (text := _text(self.state.broker, "kafka" if self._has_data("kafka") else "")) else None
+
+    @property
+    def capture(self) -> Capture:
+        """What captures the changes. Raises PlatformError where Connect is asked for without Kafka."""
+        if self.broker is Kind.KAFKA:
+            before = self.capture_before if self.broker_before is Kind.KAFKA else None
+            return Capture(self._capture) if self._capture is not None else before or Capture.CONNECT
+        if self._capture == Capture.CONNECT:
+            raise PlatformError(f"Kafka Connect needs Kafka: with {self.broker} it is the engine that captures")
+        return Capture.ENGINE
+
+    @property
+    def capture_before(self) -> Capture | None:
+        """What captured them when it was started last; None if it never was."""
+        before = _text(self.state.capture, "connect" if self._has_data("connect") else "")
+        return Capture(before) if before else None
+
+    @property
+    def change(self) -> tuple[Kind, Capture] | None:
+        """The broker and the capture that the next start takes over from; None if there are none, or the same."""
+        before = (self.broker_before, self.capture_before)
+        if before[0] is None or before[1] is None or before == (self.broker, self.capture):
+            return None
+        return before[0], before[1]
+
+    @property
     def settings(self) -> Settings:
         """What is added to the environment of parts."""
         if self._settings is not None:
@@ -88,7 +129,7 @@ class Platform:
     @cached_property
     def toolbox(self) -> Toolbox:
         """The programs of all parts, got if they are missing."""
-        return provide(cache_folder(), self._progress, gitops=self.gitops)
+        return provide(cache_folder(), self._progress, gitops=self.gitops, broker=self.broker)
 
     @cached_property
     def blueprint(self) -> Blueprint:
@@ -98,7 +139,17 @@ class Platform:
             raise PlatformError("no platform here yet: start one with ./task up")
         credentials = settle_credentials(self.state.credentials)
         toolbox = Toolbox.from_json(self.state.toolbox.read_text())
-        return Blueprint(toolbox, self.state, ports, credentials, self._checkout, self.settings, self.gitops)
+        return Blueprint(
+            toolbox,
+            self.state,
+            ports,
+            credentials,
+            self._checkout,
+            self.settings,
+            self.gitops,
+            kind=self.broker,
+            capture=self.capture,
+        )
 
     @cached_property
     def parts(self) -> dict[str, Part]:
@@ -116,6 +167,7 @@ class Platform:
         """Starts every part at once and returns; `wait_ready` waits. Nothing happens to a platform that runs."""
         if self.running:
             return
+        broker, capture, change = self.broker, self.capture, self.change
         toolbox = self.toolbox
         self.state.create()
         self.state.without.write_text(json.dumps(sorted(self._without)))
@@ -125,6 +177,11 @@ class Platform:
         write_private(self.state.toolbox, toolbox.to_json())
         self.__dict__.pop("blueprint", None)
         self.__dict__.pop("parts", None)
+        if change:
+            self._change_over(*change)
+        self.state.broker.write_text(broker)
+        self.state.capture.write_text(capture)
+        self.blueprint.place_broker()
         self._prepare()
         self.supervisor.start(self.programs)
 
@@ -192,11 +249,31 @@ class Platform:
             "ROWCAST_DATABASE_URL": blueprint.postgres.url,
             "ROWCAST_REPLICATION_PASSWORD": blueprint.credentials.replication,
             "ROWCAST_GIT_URL": blueprint.git_repository.url,
-            **blueprint.connect.access,
-            "ROWCAST_KAFKA": blueprint.kafka.bootstrap,
+            "ROWCAST_BROKER": self.broker,
+            "ROWCAST_CAPTURE": self.capture,
+            **(blueprint.connect.access if self.capture is Capture.CONNECT else {}),
+            **({"ROWCAST_KAFKA": blueprint.kafka.bootstrap} if self.broker is Kind.KAFKA else {}),
             "ROWCAST_NAMESPACE": NAMESPACE,
             **({"ROWCAST_GITOPS_NAMESPACE": GITOPS_NAMESPACE} if self.gitops else {}),
         } | self._path()
+
+    def _has_data(self, part: str) -> bool:
+        return (self.state.data / part).exists()
+
+    def _change_over(self, broker: Kind, capture: Capture) -> None:
+        """Makes that the new capture reads the whole table, and throws away what the old broker still has.
+
+        Nothing in it is the only copy: the snapshot's events are of every row, and the reconcile that follows a
+        snapshot finds what was deleted. What waited there would arrive when the old broker is chosen again, long
+        after it was true; and positions that were kept on either side are of a slot that has moved on without them.
+        """
+        self._progress.say(
+            f"  {broker} ({capture}) gives way to {self.broker} ({self.capture}): the table is read again as a whole"
+        )
+        self.blueprint.postgres.drop_slot(SLOT)
+        others = {*PART_OF.values()} - {PART_OF[self.broker]}
+        for name in (*others, "connect", "capture"):
+            shutil.rmtree(self.state.data / name, ignore_errors=True)
 
     def _path(self) -> dict[str, str]:
         if shutil.which("kubectl"):
@@ -233,6 +310,10 @@ class Platform:
         except httpx.HTTPError:
             return False
         return True
+
+
+def _text(file: Path, otherwise: str) -> str:
+    return file.read_text() if file.exists() else otherwise
 
 
 def _prepare(part: Part) -> None:

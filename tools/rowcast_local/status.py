@@ -13,7 +13,7 @@ from rowcast_local.ports import HOST
 from rowcast_local.probes import failures
 from rowcast_local.supervise import ProcessState
 
-SERVICES = ("crud", "sync-k8s", "sync-git")
+SERVICES = ("crud", "sync-k8s", "sync-git", "capture")
 
 
 @dataclass(frozen=True)

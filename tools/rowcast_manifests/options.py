@@ -12,7 +12,8 @@ class Option:
     """The component `name`: what `values` change in the chart's rendering, laid over the base and `after`.
 
     An option for `every_part` gives objects to the other parts (a policy, say). It comes first in an overlay, so that
-    the options after it find those objects.
+    the options after it find those objects. A `broker` other than Kafka comes right after those, since it puts other
+    parts in the place of Kafka and Connect. What is `of_kafka` doesn't go with it.
     """
 
     name: str
@@ -20,6 +21,8 @@ class Option:
     values: Mapping[str, Any]
     after: tuple[str, ...] = ()
     every_part: bool = False
+    broker: bool = False
+    of_kafka: bool = False
 
 
 BASE: Mapping[str, Any] = {
@@ -33,12 +36,21 @@ BASE: Mapping[str, Any] = {
         "postgres": {"existingSecret": "rowcast-postgres"},
         "git": {"existingSecret": "rowcast-git"},
         "kafka": {"usersSecret": "rowcast-broker"},
+        "redis": {"existingSecret": "rowcast-redis"},
+        "rabbitmq": {"existingSecret": "rowcast-rabbitmq"},
+        "jetstream": {"existingSecret": "rowcast-jetstream"},
         "connect": {"login": {"existingSecret": "rowcast-connect"}},
     },
     # Kustomize has no `helm test`.
     "check": {"enabled": False},
 }
 """The chart's defaults, with secrets of one's own: a made-up password has no place in a file."""
+
+
+def _external(kind: str, address: str) -> Mapping[str, Any]:
+    tls = {"enabled": True, "caSecret": {"name": f"rowcast-{kind}-ca"}}
+    return {"global": {kind: {"address": address, "tls": tls}}, kind: {"enabled": False}}
+
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -62,6 +74,42 @@ OPTIONS: tuple[Option, ...] = (
             "sync": {"k8s": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}},
         },
         every_part=True,
+    ),
+    Option(
+        "broker-redis",
+        "Redis Streams in the place of Kafka, and Debezium's engine in that of Connect; its login in rowcast-redis.",
+        {"global": {"broker": {"kind": "redis"}}},
+        broker=True,
+    ),
+    Option(
+        "broker-rabbitmq",
+        "RabbitMQ in the place of Kafka, and Debezium's engine in that of Connect; its login in rowcast-rabbitmq.",
+        {"global": {"broker": {"kind": "rabbitmq"}}},
+        broker=True,
+    ),
+    Option(
+        "broker-jetstream",
+        "NATS JetStream in the place of Kafka, Debezium's engine in that of Connect; its login in rowcast-jetstream.",
+        {"global": {"broker": {"kind": "jetstream"}}},
+        broker=True,
+    ),
+    Option(
+        "external-redis",
+        "A Redis of one's own, with TLS: login and URL in rowcast-redis, who vouches for it in rowcast-redis-ca.",
+        _external("redis", "redis.example.com:6380"),
+        after=("broker-redis",),
+    ),
+    Option(
+        "external-rabbitmq",
+        "A RabbitMQ of one's own, with TLS: its URL in rowcast-rabbitmq, who vouches for it in rowcast-rabbitmq-ca.",
+        _external("rabbitmq", "rabbitmq.example.com:5671"),
+        after=("broker-rabbitmq",),
+    ),
+    Option(
+        "external-jetstream",
+        "A NATS of one's own, with TLS: its URL in rowcast-jetstream, who vouches for it in rowcast-jetstream-ca.",
+        _external("jetstream", "nats.example.com:4222"),
+        after=("broker-jetstream",),
     ),
     Option(
         "login",
@@ -125,9 +173,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "external-postgres",
-        "A PostgreSQL of one's own, with TLS: its host is in the environment of crud, migrate and connect.",
+        "A PostgreSQL of one's own, verified by rowcast-postgres-ca; its host is with crud, migrate and who captures.",
         {
-            "global": {"postgres": {"host": "postgres.example.com", "sslMode": "require"}},
+            "global": {
+                "postgres": {
+                    "host": "postgres.example.com",
+                    "sslMode": "verify-full",
+                    "caSecret": {"name": "rowcast-postgres-ca"},
+                }
+            },
             "postgres": {"enabled": False},
         },
     ),
@@ -145,6 +199,7 @@ OPTIONS: tuple[Option, ...] = (
             "kafka": {"enabled": False},
             "connect": {"replicationFactor": 3},
         },
+        of_kafka=True,
     ),
     Option(
         "external-connect",
@@ -153,5 +208,6 @@ OPTIONS: tuple[Option, ...] = (
             "global": {"connect": {"url": "http://connect.example.com:8083", "login": {"existingSecret": ""}}},
             "connect": {"enabled": False},
         },
+        of_kafka=True,
     ),
 )

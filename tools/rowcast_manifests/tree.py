@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from rowcast_manifests.chart import RenderingError
 from rowcast_manifests.difference import Difference, deletion, difference
 from rowcast_manifests.merge import Values, merge
 from rowcast_manifests.objects import Identity, Manifest, index, to_yaml
@@ -63,15 +64,38 @@ def _base(objects: list[Manifest]) -> Files:
 
 
 def _component(option: Option, render: Render) -> Files:
+    """Its change to the base; and what it changes only where other options have brought something, or left it there."""
     found = _change(option, (), render)
-    meets = [] if option.every_part else [o.name for o in OPTIONS if o.every_part]
-    there = set(index(render(values_of(option.after))))
-    beside = _change(option, meets, render)
-    optional = Difference(
-        patches=[patch for patch in beside.patches if Identity.of(patch) not in there],
-        removed=[head for head in beside.removed if Identity.of(head) not in there],
-    )
-    return _component_files(_KUSTOMIZE / "components" / option.name, option, found, optional)
+    every_part = [] if option.every_part else [o.name for o in OPTIONS if o.every_part]
+    # Any other broker stands for all of them: what depends on which one is that broker's own option's.
+    kinds = option.every_part or option.broker or option.of_kafka or _brokers(option.after)
+    broker = [] if kinds else [next(o.name for o in OPTIONS if o.broker)]
+    always = set(index(render(values_of(option.after))))
+    if broker:
+        always &= set(index(render(values_of((*broker, *option.after)))))
+    fixed, optional = Difference(added=found.added), Difference()
+    for beside in ((), every_part, broker, (*every_part, *broker)):
+        change = _change(option, beside, render)
+        if change.added != found.added:
+            raise RenderingError(f"{option.name} adds other objects beside {', '.join(beside)}")
+        for of, into in ((change.patches, "patches"), (change.removed, "removed")):
+            for manifest in of:
+                wanted = fixed if Identity.of(manifest) in always else optional
+                _add_once(getattr(wanted, into), manifest, f"{option.name} beside {', '.join(beside)}")
+    return _component_files(_KUSTOMIZE / "components" / option.name, option, fixed, optional)
+
+
+def _brokers(names: Iterable[str]) -> bool:
+    return any(_BY_NAME[name].broker for name in names)
+
+
+def _add_once(manifests: list[Manifest], manifest: Manifest, what: str) -> None:
+    """Raises RenderingError for two changes to one object: a component can make only one."""
+    same = [known for known in manifests if Identity.of(known) == Identity.of(manifest)]
+    if not same:
+        manifests.append(manifest)
+    elif same != [manifest]:
+        raise RenderingError(f"{what} changes {manifest['kind']} {manifest['metadata']['name']} in another way")
 
 
 def _change(option: Option, beside: Iterable[str], render: Render) -> Difference:

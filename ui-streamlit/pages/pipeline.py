@@ -67,6 +67,14 @@ def _way(pipeline: Pipeline, seen: Seen) -> None:
             hide_index=True,
             alt="Every figure that each station tells",
         )
+    _topics(pipeline)
+
+
+def _topics(pipeline: Pipeline) -> None:
+    found = pipeline_view.topics(pipeline, pipeline.checked_at)
+    if found:
+        with st.expander("The broker's topics", key="topics", icon=":material/stacks:"):
+            st.dataframe(list(found), hide_index=True, alt="What the broker tells of each topic and its readers")
 
 
 def _troubles(pipeline: Pipeline) -> None:

@@ -22,11 +22,28 @@
 {{- include "rowcast.check" (dict "ok" (hasKey $secret.data $g.postgres.secretKeys.servingPassword) "text" (printf "the secret %s has no key %s: add one with a password for the role that crud serves as, or set global.postgres.servingRole=%s to go on serving as the owner." $g.postgres.existingSecret $g.postgres.secretKeys.servingPassword $g.postgres.user)) -}}
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not (hasPrefix "verify-" $g.postgres.sslMode)) (ne $g.postgres.caSecret.name "")) "text" (printf "global.postgres.sslMode=%s needs global.postgres.caSecret.name: the CA to verify by." $g.postgres.sslMode)) -}}
+{{- $broker := $g.broker.kind -}}
+{{- $capture := include "rowcast.capture.kind" . -}}
+{{- include "rowcast.check" (dict "ok" (or (eq $broker "kafka") (eq $capture "engine")) "text" (printf "global.capture.kind=connect needs global.broker.kind=kafka: Kafka Connect writes to Kafka alone. Leave it empty, and Debezium's engine captures for %s." $broker)) -}}
+{{- if ne $broker "kafka" -}}
+{{- $own := get $g $broker -}}
+{{- include "rowcast.check.oneOf" (dict "part" $broker "value" (printf "global.%s.address" $broker) "own" $own.address "enabled" (get .Values $broker).enabled) -}}
+{{- include "rowcast.check" (dict "ok" (or (ne $own.address "") (not $own.tls.enabled)) "text" (printf "global.%s.tls is for your own broker: the included one has no TLS (%s.enabled=true)." $broker $broker)) -}}
+{{- include "rowcast.check" (dict "ok" (or (eq $own.address "") (ne $broker "rabbitmq") (ne $own.existingSecret "")) "text" "global.rabbitmq.address needs global.rabbitmq.existingSecret: a secret with the URL, login and all, under the key url.") -}}
+{{- if and (eq $broker "jetstream") (ne $own.address "") (eq .Values.sync.k8s.autoscaling.engine "keda") -}}
+{{- include "rowcast.check" (dict "ok" (ne $own.monitoring "") "text" "sync.k8s.autoscaling.engine=keda needs global.jetstream.monitoring: host:port of your server's monitoring, where KEDA reads what waits.") -}}
+{{- end -}}
+{{- else -}}
 {{- include "rowcast.check.oneOf" (dict "part" "kafka" "value" "global.kafka.brokers" "own" $g.kafka.brokers "enabled" .Values.kafka.enabled) -}}
 {{- include "rowcast.check" (dict "ok" (not (and .Values.kafka.enabled (or $g.kafka.tls.enabled (ne $g.kafka.sasl.mechanism "")))) "text" "global.kafka.tls and global.kafka.sasl are for your own brokers: the included one has its own login, and no TLS (kafka.enabled=true).") -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.kafka.sasl.mechanism "") (ne $g.kafka.sasl.existingSecret "")) "text" "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret: a secret with user name and password.") -}}
+{{- end -}}
+{{- if eq $capture "connect" -}}
 {{- include "rowcast.check.oneOf" (dict "part" "connect" "value" "global.connect.url" "own" $g.connect.url "enabled" .Values.connect.enabled) -}}
 {{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://[^/]*@" $g.connect.url)) "text" "global.connect.url must not have a login in it: it would be shown and logged; put the password into the secret of global.connect.login.existingSecret.") -}}
+{{- else -}}
+{{- include "rowcast.check" (dict "ok" .Values.capture.enabled "text" "capture.enabled=false leaves nobody to capture changes: set it to true; capture.replicas=0 pauses it.") -}}
+{{- end -}}
 {{- if $targets.git.enabled -}}
 {{- include "rowcast.check.oneOf" (dict "part" "git-server" "value" "global.git.url" "own" $g.git.url "enabled" (index .Values "git-server" "enabled")) -}}
 {{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://([^/]*@|[^?#]*[?#])" $g.git.url)) "text" "global.git.url must not have a login, a query or a fragment in it: it would be shown and logged; put the login into the secret of global.git.existingSecret.") -}}

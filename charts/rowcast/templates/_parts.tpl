@@ -19,11 +19,8 @@ command:
   - --topic-prefix={{ .Values.global.kafka.topicPrefix }}
   - --slot={{ .Values.global.postgres.slot }}
   - --set=database.sslmode=${env:ROWCAST_CAPTURE_DB_SSLMODE}
-  {{- with .Values.global.postgres }}
-  {{- if .caSecret.name }}
-  - --set=database.sslrootcert=/etc/rowcast/postgres/{{ .caSecret.key }}
-  {{- end }}
-  {{- end }}
+  # The worker's, too: so the job is the same job whichever authority there is. Read only if the mode verifies.
+  - --set=database.sslrootcert=${env:ROWCAST_CAPTURE_DB_SSLROOTCERT}
   {{- range $key, $value := .Values.connector.settings }}
   - {{ printf "--set=%s=%v" $key $value | quote }}
   {{- end }}

@@ -10,7 +10,7 @@ import typer
 
 from rowcast.check.access import Crud, access
 from rowcast.check.rounds import Round
-from rowcast.check.sidecar import OwnSidecar
+from rowcast.check.sidecar import OLDEST, OwnSidecar
 from rowcast.check.wait_cli import CrudUrl, Targets
 from rowcast.core.errors import RowcastError
 from rowcast.runtime.deadline import Deadline
@@ -46,6 +46,7 @@ def check(
 def _run(crud: Crud, sidecar: OwnSidecar | None, targets: list[str], deadline: Deadline) -> None:
     if sidecar is not None:
         deadline.until(sidecar.healthy)
+        _warn_of_an_old_one(deadline.until(sidecar.too_old))
     life = Round(crud, targets, deadline, typer.echo)
     deadline.until(lambda: crud.find(life.name))  # crud answers, and so does its database
     started = time.perf_counter()
@@ -58,6 +59,12 @@ def _run(crud: Crud, sidecar: OwnSidecar | None, targets: list[str], deadline: D
             typer.echo(f"rowcast: stopped at: {life.step} ({life.name})", err=True)
             _clean_up(life)
     typer.echo(f"all arrived: {time.perf_counter() - started:.1f} s")
+
+
+def _warn_of_an_old_one(version: str | None) -> None:
+    if version is not None:
+        oldest = ".".join(map(str, OLDEST))
+        typer.echo(f"rowcast: this is Dapr {version}, and {oldest} or later is needed: upgrade it", err=True)
 
 
 def _clean_up(life: Round) -> None:

@@ -27,7 +27,7 @@ class Doubt(StrEnum):
     OTHER_CONTENT = "other content"
     """At the generation that the target has: a change that raised none, or not the row's."""
     OLD = "old"
-    """Older than the instance, which can't have seen what has come since."""
+    """Older than the instance, which can't have seen what has come since; or the first of its row, and late."""
 
 
 class Verdict(StrEnum):

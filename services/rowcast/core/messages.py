@@ -90,6 +90,27 @@ def status_message(target: str, statuses: Iterable[Status], progress: object = N
     return message
 
 
+REPLAY_OF = "rowcastReplayOf"
+
+
+def replay_message(event: object, letter_id: int, message_id: str) -> dict[str, Any]:
+    """A dead letter's event on its way to its target once more.
+
+    In an envelope: its id has to be another one each time, since a broker may drop what it has seen; and the target has
+    to say of which letter it has come.
+    """
+    return {"id": message_id, REPLAY_OF: letter_id, "event": event}
+
+
+def replayed(message: object) -> tuple[object, int | None]:
+    """The event in such an envelope, and its letter's id; anything else is itself the event."""
+    if isinstance(message, Mapping) and message.keys() == {"id", REPLAY_OF, "event"}:
+        letter_id = message[REPLAY_OF]
+        if type(letter_id) is int:
+            return message["event"], letter_id
+    return message, None
+
+
 def _bounded(progress: Mapping[str, Any]) -> dict[str, Any]:
     """An engine may say much of many rows: the more of them, the less of each."""
     message, errors = progress.get("message"), progress.get("errors") or {}

@@ -15,8 +15,10 @@ from rowcast.crud.answers import add_answers, describe_problems
 from rowcast.crud.asking import Instances
 from rowcast.crud.database import make_engine, reading
 from rowcast.crud.dead_letter_subscriber import DeadLetterSubscriber
+from rowcast.crud.deaf_sidecar import watch
 from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.migrations.roles import excess_rights
+from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.places import Shares
@@ -117,10 +119,16 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: CrudSettings = app.state.settings
+    sidecar: DaprPublisher = app.state.sidecar
+    watching = None
+    if settings.capture == "engine":
+        watching = asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic))
     yield
+    if watching is not None:
+        watching.cancel()
     gathering: Gathering = app.state.gathering
     await gathering.aclose()
-    sidecar: DaprPublisher = app.state.sidecar
     await sidecar.aclose()
     engine: Engine = app.state.engine
     engine.dispose()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Text, cast, func, select, update
 
@@ -66,6 +67,29 @@ def resolve(
     statement = update(dead_letters).where(dead_letters.c.id.in_(ids))
     resolution = {"state": state, "resolved_at": func.now(), "resolved_by": actor, "resolution_reason": reason}
     return {row["id"]: row for row in connection.execute(statement.values(resolution).returning(*LISTED)).mappings()}
+
+
+def unanswered(connection: Connection, target: str, seconds: float, limit: int) -> Sequence[RowMapping]:
+    """`id` and `event` (JSON text) of the letters that were replayed longer than that ago and have not come, oldest
+    first.
+    """
+    letter = dead_letters.c
+    text = func.coalesce(letter.event_text, cast(letter.event, Text), "null").label("event")
+    conditions = (
+        letter.target == target,
+        letter.state == REPLAYED,
+        letter.answered_at.is_(None),
+        letter.resolved_at < func.now() - timedelta(seconds=seconds),
+    )
+    query = select(letter.id, text).where(*conditions).order_by(letter.id).limit(limit)
+    return connection.execute(query).mappings().all()
+
+
+def answer(connection: Connection, target: str, ids: Sequence[int]) -> int:
+    """The replays of these letters have come to their target, and what became of them is told; how many were news."""
+    letter = dead_letters.c
+    chosen = (letter.id.in_(ids), letter.target == target, letter.state == REPLAYED, letter.answered_at.is_(None))
+    return connection.execute(update(dead_letters).where(*chosen).values(answered_at=func.now())).rowcount
 
 
 def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:

@@ -42,6 +42,7 @@ class DeadLetterListed(BaseModel):
     resolved_at: Time | None
     resolved_by: str | None
     resolution_reason: str | None
+    answered_at: Time | None = Field(description="when the replay had come to its target; until then it is asked for")
 
 
 class DeadLetterOut(DeadLetterListed):
@@ -86,3 +87,38 @@ class DiscardManyIn(DiscardIn):
     """Which ones."""
 
     ids: Ids
+
+
+TARGET = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+
+class DeadLetterMessages(BaseModel):
+    """The ids of the messages that have come, of those that were asked for."""
+
+    arrived: list[str]
+
+
+class ReplayedLetter(BaseModel):
+    """A replayed dead letter and its event."""
+
+    id: int
+    event: Any
+
+
+class UnansweredReplays(BaseModel):
+    """The first replays of a target that have not come to it, in the order of their letters."""
+
+    letters: list[ReplayedLetter]
+
+
+class AnswerIn(Strict):
+    """Which replays have come to a target, by their letters."""
+
+    target: Annotated[str, Field(min_length=1, max_length=63, pattern=TARGET)]
+    ids: Ids
+
+
+class AnsweredReplays(BaseModel):
+    """Of how many that was news."""
+
+    answered: int

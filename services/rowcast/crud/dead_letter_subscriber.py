@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from rowcast.core.broker import SUBSCRIPTION_METADATA
 from rowcast.crud import dead_letters
 from rowcast.crud.database import changing
 from rowcast.crud.subscriber import DROP, SUCCESS, event_data
@@ -36,7 +37,7 @@ class DeadLetterSubscriber:
         async def receive_dead_letter(request: Request) -> dict[str, str]:
             return await self.receive(await request.body())
 
-        dapr.subscribe(pubsub=pubsub, topic=topic, route=ROUTE)(receive_dead_letter)
+        dapr.subscribe(pubsub=pubsub, topic=topic, metadata=SUBSCRIPTION_METADATA, route=ROUTE)(receive_dead_letter)
 
     async def receive(self, body: bytes) -> dict[str, str]:
         """Takes a CloudEvent; the answer is for the sidecar. Raises TransientError if the database is in trouble."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -35,6 +36,7 @@ def _shallow(event: object) -> object:
         return "nested too deeply to be kept"
 
 
+MESSAGE_ID = r"^[0-9a-f]{32}$"
 POSITIONS = 20
 """What a broker says of an event's place, at the most."""
 Optional = Annotated[int | None, BeforeValidator(_number)]
@@ -54,6 +56,7 @@ class DeadLetter(BaseModel):
     position: Annotated[dict[str, str], BeforeValidator(_texts)] = {}
     event: Annotated[Any, BeforeValidator(_shallow)]
     dead_lettered_at: Now
+    message_id: Annotated[str, Field(pattern=MESSAGE_ID)] | None = None
 
     @property
     def event_key(self) -> bytes:
@@ -62,8 +65,22 @@ class DeadLetter(BaseModel):
 
     @property
     def message_key(self) -> bytes:
-        """The same for the same message, however often the broker brings it."""
+        """The same for the same message, however often the broker brings it, or sync publishes it."""
+        if self.message_id is not None:
+            return key_of_message(self.target, self.message_id)
         return _digest([self.target, self.event, self.dead_lettered_at.isoformat()])
+
+
+def key_of_message(target: str, message_id: str) -> bytes:
+    """Under which the receipt of a message is kept that has an id."""
+    return _digest([target, message_id])
+
+
+def arrived(connection: Connection, target: str, message_ids: Iterable[str]) -> list[str]:
+    """Those of these messages of a target that have come, whatever became of their letters since."""
+    keys = {key_of_message(target, message_id): message_id for message_id in message_ids}
+    column = dead_letter_receipts.c.message_key
+    return sorted(keys[bytes(key)] for key in connection.execute(select(column).where(column.in_(keys))).scalars())
 
 
 def save(connection: Connection, letter: DeadLetter) -> int | None:
@@ -88,7 +105,7 @@ def _keep(connection: Connection, letter: DeadLetter) -> int:
 
 
 def _upsert(connection: Connection, letter: DeadLetter, event: dict[str, Any]) -> int:
-    values = letter.model_dump(exclude={"event"})
+    values = letter.model_dump(exclude={"event", "message_id"})
     statement = upsert(dead_letters).values(**values, **event, event_key=letter.event_key)
     latest = {name: statement.excluded[name] for name in ("reason", "error", "position", "dead_lettered_at")}
     statement = statement.on_conflict_do_update(

@@ -106,6 +106,7 @@ dead_letters = Table(
     Column("resolved_at", _TIME),
     Column("resolved_by", Text),
     Column("resolution_reason", Text),
+    Column("answered_at", _TIME),
 )
 
 dead_letter_receipts = Table(

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import orjson
 from sqlalchemy import Connection, Engine, RowMapping
 
 from rowcast.core.errors import TransientError
+from rowcast.core.messages import replay_message
 from rowcast.crud import dead_letter_queries as queries
 from rowcast.crud.bounds import DEEPEST, depth
 from rowcast.crud.cursors import Cursor
@@ -14,6 +16,8 @@ from rowcast.crud.database import changing, reading
 from rowcast.crud.errors import BatchError, BrokerError, ItemError, LetterNotFoundError, LetterResolvedError
 from rowcast.crud.queries import Page
 
+UNANSWERED_AT_ONCE = 20
+"""Letters with their events, which may have some hundred KB."""
 Publish = Callable[[str, Any, dict[str, str]], None]
 """Publishes an event to be replayed at a target, with the metadata for the broker; raises TransientError if it isn't
 taken."""
@@ -46,7 +50,7 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
     """The letters, now replayed, in the order of `ids`: their events are with the broker again, oldest letter first.
 
     Raises BatchError and does nothing if one isn't open, and BrokerError if the broker takes no more of them: what it
-    took counts as replayed, the rest stays open.
+    took counts as replayed, the rest stays open. What it loses all the same, the target asks for (`unanswered`).
     """
     published: list[int] = []
     trouble: TransientError | None = None
@@ -56,7 +60,8 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
         for letter in _open(connection, ids).values():
             try:
                 event = event_of(queries.event_text(connection, letter["id"]))
-                publish(letter["target"], event, _metadata(letter))
+                message = replay_message(event, letter["id"], uuid4().hex)
+                publish(letter["target"], message, _metadata(letter))
             except TransientError as error:
                 trouble = error
                 break
@@ -65,6 +70,19 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
     if trouble is not None:
         raise BrokerError(f"{len(published)} of {len(ids)} were replayed: {trouble}") from trouble
     return [resolved[letter_id] for letter_id in ids]
+
+
+def unanswered(engine: Engine, target: str, seconds: float) -> list[tuple[int, Any]]:
+    """Letters (id, event) of a target that were replayed longer than that ago and have not come; the first of them."""
+    with reading(engine) as connection:
+        letters = queries.unanswered(connection, target, seconds, UNANSWERED_AT_ONCE)
+        return [(letter["id"], event_of(letter["event"])) for letter in letters]
+
+
+def answer(engine: Engine, target: str, ids: Sequence[int]) -> int:
+    """The replays of these letters have come; of how many that was news."""
+    with changing(engine) as connection:
+        return queries.answer(connection, target, sorted(set(ids)))
 
 
 def event_of(text: str) -> Any:

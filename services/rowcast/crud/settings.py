@@ -1,15 +1,15 @@
 """What crud reads from the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from rowcast.core.broker import BrokerKind
 from rowcast.runtime.connect_access import ConnectAccess, without_login
-from rowcast.runtime.settings import Settings
+from rowcast.runtime.settings import Names, Settings
 
 _DRIVER = "postgresql+psycopg2"
 
@@ -31,14 +31,18 @@ class CrudSettings(ConnectAccess, Settings):
     """The role that the connector logs in as; platforms that share a database server need different ones."""
     replication_password: SecretStr | None = None
     """The password of that role; without it the role exists but no password lets it in."""
-    targets: Annotated[tuple[str, ...], NoDecode] = ("k8s", "git")
+    targets: Names = ("k8s", "git")
     """Whose sync status every row shows, also before the first report; comma-separated."""
     allow_file_urls: bool = False
     """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
+    broker: BrokerKind = "kafka"
+    """Which broker is behind the sidecars, for `GET /pipeline`: its name and what to do about it."""
+    capture: Literal["connect", "engine"] = "connect"
+    """What captures changes, for `GET /pipeline`: a connector at Kafka Connect, or `rowcast capture`."""
     capture_slot: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$")] = "rowcast"
-    """The replication slot that the connector reads, for `GET /pipeline`; the connector's as well."""
+    """The replication slot that capture reads, for `GET /pipeline`; the connector's as well."""
     connector_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] = "rowcast"
     """The connector's name at Connect, for `GET /pipeline`; the connector's as well."""
     connect_url: str | None = None
@@ -78,12 +82,13 @@ class CrudSettings(ConnectAccess, Settings):
     def _has_no_login(cls, value: str | None) -> str | None:
         return None if value is None else without_login(value)
 
-    @field_validator("targets", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    @model_validator(mode="after")
+    def _is_captured(self) -> Self:
+        if self.capture == "connect" and self.broker != "kafka":
+            raise ValueError(
+                f"ROWCAST_BROKER={self.broker} needs ROWCAST_CAPTURE=engine: Kafka Connect publishes to Kafka alone"
+            )
+        return self
 
     @property
     def as_owner(self) -> "CrudSettings":

@@ -13,15 +13,16 @@ Overall = Literal["synced", "pending", "failed"]
 
 def cells(targets: Sequence[str]) -> CTE:
     """`id`, `target`, `state` and `since` (null unless pending) of every row at each of `targets`, reported or not."""
-    expected = _expected(targets)
-    its = (sync_statuses.c.row_id == app_configs.c.id) & (sync_statuses.c.target == expected.c.target)
-    everything = app_configs.join(expected, true()).outerjoin(sync_statuses, its)
+    wanted = expected(targets)
+    its = (sync_statuses.c.row_id == app_configs.c.id) & (sync_statuses.c.target == wanted.c.target)
+    everything = app_configs.join(wanted, true()).outerjoin(sync_statuses, its)
     since = case((state() == "pending", pending_since()))
-    columns = (app_configs.c.id, expected.c.target, state().label("state"), since.label("since"))
+    columns = (app_configs.c.id, wanted.c.target, state().label("state"), since.label("since"))
     return select(*columns).select_from(everything).cte("cells")
 
 
-def _expected(targets: Sequence[str]) -> Values:
+def expected(targets: Sequence[str]) -> Values:
+    """A table of the targets, whose only column is `target`."""
     name = column("target", sync_statuses.c.target.type)
     return values(name, name="expected").data([(target,) for target in targets])
 
@@ -56,13 +57,13 @@ def pending_since() -> ColumnElement[datetime]:
 def overdue(targets: Sequence[str], patience: timedelta) -> ColumnElement[bool]:
     """A listed row that some target has not got for longer than that, and has not refused."""
     row = app_configs.c
-    expected = _expected(targets)
-    its = (sync_statuses.c.row_id == row.id) & (sync_statuses.c.target == expected.c.target)
+    wanted = expected(targets)
+    its = (sync_statuses.c.row_id == row.id) & (sync_statuses.c.target == wanted.c.target)
     late = func.now() - literal(patience)
     pending = sync_statuses.c.row_id.is_(None) | (state() == "pending")
     waiting = (
         select(literal(1))
-        .select_from(expected.outerjoin(sync_statuses, its))
+        .select_from(wanted.outerjoin(sync_statuses, its))
         .where(pending, pending_since() < late)
         .correlate(app_configs)
     )

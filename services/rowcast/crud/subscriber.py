@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from rowcast.core.broker import SUBSCRIPTION_METADATA
 from rowcast.crud import deletions, gitops, sync_status
 from rowcast.crud.database import changing
 from rowcast.runtime.logging import get_logger
@@ -47,7 +48,7 @@ class SyncStatusSubscriber:
         async def receive_sync_status(request: Request) -> dict[str, str]:
             return await self.receive(await request.body())
 
-        dapr.subscribe(pubsub=pubsub, topic=topic, route=ROUTE)(receive_sync_status)
+        dapr.subscribe(pubsub=pubsub, topic=topic, metadata=SUBSCRIPTION_METADATA, route=ROUTE)(receive_sync_status)
 
     async def receive(self, body: bytes) -> dict[str, str]:
         """Takes a CloudEvent; the answer is for the sidecar. Raises TransientError if the database is in trouble."""

@@ -1,6 +1,7 @@
 """The sidecar's API over HTTP: publishing, and asking other applications."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
@@ -15,11 +16,18 @@ _TOO_LARGE = (
     "larger than configured",
     "size exceeds",
     "exceeds the maximum",
+    "maximum payload exceeded",
     "too large",
 )
-"""What brokers' clients say of a message that is larger than they take, in lower case; the first three are Kafka's
-(sarama). The sidecar has one status, 500, for whatever goes wrong at the broker.
+"""What is said of a message that is larger than is taken, in lower case. The first three are Kafka's (sarama),
+"payload" is NATS', and "stream too large" the sidecar's own, before Redis and RabbitMQ have anything to say (seen at
+the real ones, tests/contract/brokers). The sidecar has one status, 500, for whatever goes wrong at the broker.
 """
+
+
+_GIVEN_UP = "nats: connection closed"
+SHUTDOWN = "/v1.0/shutdown"
+"""Ends the sidecar; whoever keeps it running starts it again. Source: Dapr's health API reference."""
 
 
 class DaprPublisher:
@@ -110,12 +118,30 @@ class DaprPublisher:
         except httpx.HTTPError as error:
             raise TransientError(f"cannot publish to {topic}: {str(error) or type(error).__name__}") from error
         if response.is_error:
-            large = response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE or any(
-                words in response.text.lower() for words in _TOO_LARGE
-            )
-            raise (TooLargeError if large else TransientError)(
-                f"cannot publish to {topic}: sidecar answered {response.status_code}: {response.text[:200]}"
-            )
+            if has_given_up(response.text):
+                await self.end()
+            raise refused(topic, response.status_code, response.text)
+
+    async def end(self) -> None:
+        """Ends the sidecar, which whoever keeps it running starts anew."""
+        with suppress(httpx.HTTPError):
+            await self._client.post(SHUTDOWN)
+
+
+def has_given_up(text: str) -> bool:
+    """Whether a refusal means that this sidecar will never reach its broker again, until it is started anew.
+
+    JetStream's component tries to connect again sixty times, which is two minutes, and then never (nats.go,
+    DefaultMaxReconnect). What it is subscribed to is silent from then on.
+    """
+    return _GIVEN_UP in text
+
+
+def refused(topic: str, status: int, text: str) -> TransientError:
+    """What a sidecar's answer to a publish means, which was not a success."""
+    large = status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or any(words in text.lower() for words in _TOO_LARGE)
+    error = TooLargeError if large else TransientError
+    return error(f"cannot publish to {topic}: sidecar answered {status}: {text[:200]}")
 
 
 def _words(response: httpx.Response) -> str:

@@ -17,11 +17,14 @@ from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.sync import subscription
+from rowcast.sync.confirming import Asked, Confirming
 from rowcast.sync.delivery import Delivery
 from rowcast.sync.facts import Facts, utc_now
 from rowcast.sync.facts_route import add_route as add_facts_route
+from rowcast.sync.gathering import Gathering
 from rowcast.sync.gitops import GitOps
 from rowcast.sync.hindsight import Hindsight
+from rowcast.sync.letters import Letters, Replays
 from rowcast.sync.metrics import GitOpsMetrics, ReconcileMetrics, SyncMetrics, WorkMetrics
 from rowcast.sync.preview_routes import add_routes as add_preview_routes
 from rowcast.sync.reconcile import routes as reconcile_routes
@@ -54,7 +57,8 @@ def create_app(
             after_snapshot.run(),
             later.run(),
             delivery.run(),
-            *([late.run()] if table is None else []),
+            *([late.run(), replays.run()] if table is None else []),
+            *([confirming.run()] if confirming is not None else []),
             *(engine.run() for engine in engines),
             *([later.no_engine()] if settings.target == "git" and not engines else []),
         ]
@@ -76,7 +80,11 @@ def create_app(
     equipment.readiness.add("target", starting.check)
     metrics = SyncMetrics(settings.target, equipment.registry)
     topics = Topics(settings.status_topic, settings.dead_letter_topic)
-    told = sidecar if publisher is None else publisher
+    told: Publisher = sidecar if publisher is None else publisher
+    letters = Letters(sidecar, settings.target)
+    confirming = None
+    if not settings.broker_confirms:
+        told = confirming = Confirming(told, topics, settings.target, Asked(letters.arrived, crud.whereabouts))
     retries = Retries(utc_now)
     facts = Facts(retries=retries)
     WorkMetrics(settings.target, facts, equipment.registry)
@@ -88,7 +96,15 @@ def create_app(
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
     after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
-    late = Late(reconciler, crud, settings.target, lambda row: retries.get(row) is not None)
+    late = Late(
+        reconciler,
+        crud,
+        settings.target,
+        lambda row: retries.get(row) is not None,
+        facts.flow.passed,
+        settings.late_seconds,
+        ahead=settings.subscription == "single",
+    )
     starting.listen(drift.notice)
     engines = []
     if settings.gitops_engine != "none":
@@ -97,8 +113,18 @@ def create_app(
     starting.tell(later.notice)
     hindsight = Hindsight(starting, source, drift.notice, correct=correct)
     delivery = Delivery(
-        starting, told, topics, metrics, retries, facts, equipment.tracing, after_snapshot.notice, hindsight
+        starting,
+        told,
+        topics,
+        metrics,
+        retries,
+        facts,
+        equipment.tracing,
+        after_snapshot.notice,
+        hindsight,
+        lambda ids: replays.notice(ids),
     )
+    replays = Replays(letters, delivery.deliver, settings.late_seconds)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
     add_preview_routes(app, starting)
@@ -121,6 +147,8 @@ async def _start(starting: Starting) -> None:
 
 
 def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> None:
+    gathering = Gathering(delivery.deliver, settings.batch_size)
+
     @app.get("/dapr/subscribe")
     async def subscribe() -> list[dict[str, Any]]:
         return subscription.subscriptions(settings)
@@ -128,7 +156,7 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> Non
     @app.post(subscription.SINGLE_ROUTE)
     async def single(request: Request) -> Response:
         entry = subscription.single(subscription.parsed(await request.body()), request.headers)
-        return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
+        return _json(subscription.RETRY if await gathering.deliver(entry) else subscription.SUCCESS)
 
     @app.post(subscription.BULK_ROUTE)
     async def bulk(request: Request) -> Response:
@@ -138,7 +166,7 @@ def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> Non
     @app.post(subscription.REPLAYS)
     async def single_replay(request: Request) -> Response:
         entry = subscription.single_raw(await request.body(), request.headers)
-        return _json(subscription.RETRY if await delivery.deliver([entry]) else subscription.SUCCESS)
+        return _json(subscription.RETRY if await gathering.deliver(entry) else subscription.SUCCESS)
 
     @app.post(subscription.REPLAYS_BULK)
     async def bulk_replays(request: Request) -> Response:

@@ -14,11 +14,15 @@ from rowcast.sync.spans import BatchSpans
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as it came: the broker's handle for it, its parsed JSON, and where it stood."""
+    """One event as it came: the broker's handle for it, its parsed JSON, and where it stood, if the broker says so.
+
+    `replay_of` is the dead letter that it is a replay of.
+    """
 
     id: str
     event: object
     position: Mapping[str, str] = field(default_factory=dict)
+    replay_of: int | None = None
 
 
 @dataclass(slots=True)
@@ -27,7 +31,8 @@ class Batch:
 
     `rows` has the entries of each row, that of its newest state last. `statuses` and `dead` are messages to publish,
     the latter with the entries that each of them stands for; `trouble` has rows (`id@generation`) by what was wrong
-    with them. `whole`: the target took none of them, and said so of all at once.
+    with them. `whole`: the target took none of them, and said so of all at once. `replays` has the row of each entry
+    that is a replay and could be read.
     """
 
     entries: Sequence[Entry]
@@ -42,3 +47,4 @@ class Batch:
     reason: str = ""
     whole: bool = False
     spans: BatchSpans | None = None
+    replays: dict[str, RowKey] = field(default_factory=dict)

@@ -48,7 +48,9 @@ class Delivery:
         tracing: Tracing | None = None,
         on_snapshot: Callable[[], None] = lambda: None,
         hindsight: Hindsight | None = None,
+        on_replayed: Callable[[Sequence[int]], None] = lambda _: None,
     ) -> None:
+        """`on_replayed` is told of the dead letters whose replays need not come again; it must return at once."""
         self._target = target
         self._reporting = Reporting(target.name, publisher, topics)
         self._metrics = metrics
@@ -58,6 +60,7 @@ class Delivery:
         self._tracing = tracing
         self._on_snapshot = on_snapshot
         self._hindsight = hindsight
+        self._on_replayed = on_replayed
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -98,6 +101,7 @@ class Delivery:
         except Exception:
             self._reporting.dead_letter(batch, (entry,), PermanentError(INTERNAL_ERROR, repr(error)))
             await self._reporting.publish(batch)
+            self._answer_replays(batch)
             return batch.retry
         batch.rows[desired.row] = [entry]
         self._wait(batch, desired, repr(error))
@@ -121,6 +125,7 @@ class Delivery:
         if not again:
             self._metrics.batch(time.perf_counter() - started, len(entries))
         self._remember(batch)
+        self._answer_replays(batch)
         for outcome, count in batch.outcomes.items():
             self._metrics.outcome(outcome, count)
         return batch.retry
@@ -137,6 +142,8 @@ class Delivery:
                 self._take_note(batch, change, entry)
             if batch.spans:
                 batch.spans.follow(change)
+            if entry.replay_of is not None:
+                batch.replays[entry.id] = (change.table, change.row.id)
             arrived.append((change, entry))
         newest = latest(change for change, _ in arrived)
         for change, entry in sorted(arrived, key=lambda pair: pair[0].order):
@@ -227,6 +234,18 @@ class Delivery:
                 self._retries.release(wanted.row, _order(wanted))
             elif again:
                 self._retries.hold(wanted.row, _order(wanted), entries[-1], batch.reason)
+
+    def _answer_replays(self, batch: Batch) -> None:
+        """A replay whose row waits here has no answer yet: it is asked for again, should we end before the row does."""
+        answered = [
+            entry.replay_of
+            for entry in batch.entries
+            if entry.replay_of is not None
+            and entry.id not in batch.retry
+            and (entry.id not in batch.replays or self._retries.get(batch.replays[entry.id]) is None)
+        ]
+        if answered:
+            self._on_replayed(answered)
 
     def _failed(self, kind: str, error: str) -> None:
         self._metrics.error(kind)

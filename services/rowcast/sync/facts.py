@@ -9,6 +9,7 @@ from typing import Any
 
 from rowcast.core.events import Change
 from rowcast.core.ports import RowKey
+from rowcast.sync.flow import Flow
 from rowcast.sync.retries import Retries
 
 FORGET = timedelta(seconds=60)
@@ -51,6 +52,7 @@ class Facts:
 
     clock: Callable[[], datetime] = utc_now
     retries: Retries | None = None
+    flow: Flow = field(default_factory=Flow)
     batches: dict[int, tuple[datetime, int]] = field(default_factory=dict)
     events: int = 0
     last_event: dict[str, Any] | None = None
@@ -75,6 +77,7 @@ class Facts:
     def received(self, change: Change, position: Mapping[str, str]) -> None:
         """A change was read. A broker that has positions shows by them whether its topic was made anew."""
         now = self.clock()
+        self.flow.received(change)
         self.last_event = {
             "row_id": change.row.id,
             "generation": change.row.generation,

@@ -60,6 +60,7 @@ def add_route(
             "last_error": facts.last_error,
             "last_bug_at": _text(facts.last_bug_at),
             "topic_recreated_at": _text(facts.topic_recreated_at),
+            "late_seconds": settings.late_seconds,
             "reconcile": {
                 "period_seconds": settings.reconcile_seconds,
                 "drift": settings.drift,

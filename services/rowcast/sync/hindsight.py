@@ -5,7 +5,9 @@ write. A row that is gone has no guard, and nothing guards against an event that
 remembers of deletions ends with it, and another instance remembers its own. So the table is asked:
 
 - before an event is delivered that takes something away or does not go on from what is known (`core/belief.py`), or is
-  older than this instance: delivered twice around a restart, held by a broker, or replayed from the dead letters;
+  older than this instance: delivered twice around a restart, held by a broker, or replayed from the dead letters; or is
+  of a row of which there is nothing, and comes late or out of order: where events have no order, the row's end may
+  have overtaken it on its way to another instance;
 - after something new was made of an event: another instance may have seen the row's end meanwhile. Then it is taken
   back, before the event counts as done. Until that is known, the event comes again. The same where the row has moved
   to another environment meanwhile: its guard may stand at another place.
@@ -17,8 +19,9 @@ are nearly all there is, ask nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from rowcast.core.belief import Doubt, Known, Verdict, confirmed, doubt, judge, same_content
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
@@ -30,6 +33,8 @@ from rowcast.runtime.logging import get_logger
 from rowcast.sync.reconcile.table import Found, Table, find
 
 ROWS_IN_A_LOG_LINE = 20
+LATE = timedelta(seconds=2)
+"""How old an event may be that begins a row, by both clocks, and be believed before the table is asked."""
 REMEMBERED = 100_000
 """Rows whose last generation is remembered, for targets that don't hold them themselves."""
 
@@ -38,7 +43,13 @@ class Hindsight:
     """Delivers to a target what its events say and the table does not contradict."""
 
     def __init__(
-        self, target: Target, table: Table, on_drift: DriftListener = lambda _: None, *, correct: bool = True
+        self,
+        target: Target,
+        table: Table,
+        on_drift: DriftListener = lambda _: None,
+        *,
+        correct: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`on_drift` is told of rows of which the target has more than the table; it must return at once.
 
@@ -48,6 +59,7 @@ class Hindsight:
         self._table = table
         self._on_drift = on_drift
         self._correct = correct
+        self._clock = clock
         self._began: int | None = None
         self._unproven: set[RowKey] = set()
         self._believed: OrderedDict[RowKey, int] = OrderedDict()
@@ -77,10 +89,23 @@ class Hindsight:
         return results
 
     async def _doubt(self, one: Desired) -> Doubt | None:
-        why = doubt(one, self._known(one.row), self._expected(one))
+        known = self._known(one.row)
+        why = doubt(one, known, self._expected(one))
+        if why is None and one.generation <= known.generation and one.row not in self._unproven:
+            return None  # The target has it already: nothing will be written.
         if why in (None, Doubt.JUMP) and (one.row in self._unproven or await self._old(one)):
             return Doubt.OLD
+        if why is None and not known.held and (one.generation <= known.believed or self._is_late(one)):
+            return Doubt.OLD
         return why
+
+    def _is_late(self, one: Desired) -> bool:
+        if one.saved_at is None:
+            return True
+        try:
+            return self._clock() - datetime.fromisoformat(one.saved_at) > LATE
+        except (ValueError, TypeError, OverflowError):
+            return True
 
     def _known(self, row: RowKey) -> Known:
         return Known(self._target.known(row), self._believed.get(row, 0))

@@ -165,6 +165,13 @@ class ReconcileMetrics:
         self._drift = Counter(
             "rowcast_drift", "Rows that somebody else touched at the target.", names, registry=registry
         )
+        self._late = Counter(
+            "rowcast_late_rows",
+            "Rows whose change had not been told in time, delivered from the table, by outcome: unchanged where it was"
+            " only not told.",
+            ["target", "outcome"],
+            registry=registry,
+        )
         for kind in Kind:
             self._found.labels(target, kind).set(0)
         for state in (State.DONE, State.REFUSED, State.FAILED):
@@ -184,6 +191,10 @@ class ReconcileMetrics:
     def outcome(self, outcome: str) -> None:
         """Count a row that was delivered."""
         self._outcomes.labels(self._target, outcome).inc()
+
+    def late(self, outcome: str) -> None:
+        """Count a row that was late."""
+        self._late.labels(self._target, outcome).inc()
 
     def drift(self) -> None:
         """Count a row that somebody else touched."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import uuid4
 
 import orjson
 
@@ -23,6 +25,7 @@ from rowcast.sync.moments import now
 ROWS_IN_A_LOG_LINE = 20
 LETTER_BYTES = 256 * 1024
 """Of a larger event a dead letter has only the beginning: brokers refuse messages of a megabyte."""
+LETTERS_AT_ONCE = 20
 POSITIONS = 32
 POSITION_BYTES = 1024
 """A record's key and headers are among what is told of its position, and may be anything."""
@@ -129,8 +132,9 @@ class Reporting:
             "reason": error.reason,
             "error": clip(str(error), ERROR_BYTES),
             "position": _position(entry.position),
-            "event": _kept(entry.event),
+            "event": _kept(entry.event, entry.position),
             "dead_lettered_at": now(),
+            "message_id": uuid4().hex,
         }
         batch.dead.append((entries, letter))
 
@@ -144,16 +148,21 @@ class Reporting:
         self._log_lines(batch)
 
     async def _publish_dead_letters(self, batch: Batch) -> None:
-        for entries, letter in batch.dead:
+        turn = asyncio.Semaphore(LETTERS_AT_ONCE)
+
+        async def one(entries: Sequence[Entry], letter: dict[str, Any]) -> None:
             try:
-                await self._publish_letter(letter)
+                async with turn:
+                    await self._publish_letter(letter)
             except TransientError as error:
                 self._log.warning("dead letter not published, trying again", error=str(error))
                 batch.reason = str(error)
                 batch.retry.update(entry.id for entry in entries)
-                continue
+                return
             batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
             self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row_id=letter["row_id"])
+
+        await asyncio.gather(*(one(entries, letter) for entries, letter in batch.dead))
 
     async def _publish_letter(self, letter: dict[str, Any]) -> None:
         try:
@@ -163,7 +172,7 @@ class Reporting:
                 **letter,
                 "error": clip(letter["error"], SHORT_BYTES),
                 "position": {key: clip(value, SHORT_BYTES) for key, value in letter["position"].items()},
-                "event": "(larger than the broker takes; it is at the position told here)",
+                "event": f"(larger than the broker takes{_at(letter['position'])})",
             }
             await self._publisher.publish(self._topics.dead_letters, short)
 
@@ -190,7 +199,7 @@ class Reporting:
         )
 
 
-def _kept(event: object) -> object:
+def _kept(event: object, position: Mapping[str, object]) -> object:
     """An event as far as a dead letter can have it."""
     text = event if isinstance(event, str) else _text(event)
     # As JSON in JSON it takes up to six times the room.
@@ -199,7 +208,12 @@ def _kept(event: object) -> object:
     text = clip(text, len(text) * 6)
     if wire_bytes(text) <= LETTER_BYTES:
         return text
-    return f"{text[: LETTER_BYTES // 12]}… ({len(text)} characters; the whole of it is at the position told here)"
+    return f"{text[: LETTER_BYTES // 12]}… ({len(text)} characters{_at(position)})"
+
+
+def _at(position: Mapping[str, object]) -> str:
+    """Not every broker says where an event stood."""
+    return "; the whole of it is at the position told here" if position else ""
 
 
 def _is_plain(event: object) -> bool:

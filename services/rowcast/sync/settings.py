@@ -29,12 +29,18 @@ class SyncSettings(Settings):
     batch_wait_ms: Annotated[int, Field(ge=1, le=10_000)] = 10
     """How long the sidecar gathers a batch, in ms: it is latency."""
 
+    broker_confirms: bool = True
+    """Whether what the broker has taken can be relied on. Where not (RabbitMQ behind Dapr), a dead letter counts as
+    published when crud says that it has it, and a status that is not recorded is published again."""
+
     reconcile_seconds: Annotated[float, Field(ge=0)] = 300.0
     """How often the whole table is compared with the target, in seconds; 0 for never."""
     reconcile_prune_limit: Annotated[float, Field(ge=0, le=1)] = PRUNE_LIMIT
     """The largest share of the target's rows that a reconcile removes; beyond it, it refuses and does nothing."""
     drift: Literal["correct", "report"] = "correct"
     """Whether differences that Rowcast finds by itself are put right or only told; asked to reconcile, it does."""
+    late_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """How often rows are looked for whose change has not arrived, since its event or status was lost, in seconds."""
 
     namespace: str = "rowcast"
     """The namespace of the custom resources (k8s)."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from rowcast.core.broker import SUBSCRIPTION_METADATA
+from rowcast.core.messages import replayed
 from rowcast.sync.batch import Entry
 from rowcast.sync.settings import SyncSettings
 
@@ -34,12 +37,15 @@ def subscriptions(settings: SyncSettings) -> list[dict[str, Any]]:
     replay_topic = settings.replay_topic(settings.target)
     return [
         {**_subscription(settings, settings.topic, SINGLE_ROUTE, BULK_ROUTE), "deadLetterTopic": replay_topic},
-        {**_subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK), "metadata": {"rawPayload": "true"}},
+        {
+            **_subscription(settings, replay_topic, REPLAYS, REPLAYS_BULK),
+            "metadata": {**SUBSCRIPTION_METADATA, "rawPayload": "true"},
+        },
     ]
 
 
 def _subscription(settings: SyncSettings, topic: str, single_route: str, bulk_route: str) -> dict[str, Any]:
-    subscription: dict[str, Any] = {"pubsubname": settings.pubsub, "topic": topic}
+    subscription: dict[str, Any] = {"pubsubname": settings.pubsub, "topic": topic, "metadata": SUBSCRIPTION_METADATA}
     if settings.subscription == "single":
         return {**subscription, "route": single_route}
     bulk = {
@@ -72,12 +78,18 @@ def bulk(body: bytes | Mapping[str, Any]) -> list[Entry]:
 def single_raw(body: bytes, headers: Mapping[str, str]) -> Entry:
     """One message of any kind, which the sidecar has wrapped; without its wrapping it is kept as it came."""
     envelope = parsed(body)
-    return single(_unpacked(envelope.get("data_base64", envelope) if isinstance(envelope, dict) else envelope), headers)
+    message = _unpacked(envelope.get("data_base64", envelope) if isinstance(envelope, dict) else envelope)
+    return _replay(single(message, headers))
 
 
 def bulk_raw(body: bytes) -> list[Entry]:
     """A bulk post of messages of any kind, in order. Raises ValueError if it isn't one."""
-    return [Entry(entry.id, _unpacked(entry.event), entry.position) for entry in bulk(body)]
+    return [_replay(Entry(entry.id, _unpacked(entry.event), entry.position)) for entry in bulk(body)]
+
+
+def _replay(entry: Entry) -> Entry:
+    event, letter_id = replayed(entry.event)
+    return replace(entry, event=event, replay_of=letter_id)
 
 
 def parsed(body: bytes) -> object:

@@ -105,9 +105,14 @@ def forgotten(arena: Arena, _chance: random.Random) -> Iterator[None]:
         ask(arena, "PUT", "/resume")
 
 
+def without_connect(arena: Arena) -> str | None:
+    """Why there is no connector to be asked."""
+    return None if "connect" in arena.platform.parts else "capture is without Connect here"
+
+
 FAULTS = (
-    Fault("connector restarted", "connector", restarted, (0.5, 4), "connect"),
-    Fault("connector paused", "connector", paused, (1, 6), "connect"),
-    Fault("offsets rewound", "connector offsets", rewound, (0.5, 4), "connect"),
-    Fault("offsets lost", "connector offsets", forgotten, (0.5, 4), "connect"),
+    Fault("connector restarted", "connector", restarted, (0.5, 4), "capture", without_connect),
+    Fault("connector paused", "connector", paused, (1, 6), "capture", without_connect),
+    Fault("offsets rewound", "connector offsets", rewound, (0.5, 4), "capture", without_connect),
+    Fault("offsets lost", "connector offsets", forgotten, (0.5, 4), "capture", without_connect),
 )

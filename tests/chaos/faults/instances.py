@@ -7,6 +7,7 @@ import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 
@@ -42,17 +43,8 @@ def _instance(arena: Arena, app: str, chance: random.Random) -> Iterator[None]:
     folder.mkdir()
     blueprint = arena.platform.blueprint
     first = blueprint.sidecar(app)
-    sidecar = Sidecar(
-        app,
-        first.binary,
-        folder,
-        {kind: ports[kind] for kind in ("http", "grpc", "internal", "metrics")},
-        app_port=ports["app"],
-        # A list of names of its own, or callers would find two of them: the names are of one machine's platform.
-        values=first.values,
-        environment=first.environment,
-        broker_port=first.broker_port,
-    )
+    own = {kind: ports[kind] for kind in ("http", "grpc", "internal", "metrics")}
+    sidecar = replace(first, folder=folder, ports=own, app_port=ports["app"])
     sidecar.prepare()
     program = arena.platform.parts[app].program
     environment = {

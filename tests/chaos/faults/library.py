@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from chaos.faults import (
     api_server,
+    broker,
     connector,
+    engine,
     events,
     foreign_files,
     git,
@@ -28,6 +30,8 @@ FAULTS: dict[str, Fault] = {
         events,
         instances,
         connector,
+        engine,
+        broker,
         reconciles,
         hands,
         triggers,

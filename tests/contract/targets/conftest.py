@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import brokers
 from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.places import PLACES, Place
 from rowcast.core.ports import Target
@@ -14,7 +15,7 @@ from rowcast_local.platform import Platform
 @pytest.fixture(params=[*PLACES, "kubernetes"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "kubernetes":
-        platform: Platform = request.getfixturevalue("platform")
+        platform: Platform = request.getfixturevalue("platforms").up(brokers.KAFKA)
         return Kubernetes(platform.env())
     return PLACES[request.param](tmp_path)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from rowcast.crud.app import Publisher, create_app
 from rowcast.crud.settings import CrudSettings
@@ -19,10 +20,17 @@ def make_settings(database_url: str, **other: object) -> CrudSettings:
 @contextmanager
 def serving(settings: CrudSettings, publisher: Publisher | None = None) -> Iterator[httpx.Client]:
     """crud behind a real server on a free port; the client that reaches it."""
+    with serving_app(create_app(settings, publisher)) as client:
+        yield client
+
+
+@contextmanager
+def serving_app(app: FastAPI) -> Iterator[httpx.Client]:
+    """An application behind a real server on a free port; the client that reaches it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()  # who comes before the server is ready waits
-        config = uvicorn.Config(create_app(settings, publisher), log_config=None, http="httptools", lifespan="on")
+        config = uvicorn.Config(app, log_config=None, http="httptools", lifespan="on")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

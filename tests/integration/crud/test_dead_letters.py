@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from rowcast.core.errors import TransientError
+from rowcast.core.messages import replayed
 
 from .serving import make_settings, serving
 
@@ -199,7 +200,7 @@ def test_whatever_the_event_is_it_is_kept_and_replayed_as_it_came(
 
     assert (letter["event"], letter["name"], letter["generation"]) == (event, "n\N{REPLACEMENT CHARACTER}", None)
     crud.post(f"/deadletters/{letter['id']}:replay")
-    assert [(topic, data) for topic, data, _ in broker] == [("rowcast.replay.k8s", event)]
+    assert [(topic, replayed(data)) for topic, data, _ in broker] == [("rowcast.replay.k8s", (event, letter["id"]))]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"data": 1}', b'{"data": {"target": "K8S"}}'])
@@ -256,11 +257,13 @@ def test_a_replay_publishes_the_original_event_raw_to_its_target_and_says_who(
     letter = kept(crud)
     answer = crud.post(f"/deadletters/{letter['id']}:replay", json={"reason": "the foreign object is gone"})
 
-    assert broker == [("rowcast.replay.k8s", letter["event"], {"rawPayload": "true", "partitionKey": "7"})]
-    replayed = answer.json()
-    assert (answer.status_code, replayed["state"], replayed["resolved_by"]) == (200, "replayed", "ada")
-    assert replayed["resolution_reason"] == "the foreign object is gone"
-    assert replayed["resolved_at"] is not None
+    ((topic, data, metadata),) = broker
+    assert (topic, metadata) == ("rowcast.replay.k8s", {"rawPayload": "true", "partitionKey": "7"})
+    assert replayed(data) == (letter["event"], letter["id"])
+    listed = answer.json()
+    assert (answer.status_code, listed["state"], listed["resolved_by"]) == (200, "replayed", "ada")
+    assert listed["resolution_reason"] == "the foreign object is gone"
+    assert listed["resolved_at"] is not None
     assert letters(crud) == []
 
 
@@ -323,7 +326,7 @@ def test_many_are_replayed_oldest_first_and_answered_in_the_order_asked_for(crud
     answer = crud.post("/deadletters:replay", json={"ids": ids[::-1]}).json()
 
     assert [letter["id"] for letter in answer["items"]] == ids[::-1]
-    assert [data["data"]["after"]["number"] for _, data, _ in broker] == [
+    assert [data["event"]["data"]["after"]["number"] for _, data, _ in broker] == [
         whole(crud, letter)["event"]["data"]["after"]["number"] for letter in answer["items"][::-1]
     ]
 
@@ -372,3 +375,55 @@ def test_an_event_that_fails_again_before_its_replay_is_answered_makes_a_new_let
 
     (new,) = letters(crud)
     assert (new["id"] > letter["id"], new["occurrences"]) == (True, 1)
+
+
+def test_a_letter_that_is_replayed_twice_is_published_under_two_ids(crud: httpx.Client, broker: Broker) -> None:
+    """JetStream drops within two minutes what has the id of something that it has seen."""
+    sent = message()
+    for moment in ("10:00", "10:01"):
+        receive(crud, {**sent, "dead_lettered_at": f"2026-01-01T{moment}:00Z"})
+        crud.post(f"/deadletters/{letters(crud)[0]['id']}:replay").raise_for_status()
+
+    (_, first, _), (_, second, _) = broker
+    assert replayed(first)[0] == replayed(second)[0] == sent["event"]
+    assert first["id"] != second["id"]
+
+
+def test_a_message_that_sync_publishes_again_is_the_same_by_its_id(crud: httpx.Client) -> None:
+    sent, its_id, other = message(), "a" * 32, "b" * 32
+    receive(crud, {**sent, "message_id": its_id})
+    receive(crud, {**sent, "message_id": its_id, "dead_lettered_at": "2026-01-01T11:00:00Z"})
+    assert [letter["occurrences"] for letter in letters(crud)] == [1]
+    receive(crud, {**sent, "message_id": other})
+    assert [letter["occurrences"] for letter in letters(crud)] == [2]
+
+
+def test_crud_says_which_messages_have_come_whatever_became_of_their_letters(crud: httpx.Client) -> None:
+    here, gone, away = "1" * 32, "2" * 32, "3" * 32
+    for its_id in (here, gone):
+        receive(crud, message(message_id=its_id))
+    crud.post(f"/deadletters/{letters(crud)[0]['id']}:discard", json={"reason": "a test"}).raise_for_status()
+
+    def arrived(target: str) -> object:
+        answer = crud.get("/deadletters:arrived", params={"target": target, "id": [away, here, gone]})
+        return answer.json()["arrived"]
+
+    assert (arrived("k8s"), arrived("git")) == ([here, gone], [])
+
+
+def test_a_replay_is_asked_for_until_its_target_has_answered(crud: httpx.Client) -> None:
+    first, second = kept(crud), kept(crud, target="git")
+    open_one = kept(crud)
+    for letter in (first, second):
+        assert crud.post(f"/deadletters/{letter['id']}:replay").json()["answered_at"] is None
+
+    def unanswered(seconds: float = 0) -> object:
+        return crud.get("/deadletters:unanswered", params={"target": "k8s", "seconds": seconds}).json()["letters"]
+
+    assert (unanswered(3600), unanswered()) == ([], [{"id": first["id"], "event": first["event"]}])
+    told = {"target": "k8s", "ids": [first["id"], second["id"], open_one["id"]]}
+    answers = [crud.post("/deadletters:answered", json=told).json() for _ in range(2)]
+
+    assert (answers, unanswered()) == ([{"answered": 1}, {"answered": 0}], [])
+    assert crud.get(f"/deadletters/{first['id']}").json()["answered_at"] is not None
+    assert crud.get(f"/deadletters/{second['id']}").json()["answered_at"] is None

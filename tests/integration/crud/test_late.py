@@ -53,3 +53,32 @@ def test_a_deletion_is_late_until_the_target_has_made_it(crud: httpx.Client, new
 
     report(crud, status(row_id, generation, "deleted", deleted=True))
     assert late(crud) == []
+
+
+def test_a_look_is_limited_to_what_changed_of_late_or_before_a_moment(
+    crud: httpx.Client, new: Callable[..., Row], sql: sa.Connection
+) -> None:
+    old, early, young, gone = (new(name) for name in ("old", "early", "young", "gone"))
+    crud.delete(f"/appconfigs/{gone['id']}")
+    sql.execute(sa.text("ALTER TABLE app_configs DISABLE TRIGGER app_configs_before"))
+    sql.execute(
+        sa.text("UPDATE app_configs SET updated_at = now() - interval '1 hour' WHERE id = :id"), {"id": old["id"]}
+    )
+    sql.execute(sa.text("ALTER TABLE app_configs ENABLE ALWAYS TRIGGER app_configs_before"))
+
+    def found(**parameters: Any) -> list[int]:
+        return [row_id for row_id, _, _ in late(crud, **parameters)]
+
+    assert found(within=60) == [early["id"], young["id"], gone["id"]]
+    assert found(before=young["updated_at"]) == [old["id"], early["id"]]
+    assert found(before=young["updated_at"], within=60) == [early["id"]]
+    assert crud.get("/appconfigs:late", params={"target": "k8s", "before": "2026-11-28T12:00:00"}).status_code == 422
+
+
+def test_a_late_row_says_who_changed_it(crud: httpx.Client) -> None:
+    body = {"name": "hers", "repository_url": "https://git.example/shop.git", "environment": "dev"}
+    row_id = crud.post("/appconfigs", json=body, headers={"x-rowcast-user": "ada"}).json()["id"]
+    crud.delete(f"/appconfigs/{row_id}", headers={"x-rowcast-user": "grace"})
+
+    (row,) = crud.get("/appconfigs:late", params={"target": "k8s", "seconds": 0}).json()["rows"]
+    assert (row["id"], row["deleted"], row["actor"]) == (row_id, True, "grace")

@@ -38,6 +38,17 @@ def test_the_connector_can_read_the_table_and_beat_the_heart(as_connector: sa.En
     run(as_connector, "UPDATE public.rowcast_heartbeat SET beat_at = now()")
 
 
+def test_capture_can_keep_its_position_and_nobody_else_reads_it(as_connector: sa.Engine, sql: sa.Connection) -> None:
+    run(as_connector, "INSERT INTO rowcast_capture_offsets VALUES ('mine', '{\"lsn\": 1}', '7', 1)")
+    run(as_connector, "UPDATE rowcast_capture_offsets SET position = '{\"lsn\": 2}' WHERE slot_name = 'mine'")
+    run(as_connector, "DELETE FROM rowcast_capture_offsets WHERE slot_name = 'mine'")
+    who = (
+        "SELECT DISTINCT grantee FROM information_schema.role_table_grants WHERE table_name = 'rowcast_capture_offsets'"
+    )
+    owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'rowcast_capture_offsets'"
+    assert set(sql.execute(sa.text(who)).scalars()) == {"rowcast_replication", sql.execute(sa.text(owner)).scalar()}
+
+
 @pytest.mark.parametrize(
     "statement",
     [

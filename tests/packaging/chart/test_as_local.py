@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 import yaml
 
 from charting.rendering import CHECKOUT, Manifest, one, pod, render
+from rowcast.capture.settings import CaptureSettings
 from rowcast.connector.definition import read_definition
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.settings import Settings, variable_name
 from rowcast.sync.settings import SyncSettings
+from rowcast_local.broker import Broker, Kind
 from rowcast_local.jvm import ClassPath
+from rowcast_local.parts import broker_redis, nats, rabbitmq
 from rowcast_local.parts.connect import Connect, worker_properties
 from rowcast_local.parts.dapr import Sidecar
 from rowcast_local.parts.java import java_command
@@ -23,6 +27,7 @@ from rowcast_local.parts.kafka import Kafka, server_properties
 from rowcast_local.parts.postgres import SETTINGS
 
 LOCAL = CHECKOUT / "dapr-components" / "local"
+BROKERS = CHECKOUT / "dapr-components" / "brokers"
 NOWHERE = Path("/nowhere")
 
 
@@ -38,23 +43,60 @@ def _metadata(component: Manifest) -> dict[str, Any]:
     }
 
 
-def test_the_brokers_component_has_the_same_settings() -> None:
-    local, cluster = _local("pubsub.yaml"), one(render(), "Component", "pubsub")
+def _from(manifests: list[Manifest], source: Manifest) -> str:
+    if (reference := source.get("secretKeyRef")) is None:
+        return "rowcast"
+    return b64decode(one(manifests, "Secret", reference["name"])["data"][reference["key"]]).decode()
+
+
+def _reference(secret: str, key: str) -> dict[str, str]:
+    return {"name": secret, "key": key}
+
+
+# Locally a broker has one platform; in a cluster several may share it. And locally what is on the loopback asks nobody
+# who he is, or knows but one user.
+CONSUMER = (None, "rowcast-{appID}")
+APART: dict[str, dict[str, tuple[Any, Any]]] = {
+    "kafka": {
+        "brokers": ("ROWCAST_KAFKA", "rowcast-kafka:9092"),
+        "consumerGroup": CONSUMER,
+        "authType": ("none", "password"),
+        "saslMechanism": (None, "PLAINTEXT"),
+        "saslUsername": (None, _reference("rowcast-kafka", "username")),
+        "saslPassword": (None, _reference("rowcast-kafka", "password")),
+    },
+    "redis": {
+        "redisHost": ("ROWCAST_REDIS", "rowcast-redis:6379"),
+        "redisUsername": (None, _reference("rowcast-redis", "username")),
+        "redisPassword": ("ROWCAST_REDIS_PASSWORD", _reference("rowcast-redis", "password")),
+        "consumerID": CONSUMER,
+    },
+    "rabbitmq": {
+        "connectionString": ("ROWCAST_RABBITMQ", _reference("rowcast-rabbitmq", "url")),
+        "consumerID": CONSUMER,
+    },
+    "jetstream": {
+        "natsURL": ("ROWCAST_NATS", _reference("rowcast-jetstream", "url")),
+        "durableName": ("{appID}", "rowcast-{appID}"),
+        "queueGroupName": ("{appID}", "rowcast-{appID}"),
+    },
+}
+
+
+def test_each_kind_of_broker_is_compared() -> None:
+    assert {path.stem for path in BROKERS.glob("*.yaml")} == APART.keys()
+
+
+@pytest.mark.parametrize("kind", APART)
+def test_the_brokers_component_has_the_same_settings(kind: str) -> None:
+    local: Manifest = yaml.safe_load((BROKERS / f"{kind}.yaml").read_text())
+    cluster = one(render(f"global.broker.kind={kind}"), "Component", "pubsub")
     here, there = _metadata(local), _metadata(cluster)
 
     differences = {
         name: (here.get(name), there.get(name)) for name in here | there if here.get(name) != there.get(name)
     }
-    assert differences == {
-        "brokers": ("ROWCAST_KAFKA", "rowcast-kafka:9092"),
-        # Locally a broker has one platform; in a cluster several may share it.
-        "consumerGroup": (None, "rowcast-{appID}"),
-        # Locally the broker asks nobody who he is.
-        "authType": ("none", "password"),
-        "saslMechanism": (None, "PLAINTEXT"),
-        "saslUsername": (None, {"name": "rowcast-kafka", "key": "username"}),
-        "saslPassword": (None, {"name": "rowcast-kafka", "key": "password"}),
-    }
+    assert differences == APART[kind]
     assert cluster["scopes"] == local["scopes"]
     for part in ("type", "version", "initTimeout"):
         assert cluster["spec"][part] == local["spec"][part]
@@ -143,6 +185,38 @@ def test_postgres_has_the_same_settings() -> None:
     assert _differing(dict(SETTINGS), cluster) == {"listen_addresses"}
 
 
+def test_redis_has_the_same_settings() -> None:
+    text = one(render("global.broker.kind=redis"), "ConfigMap", "rowcast-redis")["data"]["redis.conf"]
+    cluster = dict(line.split(" ", 1) for line in text.splitlines() if line)
+
+    differing = _differing(broker_redis.server_settings(6379, NOWHERE), cluster)
+    # The memory is the pod's, and the file with the users the login of a cluster.
+    assert differing == {"aclfile", "bind", "daemonize", "dir", "maxmemory"}
+
+
+def test_rabbitmq_has_the_same_settings() -> None:
+    text = one(render("global.broker.kind=rabbitmq"), "ConfigMap", "rowcast-rabbitmq")["data"]["rabbitmq.conf"]
+    cluster = dict(line.split(" = ", 1) for line in text.splitlines() if line)
+
+    assert _differing(rabbitmq.server_settings(5672), cluster) == {
+        "listeners.tcp.1",
+        "listeners.tcp.default",
+        "load_definitions",
+        "disk_free_limit.absolute",
+        "vm_memory_high_watermark.absolute",
+    }
+
+
+def test_nats_has_the_same_settings() -> None:
+    text = one(render("global.broker.kind=jetstream"), "ConfigMap", "rowcast-jetstream")["data"]["nats.conf"]
+    local = nats.server_settings(4222, NOWHERE)
+    cluster = dict(re.findall(r"^ *(\w+): (\S+)$", text, re.MULTILINE))
+
+    assert cluster["sync_interval"] == local["jetstream"]["sync_interval"]
+    assert cluster["max_payload"] == f"{local['max_payload'] // 1024 // 1024}MB"
+    assert cluster.keys() - {*local, *local["jetstream"]} == {"port", "http_port", "max_file_store"}
+
+
 @pytest.mark.parametrize(
     ("part", "main", "heap"),
     [("kafka", "kafka.Kafka", 384), ("connect", "org.apache.kafka.connect.cli.ConnectDistributed", 512)],
@@ -169,23 +243,45 @@ def test_what_the_connector_refers_to_is_in_connects_environment() -> None:
     assert environment["ROWCAST_CAPTURE_DB_USER"] == "rowcast_replication"
 
 
+@pytest.mark.parametrize("kind", APART)
 @pytest.mark.parametrize(
-    ("component", "settings"), [("crud", CrudSettings), ("sync-k8s", SyncSettings), ("sync-git", SyncSettings)]
+    ("component", "settings"),
+    [("crud", CrudSettings), ("sync-k8s", SyncSettings), ("sync-git", SyncSettings), ("capture", CaptureSettings)],
 )
 def test_services_understand_every_setting_that_they_are_given(
-    component: str, settings: type[Settings], monkeypatch: pytest.MonkeyPatch
+    component: str, settings: type[Settings], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = pod(render(), component).environment
+    manifests = render(f"global.broker.kind={kind}", "global.capture.kind=engine")
+    environment = pod(manifests, component).environment
     known = {variable_name(settings, field) for field in settings.model_fields}
     given = {name for name in environment if name.startswith("ROWCAST_") or name.endswith("API_TOKEN")}
     for name, value in environment.items():
-        monkeypatch.setenv(name, value if isinstance(value, str) else "rowcast")
+        monkeypatch.setenv(name, value if isinstance(value, str) else _from(manifests, value))
+    # The image's own.
+    monkeypatch.setenv("ROWCAST_JAVA_HOME", "/opt/java/openjdk")
+    monkeypatch.setenv("ROWCAST_CAPTURE_JARS", "/opt/debezium/libs")
 
     assert given <= known
     loaded = settings.load()
     assert loaded.http_host == "0.0.0.0"
     assert loaded.app_api_token is not None
     assert loaded.dapr_api_token is not None
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_sync_is_told_of_the_broker_what_the_local_one_is_told(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = pod(render(f"global.broker.kind={kind}"), "sync-k8s").environment
+    fields = ("subscription", "late_seconds", "broker_confirms")
+    told = []
+    for variables in (environment, Broker(kind, "", "", {}, 0, ()).sync_settings):
+        with monkeypatch.context() as patched:
+            patched.setenv("ROWCAST_TARGET", "k8s")
+            for name, value in variables.items():
+                patched.setenv(name, value if isinstance(value, str) else "rowcast")
+            loaded = SyncSettings.load()
+        told.append({name: getattr(loaded, name) for name in fields})
+
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("component", ["sync-k8s", "sync-git"])

@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
-from charting.rendering import of_kind, one, pod, pods, render
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from charting.rendering import CHECKOUT, of_kind, one, pod, pods, render
+from rowcast.brokers.jetstream import stream_name
+from rowcast.brokers.rabbitmq import queue_name
+from rowcast.crud.app import create_app
+from rowcast.crud.settings import CrudSettings
 
 APPS = ("crud", "sync-k8s", "sync-git", "ui")
+KINDS = ("kafka", "redis", "rabbitmq", "jetstream")
+ENGINE = "global.capture.kind=engine"
+SYNCS = {
+    "/appconfigs:snapshot": ["GET"],
+    "/appconfigs:late": ["GET"],
+    "/deadletters:arrived": ["GET"],
+    "/deadletters:unanswered": ["GET"],
+    "/deadletters:answered": ["POST"],
+}
+
+
+def _allowed(policy: dict[str, Any]) -> dict[str, list[str]]:
+    """The routes by name, with their verbs; everything else is refused."""
+    assert policy["defaultAction"] == "deny"
+    assert {operation["action"] for operation in policy["operations"]} == {"allow"}
+    return {operation["name"]: operation["httpVerb"] for operation in policy["operations"]}
 
 
 def test_only_crud_is_called_and_by_nobody_but_those_named() -> None:
     access = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]
 
     assert access["defaultAction"] == "deny"
-    assert {policy["appId"]: policy["defaultAction"] for policy in access["policies"]} == {
-        "ui": "allow",
-        "rowcast-check": "allow",
-        "sync-k8s": "deny",
-        "sync-git": "deny",
-    }
+    assert [policy["appId"] for policy in access["policies"]] == ["ui", "rowcast-check", "sync-k8s", "sync-git"]
     assert {policy["namespace"] for policy in access["policies"]} == {"rowcast"}
+    assert {policy["defaultAction"] for policy in access["policies"]} == {"deny"}
 
 
-def test_nobody_calls_what_is_for_the_broker() -> None:
+def _first_parts(paths: Iterable[str]) -> set[str]:
+    """Dapr decides by the first part of a path that is named: the rest is below it."""
+    return {"/" + path.split("/")[1] for path in paths}
+
+
+def test_the_dashboard_may_call_every_route_of_the_api_and_no_other() -> None:
+    (policy, *_) = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
+    api = create_app(CrudSettings(database_url=SecretStr("postgresql://u@h/n"))).openapi()["paths"]
+    brokers = {"/events", "/dapr"}
+
+    assert _allowed(policy).keys() == _first_parts(api) - SYNCS.keys() - brokers
+    assert SYNCS.keys() | brokers <= _first_parts(api)
+    assert not [name for name in _allowed(policy) if "*" in name]
+
+
+def test_the_check_may_call_what_it_calls() -> None:
     policies = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
 
-    for policy in policies:
-        if policy["defaultAction"] == "allow":
-            denied = {one["name"]: (one["httpVerb"], one["action"]) for one in policy["operations"]}
-            assert denied == dict.fromkeys(("/events/*", "/dapr/*"), (["*"], "deny"))
+    assert _allowed(policies[1]) == {"/appconfigs": ["*"]}
 
 
-def test_sync_may_read_the_table_and_nothing_else() -> None:
+def test_sync_may_call_what_it_calls_and_nothing_else() -> None:
     policies = one(render(), "Configuration", "rowcast")["spec"]["accessControl"]["policies"]
+    code = "".join(path.read_text() for path in (CHECKOUT / "services" / "rowcast" / "sync").rglob("*.py"))
+    called = set(re.findall(r"/(?:appconfigs|deadletters):[a-z]+", code))
 
     for policy in policies:
         if policy["appId"].startswith("sync-"):
-            routes = ["/appconfigs:snapshot", "/appconfigs:late"]
-            assert policy["operations"] == [{"name": one, "httpVerb": ["GET"], "action": "allow"} for one in routes]
+            assert _allowed(policy) == SYNCS
+            assert called == SYNCS.keys()
 
 
 def test_only_crud_calls_the_others_and_only_what_the_dashboard_asks_it() -> None:
-    manifests = render()
+    manifests = render(ENGINE)
     closed = one(manifests, "Configuration", "rowcast-closed")["spec"]["accessControl"]
 
     assert closed["defaultAction"] == "deny"
@@ -52,27 +89,28 @@ def test_only_crud_calls_the_others_and_only_what_the_dashboard_asks_it() -> Non
         "/reconcile": ["GET", "POST"],
     }
     assert {one["action"] for one in policy["operations"]} == {"allow"}
-    used = {app: pod(manifests, app).annotations["dapr.io/config"] for app in (*APPS, "check")}
-    assert used == {"crud": "rowcast", **dict.fromkeys(("sync-k8s", "sync-git", "ui", "check"), "rowcast-closed")}
+    used = {app: pod(manifests, app).annotations["dapr.io/config"] for app in (*APPS, "check", "capture")}
+    others = ("sync-k8s", "sync-git", "ui", "check", "capture")
+    assert used == {"crud": "rowcast", **dict.fromkeys(others, "rowcast-closed")}
 
 
 def test_the_broker_is_for_those_who_publish_and_subscribe() -> None:
     component = one(render(), "Component", "pubsub")
 
-    assert component["scopes"] == ["crud", "sync-k8s", "sync-git"]
+    assert component["scopes"] == ["crud", "sync-k8s", "sync-git", "capture"]
     assert component["auth"] == {"secretStore": "kubernetes"}
 
 
 def test_every_application_shows_and_wants_a_token() -> None:
-    manifests = render()
+    manifests = render(ENGINE)
 
-    for app in APPS:
+    for app in (*APPS, "capture"):
         one_pod = pod(manifests, app)
         assert one_pod.annotations["dapr.io/api-token-secret"] == "rowcast-dapr-api-token"
         assert one_pod.environment["DAPR_API_TOKEN"] == {
             "secretKeyRef": {"name": "rowcast-dapr-api-token", "key": "token"}
         }
-    for app in ("crud", "sync-k8s", "sync-git"):
+    for app in ("crud", "sync-k8s", "sync-git", "capture"):
         one_pod = pod(manifests, app)
         # The injector gives them to the sidecar only.
         assert one_pod.annotations["dapr.io/app-token-secret"] == "rowcast-dapr-app-token"
@@ -119,9 +157,26 @@ def test_traces_go_where_they_are_told_to() -> None:
         assert pod(manifests, part).environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel:4317"
 
 
-def test_platforms_on_one_broker_share_neither_topic_nor_group() -> None:
+READERS = {
+    "kafka": ("consumerGroup",),
+    "redis": ("consumerID",),
+    "rabbitmq": ("consumerID",),
+    "jetstream": ("durableName", "queueGroupName"),
+}
+# What KEDA looks at: of which topic, and whose.
+LOOKED_AT = {
+    "kafka": ("{prefix}.public.app_configs", "{prefix}-sync-k8s"),
+    "redis": ("{prefix}.public.app_configs", "{prefix}-sync-k8s"),
+    "rabbitmq": ("{prefix}-sync-k8s-{prefix}.public.app_configs",),
+    "jetstream": ("{prefix}_public_app_configs", "{prefix}-sync-k8s"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_platforms_on_one_broker_share_neither_topic_nor_reader(kind: str) -> None:
     prefix = "team-a"
-    manifests = render(f"global.kafka.topicPrefix={prefix}", "sync.k8s.autoscaling.engine=keda")
+    options = ("sync.k8s.autoscaling.engine=keda", f"global.broker.kind={kind}", ENGINE)
+    manifests = render(f"global.kafka.topicPrefix={prefix}", *options)
     metadata = {
         entry["name"]: entry.get("value") for entry in one(manifests, "Component", "pubsub")["spec"]["metadata"]
     }
@@ -129,22 +184,26 @@ def test_platforms_on_one_broker_share_neither_topic_nor_group() -> None:
     for scopes in ("publishingScopes", "subscriptionScopes"):
         topics = [topic for entry in metadata[scopes].split(";") for topic in entry.split("=")[1].split(",")]
         assert all(topic.startswith(f"{prefix}.") for topic in topics)
-    assert metadata["consumerGroup"] == f"{prefix}-{{appID}}"
-    for app in ("crud", "sync-k8s", "sync-git"):
+    for name in READERS[kind]:
+        assert metadata[name] == f"{prefix}-{{appID}}"
+    capture = pod(manifests, "capture").environment
+    assert capture["ROWCAST_BROKER_CONSUMER"] == f"{prefix}-{{appID}}"
+    for app in ("crud", "sync-k8s", "sync-git", "capture"):
         assert pod(manifests, app).environment["ROWCAST_TOPIC_PREFIX"] == prefix
-    assert f"--topic-prefix={prefix}" in pod(manifests, "connector").containers[0]["command"]
     (trigger,) = one(manifests, "ScaledObject", "rowcast-sync-k8s")["spec"]["triggers"]
-    assert trigger["metadata"]["consumerGroup"] == f"{prefix}-sync-k8s"
-    assert trigger["metadata"]["topic"] == f"{prefix}.public.app_configs"
+    assert {each.format(prefix=prefix) for each in LOOKED_AT[kind]} <= set(trigger["metadata"].values())
 
 
-def test_the_check_asks_for_the_targets_that_there_are() -> None:
-    both, one_only = render(), render("global.targets.git.enabled=false")
+def test_the_connector_writes_to_the_topics_of_the_prefix() -> None:
+    manifests = render("global.kafka.topicPrefix=team-a")
+    assert "--topic-prefix=team-a" in pod(manifests, "connector").containers[0]["command"]
 
-    assert pod(both, "check").containers[0]["command"][-2:] == ["--target=k8s", "--target=git"]
-    assert pod(one_only, "check").containers[0]["command"][-1] == "--target=k8s"
-    assert pod(one_only, "crud").environment["ROWCAST_TARGETS"] == "k8s"
-    check = pod(both, "check")
-    assert check.annotations["helm.sh/hook"] == "test"
-    assert check.annotations["dapr.io/app-id"] == "rowcast-check"
-    assert "--shutdown-sidecar" in check.containers[0]["command"]
+
+@pytest.mark.parametrize(("kind", "queue"), [("rabbitmq", queue_name), ("jetstream", stream_name)])
+def test_the_scaler_looks_where_capture_has_made_something(kind: str, queue: Callable[..., str]) -> None:
+    manifests = render(f"global.broker.kind={kind}", "sync.k8s.autoscaling.engine=keda")
+    (trigger,) = one(manifests, "ScaledObject", "rowcast-sync-k8s")["spec"]["triggers"]
+    topic = "rowcast.public.app_configs"
+
+    made = queue(topic, "rowcast-sync-k8s") if kind == "rabbitmq" else queue(topic)
+    assert made in trigger["metadata"].values()

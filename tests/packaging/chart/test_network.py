@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from charting.rendering import CHART, Manifest, of_kind, pods, render
+from charting.rendering import CHART, CI_VALUES, Manifest, of_kind, pods, render
 
 CLOSED = "networkPolicies.egress=true"
 NAMES = {"app.kubernetes.io/name": "rowcast", "app.kubernetes.io/instance": "rowcast"}
@@ -55,8 +56,9 @@ def test_by_default_nobody_gets_in_uncalled_and_the_way_out_is_open() -> None:
     assert set(_ways(list(policies.values()), "ingress", "from")) == set(_ways(_policies(), "ingress", "from"))
 
 
-def test_every_included_part_that_serves_says_by_whom_it_is_reached() -> None:
-    manifests = render()
+@pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
+def test_every_included_part_that_serves_says_by_whom_it_is_reached(values: Path) -> None:
+    manifests = render(values=values)
     serving = {one["spec"]["selector"]["app.kubernetes.io/component"] for one in of_kind(manifests, "Service").values()}
     named = {
         part
@@ -111,12 +113,29 @@ def test_these_ways_lead_out_and_no_others() -> None:
     }
 
 
-def test_every_way_between_two_parts_is_open_at_both_ends() -> None:
-    policies = _policies()
-    parts = {one.metadata["labels"]["app.kubernetes.io/component"] for one in pods(render(CLOSED))}
+@pytest.mark.parametrize(("kind", "port"), [("kafka", 9092), ("redis", 6379), ("rabbitmq", 5672), ("jetstream", 4222)])
+def test_the_engine_and_the_sidecars_reach_the_broker_and_crud_asks_capture(kind: str, port: int) -> None:
+    options = (f"global.broker.kind={kind}", "global.capture.kind=engine", "sync.k8s.autoscaling.engine=keda")
+    policies = _policies(*options)
+    ways = set(_ways(policies, "ingress", "from"))
 
-    arrivals = {(a, b, port) for b, a, port in _ways(policies, "ingress", "from") if a in parts}
-    departures = {way for way in _ways(policies, "egress", "to") if way[1] in parts}
+    clients = {peer for part, peer, at in ways if (part, at) == (kind, port)} - {"namespace keda"}
+    assert clients == {"crud", "sync-k8s", "sync-git", "capture"}
+    # NATS tells of its streams by its monitoring.
+    assert {at for part, peer, at in ways if peer == "namespace keda"} == {8222 if kind == "jetstream" else port}
+    assert ("postgres", "capture", 5432) in ways
+    assert {peer for part, peer, _ in ways if part == "capture"} == {"crud", "namespace monitoring"}
+    assert not [name for name in of_kind(policies, "NetworkPolicy") if "connect" in name]
+
+
+@pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
+def test_every_way_between_two_parts_is_open_at_both_ends(values: Path) -> None:
+    manifests = render(CLOSED, values=values)
+    policies = list(of_kind(manifests, "NetworkPolicy").values())
+    parts = {one.metadata["labels"]["app.kubernetes.io/component"] for one in pods(manifests)}
+
+    arrivals = {(a, b, port) for b, a, port in _ways(policies, "ingress", "from") if {a, b} <= parts}
+    departures = {way for way in _ways(policies, "egress", "to") if {*way[:2]} <= parts}
     assert arrivals == departures
 
 

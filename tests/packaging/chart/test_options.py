@@ -58,6 +58,27 @@ def test_keda_has_its_own_words_for_the_ways_to_log_in(mechanism: str, word: str
     assert trigger["metadata"]["sasl"] == word
 
 
+TRIGGERS = {
+    "own-redis-values": ("redis-streams", ["username", "password", "ca"]),
+    "own-rabbitmq-values": ("rabbitmq", ["host", "ca"]),
+    "own-jetstream-values": ("nats-jetstream", None),
+}
+
+
+@pytest.mark.parametrize("values", TRIGGERS)
+def test_keda_asks_each_kind_of_broker_in_its_own_way(values: str) -> None:
+    manifests = render(values=CHART / "ci" / f"{values}.yaml")
+    (trigger,) = one(manifests, "ScaledObject", "rowcast-sync-k8s")["spec"]["triggers"]
+    logins = of_kind(manifests, "TriggerAuthentication")
+
+    kind, parameters = TRIGGERS[values]
+    assert trigger["type"] == kind
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    assert ("authenticationRef" in trigger) is (parameters is not None)
+    given = [entry["parameter"] for login in logins.values() for entry in login["spec"]["secretTargetRef"]]
+    assert given == (parameters or [])
+
+
 def test_metrics_are_scraped_from_the_ports_that_have_them() -> None:
     monitors = of_kind(render("monitoring.podMonitor.enabled=true"), "PodMonitor")
     scraped = {
@@ -72,6 +93,9 @@ def test_metrics_are_scraped_from_the_ports_that_have_them() -> None:
         "rowcast-services": ("http", ["crud", "sync-k8s", "sync-git"]),
         "rowcast-sidecars": ("dapr-metrics", ["crud", "sync-k8s", "sync-git", "ui"]),
     }
+    engine = render("monitoring.podMonitor.enabled=true", "global.capture.kind=engine")
+    for monitor in of_kind(engine, "PodMonitor").values():
+        assert "capture" in monitor["spec"]["selector"]["matchExpressions"][0]["values"]
     for component in ("crud", "sync-k8s", "sync-git"):
         assert pod(render(), component).containers[0]["ports"] == [{"name": "http", "containerPort": 8080}]
 
@@ -147,3 +171,15 @@ def test_the_resource_type_is_the_packages_own_file() -> None:
     packaged = CHART.parents[1] / "services" / "rowcast" / "crds" / "appconfigs.yaml"
 
     assert (CHART / "crds" / "appconfigs.yaml").resolve() == packaged
+
+
+def test_the_included_rabbitmq_gives_no_message_up() -> None:
+    """By itself version 4 throws away what was delivered twenty times: a row that waits long enough would be lost."""
+    start = one(render("global.broker.kind=rabbitmq"), "ConfigMap", "rowcast-rabbitmq")["data"]["start.sh"]
+    definitions = start.partition("<<END\n")[2].partition("\nEND")[0]
+    [policy] = json.loads(
+        definitions.replace('"$(plainly "$BROKER_USERNAME")"', '"u"').replace('"$(plainly "$BROKER_PASSWORD")"', '"p"')
+    )["policies"]
+
+    assert policy["definition"] == {"delivery-limit": 1_000_000_000}
+    assert policy["pattern"] == "^rowcast[-.]"

@@ -56,9 +56,20 @@ def test_a_database_of_ones_own_is_reached_with_its_certificate_verified() -> No
         assert environment["PGSSLMODE"] == "verify-full"
         assert environment["PGSSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
         assert _secret_at(one_pod, "/etc/rowcast/postgres") == "rowcast-database-ca"
-    command = pod(manifests, "connector").containers[0]["command"]
-    assert "--set=database.sslrootcert=/etc/rowcast/postgres/ca.crt" in command
-    assert any(word.startswith("--set=database.sslmode=") for word in command)
+
+
+def test_connect_verifies_a_database_of_ones_own_by_its_workers_environment() -> None:
+    manifests = render(values=CI / "production-values.yaml")
+    command, connect = pod(manifests, "connector").containers[0]["command"], pod(manifests, "connect")
+
+    assert "--set=database.sslmode=${env:ROWCAST_CAPTURE_DB_SSLMODE}" in command
+    assert "--set=database.sslrootcert=${env:ROWCAST_CAPTURE_DB_SSLROOTCERT}" in command
+    assert connect.environment["ROWCAST_CAPTURE_DB_SSLMODE"] == "verify-full"
+    assert connect.environment["ROWCAST_CAPTURE_DB_SSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
+    assert _secret_at(connect, "/etc/rowcast/postgres") == "rowcast-database-ca"
+    # The job is the same whoever vouches for the database: Kustomize's components name it.
+    other = render("global.postgres.caSecret.key=other.pem", values=CI / "production-values.yaml")
+    assert pod(other, "connector").containers[0]["command"] == command
 
 
 def test_a_role_that_a_dba_made_keeps_its_password() -> None:
@@ -269,3 +280,87 @@ def test_brokers_of_ones_own_are_logged_in_to_as_before() -> None:
     assert _metadata(own)["authType"] == "none"
     assert "ROWCAST_KAFKA_PASSWORD" not in pod(own, "connect").environment
     assert "security.protocol" not in _properties(own)
+
+
+def test_a_redis_of_ones_own_is_logged_in_to_over_tls() -> None:
+    manifests = render(values=CI / "own-redis-values.yaml")
+    metadata, capture = _metadata(manifests), pod(manifests, "capture")
+
+    assert metadata["redisHost"] == "redis.streaming.example:6380"
+    assert metadata["enableTLS"] == "true"
+    assert metadata["redisUsername"] == {"name": "rowcast-redis-login", "key": "username"}
+    assert metadata["redisPassword"] == {"name": "rowcast-redis-login", "key": "password"}
+    assert capture.environment["ROWCAST_BROKER_URL"] == {"secretKeyRef": {"name": "rowcast-redis-login", "key": "url"}}
+    assert "rowcast-redis" not in of_kind(manifests, "StatefulSet")
+
+
+def test_a_rabbitmq_and_a_nats_of_ones_own_are_reached_by_the_url_in_their_secrets() -> None:
+    rabbitmq, nats = (_metadata(render(values=CI / f"own-{kind}-values.yaml")) for kind in ("rabbitmq", "jetstream"))
+
+    assert rabbitmq["connectionString"] == {"name": "rowcast-rabbitmq-login", "key": "url"}
+    assert rabbitmq["caCert"] == {"name": "rowcast-rabbitmq-ca", "key": "ca.crt"}
+    assert nats["natsURL"] == {"name": "rowcast-nats-login", "key": "url"}
+
+
+@pytest.mark.parametrize(("kind", "scheme"), [("redis", "redis"), ("jetstream", "nats")])
+def test_a_broker_of_ones_own_may_want_no_login(kind: str, scheme: str) -> None:
+    own = (f"global.broker.kind={kind}", f"{kind}.enabled=false", f"global.{kind}.address=b.example:1234")
+    manifests = render(*own)
+
+    assert pod(manifests, "capture").environment["ROWCAST_BROKER_URL"] == f"{scheme}://b.example:1234"
+    assert not [name for name in _metadata(manifests) if name.startswith(("redisUser", "redisPass"))]
+
+
+@pytest.mark.parametrize("component", ["crud", "sync-k8s", "sync-git", "capture"])
+def test_sidecars_trust_the_authority_where_their_component_takes_none(component: str) -> None:
+    for kind, ca in (("redis", "rowcast-redis-ca"), ("jetstream", "rowcast-nats-ca"), ("rabbitmq", None)):
+        one_pod = pod(render(values=CI / f"own-{kind}-values.yaml"), component)
+        volumes = {volume["name"]: volume.get("secret", {}).get("secretName") for volume in one_pod.spec["volumes"]}
+        if ca is None:
+            assert "dapr.io/volume-mounts" not in one_pod.annotations
+            continue
+        assert one_pod.annotations["dapr.io/volume-mounts"] == "broker-ca:/etc/rowcast/broker"
+        # Go reads this folder beside the system's own file.
+        assert one_pod.annotations["dapr.io/env"] == "SSL_CERT_DIR=/etc/rowcast/broker"
+        assert volumes["broker-ca"] == ca
+
+
+def test_capture_verifies_the_broker_and_the_database() -> None:
+    capture = pod(render(values=CI / "own-redis-values.yaml"), "capture")
+
+    assert capture.environment["ROWCAST_BROKER_CA_FILE"] == "/etc/rowcast/broker/ca.crt"
+    assert _secret_at(capture, "/etc/rowcast/broker") == "rowcast-redis-ca"
+    assert capture.environment["ROWCAST_CAPTURE_DB_SSLMODE"] == "verify-full"
+    assert capture.environment["ROWCAST_CAPTURE_DB_SSLROOTCERT"] == "/etc/rowcast/postgres/ca.crt"
+    assert _secret_at(capture, "/etc/rowcast/postgres") == "rowcast-database-ca"
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq", "jetstream"])
+def test_without_kafka_there_is_nothing_of_it(kind: str) -> None:
+    manifests = render(f"global.broker.kind={kind}")
+
+    names = {one["metadata"]["name"] for one in manifests}
+    assert not [name for name in names if "kafka" in name or "connect" in name]
+    assert {"rowcast-capture", f"rowcast-{kind}"} <= names
+    crud = pod(manifests, "crud").environment
+    assert (crud["ROWCAST_BROKER"], crud["ROWCAST_CAPTURE"]) == (kind, "engine")
+    assert "ROWCAST_CONNECT_URL" not in crud
+
+
+def test_with_kafka_the_engine_may_take_connects_place() -> None:
+    manifests = render(values=CI / "kafka-engine-values.yaml")
+
+    assert "rowcast-kafka" in of_kind(manifests, "StatefulSet")
+    assert "rowcast-connect" not in of_kind(manifests, "Deployment")
+    assert {name for name in of_kind(manifests, "Job") if "connector" in name} == set()
+    url = pod(manifests, "capture").environment["ROWCAST_BROKER_URL"]
+    assert url == "kafka://$(BROKER_USERNAME):$(BROKER_PASSWORD)@rowcast-kafka:9092?mechanism=PLAIN"
+
+
+def test_the_sidecars_user_writes_changes_only_where_a_sidecar_captures() -> None:
+    def written(*settings: str) -> bool:
+        script = one(render(*settings), "ConfigMap", "rowcast-kafka")["data"]["start.sh"]
+        return "User:rowcast --operation Write --topic rowcast.public.app_configs" in script
+
+    assert not written()
+    assert written("global.capture.kind=engine")

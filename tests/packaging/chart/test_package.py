@@ -61,6 +61,15 @@ def test_they_know_what_stays_when_it_is_removed() -> None:
     assert "appconfigs.rowcast.dev" in notes
 
 
+def test_they_are_told_of_the_broker_that_they_have() -> None:
+    notes = _notes("global.broker.kind=jetstream")
+
+    assert "The included PostgreSQL and NATS are for an evaluation" in notes
+    assert "(global.postgres, global.jetstream)" in notes
+    assert "data-rowcast-jetstream-0" in notes
+    assert "kafka" not in notes.lower()
+
+
 def test_they_are_not_told_of_what_is_not_there() -> None:
     notes = _notes(
         "global.targets.git.enabled=false", "check.enabled=false", "ui.enabled=false", "kafka.persistence.enabled=false"

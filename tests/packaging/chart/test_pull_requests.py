@@ -26,7 +26,7 @@ def test_the_instance_is_told_of_the_forge_and_reads_the_token_from_a_file() -> 
 
 
 def test_the_network_lets_it_reach_the_forge() -> None:
-    policy = one(render(values=VALUES), "NetworkPolicy", "rowcast-to-forge")
+    policy = one(render(values=VALUES), "NetworkPolicy", "rowcast-to-git")
     assert 3000 in [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
 
 

@@ -36,6 +36,44 @@ REFUSED = {
         ["kafka.enabled=false", "global.kafka.brokers=k:9092", "global.kafka.sasl.mechanism=PLAIN"],
         "global.kafka.sasl.mechanism needs global.kafka.sasl.existingSecret",
     ),
+    "Connect without Kafka": (
+        ["global.broker.kind=redis", "global.capture.kind=connect"],
+        "global.capture.kind=connect needs global.broker.kind=kafka",
+    ),
+    "no Redis": (
+        ["global.broker.kind=redis", "redis.enabled=false"],
+        "redis.enabled=false needs global.redis.address",
+    ),
+    "two NATS servers": (
+        ["global.broker.kind=jetstream", "global.jetstream.address=n:4222"],
+        "global.jetstream.address is set and jetstream.enabled=true",
+    ),
+    "TLS to the included RabbitMQ": (
+        ["global.broker.kind=rabbitmq", "global.rabbitmq.tls.enabled=true"],
+        "global.rabbitmq.tls is for your own broker",
+    ),
+    "a RabbitMQ of one's own without a login": (
+        ["global.broker.kind=rabbitmq", "rabbitmq.enabled=false", "global.rabbitmq.address=r:5672"],
+        "global.rabbitmq.address needs global.rabbitmq.existingSecret",
+    ),
+    "scaling by a NATS that nobody can ask": (
+        [
+            "global.broker.kind=jetstream",
+            "jetstream.enabled=false",
+            "global.jetstream.address=n:4222",
+            "sync.k8s.autoscaling.engine=keda",
+        ],
+        "needs global.jetstream.monitoring",
+    ),
+    "nobody to capture": (
+        ["global.broker.kind=redis", "capture.enabled=false"],
+        "capture.enabled=false leaves nobody to capture",
+    ),
+    "a login in a broker's address": (
+        ["global.broker.kind=redis", "redis.enabled=false", "global.redis.address=me:secret@r:6379"],
+        "/global/redis/address",
+    ),
+    "a kind of broker that there is not": (["global.broker.kind=pulsar"], "/global/broker/kind"),
     "no Connect": (["connect.enabled=false"], "connect.enabled=false needs global.connect.url"),
     "a login in Connect's URL": (
         ["connect.enabled=false", "global.connect.url=http://a:hidden@c:8083"],
@@ -123,6 +161,10 @@ def test_without_dapr_in_the_cluster_it_says_what_to_install_and_how_to_render_w
 
     assert "Install Dapr's control plane first" in str(refused.value)
     assert "--set global.dapr.requireCrds=false" in str(refused.value)
+
+
+def test_what_another_kind_of_broker_has_of_ones_own_says_nothing() -> None:
+    assert render("global.broker.kind=redis", "kafka.enabled=false", "connect.enabled=false")
 
 
 def test_a_git_server_that_nobody_needs_is_left_away() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ OWN = (
     "global.dapr.apiToken.existingSecret=my-api-token",
     "global.dapr.appToken.existingSecret=my-app-token",
 )
+
+
+OWN_BROKERS = ("redis", "rabbitmq", "jetstream")
 
 
 def _secret_references(value: Any) -> set[tuple[str, str | None]]:
@@ -42,12 +46,13 @@ def _without_secrets(manifests: list[Manifest]) -> str:
     return json.dumps([manifest for manifest in manifests if manifest["kind"] != "Secret"], sort_keys=True)
 
 
-def test_every_secret_that_is_used_is_made_with_the_keys_that_are_used() -> None:
-    manifests = render()
+@pytest.mark.parametrize("kind", ["kafka", *OWN_BROKERS])
+def test_every_secret_that_is_used_is_made_with_the_keys_that_are_used(kind: str) -> None:
+    manifests = render(f"global.broker.kind={kind}", "global.capture.kind=engine")
     made = {name: secret["data"].keys() for name, secret in of_kind(manifests, "Secret").items()}
 
     used = _secret_references(manifests)
-    assert {name for name, _ in used} == made.keys()
+    assert {name for name, _ in used} == made.keys(), kind
     for name, key in used:
         assert key is None or key in made[name]
 
@@ -64,6 +69,24 @@ def test_with_secrets_of_ones_own_there_is_none_of_the_charts() -> None:
         "my-api-token",
         "my-app-token",
     }
+
+
+@pytest.mark.parametrize("kind", OWN_BROKERS)
+def test_the_included_broker_takes_a_login_of_ones_own_and_its_clients_the_same(kind: str) -> None:
+    given = f"global.{kind}"
+    manifests = render(f"global.broker.kind={kind}", f"{given}.existingSecret=my", f"{given}.secretKeys.url=uri")
+
+    assert f"rowcast-{kind}" not in of_kind(manifests, "Secret")
+    keys = {key for name, key in _secret_references(manifests) if name == "my"}
+    assert keys == {"username", "password", "uri"}
+
+
+@pytest.mark.parametrize("kind", OWN_BROKERS)
+def test_a_made_up_login_is_the_same_in_the_url(kind: str) -> None:
+    data = one(render(f"global.broker.kind={kind}"), "Secret", f"rowcast-{kind}")["data"]
+    told = {key: b64decode(value).decode() for key, value in data.items()}
+
+    assert f"://{told['username']}:{told['password']}@rowcast-{kind}:" in told["url"]
 
 
 def test_with_secrets_of_ones_own_two_renderings_are_the_same() -> None:

@@ -73,7 +73,8 @@ def test_the_revision_is_the_last_commit_that_changed_an_input(checkout: Path) -
 
 
 def test_an_unknown_image_is_refused_with_the_names_that_there_are() -> None:
-    with pytest.raises(ImagesError, match="no image crud; there is connect, git-server, kafka, postgres, services, ui"):
+    there = "capture, connect, git-server, kafka, nats, postgres, rabbitmq, redis, services, ui"
+    with pytest.raises(ImagesError, match=f"no image crud; there is {there}"):
         images(["crud"])
 
 

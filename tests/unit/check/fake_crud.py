@@ -26,6 +26,7 @@ class FakeCrud:
         self.behaviour = dict.fromkeys(TARGETS, "arrives")
         self.at_git: list[dict[str, Any]] = []
         """What Git's status has beside the delivery, one a look from the first on, the last one for ever."""
+        self.dapr = "1.18.2"
         self.failures: list[int] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
 
@@ -42,6 +43,8 @@ class FakeCrud:
         match method, path:
             case "GET", "/v1.0/healthz/outbound":
                 return 204, None
+            case "GET", "/v1.0/metadata":
+                return 200, {"id": "rowcast-check", "runtimeVersion": self.dapr}
             case "POST", "/v1.0/shutdown":
                 return 204, None
             case "GET", "/appconfigs":

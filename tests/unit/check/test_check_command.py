@@ -40,7 +40,19 @@ def test_it_waits_for_its_sidecar_and_for_crud(crud: FakeCrud) -> None:
     crud.failures = [500, 503]
 
     assert check().exit_code == 0
-    assert crud.paths[:4] == ["GET /v1.0/healthz/outbound", *["GET /appconfigs"] * 3]
+    assert crud.paths[:5] == ["GET /v1.0/healthz/outbound", "GET /v1.0/metadata", *["GET /appconfigs"] * 3]
+
+
+@pytest.mark.parametrize(
+    ("version", "old"), [("1.18.1", True), ("1.9.9", True), ("v2.0.0-rc.1", False), ("edge", False)]
+)
+def test_a_dapr_that_is_too_old_is_named_and_any_other_is_not(crud: FakeCrud, version: str, old: bool) -> None:
+    crud.dapr = version
+
+    ran = check()
+
+    assert ran.exit_code == 0
+    assert (f"this is Dapr {version}, and 1.18.2 or later is needed" in ran.stderr) is old
 
 
 @pytest.mark.parametrize(("how", "code"), [("fails", 1), ("never", 3)])

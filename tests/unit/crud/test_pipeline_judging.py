@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts, subscriptions
+from rowcast.core.capture import ConnectFacts, EngineFacts
 from rowcast.core.connector import Status, TaskStatus
 from rowcast.crud.pipeline.advice import Advice, page
-from rowcast.crud.pipeline.connect import ConnectFacts
 from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Guards, Rows, Waiting
-from rowcast.crud.pipeline.judging import capture, delivery, engine, table
+from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, table
 from rowcast.crud.pipeline.judging.verdict import Verdict
 from rowcast.crud.pipeline.stations import Station, overall
 
@@ -26,7 +27,7 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def slot(connect: ConnectFacts | None = None, **changed: Any) -> Verdict:
+def slot(captured: ConnectFacts | EngineFacts | None = None, **changed: Any) -> Verdict:
     well = {
         "present": True,
         "active": True,
@@ -40,7 +41,7 @@ def slot(connect: ConnectFacts | None = None, **changed: Any) -> Verdict:
         "mark_confirmed": True,
     }
     rows = Rows(0, 0, 0, {}, {}, Waiting())
-    return capture.slot(DatabaseFacts(NOW, well | changed, rows, {}), connect)
+    return capture.slot(DatabaseFacts(NOW, well | changed, rows, {}), captured)
 
 
 def connector(
@@ -122,19 +123,236 @@ def test_a_connector(facts: ConnectFacts, state: str, advice: Advice | None) -> 
     assert (verdict.state, verdict.advice) == (state, advice)
 
 
+def own_engine(lsn: int | None = 4000, **changed: Any) -> EngineFacts:
+    """`rowcast capture`, well, before a broker that is well."""
+    well = EngineFacts("3.6.3.Final", "RUNNING", None, True, lsn, False, 9, ago(3), None, at_broker(), None)
+    return replace(well, **changed)
+
+
+def at_broker(lag: int | None = 0, consumers: int | None = 1, **changed: Any) -> BrokerFacts:
+    """A broker with every topic and reader; `lag` and `consumers` are sync-git's at the topic of changes."""
+    readers: dict[str, list[GroupFacts]] = {}
+    for one in subscriptions("rowcast", ["k8s", "git"]):
+        theirs = one.topic == "rowcast.public.app_configs" and one.app_id == "sync-git"
+        facts = GroupFacts(f"rowcast-{one.app_id}", lag if theirs else 0, 0, consumers if theirs else 1)
+        readers.setdefault(one.topic, []).append(facts)
+    topics = tuple(
+        replace(TopicFacts(name, 9, 900, ago(60), 1000.0, tuple(groups)), **changed) for name, groups in readers.items()
+    )
+    return BrokerFacts("redis", "7.2", topics)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "advice", "words"),
+    [
+        (own_engine(), "ok", None, ""),
+        (own_engine(waiting_since=ago(3)), "ok", None, ""),
+        (own_engine(snapshot=True), "ok", None, ""),
+        (own_engine(waiting_since=ago(40), error="OOM"), "down", Advice.BROKER_REFUSES, "an event for 40 s: OOM"),
+        (own_engine(state="RETRYING", waiting_since=ago(40)), "down", Advice.BROKER_REFUSES, "an event for 40 s"),
+        (own_engine(state="RETRYING", error="no route"), "degraded", Advice.CAPTURE_FAILED, "tries again: no route"),
+        (own_engine(state="STARTING"), "degraded", Advice.CAPTURE_FAILED, "it starts"),
+        (own_engine(state="FAILED", error="no plugin"), "down", Advice.CAPTURE_FAILED, "failed: no plugin"),
+        (own_engine(state="FAILED", error=f"{capture.REFUSED} 1"), "down", Advice.LOST_OFFSETS, "does not go back"),
+        (own_engine(lsn=None), "degraded", Advice.LOST_OFFSETS, "remembers no place"),
+        (own_engine(lsn=None, offsets_known=False), "ok", None, ""),
+    ],
+)
+def test_a_capture_of_our_own(facts: EngineFacts, state: str, advice: Advice | None, words: str) -> None:
+    verdict = capture.engine(facts, slot_present=True, broker="redis", now=NOW)
+    assert (verdict.state, verdict.advice) == (state, advice)
+    assert words in (verdict.message or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("kafka", "disk"), ("redis", "INFO memory"), ("rabbitmq", "alarms"), ("jetstream", "nats stream report")],
+)
+def test_a_broker_that_takes_no_more_is_looked_at_in_its_own_way(kind: Any, words: str) -> None:
+    assert words in str(capture.engine(own_engine(waiting_since=ago(40)), True, kind, NOW).action)
+
+
+@pytest.mark.parametrize(
+    ("captured", "reader", "words"),
+    [
+        (connector(lsn=9000), capture.CONNECTOR, "rowcast connector resnapshot"),
+        (own_engine(lsn=9000), capture.ENGINE, "rowcast capture resnapshot"),
+    ],
+)
+def test_what_is_to_be_done_for_the_slot_is_said_for_whatever_reads_it(captured: Any, reader: Any, words: str) -> None:
+    rows = Rows(0, 0, 0, {}, {}, Waiting())
+    facts = DatabaseFacts(NOW, {"present": True, "wal_status": "reserved", "lsn": 5000}, rows, {})
+    verdict = capture.slot(facts, captured, reader)
+    assert verdict.advice == Advice.RESTORED_DATABASE
+    assert words in str(verdict.action)
+
+
+def test_a_capture_that_starts_for_the_first_time_makes_the_slot_and_has_lost_none() -> None:
+    assert slot(own_engine(None, state="STARTING"), present=False).state == "degraded"
+    assert slot(own_engine(4000, state="STARTING"), present=False).advice == Advice.LOST_SLOT
+
+
+def less(facts: BrokerFacts, topic: str, group: str | None = None) -> BrokerFacts:
+    """The broker without a topic, or without a group of it."""
+    kept = []
+    for one in facts.topics:
+        if one.name != topic:
+            kept.append(one)
+        elif group is not None:
+            kept.append(replace(one, groups=tuple(each for each in one.groups if each.name != group)))
+    return replace(facts, topics=tuple(kept))
+
+
+CHANGES = "rowcast.public.app_configs"
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "advice", "words"),
+    [
+        (connector(), "ok", None, ""),
+        (ConnectFacts("4.3.0", None, False, None), "ok", None, ""),
+        (replace(connector(), offsets_known=False), "unknown", Advice.PART_DOWN, "could not read from Kafka"),
+        (own_engine(), "ok", None, ""),
+        (own_engine(broker=None), "unknown", None, "not asked it yet"),
+        (own_engine(broker=None, broker_error="refused"), "down", Advice.PART_DOWN, "can't ask it: refused"),
+        (own_engine(broker=at_broker(lag=70)), "ok", None, ""),
+        (own_engine(broker=at_broker(lag=None, consumers=None)), "ok", None, ""),
+        (
+            own_engine(broker=at_broker(lag=1200, consumers=0)),
+            "degraded",
+            Advice.NOBODY_READS,
+            "1,200 messages of rowcast.public.app_configs wait for rowcast-sync-git, and nobody reads them",
+        ),
+        (own_engine(broker=at_broker(lag=0, consumers=0)), "ok", None, ""),
+        (
+            own_engine(broker=at_broker(lag=9, oldest_at=ago(960))),
+            "degraded",
+            Advice.NOBODY_READS,
+            "has messages of 16 min ago that rowcast-sync-git has not read, and keeps them for 16 min",
+        ),
+        (own_engine(broker=at_broker(lag=8, oldest_at=ago(960))), "ok", None, ""),
+        (own_engine(broker=at_broker(lag=9, oldest_at=ago(960), messages=None)), "ok", None, ""),
+        (
+            own_engine(broker=replace(at_broker(lag=9), warnings=("Redis may lose it. Set appendfsync always.",))),
+            "degraded",
+            Advice.BROKER_SETUP,
+            "Set appendfsync always.",
+        ),
+        (own_engine(broker=less(at_broker(), CHANGES)), "down", Advice.RECREATED_TOPIC, f"in it: {CHANGES}"),
+        (
+            own_engine(broker=less(at_broker(), CHANGES, "rowcast-sync-git")),
+            "down",
+            Advice.RECREATED_TOPIC,
+            f"sync-git's place in {CHANGES}",
+        ),
+        (
+            own_engine(broker=replace(less(at_broker(), CHANGES, "rowcast-sync-git"), kind="kafka")),
+            "ok",
+            None,
+            "",
+        ),
+    ],
+)
+def test_a_broker(facts: Any, state: str, advice: Advice | None, words: str) -> None:
+    verdict = broker.broker(facts, "rowcast", ["k8s", "git"], NOW)
+    assert (verdict.state, verdict.advice) == (state, advice)
+    assert words in (verdict.message or "")
+
+
+@pytest.mark.parametrize(
+    ("group", "theirs"),
+    [
+        ("sync-git", True),
+        ("rowcast-sync-git", True),
+        ("rowcast.sync-git", True),
+        ("sync-git2", False),
+        ("other", False),
+    ],
+)
+def test_a_group_is_an_applications_by_its_id_behind_whatever_stands_before(group: str, theirs: bool) -> None:
+    assert broker.reads(GroupFacts(group), "sync-git") is theirs
+    assert not broker.reads(GroupFacts("resync-git"), "sync-git")
+
+
+WELL_SYNC: dict[str, Any] = {
+    "target": "git",
+    "not_ready": None,
+    "target_error": None,
+    "sidecar_error": None,
+    "in_flight": {"batches": 0, "events": 0, "since": None},
+    "retrying": {"rows": 0, "since": None, "error": None},
+    "last_event": None,
+    "last_error": None,
+    "last_bug_at": None,
+    "topic_recreated_at": None,
+    "reconcile": {"period_seconds": 300.0, "drift": "correct", "current": None, "last": None},
+}
+
+
+def missing(captured: Any, unheard: dict[str, int] | None, **changed: Any) -> Any:
+    rows = Rows(9, 2, 0, {"git": Waiting(5, 0, ago(20))}, {}, Waiting(), unheard)
+    return table.missing(rows, captured, {"git": WELL_SYNC | changed}, NOW)
+
+
+def received(seconds: float) -> dict[str, Any]:
+    return {"last_event": {"captured_at": ago(seconds).isoformat()}}
+
+
+def test_events_that_were_published_and_have_not_come_to_an_idle_target_are_missing() -> None:
+    assert missing(connector(), {"git": 3}) == {"git": 3}
+    assert missing(own_engine(), {"git": 3}, **received(1)) == {"git": 3}
+    assert missing(connector(), {"k8s": 3}) == {"git": 0}
+
+
+@pytest.mark.parametrize(
+    ("captured", "changed"),
+    [
+        (connector(), received(1)),
+        (connector(), {"in_flight": {"batches": 1, "events": 9, "since": ago(1).isoformat()}}),
+        (connector(), {"retrying": {"rows": 3, "since": ago(9).isoformat(), "error": "503"}}),
+        (connector(), {"target_error": "refused"}),
+        (connector(), {"not_ready": "starts"}),
+        (connector(), {"reconcile": {"current": {"state": "reading"}}}),
+        (own_engine(broker=at_broker(lag=3)), {}),
+        (own_engine(broker=at_broker(lag=None)), received(1)),
+    ],
+)
+def test_what_a_busy_target_may_still_come_to_is_not_called_missing(captured: Any, changed: dict[str, Any]) -> None:
+    assert missing(captured, {"git": 3}, **changed) == {"git": 0}
+
+
+@pytest.mark.parametrize(
+    "captured",
+    [
+        None,
+        connector(task="FAILED"),
+        connector(lsn=None),
+        replace(connector(), snapshot=True),
+        own_engine(state="STARTING"),
+        own_engine(snapshot=True),
+    ],
+)
+def test_before_capture_is_past_the_snapshot_nothing_is_known_of_what_is_missing(captured: Any) -> None:
+    assert missing(captured, {"git": 3}) == {}
+
+
+def test_nothing_is_known_of_what_is_missing_if_nobody_could_be_asked() -> None:
+    assert missing(connector(), None) == {}
+    assert table.missing(Rows(9, 2, 0, {}, {}, Waiting(), {"git": 3}), connector(), {"git": None}, NOW) == {}
+
+
+def test_a_gap_is_named_with_who_closes_it() -> None:
+    facts = Rows(9, 2, 0, {"git": Waiting(5, 5, ago(600))}, {}, Waiting())
+    verdict = table.rows(facts, {"git": 3, "k8s": 0}, 5.0)
+    assert verdict.message == (
+        "events have been published and not come through: 3 rows at git; sync looks for them every 5 s"
+    )
+    assert (verdict.state, verdict.advice) == ("degraded", Advice.MISSING_EVENTS)
+    assert table.rows(facts, {"git": 0}).advice == Advice.RECONCILE
+
+
 def sync(**changed: Any) -> Verdict:
-    well = {
-        "target": "git",
-        "not_ready": None,
-        "sidecar_error": None,
-        "in_flight": {"batches": 0, "events": 0, "since": None},
-        "retrying": {"rows": 0, "since": None, "error": None},
-        "last_error": None,
-        "last_bug_at": None,
-        "topic_recreated_at": None,
-        "reconcile": {"period_seconds": 300.0, "drift": "correct", "current": None, "last": None},
-    }
-    return delivery.sync(well | changed, NOW, PATIENCE)
+    return delivery.sync(WELL_SYNC | changed, NOW, PATIENCE)
 
 
 def reconciled(**last: Any) -> dict[str, Any]:

@@ -29,3 +29,16 @@ def test_targets_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
     monkeypatch.setenv("ROWCAST_TARGETS", "eu, us,")
     assert CrudSettings.load().targets == ("eu", "us")
+
+
+def test_connect_cannot_capture_for_a_broker_other_than_kafka(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
+    monkeypatch.setenv("ROWCAST_BROKER", "redis")
+    with pytest.raises(SystemExit):
+        CrudSettings.load()
+    error = capsys.readouterr().err
+    assert "ROWCAST_BROKER=redis needs ROWCAST_CAPTURE=engine: Kafka Connect publishes to Kafka alone" in error
+    monkeypatch.setenv("ROWCAST_CAPTURE", "engine")
+    assert CrudSettings.load().broker == "redis"

@@ -2,9 +2,12 @@ from typing import Any
 
 import yaml
 
-from rowcast_local.assembly import APPS
-from rowcast_local.paths import CHECKOUT
+from rowcast_local.assembly import APPS, Blueprint
+from rowcast_local.credentials import Credentials
+from rowcast_local.jvm import ClassPath
+from rowcast_local.paths import CHECKOUT, State, state_folder
 from rowcast_local.ports import DEFAULT_PORTS, HOST
+from rowcast_local.provision.toolbox import Toolbox
 
 CONTENT: dict[str, Any] = yaml.safe_load((CHECKOUT / "dapr.yaml").read_text())
 KINDS = {"daprHTTPPort": "http", "daprGRPCPort": "grpc", "daprInternalGRPCPort": "internal", "metricsPort": "metrics"}
@@ -39,3 +42,20 @@ def test_no_sidecar_stops_subscribing_because_its_application_is_unwell() -> Non
 def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
     crud = next(app for app in CONTENT["apps"] if app["appID"] == "crud")
     assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"
+
+
+def test_the_dapr_cli_finds_the_broker_where_the_local_platform_puts_it() -> None:
+    folders = [(CHECKOUT / path).resolve() for path in CONTENT["common"]["resourcesPaths"]]
+    toolbox = Toolbox(
+        postgres=CHECKOUT,
+        java=CHECKOUT,
+        kubectl=CHECKOUT,
+        etcd=CHECKOUT,
+        kube_apiserver=CHECKOUT,
+        daprd=CHECKOUT,
+        class_path=ClassPath(CHECKOUT, ()),
+        choices=(),
+    )
+    state = State(state_folder(environment={}))
+    sidecar = Blueprint(toolbox, state, DEFAULT_PORTS, Credentials()).sidecar("crud")
+    assert folders == [*sidecar.resources]

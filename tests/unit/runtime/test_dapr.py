@@ -33,6 +33,22 @@ def test_an_event_goes_to_the_sidecar_with_its_token() -> None:
     assert (request.headers["dapr-api-token"], request.content) == ("t", b'{"a":1}')
 
 
+def test_a_sidecar_that_will_never_reach_its_broker_again_is_ended_to_be_started_anew() -> None:
+    asked: list[str] = []
+
+    def sidecar(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(500, text="error when publishing to topic t in pubsub pubsub: nats: connection closed")
+
+    async def go() -> None:
+        async with DaprPublisher(Settings(), transport=httpx.MockTransport(sidecar)) as publisher:
+            await publisher.publish("t", {})
+
+    with pytest.raises(TransientError, match="connection closed"):
+        asyncio.run(go())
+    assert asked == ["/v1.0/publish/pubsub/t", "/v1.0/shutdown"]
+
+
 @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(404), httpx.ConnectError("refused")])
 def test_an_event_that_is_not_taken_is_a_transient_error(answer: httpx.Response | Exception) -> None:
     with pytest.raises(TransientError, match=r"rowcast\.sync-status"):
@@ -56,6 +72,8 @@ def test_an_event_that_is_not_taken_is_a_transient_error(answer: httpx.Response 
             text="kafka: invalid configuration (Attempt to produce message larger than configured"
             " Producer.MaxMessageBytes: 1100000 > 1048576)",
         ),
+        httpx.Response(500, text="error when publishing to topic t in pubsub pubsub: nats: maximum payload exceeded"),
+        httpx.Response(500, text="error when publishing to topic t in pubsub pubsub: stream too large"),
     ],
 )
 def test_an_event_that_is_refused_for_its_size_is_told_from_one_that_may_come_again(answer: httpx.Response) -> None:

@@ -14,16 +14,23 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from rowcast.core.errors import PermanentError, TransientError
 from rowcast.sync.app import create_app
+from rowcast.sync.moments import now
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.subscription import parsed
 from rowcast.sync.targets.memory import MemoryTarget
-from unit.core.changes import event
+from unit.core import changes
 from unit.sync.test_reconciler import FakeTable
 
 pytestmark = pytest.mark.anyio
 BULK = "/events/rows/bulk"
 REPLAYS = "/events/replays/bulk"
+
+
+def event(op: str = "u", **fields: Any) -> dict[str, Any]:
+    """One that comes when it was saved."""
+    return changes.event(op, **fields) | {"time": now()}
 
 
 class Published(list[tuple[str, Any]]):
@@ -150,6 +157,49 @@ async def test_a_bug_of_ours_is_tried_again_and_counted_and_never_taken_for_succ
 
     assert (await sidecar.get("/facts")).json()["retrying"]["rows"] == 1
     assert 'rowcast_sync_errors_total{class="bug",target="k8s"} 1.0' in (await sidecar.get("/metrics")).text
+
+
+@pytest.mark.parametrize("bulk_route", [True, False], ids=["bulk", "single"])
+async def test_one_by_one_has_the_same_outcomes_as_in_bulk(
+    sidecar: httpx.AsyncClient, target: MemoryTarget, published: Published, bulk_route: bool
+) -> None:
+    async def answer(one: object, *, replay: bool = False) -> str:
+        sent = raw(orjson.dumps(one)) if replay else one
+        if bulk_route:
+            posted = await sidecar.post(REPLAYS if replay else BULK, json=bulk(sent))
+            return str(posted.json()["statuses"][0]["status"])
+        single = {"data_base64": sent} if replay else sent
+        posted = await sidecar.post("/events/replays" if replay else "/events/rows", json=single)
+        return str(posted.json()["status"])
+
+    assert await answer(event("d", row_id=9, generation=1)) == "SUCCESS", "the table has it: no deletion"
+    assert await answer({"no": "event"}) == "SUCCESS"
+    assert await answer({"id": "x", "rowcastReplayOf": 17, "event": event(row_id=5)}, replay=True) == "SUCCESS"
+    target.refused["app_configs", 6] = PermanentError("not-owned", "it is somebody else's")
+    assert await answer(event(row_id=6, name="b")) == "SUCCESS"
+    target.refused["app_configs", 7] = TransientError("its webhook is down")
+    assert await answer(event(row_id=7, name="c")) == "SUCCESS", "it waits here"
+    target.down = "away"
+    assert await answer(event(row_id=8, name="d")) == "RETRY"
+
+    letters = [data["reason"] for topic, data in published if topic == "rowcast.dead-letters"]
+    assert letters == ["undecodable", "not-owned"]
+    metrics = (await sidecar.get("/metrics")).text
+    assert 'rowcast_sync_changes_total{outcome="dead-lettered",target="k8s"} 2.0' in metrics
+    assert (await sidecar.get("/facts")).json()["retrying"]["rows"] == 2
+
+
+async def test_events_that_come_one_by_one_at_once_are_delivered_together(
+    sidecar: httpx.AsyncClient, target: MemoryTarget
+) -> None:
+    posts = [sidecar.post("/events/rows", json=event(row_id=row_id, name=f"n{row_id}")) for row_id in range(1, 10)]
+    before = target.tries
+
+    answers = await asyncio.gather(*posts)
+
+    assert [one.json() for one in answers] == [{"status": "SUCCESS"}] * 9
+    assert len(await target.inventory()) == 9
+    assert target.tries - before < 9
 
 
 async def test_a_route_that_is_missing_is_never_a_404_to_the_sidecar(sidecar: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from unit.sync.test_reconciler import FakeTable
 pytestmark = pytest.mark.anyio
 STARTED = 5_000
 BEFORE, AFTER = STARTED - 1, STARTED + 1
+SAVED = datetime(2026, 11, 22, 15, 42, 28, tzinfo=UTC)
+"""Just after the events were."""
 
 
 class Bench:
@@ -38,10 +41,11 @@ class Bench:
         self.outcomes: list[tuple[int, str]] = []
         self.statuses: list[dict[str, Any]] = []
         self.drifted: list[RowKey] = []
+        self.now = SAVED
         metrics = SyncMetrics("memory", CollectorRegistry())
         topics = Topics("status", "dead")
         retries = Retries(utc_now, capacity=0)
-        self.hindsight = Hindsight(self.target, self.table, self.drifted.append)
+        self.hindsight = Hindsight(self.target, self.table, self.drifted.append, clock=lambda: self.now)
         self._delivery = Delivery(self.target, self, topics, metrics, retries, hindsight=self.hindsight)
 
     async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
@@ -368,3 +372,54 @@ async def test_rows_that_the_target_does_not_hold_are_asked_for_once(bench: Benc
 
 def _row(row_id: int, generation: int, **fields: str) -> dict[str, Any]:
     return row(row_id, generation, f"n{row_id}", **fields)
+
+
+@pytest.mark.parametrize("seconds", [3, 3600])
+async def test_an_event_that_begins_a_row_and_comes_late_is_not_believed_for_a_moment(
+    bench: Bench, seconds: float
+) -> None:
+    """Its row's end may have overtaken it, to another instance: where the broker keeps no order, that is usual."""
+    await bench.deliver(event("c", lsn=AFTER, row_id=1, name="a"))
+    bench.now += timedelta(seconds=seconds)
+    before = bench.target.store.version
+
+    assert await bench.deliver(event("c", lsn=AFTER, row_id=7)) == set()
+
+    assert (await bench.held(), bench.target.store.version) == (set(), before)
+
+
+async def test_an_event_that_begins_a_row_and_says_no_time_counts_as_late(bench: Bench) -> None:
+    bench.table.rows[1] = _row(1, 1)
+    await bench.deliver(event("c", lsn=AFTER, row_id=1))
+    version = bench.target.store.version
+
+    await bench.deliver({**event("c", lsn=AFTER, row_id=7, name="b"), "time": None})
+
+    assert bench.target.store.version == version
+
+
+async def test_an_old_event_that_the_target_has_already_asks_nothing(bench: Bench) -> None:
+    """After a restart a backlog's events, one by one, are delivered as fast as they come."""
+    await bench.has(7, 3)
+    await bench.deliver(event("u", lsn=AFTER, row_id=7, name="n7", generation=3))
+    asked = bench.table.snapshots
+
+    for generation in (1, 2, 3):
+        assert await bench.deliver(event("u", lsn=BEFORE, row_id=7, name="n7", generation=generation)) == set()
+
+    assert bench.table.snapshots == asked
+    assert [outcome for _, outcome in bench.outcomes[-3:]] == ["stale", "stale", "unchanged"]
+
+
+async def test_an_event_out_of_order_of_a_row_that_another_instance_has_deleted_is_not_believed_for_a_moment(
+    bench: Bench,
+) -> None:
+    await bench.has(7, 2)
+    await bench.deliver(event("u", lsn=AFTER, row_id=7, name="n7", generation=2))
+    bench.table.rows.clear()
+    bench.target.store.objects.clear()
+    version = bench.target.store.version
+
+    assert await bench.deliver(event("c", lsn=AFTER, row_id=7, name="n7", generation=1)) == set()
+
+    assert (await bench.held(), bench.target.store.version) == (set(), version)

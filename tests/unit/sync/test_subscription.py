@@ -34,7 +34,7 @@ def test_what_the_sidecar_cannot_read_comes_again_raw_where_replays_come() -> No
     announced, replays = subscription.subscriptions(settings())
 
     assert announced["deadLetterTopic"] == replays["topic"] == "rowcast.replay.k8s"
-    assert replays["metadata"] == {"rawPayload": "true"}
+    assert replays["metadata"] == {"rawPayload": "true", "queueType": "quorum"}
     assert "deadLetterTopic" not in replays
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pipeline_picture
 import pipeline_view
-from fake_operations import NOW, healthy, told
+from fake_operations import NOW, captured_by_engine, healthy, told
 from models import UnavailableError
 from pipeline_models import Pipeline, Station
 from pipeline_view import Box, Line
@@ -36,6 +36,7 @@ def test_the_way_goes_from_the_table_to_every_target() -> None:
         ["database", "rows"],
         ["slot"],
         ["connect", "connector"],
+        ["broker"],
         ["sync-k8s", "sync-git"],
         ["target-k8s", "target-git"],
     ]
@@ -120,7 +121,76 @@ def test_a_part_that_nobody_watches_is_not_called_well() -> None:
 
 def test_what_told_nothing_shows_no_figures() -> None:
     pipeline = told(healthy(), "sync-git", state="down", message="sync-git doesn't answer")
-    assert [found.figures for found in (box(pipeline, one.name) for one in pipeline.stations)] == [()] * 11
+    assert [found.figures for found in (box(pipeline, one.name) for one in pipeline.stations)] == [()] * 6 + [
+        (("waiting", "not told"), ("kept", "not told"))
+    ] + [()] * 5
+
+
+def topic(name: str, *groups: tuple[str, int | None, int | None], **facts: Any) -> dict[str, Any]:
+    readers = [{"name": group, "lag": lag, "unanswered": given, "consumers": 1} for group, lag, given in groups]
+    unsaid = {"messages": None, "bytes": None, "oldest_at": None, "retention_seconds": None}
+    return {"name": name, "groups": readers} | unsaid | facts
+
+
+def test_where_the_engine_captures_the_way_has_it_in_the_place_of_connect() -> None:
+    stages = pipeline_view.stages(captured_by_engine(), [])
+    assert [[one.name for one in stage.boxes] for stage in stages][1:4] == [["slot"], ["capture"], ["broker"]]
+
+
+def test_an_engine_that_captures_shows_its_rate_and_what_it_waits_for() -> None:
+    facts = {"published": 160, "last_published_seconds": 2.0, "waiting_seconds": 40.0, "snapshot": True}
+    pipeline = told(captured_by_engine(), "capture", facts=facts)
+    pipeline = told(pipeline, "slot", facts={"heartbeat_seconds": 3.0})
+    found = box(pipeline, "capture", samples("capture.published", 100, 130, 160))
+    assert found.figures == (
+        ("rate", "10/s"),
+        ("last event", "2.0 s ago"),
+        ("last beat", "3.0 s ago"),
+        ("an event waits", "40.0 s"),
+        ("reads", "the whole table"),
+    )
+    assert pipeline_view.measures(pipeline)["capture.published"] == 160
+
+
+def test_a_broker_shows_what_waits_in_it_and_how_much_it_keeps() -> None:
+    changes = topic("changes", ("sync-k8s", 3, 2), ("sync-git", 1200, 0), messages=5000, bytes=2048)
+    pipeline = captured_by_engine(topics=[changes, topic("status", ("crud", 0, 0), messages=1, bytes=0)])
+    assert box(pipeline, "broker").figures == (
+        ("version", "7.2.5"),
+        ("waiting", "1,203"),
+        ("not answered", "2"),
+        ("kept", "5,001, 2 KiB"),
+    )
+    assert pipeline_view.measures(pipeline)["broker.lag"] == 1203
+
+
+def test_what_a_broker_does_not_tell_is_said_in_words_and_never_as_nought() -> None:
+    pipeline = captured_by_engine(topics=[topic("changes", ("sync-k8s", 3, None), ("sync-git", None, None))])
+    assert box(pipeline, "broker").figures[1:] == (
+        ("waiting", "not told"),
+        ("not answered", "not told"),
+        ("kept", "not told"),
+    )
+    assert "broker.lag" not in pipeline_view.measures(pipeline)
+
+
+def test_every_topic_has_a_line_for_each_of_its_readers() -> None:
+    retained = {"messages": 7, "oldest_at": "2026-01-02T03:03:05+00:00", "retention_seconds": 604800.0}
+    pipeline = captured_by_engine(topics=[topic("changes", ("sync-k8s", 3, None), **retained), topic("letters")])
+    first, second = pipeline_view.topics(pipeline, NOW)
+    assert first == {
+        "Topic": "changes",
+        "Reader": "sync-k8s",
+        "Waiting": "3",
+        "Not answered": "not told",
+        "Readers now": "1",
+        "Kept": "7",
+        "Size": "not told",
+        "Oldest": "1 min ago",
+        "Kept for": "7 d",
+    }
+    assert (second["Topic"], second["Reader"], second["Waiting"]) == ("letters", "not told", "not told")
+    assert pipeline_view.topics(healthy(), NOW) == ()
 
 
 def test_what_is_wrong_is_told_worst_first_and_with_what_to_do() -> None:
@@ -158,7 +228,7 @@ def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
         pipeline_view.stages(pipeline, samples("slot.lag_bytes", 1, 2)), pipeline_view.beside(pipeline, [])
     )
     assert "✕ down" in html
-    assert html.count("✓ well") == 10
+    assert html.count("✓ well") == 11
     assert 'alt="lag of the slot over the last minutes: now 2 B, at most 2 B"' in html
     assert 'aria-label="The way of a change"' in html
 

@@ -208,8 +208,10 @@ def test_a_resolution_says_who_when_and_why() -> None:
     assert view_model.resolution(LETTER, now) == ""
     done = replace(LETTER, state="discarded", resolved_at=now, resolved_by="ada", resolution_reason="a test")
     assert view_model.resolution(done, now) == "Discarded by ada just now: a test"
-    replayed = replace(done, state="replayed", resolution_reason=None)
+    replayed = replace(done, state="replayed", resolution_reason=None, answered_at=now)
     assert view_model.resolution(replayed, now) == "Replayed by ada just now"
+    waits = "Replayed by ada just now, and not settled by its target yet"
+    assert view_model.resolution(replace(replayed, answered_at=None), now) == waits
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A daprd beside each application."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,9 @@ API_TOKEN = "DAPR_API_TOKEN"
 class Sidecar:
     """One daprd. `ports` has its own four: http, grpc, internal, metrics.
 
-    `app_port` is None for an application that only calls. `values` fill the placeholders of its configuration;
-    `environment` is what its components refer to; `broker_port` is that of the broker it connects to, if any.
+    `app_port` is None for an application that only calls. `resources` are folders of components, `environment` what
+    these refer to. `values` fill the placeholders of its configuration. `broker_port` is that of the broker it connects
+    to, if any.
     """
 
     app_id: str
@@ -29,6 +30,7 @@ class Sidecar:
     folder: Path
     ports: Mapping[str, int]
     app_port: int | None = None
+    resources: Sequence[Path] = (RESOURCES,)
     configuration: str = "configuration.yaml"
     values: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -59,7 +61,11 @@ class Sidecar:
         """The sidecar's process; it waits for its application by itself."""
         return Program(
             f"{self.app_id}-dapr",
-            (str(self.binary), *(f"--{name}={value}" for name, value in self._options().items())),
+            (
+                str(self.binary),
+                *(f"--resources-path={folder}" for folder in self.resources),
+                *(f"--{name}={value}" for name, value in self._options().items()),
+            ),
             environment={
                 # Sidecars find each other at this address.
                 "DAPR_HOST_IP": HOST,
@@ -81,7 +87,6 @@ class Sidecar:
     def _options(self) -> dict[str, str]:
         options = {
             "app-id": self.app_id,
-            "resources-path": str(RESOURCES),
             "config": str(self._configuration_file),
             "dapr-http-port": str(self.ports["http"]),
             "dapr-grpc-port": str(self.ports["grpc"]),

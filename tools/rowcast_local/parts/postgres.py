@@ -100,6 +100,17 @@ class Postgres:
         )
         self._run(sql, "postgres", "--single", "-D", str(data), "-c", "exit_on_error=on", "postgres")
 
+    def drop_slot(self, name: str) -> None:
+        """Drops a replication slot of the server, which must not run; it is no error if there is none.
+
+        Raises PostgresError.
+        """
+        if not (self.data / "PG_VERSION").exists():
+            return
+        drop = f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'\n"
+        options = [word for setting, value in SETTINGS.items() for word in ("-c", f"{setting}={value}")]
+        self._run(drop, "postgres", "--single", "-D", str(self.data), *options, "-c", "exit_on_error=on", DATABASE)
+
     def _run(self, text: str, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [str(self.binaries / program), *arguments],

@@ -1,11 +1,13 @@
-"""Programs that come as Debian packages: what is missing is installed, or named in one line."""
+"""Programs that come as Debian packages: what is missing is installed, or unpacked, or named in one line."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rowcast_local.errors import LocalError
+from rowcast_local.provision.commands import CommandError, Commands
 from rowcast_local.provision.progress import Progress
 
 ADMINISTRATION = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,6 +42,26 @@ def missing(packages: Mapping[str, str]) -> list[str]:
     """The packages that have something that this machine hasn't."""
     found = {package for program, package in packages.items() if shutil.which(program, path=search_path()) is None}
     return sorted(found)
+
+
+def unpack(packages: Sequence[str], folder: Path, commands: Commands) -> None:
+    """Unpacks `packages`, whose signatures apt has checked, below `folder`, without installing anything or being root.
+
+    Of what they depend on nothing comes by itself. Raises CommandError.
+    """
+    lists = folder / "lists"
+    try:
+        commands.run("apt-get", "download", *packages, folder=folder)
+    except CommandError:
+        # A machine that has never asked, as an image for containers.
+        (lists / "partial").mkdir(parents=True)
+        own = ("-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={lists}")
+        commands.run("apt-get", *own, "update", folder=folder)
+        commands.run("apt-get", *own, "download", *packages, folder=folder)
+    for archive in sorted(folder.glob("*.deb")):
+        commands.run("dpkg-deb", "--extract", archive, folder, folder=folder)
+        archive.unlink()
+    shutil.rmtree(lists, ignore_errors=True)
 
 
 def _apt(command: list[str]) -> bool:

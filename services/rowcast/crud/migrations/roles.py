@@ -13,7 +13,12 @@ from rowcast.crud.database import sqlstate
 from rowcast.crud.models import metadata
 
 _INSUFFICIENT_PRIVILEGE = "42501"
-_TABLES = (*metadata.tables, "public.rowcast_heartbeat", "public.alembic_version")
+_TABLES = (
+    *metadata.tables,
+    "public.rowcast_heartbeat",
+    "public.rowcast_capture_offsets",
+    "public.alembic_version",
+)
 
 
 class RoleError(RowcastError):
@@ -32,12 +37,16 @@ class Role:
 
 
 def replication_role(name: str) -> Role:
-    """What the connector logs in as: it reads the captured table and beats the heart.
+    """What capture logs in as: it reads the captured table, beats the heart, and keeps how far it has read.
 
     REPLICATION by itself lets it read every change of every table in each database that it may connect to, by an output
     plugin of its choice; PostgreSQL has nothing that limits it to a publication.
     """
-    grants = {"app_configs": "SELECT", "rowcast_heartbeat": "UPDATE"}
+    grants = {
+        "app_configs": "SELECT",
+        "rowcast_heartbeat": "UPDATE",
+        "rowcast_capture_offsets": "SELECT, INSERT, UPDATE, DELETE",
+    }
     return Role(
         name, "LOGIN REPLICATION NOINHERIT", "CREATEROLE and REPLICATION", "ROWCAST_REPLICATION_PASSWORD", grants
     )

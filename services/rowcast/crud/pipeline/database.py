@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, RowMapping, func, select, text
+from sqlalchemy import Connection, Engine, Executable, RowMapping, func, literal, select, text, true
 
 from rowcast.crud.database import reading
 from rowcast.crud.deletions import on_its_way
 from rowcast.crud.migrations.capture import publication_faults, trigger_faults
 from rowcast.crud.migrations.roles import excess_rights
-from rowcast.crud.models import deletions, gitops_progress
-from rowcast.crud.states import cells
+from rowcast.crud.models import app_configs, deletions, gitops_progress, sync_statuses
+from rowcast.crud.states import cells, expected
 
 STATEMENT_MS = 1500
+GRACE = timedelta(seconds=5)
+"""More than a transaction of crud's takes: what it writes bears the time of its start, and is in the log at its end."""
 
 _SLOT = text("""
 SELECT slot.slot_name IS NOT NULL AS present, slot.active, slot.wal_status, slot.database = current_database() AS ours,
@@ -42,7 +44,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Rows:
-    """Configurations over all targets, and those that each target has not got, or has refused."""
+    """Configurations over all targets, and those that each target has not got, or has refused.
+
+    `unheard` counts, by target, the rows and deletions of which it has told nothing though their events were published;
+    it is None where it is not known what was published.
+    """
 
     total: int
     synced: int
@@ -50,6 +56,7 @@ class Rows:
     pending: Mapping[str, Waiting]
     refused: Mapping[str, int]
     deletions: Waiting
+    unheard: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Guards:
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    """All of it, from one transaction."""
+    """All of it, from one transaction. The events of all that was committed before `published_at` are at the broker."""
 
     now: datetime
     slot: Mapping[str, Any]
@@ -91,16 +98,25 @@ class DatabaseFacts:
     letters: Mapping[str, Waiting]
     engines: Mapping[str, GitOpsEngine] = field(default_factory=dict)
     guards: Guards = Guards()
+    published_at: datetime | None = None
 
 
-def read(engine: Engine, targets: Sequence[str], patience: timedelta) -> DatabaseFacts:
-    """Ask the database. Raises TransientError."""
+def read(
+    engine: Engine, targets: Sequence[str], patience: timedelta, published_at: datetime | None = None
+) -> DatabaseFacts:
+    """Ask the database. `published_at` is what was found before, and holds until there is a later one.
+
+    Raises TransientError.
+    """
     with reading(engine) as connection:
         connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
         slot = connection.execute(_SLOT).mappings().one()
-        rows = _rows(connection, targets, slot["now"] - patience)
+        # A mark moves on once it is confirmed, so of two looks one finds it confirmed.
+        published_at = slot["marked_at"] if slot["mark_confirmed"] else published_at
+        rows = _rows(connection, targets, slot["now"] - patience, published_at and published_at - GRACE)
         letters, engines = _letters(connection), _engines(connection, targets)
-        return DatabaseFacts(slot["now"], dict(slot), rows, letters, engines, _guards(connection))
+        guards = _guards(connection)
+        return DatabaseFacts(slot["now"], dict(slot), rows, letters, engines, guards, published_at)
 
 
 def _guards(connection: Connection) -> Guards:
@@ -108,8 +124,8 @@ def _guards(connection: Connection) -> Guards:
     return Guards(trigger_faults(connection), publication_faults(connection), login, excess)
 
 
-def _rows(connection: Connection, targets: Sequence[str], late: datetime) -> Rows:
-    by_target = {row["target"]: row for row in connection.execute(_by_target(targets, late)).mappings()}
+def _rows(connection: Connection, targets: Sequence[str], late: datetime, published: datetime | None) -> Rows:
+    by_target = {row["target"]: row for row in connection.execute(_by_target(targets, late, published)).mappings()}
     whole = connection.execute(_whole(targets)).mappings().one()
     return Rows(
         total=whole["total"],
@@ -118,16 +134,18 @@ def _rows(connection: Connection, targets: Sequence[str], late: datetime) -> Row
         pending={target: _waiting(by_target.get(target)) for target in targets},
         refused={target: by_target[target]["failed"] if target in by_target else 0 for target in targets},
         deletions=_waiting(connection.execute(_deletions(targets, late)).mappings().one()),
+        unheard=_unheard(connection, targets, by_target, published) if published else None,
     )
 
 
-def _by_target(targets: Sequence[str], late: datetime) -> Executable:
+def _by_target(targets: Sequence[str], late: datetime, published: datetime | None) -> Executable:
     cell = cells(targets).c
     count, pending = func.count(), cell.state == "pending"
     columns = (
         count.filter(pending).label("count"),
         count.filter(pending & (cell.since < late)).label("overdue"),
         func.min(cell.since).label("since"),
+        count.filter(pending & (cell.since < literal(published, cell.since.type))).label("unheard"),
         count.filter(cell.state == "failed").label("failed"),
     )
     return select(cell.target, *columns).group_by(cell.target)
@@ -147,6 +165,28 @@ def _deletions(targets: Sequence[str], late: datetime) -> Executable:
     since, count = deletions.c.deleted_at, func.count()
     columns = (count.label("count"), count.filter(since < late).label("overdue"), func.min(since).label("since"))
     return select(*columns).where(on_its_way(targets))
+
+
+def _unheard(
+    connection: Connection, targets: Sequence[str], by_target: Mapping[str, RowMapping], published: datetime
+) -> Mapping[str, int]:
+    gone = {row.target: row.number for row in connection.execute(_unheard_deletions(targets, published))}
+    there = {target: row["unheard"] for target, row in by_target.items()}
+    return {target: gone.get(target, 0) + there.get(target, 0) for target in targets}
+
+
+def _unheard_deletions(targets: Sequence[str], published: datetime) -> Executable:
+    """By target. One that a target has proposed, or refused, was heard of."""
+    target = expected(targets)
+    its = (sync_statuses.c.row_id == deletions.c.id) & (sync_statuses.c.target == target.c.target)
+    back = select(app_configs.c.id).where(app_configs.c.id == deletions.c.id).exists()
+    untold = func.coalesce(~sync_statuses.c.deleted, True) & ~back
+    return (
+        select(target.c.target, func.count().label("number"))
+        .select_from(deletions.join(target, true()).outerjoin(sync_statuses, its))
+        .where(deletions.c.deleted_at < published, untold)
+        .group_by(target.c.target)
+    )
 
 
 def _letters(connection: Connection) -> dict[str, Waiting]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 
-import httpx
 from sqlalchemy import Engine
 
+from rowcast.core.capture import CaptureFacts
 from rowcast.core.errors import TransientError
-from rowcast.crud.pipeline import connect, database
-from rowcast.crud.pipeline.connect import ConnectFacts
+from rowcast.crud.pipeline import database
+from rowcast.crud.pipeline.capture import capture_port
 from rowcast.crud.pipeline.database import DatabaseFacts
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.dapr import DaprPublisher
@@ -35,7 +35,7 @@ class Gathered:
 
     at: datetime
     database: Answer[DatabaseFacts] = Answer()
-    connect: Answer[ConnectFacts] = Answer()
+    capture: Answer[CaptureFacts] = Answer()
     sidecar: Answer[bool] = Answer()
     syncs: Mapping[str, Answer[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -47,15 +47,16 @@ class Gathering:
         self._settings = settings
         self._engine = engine
         self._sidecar = sidecar
-        self._connect = _client(settings.connect_url, settings.connect_login) if settings.connect_url else None
+        self._capture = capture_port(settings, sidecar, TIME_LIMIT)
+        self._published_at: datetime | None = None
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._all: asyncio.Task[Gathered] | None = None
         self._log = get_logger("rowcast.pipeline")
 
     async def aclose(self) -> None:
-        """Closes the connections to Connect."""
-        if self._connect is not None:
-            await self._connect.aclose()
+        """Closes the connections to whatever captures."""
+        if self._capture is not None:
+            await self._capture.aclose()
 
     async def gather(self) -> Gathered:
         """Nothing is raised. Takes TIME_LIMIT at most."""
@@ -67,7 +68,7 @@ class Gathering:
         targets = self._settings.targets
         asked: Sequence[Awaitable[Answer[Any]]] = (
             self._ask("database", self._database),
-            self._ask("connect", self._ask_connect),
+            self._ask("capture", self._ask_capture),
             self._ask("sidecar", self._ask_sidecar),
             *(self._ask(f"sync-{target}", self._asking(target)) for target in targets),
         )
@@ -91,12 +92,14 @@ class Gathering:
         return Answer(error=str(error) or type(error).__name__)
 
     async def _database(self) -> DatabaseFacts:
-        patience = timedelta(seconds=self._settings.overdue_seconds)
-        return await asyncio.to_thread(database.read, self._engine, self._settings.targets, patience)
+        settings, known = self._settings, self._published_at
+        patience = timedelta(seconds=settings.overdue_seconds)
+        facts = await asyncio.to_thread(database.read, self._engine, settings.targets, patience, known)
+        self._published_at = facts.published_at
+        return facts
 
-    async def _ask_connect(self) -> ConnectFacts | None:
-        name = self._settings.connector_name
-        return await connect.read(self._connect, name) if self._connect else None
+    async def _ask_capture(self) -> CaptureFacts | None:
+        return await self._capture.facts() if self._capture else None
 
     async def _ask_sidecar(self) -> bool:
         await self._sidecar.check()
@@ -104,7 +107,3 @@ class Gathering:
 
     def _asking(self, target: str) -> Callable[[], Awaitable[Any]]:
         return lambda: self._sidecar.invoke(f"sync-{target}", "/facts")
-
-
-def _client(url: str, login: httpx.Auth | None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, auth=login, timeout=TIME_LIMIT, trust_env=False)

@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rowcast.crud.pipeline.connect import ConnectFacts
+from rowcast.core.broker import BrokerFacts
+from rowcast.core.capture import CaptureFacts, ConnectFacts, EngineFacts
 from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
 from rowcast.crud.pipeline.gathering import Gathered, Gathering
-from rowcast.crud.pipeline.report import report
+from rowcast.crud.pipeline.report import missing, report
 from rowcast.crud.pipeline.stations import STATES
 from rowcast.crud.settings import CrudSettings
 
@@ -51,6 +52,7 @@ _FAMILIES = {
         ("rows", "Configurations by their state over all targets.", "state"),
         ("pending_rows", "Rows whose present generation a target has not got.", "target"),
         ("overdue_rows", "Rows that are pending for longer than ROWCAST_OVERDUE_SECONDS.", "target"),
+        ("missing_events", "Rows whose events were published and have not come to an idle target.", "target"),
         ("oldest_pending_timestamp_seconds", "When the change was made that waits longest; 0 if none.", "target"),
         ("deletions", "Deleted rows that are not gone from every target."),
         ("overdue_deletions", "Deletions that take longer than ROWCAST_OVERDUE_SECONDS."),
@@ -58,12 +60,26 @@ _FAMILIES = {
         ("dead_letters_open", "Dead letters that nobody has replayed or discarded.", "target"),
         ("oldest_dead_letter_timestamp_seconds", "When the oldest open dead letter was written; 0 if none.", "target"),
         ("slot_present", "1 if the replication slot is there."),
-        ("slot_active", "1 if the connector reads the slot."),
+        ("slot_active", "1 if capture reads the slot."),
         ("slot_lost", "1 if PostgreSQL has given the slot up."),
         ("slot_lag_bytes", "Log that the slot has not confirmed."),
         ("slot_retained_bytes", "Log that the database keeps for the slot."),
-        ("slot_confirmed_timestamp_seconds", "All that was written before then is confirmed by the connector."),
-        ("heartbeat_timestamp_seconds", "When the connector last beat."),
+        ("slot_confirmed_timestamp_seconds", "All that was written before then is confirmed by capture."),
+        ("heartbeat_timestamp_seconds", "When capture last beat."),
+        ("capture_running", "1 if changes are captured, by the connector and its tasks or by `rowcast capture`."),
+        (
+            "capture_waiting_since_timestamp_seconds",
+            "Since when an event of `rowcast capture` waits for the broker to take it; 0 if none.",
+        ),
+        ("broker_messages", "Messages that the broker keeps, where it tells.", "topic"),
+        ("broker_bytes", "Size of what the broker keeps, where it tells.", "topic"),
+        ("broker_group_lag", "Messages that a reader has not been given, where the broker tells.", "topic", "group"),
+        (
+            "broker_group_unanswered",
+            "Messages that a reader was given and has not answered, where the broker tells.",
+            "topic",
+            "group",
+        ),
         ("connector_running", "1 if the connector and all its tasks run."),
         ("connector_tasks", "Tasks of the connector by state.", "state"),
     )
@@ -74,8 +90,10 @@ def _collected(found: Gathered, settings: CrudSettings) -> Iterator[Metric]:
     yield _stations(found, settings)
     if found.database.value is not None:
         yield from _database(found.database.value)
-    if found.connect.value is not None:
-        yield from _connect(found.connect.value)
+    if gaps := missing(found):
+        yield _family("missing_events", *(((target,), number) for target, number in gaps.items()))
+    if found.capture.value is not None:
+        yield from _capture(found.capture.value)
 
 
 def _family(name: str, *values: tuple[tuple[str, ...], float]) -> Metric:
@@ -121,6 +139,25 @@ def _database(facts: DatabaseFacts) -> Iterator[Metric]:
 def _waiting(count: str, oldest: str, waiting: Mapping[str, Waiting]) -> Iterator[Metric]:
     yield _family(count, *(((target,), one.count) for target, one in waiting.items()))
     yield _family(oldest, *(((target,), _timestamp(one.since)) for target, one in waiting.items()))
+
+
+def _capture(facts: CaptureFacts) -> Iterator[Metric]:
+    yield _family("capture_running", ((), float(facts.running)))
+    if isinstance(facts, EngineFacts):
+        yield _family("capture_waiting_since_timestamp_seconds", ((), _timestamp(facts.waiting_since)))
+        if facts.broker is not None:
+            yield from _broker(facts.broker)
+    else:
+        yield from _connect(facts)
+
+
+def _broker(facts: BrokerFacts) -> Iterator[Metric]:
+    for name in ("messages", "bytes"):
+        told = [((topic.name,), getattr(topic, name)) for topic in facts.topics]
+        yield _family(f"broker_{name}", *((labels, value) for labels, value in told if value is not None))
+    for name in ("lag", "unanswered"):
+        groups = [((topic.name, group.name), getattr(group, name)) for topic in facts.topics for group in topic.groups]
+        yield _family(f"broker_group_{name}", *((labels, value) for labels, value in groups if value is not None))
 
 
 def _connect(facts: ConnectFacts) -> Iterator[Metric]:

@@ -3,29 +3,42 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 from sqlalchemy import RowMapping
 
-from rowcast.crud import cursors, resolving
+from rowcast.crud import cursors, dead_letters, resolving
 from rowcast.crud.answers import responses
+from rowcast.crud.database import reading
 from rowcast.crud.dead_letter_queries import CURSOR, LetterFilter
 from rowcast.crud.dead_letter_schemas import (
+    TARGET,
+    AnsweredReplays,
+    AnswerIn,
     DeadLetterListed,
+    DeadLetterMessages,
     DeadLetterOut,
     DeadLetterPage,
     DeadLetters,
     DiscardIn,
     DiscardManyIn,
+    ReplayedLetter,
     ReplayIn,
     ReplayManyIn,
+    UnansweredReplays,
 )
 from rowcast.crud.errors import FieldError
 from rowcast.crud.routes.dependencies import Actor, Broker, Database
 from rowcast.crud.routes.lists import CursorText, Limit
-from rowcast.crud.schemas import MAX_ID, Decimal
+from rowcast.crud.schemas import MAX_ID, Decimal, Number
 
 router = APIRouter(prefix="/deadletters", tags=["dead letters"])
 
 LetterId = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The dead letter's id.")]
+MessageId = Annotated[str, Field(pattern=dead_letters.MESSAGE_ID)]
+TargetName = Annotated[str, Query(min_length=1, max_length=63, pattern=TARGET)]
+MAX_MESSAGES = 50
+"""Keeps the request's line under the 4 KiB that sidecars take by default."""
+MAX_SECONDS = 7 * 24 * 3600
 _FILTERS = {"target": 63, "reason": 200}
 
 
@@ -74,6 +87,34 @@ def discard_many(wanted: DiscardManyIn, database: Database, actor: Actor) -> Dea
     """Discards up to 1,000; nothing happens unless all of them are open."""
     letters = resolving.discard(database, actor, wanted.ids, wanted.reason)
     return DeadLetters(items=[_letter(letter) for letter in letters])
+
+
+@router.get(":arrived", operation_id="arrivedDeadLetters", responses=responses())
+def arrived(
+    database: Database,
+    target: TargetName,
+    id: Annotated[list[MessageId], Query(min_length=1, max_length=MAX_MESSAGES)],  # noqa: A002
+) -> DeadLetterMessages:
+    """Which of these messages of dead letters have come: for a target whose broker may lose what it has taken."""
+    with reading(database) as connection:
+        return DeadLetterMessages(arrived=dead_letters.arrived(connection, target, id))
+
+
+@router.get(":unanswered", operation_id="unansweredReplays", responses=responses())
+def unanswered(
+    database: Database,
+    target: TargetName,
+    seconds: Annotated[float, Number, Query(ge=0, le=MAX_SECONDS, description="How long ago their replay was.")] = 30,
+) -> UnansweredReplays:
+    """The first dead letters of a target that were replayed and have not come to it."""
+    letters = resolving.unanswered(database, target, seconds)
+    return UnansweredReplays(letters=[ReplayedLetter(id=letter_id, event=event) for letter_id, event in letters])
+
+
+@router.post(":answered", operation_id="answerReplays", responses=responses())
+def answered(told: AnswerIn, database: Database) -> AnsweredReplays:
+    """A target says which replays have come to it; what became of their rows is in their statuses."""
+    return AnsweredReplays(answered=resolving.answer(database, told.target, told.ids))
 
 
 @router.post("/{id:segment}:replay", operation_id="replayDeadLetter", responses=responses(404, 409))

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from rowcast.crud import late
 from rowcast.crud.answers import responses
@@ -23,6 +23,7 @@ class LateRow(BaseModel):
     name: str
     environment: str
     deleted: bool
+    actor: str
 
 
 class LateRows(BaseModel):
@@ -40,9 +41,17 @@ def rows(
         float, Number, Query(ge=0, le=MOST_SECONDS, description="How long ago their last change was.")
     ] = 30,
     after: Annotated[int, Decimal, Query(ge=0, le=MAX_ID, description="Only ids above this one.")] = 0,
+    within: Annotated[
+        float | None,
+        Number,
+        Query(ge=0, le=MOST_SECONDS, description="Only rows whose last change was no longer ago; cheap, if short."),
+    ] = None,
+    before: Annotated[
+        AwareDatetime | None, Query(description="Only rows whose last change was before this moment of the database's.")
+    ] = None,
 ) -> LateRows:
     """Rows that a target has not reported since their last change: what it refuses for good is not among them."""
     with reading(database) as connection:
-        found = late.late(connection, target, seconds, after)
+        found = late.late(connection, target, seconds, after, within, before)
     listed: list[Any] = [LateRow(**row) for row in found]
     return LateRows(rows=listed, more=len(listed) == late.ROWS_AT_ONCE)

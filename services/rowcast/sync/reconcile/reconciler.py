@@ -95,14 +95,17 @@ class Reconciler:
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
         }
 
-    async def late(self, rows: Sequence[LateRow]) -> int:
-        """Deliver rows that have not arrived, and tell what became of them; how many have still to be tried again.
+    async def late(self, rows: Sequence[LateRow]) -> set[int]:
+        """Deliver rows that have not arrived, and tell what became of them; those that have still to be tried again.
 
         Raises TransientError when none could be.
         """
         settled = await self._settling.late(rows)
+        for _, result in settled.results.values():
+            if isinstance(result, Delivered):
+                self._metrics.late(result.outcome)
         await self._report(settled)
-        return sum(not told(result) for _, result in settled.results.values())
+        return {row_id for row_id, (_, result) in settled.results.items() if not told(result)}
 
     async def _execute(self, run: Run, prune_limit: float | None) -> None:
         run.plan = await self._compare(run)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import RowKey
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.flow import EVERYTHING, NOTHING
 from rowcast.sync.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
@@ -18,11 +21,16 @@ from rowcast.sync.reconcile.table import TABLE, LateRow
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
 GATHER_SECONDS = 0.2
-LATE_SECONDS = 60.0
-"""How often late rows are looked for; those are late that were changed half of it ago."""
-LATE_AGAIN_SECONDS = 10.0
 FIRST_LATE_SECONDS = 10.0
 """After a start: what waited in the instance before is to wait no longer than that."""
+LATE_AGAIN_SECONDS = 10.0
+LATE_TOLD_SECONDS = 60.0
+"""How long a status may take to be recorded before its row is looked after once more."""
+WHOLE_SECONDS = 60.0
+"""How often late rows are looked for among all; in between among those that changed in the last RECENT_SECONDS."""
+RECENT_SECONDS = 180.0
+LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0
+"""How long ago a row's change must be for it to be late."""
 AGAIN_SECONDS = 2.0
 FEW = 20
 """Rows that drifted and failed to be put right, tried again together every AGAIN_SECONDS."""
@@ -98,8 +106,18 @@ class AfterSnapshot:
 class LateRows(Protocol):
     """Knows which rows a target has not reported."""
 
-    async def late(self, target: str, seconds: float, after: int = 0) -> tuple[Sequence[LateRow], bool]:
-        """Those above the id `after`, and whether there may be more. Raises TransientError."""
+    async def late(
+        self,
+        target: str,
+        seconds: float,
+        after: int = 0,
+        within: float | None = None,
+        before: datetime | None = None,
+    ) -> tuple[Sequence[LateRow], bool]:
+        """Those above the id `after`, and whether there may be more.
+
+        Changed longer than `seconds` and no longer than `within` ago, and `before` a moment. Raises TransientError.
+        """
         ...
 
 
@@ -107,46 +125,96 @@ class Late:
     """Looks after rows that have not arrived though time has passed since their change.
 
     They waited in an instance that has ended, or their event or status was lost on its way. Rows that wait in this
-    instance are left to it. It is no correction of drift: the row's own change has never been delivered.
+    instance are left to it, and while events flow, those that the flow hasn't come to. It is no correction of drift:
+    the row's own change has never been delivered.
     """
 
     def __init__(
-        self, reconciler: Reconciler, source: LateRows, target: str, waits_here: Callable[[RowKey], bool]
+        self,
+        reconciler: Reconciler,
+        source: LateRows,
+        target: str,
+        waits_here: Callable[[RowKey], bool],
+        passed: Callable[[float], datetime],
+        seconds: float = 60.0,
+        *,
+        ahead: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Every `seconds`; those are late that were changed half of it ago, or a minute. `passed` is `Flow.passed`.
+
+        `ahead`: deliver what the flow hasn't come to as well. Where events come one by one, a backlog is delivered from
+        the table in batches in a fraction of the time, and its events then change nothing.
+        """
         self._reconciler = reconciler
         self._source = source
         self._target = target
         self._waits_here = waits_here
+        self._passed = passed
+        self._seconds = seconds
+        self._ahead = ahead
+        self._clock = clock
+        self._asking = 0.0
+        self._not_before: dict[int, tuple[LateRow, float]] = {}
         self._log = get_logger("rowcast.reconcile")
 
     async def run(self) -> None:
         """Until cancelled."""
-        seconds = pause = FIRST_LATE_SECONDS
+        usual = min(max(self._seconds / 2, LEAST_SECONDS), MOST_SECONDS)
+        seconds, pause, whole_at = min(usual, FIRST_LATE_SECONDS), min(self._seconds, FIRST_LATE_SECONDS), 0.0
         while True:
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311 - not a secret
+            pause, began = min(self._seconds, LATE_AGAIN_SECONDS), self._clock()
             try:
-                pause = LATE_AGAIN_SECONDS if await self.look(seconds) else LATE_SECONDS
+                again = await self.look(seconds, None if began >= whole_at else RECENT_SECONDS)
             except TransientError as error:
                 self._log.warning("late rows not looked after, trying again", error=str(error))
-                pause = LATE_AGAIN_SECONDS
+                continue
             except Exception:
                 self._log.exception("late rows not looked after, trying again")
-                pause = LATE_SECONDS
-            else:
-                seconds = LATE_SECONDS / 2
+                pause = self._seconds
+                continue
+            # A look at very many rows takes the database's time: a tenth of it at the most.
+            pause = max(pause if again else self._seconds, 10 * self._asking)
+            seconds = usual
+            whole_at = began + WHOLE_SECONDS if began >= whole_at else whole_at
 
-    async def look(self, seconds: float) -> int:
-        """Deliver what is late by more than that; how many rows have to be tried again. Raises TransientError."""
-        after, more, again = 0, True, 0
+    async def look(self, seconds: float, within: float | None = None) -> int:
+        """Deliver what is late by more than `seconds`, and by no more than `within`; how many rows failed again.
+
+        Raises TransientError.
+        """
+        passed = EVERYTHING if self._ahead else self._passed(seconds)
+        if passed == NOTHING:
+            return 0
+        before = None if passed == EVERYTHING else passed
+        after, more, again, self._asking = 0, True, 0, 0.0
         while more:
-            rows, more = await self._source.late(self._target, seconds, after)
+            asked = self._clock()
+            rows, more = await self._source.late(self._target, seconds, after, within, before)
+            self._asking += self._clock() - asked
             after = rows[-1].row_id if rows else after
-            missing = [row for row in rows if not self._waits_here((TABLE, row.row_id))]
-            if missing:
-                shown = [f"{row.row_id}@{row.generation}" for row in missing[:20]]
-                self._log.warning("rows are late, and delivered from the table", count=len(missing), rows=shown)
-                again += await self._reconciler.late(missing)
+            again += await self._deliver([row for row in rows if self._is_due(row)])
+        if within is None:
+            now = self._clock()
+            self._not_before = {row_id: kept for row_id, kept in self._not_before.items() if kept[1] > now}
         return again
+
+    def _is_due(self, row: LateRow) -> bool:
+        known, due = self._not_before.get(row.row_id, (None, 0.0))
+        return not self._waits_here((TABLE, row.row_id)) and (row != known or due <= self._clock())
+
+    async def _deliver(self, rows: Sequence[LateRow]) -> int:
+        if not rows:
+            return 0
+        shown = [f"{row.row_id}@{row.generation}" for row in rows[:20]]
+        self._log.warning("rows are late, and delivered from the table", count=len(rows), rows=shown)
+        failed = await self._reconciler.late(rows)
+        now = self._clock()
+        for row in rows:
+            pause = LATE_AGAIN_SECONDS if row.row_id in failed else LATE_TOLD_SECONDS
+            self._not_before[row.row_id] = (row, now + pause)
+        return len(failed)
 
 
 class Drift:

@@ -75,7 +75,11 @@ class Settling:
         """
         found = await find(self._table, (row.row_id for row in rows))
         settled = Settled()
-        wanted = [_authoritative(desired) for desired in found.rows.values()]
+        # It is no correction of ours, but what a person has changed.
+        wanted = [
+            replace(_authoritative(desired), actor=desired.actor, actor_verified=desired.actor_verified)
+            for desired in found.rows.values()
+        ]
         wanted += [_late_deletion(row, found.lsn) for row in rows if row.deleted and row.row_id not in found.rows]
         await self._deliver(wanted, settled)
         return settled
@@ -181,7 +185,7 @@ def _deletion(difference: Difference, lsn: int) -> Desired:
 
 def _late_deletion(row: LateRow, lsn: int) -> Desired:
     """As its event would say it."""
-    return Desired(TABLE, row.row_id, row.generation, lsn, row.name, row.environment, ACTOR, manifests=())
+    return Desired(TABLE, row.row_id, row.generation, lsn, row.name, row.environment, row.actor, manifests=())
 
 
 def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | None:

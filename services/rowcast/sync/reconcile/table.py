@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import httpx
@@ -78,6 +79,7 @@ class LateRow:
     name: str
     environment: str
     deleted: bool
+    actor: str
 
 
 class Table(Protocol):
@@ -137,21 +139,30 @@ class CrudTable:
             found |= some
         return found
 
-    async def late(self, target: str, seconds: float, after: int = 0) -> tuple[Sequence[LateRow], bool]:
+    async def late(
+        self,
+        target: str,
+        seconds: float,
+        after: int = 0,
+        within: float | None = None,
+        before: datetime | None = None,
+    ) -> tuple[Sequence[LateRow], bool]:
         """The first rows above the id `after` that the target is late with, and whether there may be more.
 
-        Raises TransientError.
+        `within`: only those that were changed no longer ago than so many seconds; `before`: only those that were
+        changed before that moment of the database's. Raises TransientError.
         """
+        parameters: dict[str, Any] = {"target": target, "seconds": seconds, "after": after}
+        if within is not None:
+            parameters["within"] = within
+        if before is not None:
+            parameters["before"] = before.isoformat()
         try:
-            response = await self._client.get(LATE, params={"target": target, "seconds": seconds, "after": after})
+            response = await self._client.get(LATE, params=parameters)
             if response.status_code != httpx.codes.OK:
                 raise TransientError(f"crud answered {response.status_code}: {response.text[:200]}")
             answer = response.json()
-            rows = [
-                LateRow(row["id"], row["generation"], row["name"], row["environment"], row["deleted"])
-                for row in answer["rows"]
-            ]
-            return rows, bool(answer["more"])
+            return [_late_row(row) for row in answer["rows"]], bool(answer["more"])
         except httpx.HTTPError as error:
             raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -178,6 +189,10 @@ class CrudTable:
                     yield moment, lines
         except httpx.HTTPError as error:
             raise TransientError(f"cannot read the table: {str(error) or type(error).__name__}") from error
+
+
+def _late_row(row: Mapping[str, Any]) -> LateRow:
+    return LateRow(row["id"], row["generation"], row["name"], row["environment"], row["deleted"], row["actor"])
 
 
 def _visible(text: object) -> Visibility | None:

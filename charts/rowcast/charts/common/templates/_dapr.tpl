@@ -1,4 +1,4 @@
-{{/* dict root, id, port (optional), configuration, drain: the sidecar, as the local platform starts its own. */}}
+{{/* dict root, id, port (optional), configuration, drain, broker (whether it publishes or subscribes): the sidecar, as the local platform starts its own. */}}
 {{- define "rowcast.dapr.annotations" -}}
 {{- $dapr := .root.Values.global.dapr -}}
 dapr.io/enabled: "true"
@@ -30,6 +30,10 @@ dapr.io/sidecar-memory-limit: {{ $dapr.sidecar.resources.limits.memory | quote }
 dapr.io/sidecar-liveness-probe-delay-seconds: "10"
 {{- with $dapr.sidecar.image }}
 dapr.io/sidecar-image: {{ . }}
+{{- end }}
+{{- if and .broker (include "rowcast.broker.sidecarTrust" .root) }}
+dapr.io/volume-mounts: broker-ca:/etc/rowcast/broker
+dapr.io/env: SSL_CERT_DIR=/etc/rowcast/broker
 {{- end }}
 {{- with $dapr.sidecar.annotations }}
 {{ toYaml . }}

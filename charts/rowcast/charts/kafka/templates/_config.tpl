@@ -86,6 +86,10 @@ start.sh: |
       grant --allow-principal User:rowcast --operation Read --operation Describe --topic {{ $prefix }}.public.app_configs {{ $ours }} {{ $groups }}
       grant --allow-principal User:rowcast --operation Create --topic {{ $prefix }}.public.app_configs
       grant --allow-principal User:rowcast --operation Create --operation Write {{ $ours }}
+      {{- if eq (include "rowcast.capture.kind" .) "engine" }}
+      # Capture publishes through a sidecar, and all sidecars are one user here.
+      grant --allow-principal User:rowcast --operation Write --topic {{ $prefix }}.public.app_configs
+      {{- end }}
   } >/tmp/grants.log 2>&1 &
   exec {{ include "rowcast.java" (dict "heap" .Values.heapMib "main" "kafka.Kafka" "logins" "/tmp/logins.conf") }} /tmp/server.properties
 {{- end -}}

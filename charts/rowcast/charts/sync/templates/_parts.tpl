@@ -5,16 +5,22 @@
 {{- $git := $root.Values.global.git -}}
 {{- $component := printf "sync-%s" .target -}}
 {{- $engine := $root.Values.global.gitops.engine -}}
+{{- $broker := include "rowcast.broker.kind" $root -}}
 command: [rowcast, sync, serve]
 serviceAccount: {{ include "rowcast.name" (dict "root" $root "component" $component) }}
 annotations:
-  {{- include "rowcast.dapr.annotations" (dict "root" $root "id" $component "port" 8080 "configuration" "rowcast-closed" "drain" (include "rowcast.drainSeconds" $root)) | nindent 2 }}
+  {{- include "rowcast.dapr.annotations" (dict "root" $root "id" $component "port" 8080 "configuration" "rowcast-closed" "broker" true "drain" (include "rowcast.drainSeconds" $root)) | nindent 2 }}
 env:
   {{- include "rowcast.service.env" $root | nindent 2 }}
   - {name: ROWCAST_TARGET, value: {{ .target }}}
-  - {name: ROWCAST_SUBSCRIPTION, value: {{ $sync.subscription.mode }}}
+  - {name: ROWCAST_SUBSCRIPTION, value: {{ $sync.subscription.mode | default (ternary "single" "bulk" (eq $broker "jetstream")) }}}
   - {name: ROWCAST_BATCH_SIZE, value: {{ $sync.subscription.batchSize | quote }}}
   - {name: ROWCAST_BATCH_WAIT_MS, value: {{ $sync.subscription.batchWaitMs | quote }}}
+  - {name: ROWCAST_LATE_SECONDS, value: {{ $sync.lateSeconds | default (ternary 60 5 (eq $broker "kafka")) | quote }}}
+  {{- if eq $broker "rabbitmq" }}
+  # Dapr's component for it takes an unconfirmed publish for done.
+  - {name: ROWCAST_BROKER_CONFIRMS, value: "false"}
+  {{- end }}
   - {name: ROWCAST_RECONCILE_SECONDS, value: {{ $sync.reconcile.seconds | quote }}}
   - {name: ROWCAST_RECONCILE_PRUNE_LIMIT, value: {{ $sync.reconcile.pruneLimit | quote }}}
   - {name: ROWCAST_DRIFT, value: {{ $sync.reconcile.drift }}}
@@ -83,13 +89,16 @@ env:
   {{- end }}
 {{- if eq .target "k8s" }}
 mountToken: {{ not $sync.k8s.kubeconfigSecret.name }}
-{{- with $sync.k8s.kubeconfigSecret.name }}
 volumes:
+  {{- include "rowcast.broker.sidecarVolume" $root | nindent 2 }}
+  {{- with $sync.k8s.kubeconfigSecret.name }}
   - name: kubeconfig
     secret: {secretName: {{ . }}, defaultMode: 0440}
+  {{- end }}
 mounts:
+  {{- with $sync.k8s.kubeconfigSecret.name }}
   - {name: kubeconfig, mountPath: /etc/rowcast/kubeconfig, readOnly: true}
-{{- end }}
+  {{- end }}
 {{- else }}
 {{- if ne $engine "none" }}
 mountToken: true
@@ -101,6 +110,7 @@ volumes:
     emptyDir: {sizeLimit: {{ $sync.git.cacheSize }}}
   - name: git
     secret: {secretName: {{ include "rowcast.git.secretName" $root }}, defaultMode: 0440}
+  {{- include "rowcast.broker.sidecarVolume" $root | nindent 2 }}
   {{- with $git.caSecret.name }}
   - name: git-ca
     secret: {secretName: {{ . }}}

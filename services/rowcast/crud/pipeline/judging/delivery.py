@@ -8,6 +8,9 @@ from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
 from rowcast.crud.pipeline.judging.words import count, duration
 
+QUIET = timedelta(seconds=5)
+"""What a broker holds back for a moment, a batch or a status on its way, has arrived by then."""
+
 
 def sync(facts: Mapping[str, Any], now: datetime, patience: timedelta) -> Verdict:
     """One sync instance, by what it tells of itself."""
@@ -55,6 +58,20 @@ def _reconciled(reconcile: Mapping[str, Any], last: Mapping[str, Any], now: date
     if late and ended is not None and now - ended > late and reconcile["current"] is None:
         return Verdict("degraded", f"the last reconcile was {duration(now - ended)} ago", "see its log")
     return OK
+
+
+def idle(facts: Mapping[str, Any], now: datetime, waiting: int | None) -> bool:
+    """Whether an instance has nothing to do, and nothing on its way to it.
+
+    `waiting` is how many messages the broker has for it; where that isn't told (None), QUIET without an event.
+    """
+    wrong = facts["not_ready"] or facts["target_error"] or facts["sidecar_error"]
+    if wrong or facts["in_flight"]["batches"] or facts["retrying"]["rows"] or facts["reconcile"]["current"]:
+        return False
+    if waiting is not None:
+        return waiting == 0
+    last = _time((facts["last_event"] or {}).get("captured_at"))
+    return last is None or now - last > QUIET
 
 
 def target(error: str | None) -> Verdict:

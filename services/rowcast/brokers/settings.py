@@ -1,0 +1,68 @@
+"""Where the broker is, from the environment; of capture, and of `rowcast broker`."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+from rowcast.brokers import connect
+from rowcast.brokers.access import parse
+from rowcast.core.broker import Broker, BrokerKind
+from rowcast.runtime.settings import Names, Settings
+
+
+class BrokerAccess(BaseSettings):
+    """How the broker is reached natively, for what Dapr can't do; a service's own settings add these."""
+
+    model_config = Settings.model_config
+
+    broker: BrokerKind = "kafka"
+    """What the pub/sub component speaks to."""
+    broker_url: SecretStr | None = None
+    """Where that is, for what Dapr can't do: to make queues and streams before the first event, and to ask how they
+    are. `redis://`, `amqp://`, `nats://` (`rediss://`, `amqps://`, `tls://`) `[user:password@]host:port`, and for Kafka
+    `host:port,…` or, with a login, `kafka://` (`kafkas://`)."""
+    broker_url_file: Path | None = None
+    """A file with that instead, read at each connection."""
+    broker_ca_file: Path | None = None
+    """A file with the authorities that the broker's certificate is checked against."""
+    broker_consumer: str = "{appID}"
+    """What the pub/sub component has as its consumer's name (`consumerID`, `consumerGroup`, `durableName`)."""
+    broker_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    """On how many servers what is made anew is kept (JetStream, Kafka)."""
+    broker_partitions: Annotated[int, Field(ge=1, le=1000)] = 6
+    """In how many partitions a topic is made anew (Kafka): so many instances of a sync can share it."""
+    targets: Names = ("k8s", "git")
+    """Who takes the events, each with a sync of its own; comma-separated, as for crud."""
+
+    @model_validator(mode="after")
+    def _url_is_usable(self) -> Self:
+        if self.broker_url is not None and self.broker_url_file is not None:
+            raise ValueError("ROWCAST_BROKER_URL and ROWCAST_BROKER_URL_FILE: only one of the two")
+        if self.broker_url is not None:
+            try:
+                parse(self.broker, self.broker_url.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"ROWCAST_BROKER_URL {error}") from None
+        return self
+
+    def connect(self, prefix: str) -> Broker | None:
+        """The broker, for the topics that begin with `prefix`; None if nobody said where it is."""
+        url = self.broker_url_file or (self.broker_url.get_secret_value() if self.broker_url else None)
+        if url is None:
+            return None
+        return connect(
+            self.broker,
+            url,
+            self.broker_ca_file,
+            prefix,
+            self.targets,
+            consumer=self.broker_consumer,
+            replicas=self.broker_replicas,
+            partitions=self.broker_partitions,
+        )
+
+
+class BrokerSettings(BrokerAccess, Settings):
+    """What `rowcast broker` reads."""

@@ -1,0 +1,92 @@
+"""What is published of a record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from rowcast.capture.events import ORIGINAL_ID, Event, Record, events, letters, row_key
+from rowcast.core.events import decode
+
+SAME = "name:rowcast;lsn:1;txId:7"
+
+
+def record(row_id: int = 1, topic: str = "rowcast.public.app_configs", **fields: Any) -> Record:
+    row = {
+        "id": row_id,
+        "name": "checkout",
+        "repository_url": "https://git.example.com/checkout.git",
+        "branch": "main",
+        "environment": "dev",
+        "generation": 9007199254740991,
+        "created_at": "2026-11-22T15:42:27.284000Z",
+        "updated_at": "2026-11-22T15:42:27.284000Z",
+        "updated_by": "alice",
+        **fields,
+    }
+    value = {
+        "id": SAME,
+        "source": "/debezium/postgresql/rowcast",
+        "specversion": "1.0",
+        "time": "2026-11-22T15:42:27.284Z",
+        "iodebeziumop": "r",
+        "iodebeziumlsn": "1",
+        "iodebeziumtable": "app_configs",
+        "data": {"before": None, "after": row},
+    }
+    return Record(topic, f'{{"id":{row_id}}}', orjson.dumps(value).decode())
+
+
+def test_rows_of_a_snapshot_which_have_one_id_get_each_their_own() -> None:
+    made = events([record(1), record(2), record(3)], "run", 5)
+
+    assert [event.id for event in made] == ["run-5", "run-6", "run-7"]
+    bodies = [orjson.loads(event.body) for event in made]
+    assert [body["id"] for body in bodies] == ["run-5", "run-6", "run-7"]
+    assert {body[ORIGINAL_ID] for body in bodies} == {SAME}
+
+
+def test_nothing_but_the_id_is_another() -> None:
+    before = record(updated_by="ünïcode 🚀 <&>")
+    (event,) = events([before], "run", 0)
+
+    body = orjson.loads(event.body)
+    assert before.value
+    body["id"] = body.pop(ORIGINAL_ID)
+    assert body == orjson.loads(before.value)
+    assert decode(body).row.generation == 9007199254740991
+
+
+def test_heartbeats_and_tombstones_are_no_events_but_count() -> None:
+    beat = Record("__debezium-heartbeat.rowcast", '{"serverName":"rowcast"}', "{}")
+    made = events([beat, Record("rowcast.public.app_configs", '{"id":1}', None), record(4)], "run", 0)
+
+    assert [(event.id, event.key) for event in made] == [("run-2", "4")]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"), [('{"id":42}', "42"), (None, ""), ('{"a":1,"b":2}', '{"a":1,"b":2}'), ("7", "7")]
+)
+def test_the_key_is_the_rows_id(key: str | None, expected: str) -> None:
+    assert row_key(key) == expected
+
+
+def test_what_is_too_large_is_told_to_every_target_without_itself() -> None:
+    (event,) = events([record(4, name="n" * 5000)], "run", 0)
+
+    told = letters(event, ("k8s", "git"), "e" * 5000, "2026-11-28T12:00:00.000+00:00")
+
+    assert [letter["target"] for letter in told] == ["k8s", "git"]
+    assert {letter["reason"] for letter in told} == {"too-large"}
+    assert [(letter["row_id"], letter["generation"]) for letter in told] == [(4, 9007199254740991)] * 2
+    assert all(len(orjson.dumps(letter)) < 4096 for letter in told)
+
+
+def test_a_deleted_row_is_named_by_what_it_was() -> None:
+    body = orjson.dumps({"id": "x", "data": {"before": {"id": 3, "name": "gone", "generation": 2}, "after": None}})
+
+    (letter,) = letters(Event("topic", "3", "x", body), ("k8s",), "why", "now")
+
+    assert (letter["row_id"], letter["name"], letter["generation"]) == (3, "gone", 2)
