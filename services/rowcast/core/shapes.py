@@ -21,6 +21,14 @@ class RowShape:
     related: Mapping[str, Mapping[str, Column]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class TableShape:
+    """A table's columns, and every set of columns that names one row (unique, never NULL), the primary key first."""
+
+    columns: Mapping[str, Column]
+    keys: tuple[tuple[str, ...], ...] = ()
+
+
 _INTEGERS = {"int2", "int4", "int8", "oid"}
 _FLOATS = {"float4", "float8"}
 _DOCUMENTS = {"json", "jsonb"}

@@ -2,15 +2,17 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cel_expr_python import cel
 
 from rowcast.core.renderer import Allow, Expression, Manifest, Renderer
-from rowcast.core.shapes import RowShape
+from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import Related, Source, TableName
 from rowcast.renderers.cel import CelExpression, CompileError, Language
+from rowcast.renderers.columns import source_shape
 from rowcast.renderers.positions import Document, Path, Problem, ProblemsError, dotted, read
 from rowcast.renderers.templates import TemplateError, compile_template
 
@@ -18,6 +20,7 @@ API_VERSION = "rowcast.dev/v1alpha1"
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 _ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNDEFINED = re.compile(r"undefined field '(\w+)'")
 _MISSING = object()
 
 
@@ -38,10 +41,31 @@ def read_source(text: str) -> Source:
     return source
 
 
+def check(text: str, table: Callable[[TableName], TableShape | None]) -> tuple[Renderer, RowShape]:
+    """The declaration of a text, checked against the tables that it names; `table` gives None for one that isn't there.
+
+    Raises ProblemsError with everything that is wrong: with the source's columns unknown, expressions are only parsed.
+    """
+    document = read(text)
+    first = _Reading(document, None)
+    source = first.source()
+    shape, problems = (None, []) if first.problems else source_shape(document, source, table)
+    try:
+        renderer = _Reading(document, shape).renderer()
+    except ProblemsError as error:
+        raise ProblemsError(sorted({*problems, *error.problems})) from None
+    if problems or shape is None:
+        raise ProblemsError(sorted(problems))
+    return renderer, shape
+
+
 class _Reading:
     def __init__(self, document: Document, shape: RowShape | None) -> None:
         self._document = document
+        self._shape = shape
         self._language = Language(shape)
+        self._source = Source("", TableName("", ""), ())
+        self._allowed = Allow(())
         self.problems: list[Problem] = []
 
     # Values, by their paths.
@@ -115,11 +139,11 @@ class _Reading:
         if self._text(("kind",)) not in ("", "Renderer"):
             self._wrong(("kind",), "must be Renderer")
         self._mapping(("spec",), ("source", "name", "environment", "allow", "manifests", "tests"))
-        source = self.source()
+        source = self._source = self.source()
         where = self._expression(("spec", "source", "where"), "BOOL")
         name = self._template(("spec", "name"))
         environment = self._template(("spec", "environment"), required=False)
-        allow = self._allow()
+        allow = self._allowed = self._allow()
         manifests = self._manifests()
         if self.problems:
             raise ProblemsError(sorted(self.problems))
@@ -220,6 +244,7 @@ class _Reading:
         metadata = template.get("metadata")
         if template and (not isinstance(metadata, dict) or "name" not in metadata):
             self._wrong((*at, "template"), "metadata.name is missing")
+        self._judge_allowed((*at, "template"), template)
         return Manifest(
             self._text((*at, "id"), pattern=_ID),
             self._template((*at, "template"), variables),
@@ -232,6 +257,21 @@ class _Reading:
             self._texts((*at, "ignore")),
             self._text((*at, "ready"), "") or None,
         )
+
+    def _judge_allowed(self, at: Path, template: Mapping[str, Any]) -> None:
+        """What can be known before there is a row; the rest is judged when it is rendered."""
+        version, kind = template.get("apiVersion"), template.get("kind")
+        if isinstance(version, str) and isinstance(kind, str) and "${" not in version + kind:
+            group, slash, _ = version.partition("/")
+            name = f"{group}/{kind}" if slash else kind
+            if self._allowed.kinds and name not in self._allowed.kinds:
+                self._wrong((*at, "kind"), f"{name} is not among spec.allow.kinds")
+        metadata = template.get("metadata")
+        namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+        patterns = self._allowed.namespaces
+        plain = isinstance(namespace, str) and "${" not in namespace
+        if plain and patterns and not any(fnmatchcase(str(namespace), pattern) for pattern in patterns):
+            self._wrong((*at, "metadata", "namespace"), f"{namespace} is not among spec.allow.namespaces")
 
     # Expressions.
 
@@ -272,9 +312,22 @@ class _Reading:
             return self._language.compile(text, dotted(path), variables)
         except CompileError as error:
             self._wrong(
-                path, f"{error} in {text.strip()}", line + error.line, error.column + (0 if error.line else column)
+                path,
+                f"{error}{self._meant(str(error))} in {text.strip()}",
+                line + error.line,
+                error.column + (0 if error.line else column),
             )
             return None
+
+    def _meant(self, message: str) -> str:
+        found = _UNDEFINED.search(message)
+        if found is None or self._shape is None:
+            return ""
+        if found[1] in self._source.exclude:
+            return f" ({found[1]} is in spec.source.exclude)"
+        lists = (self._shape.columns, self._shape.related, *self._shape.related.values())
+        near = difflib.get_close_matches(found[1], [name for names in lists for name in names], 1)
+        return f" ({near[0]} is meant?)" if near else ""
 
 
 def _element(expression: CelExpression) -> cel.Type:

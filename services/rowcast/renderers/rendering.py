@@ -6,6 +6,7 @@ from typing import Any
 
 from rowcast.core.renderer import ExpressionError, Manifest, RenderedManifest, RenderedRow, Renderer
 from rowcast.renderers.cel import Language
+from rowcast.renderers.limits import refused
 
 
 def render(renderer: Renderer, language: Language, row: Mapping[str, Any]) -> RenderedRow:
@@ -54,6 +55,9 @@ def _judge(renderer: Renderer, manifest: Manifest, content: Mapping[str, Any]) -
     patterns = renderer.allow.namespaces
     if namespace is not None and patterns and not any(fnmatchcase(namespace, pattern) for pattern in patterns):
         raise ExpressionError(f"manifest {manifest.id}: namespace {namespace} is not among spec.allow.namespaces")
+    reason = refused(kind, content)
+    if reason is not None:
+        raise ExpressionError(f"manifest {manifest.id}: Kubernetes refuses it: {reason}")
 
 
 def _kind(content: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from rowcast.core import shapes
 from rowcast.core.source import TableName
 
 _TABLE = text("""
@@ -102,11 +103,26 @@ class Table:
     @property
     def key(self) -> tuple[str, ...] | None:
         """The primary key, or else the first unique index whose columns are never NULL."""
-        return next((columns for columns in self.unique if all(self.columns[each].required for each in columns)), None)
+        return next(iter(self.keys), None)
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """Every set of columns that names one row: unique, never NULL."""
+        return tuple(columns for columns in self.unique if all(self.columns[each].required for each in columns))
+
+    def shape(self) -> shapes.TableShape:
+        """What a declaration is checked against."""
+        columns = {
+            name: shapes.Column(name, shapes.expression_type(each.type, each.element), not each.required)
+            for name, each in self.columns.items()
+        }
+        return shapes.TableShape(columns, self.keys)
 
 
 def read_table(connection: Connection, name: TableName) -> Table | None:
     """The table, or None if there is none of the name."""
+    # format_type leaves out the schemas of search_path, and what captures a table has none but pg_catalog.
+    connection.execute(text("SET LOCAL search_path = pg_catalog"))
     place = connection.execute(_TABLE, {"schema": name.schema, "name": name.name}).mappings().one_or_none()
     if place is None:
         return None

@@ -21,13 +21,13 @@ from rowcast.crud.sources.catalogue import Column, Table
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS rowcast;
-CREATE TABLE rowcast.sources (
+CREATE TABLE IF NOT EXISTS rowcast.sources (
     renderer text PRIMARY KEY,
     revision bigint NOT NULL,
     fault text,
     fault_at timestamptz
 );
-CREATE TABLE rowcast.rows (
+CREATE TABLE IF NOT EXISTS rowcast.rows (
     renderer text NOT NULL,
     key text NOT NULL,
     generation bigint NOT NULL,
@@ -46,9 +46,16 @@ SAFE_INTEGER = 2**53 - 1
 """The largest number that every reader of JSON keeps as it is (RFC 8259, section 6)."""
 
 # What a text of a value looks like must not depend on the session that writes the row.
-_SESSION = """SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC' SET datestyle = 'ISO, MDY' SET intervalstyle = 'iso_8601'
-SET bytea_output = 'hex' SET extra_float_digits = 1 SET xmlbinary = 'base64'"""
+SESSION = (
+    "search_path = pg_catalog, pg_temp",
+    "timezone = 'UTC'",
+    "datestyle = 'ISO, MDY'",
+    "intervalstyle = 'iso_8601'",
+    "bytea_output = 'hex'",
+    "extra_float_digits = 1",
+    "xmlbinary = 'base64'",
+)
+_SESSION = "\n".join(f"SET {setting}" for setting in SESSION)
 # A column or a table is gone, or is of another type than it was: the table's owner has changed it.
 _CHANGED = "undefined_column OR undefined_table OR undefined_function OR undefined_object OR datatype_mismatch"
 _EVENTS = {"INSERT": "NEW TABLE AS new_rows", "DELETE": "OLD TABLE AS old_rows"}
@@ -90,6 +97,23 @@ class Capture:
             *self._triggers("source", self.table),
             *(statement for name, table in self.related.items() for statement in self._triggers(f"with/{name}", table)),
         ]
+
+    def select(self, key: Sequence[str]) -> list[str]:
+        """The statements of a transaction whose last one reads a row as it is captured, by the text of its key."""
+        typed = zip(self.source.key, self._key_types(), key, strict=True)
+        here = " AND ".join(f"t.{identifier(name)} = {literal(text)}::{kind}" for name, kind, text in typed)
+        read = f"SELECT {self._row()} FROM {_only(self.table)} AS t WHERE {here}"
+        return [*(f"SET LOCAL {setting}" for setting in SESSION), read]
+
+    def script(self) -> str:
+        """What a database administrator runs, as often as they like: one transaction that also fills the rows."""
+        name = literal(self.source.renderer)
+        note = f"INSERT INTO rowcast.sources (renderer, revision) VALUES ({name}, 1) ON CONFLICT DO NOTHING"
+        return _transaction([SCHEMA.strip().rstrip(";"), note, *self.install(), self.compare()])
+
+    def removal(self) -> str:
+        """The same for taking it away; the captured rows stay."""
+        return _transaction(self.remove())
 
     def compare(self) -> str:
         """A query of one value: how many rows have been refreshed because they differed."""
@@ -316,6 +340,10 @@ def _object(pairs: Sequence[tuple[str, str]]) -> str:
     members = [f"{literal(name)}, {expression}" for name, expression in pairs]
     parts = [f"jsonb_build_object({', '.join(members[start : start + 48])})" for start in range(0, len(members), 48)]
     return f"({' || '.join(parts)})" if parts else "'{}'::jsonb"
+
+
+def _transaction(statements: Sequence[str]) -> str:
+    return "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
 
 
 def _columns(alias: str, names: Sequence[str]) -> str:
