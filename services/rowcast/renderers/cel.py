@@ -173,7 +173,8 @@ def _as_json(value: Any, text: str, place: str) -> Any:
     if isinstance(content, dict):
         if not all(isinstance(key, str) for key in content):
             raise ExpressionError(f"{place}: {text}: the keys of a mapping must be strings")
-        return {key: _as_json(item, text, place) for key, item in content.items()}
+        # Its mappings have another order in each process.
+        return {key: _as_json(item, text, place) for key, item in sorted(content.items())}
     if isinstance(content, Message):
         raise ExpressionError(f"{place}: {text}: is a whole row; name the columns that are meant")
     if isinstance(content, float) and not math.isfinite(content):

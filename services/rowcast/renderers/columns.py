@@ -41,7 +41,7 @@ def read_columns(text: str) -> Mapping[TableName, TableShape]:
     for name, table in (document.content if isinstance(document.content, dict) else {"": None}).items():
         schema, dot, short = name.rpartition(".")
         columns = table.get("columns") if isinstance(table, dict) else None
-        if not dot or not isinstance(columns, dict):
+        if not dot or not isinstance(table, dict) or not isinstance(columns, dict):
             problems.append(document.problem((name,), "must be schema.table: {keys: [[…]], columns: {name: type}}"))
             continue
         read_here: dict[str, Column] = {}

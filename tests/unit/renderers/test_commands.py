@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from rowcast.cli import app
 
@@ -58,9 +57,10 @@ def test_check_names_each_problem_by_file_line_and_column(tenants: Path) -> None
 
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        f"{tenants}:13:14: spec.name: undefined field 'slgu' not found among the row's columns (slug is meant?) in row.slgu",
-        f"{tenants}:34:32: spec.manifests[1].template.spec.hard.requests.cpu: undefined field 'billing_token' among"
-        " the row's columns (billing_token is in spec.source.exclude) in row.billing_token",
+        f"{tenants}:13:14: spec.name: undefined field 'slgu' not found among the row's columns (slug is meant?)"
+        " in row.slgu",
+        f"{tenants}:34:32: spec.manifests[1].template.spec.hard.requests.cpu: undefined field 'billing_token' not found"
+        " among the row's columns (billing_token is in spec.source.exclude) in row.billing_token",
     ]
 
 

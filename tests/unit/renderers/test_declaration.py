@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ ROW = {
 }
 
 
-def rendered(text: str = TENANTS, shape: RowShape | None = SHAPE, **changes: object) -> RenderedRow:
+def rendered(text: str = TENANTS, shape: RowShape | None = SHAPE, **changes: Any) -> RenderedRow:
     return render(read_renderer(text, shape), Language(shape), {**ROW, **changes})
 
 
@@ -121,8 +122,15 @@ def test_values_cannot_change_the_structure() -> None:
     assert rendered(note=note).manifests[1].content["spec"] == {"port": 80, "replicas": 3, "note": note}
 
 
+def test_a_mapping_of_an_expression_has_the_same_order_in_every_process() -> None:
+    note = "${{'z': 1, 'b': 2, 'y': 3, 'a': 4, 'x': 5}}"
+    text = with_line('note: "${row.note}"', f'note: "{note}"')
+
+    assert list(rendered(text).manifests[1].content["spec"]["note"]) == ["a", "b", "x", "y", "z"]
+
+
 def test_an_environment_that_is_no_text_is_refused() -> None:
-    with pytest.raises(ExpressionError, match="spec.environment: must be a text"):
+    with pytest.raises(ExpressionError, match=r"spec\.environment: must be a text"):
         rendered(shape=None, region=None)
 
 
@@ -231,7 +239,7 @@ def test_a_place_within_a_block_of_text_is_its_own_line() -> None:
         ({"doc": {"n": 2**60}}, "row.doc is not json: .* write it as text"),
     ],
 )
-def test_a_row_that_cannot_be_rendered_says_why(changes: dict[str, object], why: str) -> None:
+def test_a_row_that_cannot_be_rendered_says_why(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ExpressionError, match=why):
         rendered(**changes)
 

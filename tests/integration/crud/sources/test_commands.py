@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from rowcast.cli import app
 
@@ -26,9 +25,9 @@ def offline(*arguments: object) -> Result:
 
 @pytest.fixture(params=["tenants", "services"])
 def example(request: pytest.FixtureRequest, place: Place) -> Path:
-    folder = EXAMPLES / request.param
-    place.run((folder / f"{request.param}.sql").read_text())
-    return folder / f"{request.param}.yaml"
+    name = str(request.param)
+    place.run((EXAMPLES / name / f"{name}.sql").read_text())
+    return EXAMPLES / name / f"{name}.yaml"
 
 
 def test_an_example_is_of_the_table_that_its_sql_makes(place: Place, example: Path) -> None:
