@@ -1,0 +1,90 @@
+"""A declaration: how rows of one table become resources. Pure; expressions are programs behind a port."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from rowcast.core.errors import RowcastError
+from rowcast.core.source import Source
+
+Delete = Literal["delete", "retain"]
+Conflict = Literal["refuse", "adopt"]
+Create = Literal["always", "once"]
+
+
+class ExpressionError(RowcastError):
+    """An expression has no value for a row; the text has the expression's place in the declaration, and why."""
+
+
+class Expression(Protocol):
+    """A compiled expression."""
+
+    def evaluate(self, variables: Mapping[str, Any]) -> Any:
+        """Its value, as JSON has it (None, bool, int, float, str, list, dict). Raises ExpressionError."""
+        ...
+
+    def items(self, variables: Mapping[str, Any]) -> Sequence[Any]:
+        """The items of a list, each as another expression's variable takes it. Raises ExpressionError."""
+        ...
+
+
+class Template(Protocol):
+    """A value of a manifest, with expressions in it."""
+
+    def render(self, variables: Mapping[str, Any]) -> Any:
+        """The value, as JSON has it; None where an expression is NULL. Raises ExpressionError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One resource of a row, or several where `for_each` names a variable and a list of its values."""
+
+    id: str
+    template: Template
+    after: tuple[str, ...] = ()
+    when: Expression | None = None
+    for_each: tuple[str, Expression] | None = None
+    delete: Delete = "delete"
+    conflict: Conflict = "refuse"
+    create: Create = "always"
+    ignore: tuple[str, ...] = ()
+    ready: str | None = None
+
+
+@dataclass(frozen=True)
+class Allow:
+    """What a renderer may make: kinds as `Kind` or `group/Kind`, and patterns of namespaces."""
+
+    kinds: tuple[str, ...]
+    namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """A declaration whose expressions are compiled; `manifests` are in the order of `after`."""
+
+    name: str
+    source: Source
+    row_name: Template
+    environment: Template | None
+    where: Expression | None
+    allow: Allow
+    manifests: Sequence[Manifest]
+
+
+@dataclass(frozen=True)
+class RenderedManifest:
+    """One resource, as JSON has it, and the id of the manifest that it comes from."""
+
+    id: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RenderedRow:
+    """What a row is to be. Without manifests it is not deleted: its resources go, its fence stays."""
+
+    name: str
+    environment: str | None
+    manifests: Sequence[RenderedManifest]

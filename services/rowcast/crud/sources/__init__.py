@@ -1,0 +1,1 @@
+"""Tables of the user's: what the catalogue says of them, and the triggers that keep `rowcast.rows` equal to them."""

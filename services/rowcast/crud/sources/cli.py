@@ -1,0 +1,304 @@
+"""The commands `rowcast renderer …`."""
+
+import difflib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rowcast.core.renderer import ExpressionError, Renderer
+from rowcast.core.shapes import RowShape, TableShape
+from rowcast.core.source import TableName
+from rowcast.crud.sources.catalogue import read_table
+from rowcast.crud.sources.database import SourceError, capture_of, read_row, reading
+from rowcast.renderers.cel import Language
+from rowcast.renderers.columns import check_row, read_columns, write_columns
+from rowcast.renderers.declaration import check, read_source
+from rowcast.renderers.draft import draft
+from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
+from rowcast.renderers.positions import ProblemsError
+from rowcast.renderers.rendering import render
+from rowcast.runtime.exits import UsageError, told
+
+_HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
+
+Rows are not delivered by declarations yet: what these commands make is files and text, and they change neither
+database nor cluster.
+"""
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ROWCAST_DATABASE_URL", help="The table's database: postgresql://user:password@host:5432/name."
+    ),
+]
+Columns = Annotated[
+    Path | None,
+    typer.Option(help="The file of columns [default: FILE's name with .columns.yaml, if there is no --database-url]"),
+]
+Declaration = Annotated[Path, typer.Argument(metavar="FILE", help="The declaration.")]
+Tables = Callable[[TableName], TableShape | None]
+
+
+@app.command()
+def init(
+    table: Annotated[str, typer.Argument(help="The table, as NAME or SCHEMA.NAME.")],
+    database_url: DatabaseUrl = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write this file, instead of stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a first declaration of a table: its key, a name, and a ConfigMap of its columns.
+
+    Columns whose names sound secret are left out. Exit codes: 0 done, 1 there is no such table, it has no key, or the
+    file is there, 2 wrong options.
+    """
+
+    with told():
+        schema, _, name = table.rpartition(".")
+        full = TableName(schema or "public", name)
+        with reading(_required(database_url)) as connection:
+            found = read_table(connection, full)
+        if found is None:
+            raise SourceError(f"there is no table {full}")
+        if not found.keys:
+            raise SourceError(f"{full} has no primary key, nor a unique index of columns that are never NULL")
+        _write(draft(full, found.shape()), output, force)
+
+
+@app.command()
+def columns(
+    file: Declaration,
+    database_url: DatabaseUrl = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write this file, instead of stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Save the columns of the tables that a declaration names, to check and test it without a database.
+
+    FILE.columns.yaml beside FILE.yaml is found by itself. Exit codes: 0 done, 1 a table isn't there, 2 wrong options.
+    """
+
+    with told(), _problems_of(file):
+        source = read_source(_read(file))
+        with reading(_required(database_url)) as connection:
+            capture = capture_of(connection, source)
+        tables = {table.name: table.shape() for table in (capture.table, *capture.related.values())}
+        _write(write_columns(tables), output, force)
+
+
+@app.command(name="check")
+def check_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    database_url: DatabaseUrl = None,
+    columns: Columns = None,
+) -> None:
+    """Check declarations, their expressions' types by the tables' columns: every problem as FILE:LINE:COLUMN.
+
+    Exit codes: 0 no problem, 1 problems, 2 wrong options, or neither a database nor a file of columns.
+    """
+    problems = 0
+    with told():
+        for file in files:
+            text = _read(file)
+            try:
+                with _tables(file, columns, database_url) as table:
+                    check(text, table)
+                    read_tests(text)
+            except ProblemsError as error:
+                problems += len(error.problems)
+                for problem in error.problems:
+                    typer.echo(f"{file}:{problem}")
+            else:
+                typer.echo(f"{file}: no problem", err=True)
+        if problems:
+            raise typer.Exit(1)
+
+
+@app.command(name="render")
+def render_row(
+    file: Declaration,
+    row: Annotated[Path | None, typer.Option(help="A file with a row as JSON; `-` is stdin.", allow_dash=True)] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="A row of the database: its key, once for each of its columns.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    columns: Columns = None,
+) -> None:
+    """Print the manifests of a row as YAML, in the order in which they are applied.
+
+    A row that `where` leaves out prints nothing. Exit codes: 0 done, 1 problems, or the row can't be rendered,
+    2 wrong options.
+    """
+
+    with told(), _problems_of(file):
+        if (row is None) == (not key):
+            raise UsageError("name either --row or --key")
+        text = _read(file)
+        with _tables(file, columns, database_url) as table:
+            renderer, shape = check(text, table)
+        if key:
+            with reading(_required(database_url)) as connection:
+                content = read_row(connection, capture_of(connection, renderer.source), key)
+        else:
+            content = _row(row)
+        typer.echo(_render(renderer, shape, content), nl=False)
+
+
+@app.command(name="test")
+def run_tests(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    update: Annotated[bool, typer.Option("--update", help="Write the files that are expected.")] = False,
+    database_url: DatabaseUrl = None,
+    columns: Columns = None,
+) -> None:
+    """Run declarations' `tests`: each row has to become what its file says. Shows what differs.
+
+    Exit codes: 0 all pass, 1 some don't, or there is none, 2 wrong options.
+    """
+    failed = False
+    with told():
+        for file in files:
+            with _problems_of(file):
+                text = _read(file)
+                tests = read_tests(text)
+                if not tests:
+                    raise SourceError(f"{file}: spec.tests has no test")
+                with _tables(file, columns, database_url) as table:
+                    renderer, shape = check(text, table)
+            for test in tests:
+                failure = _run(test, file.parent, renderer, shape, update)
+                typer.echo(f"{file}: {test.name}: {'passed' if failure is None else failure}")
+                failed = failed or failure is not None
+        if failed:
+            raise typer.Exit(1)
+
+
+@app.command()
+def sql(
+    file: Annotated[Path, typer.Option("-f", "--file", help="The declaration.")],
+    database_url: DatabaseUrl = None,
+    remove: Annotated[bool, typer.Option("--remove", help="The SQL that takes it away again; the rows stay.")] = False,
+    owner: Annotated[
+        bool,
+        typer.Option(
+            "--owner/--no-owner",
+            help="Whether it is run by the tables' owner. Without, who sets session_replication_role bypasses capture.",
+        ),
+    ] = True,
+) -> None:
+    """Print the SQL that captures a declaration's table into `rowcast.rows`, for a database administrator. Not run.
+
+    It is one transaction, and can be run again. Nothing reads `rowcast.rows` yet. Exit codes: 0 done, 1 problems,
+    2 wrong options.
+    """
+
+    with told(), _problems_of(file):
+        text = _read(file)
+        with _tables(file, None, _required(database_url)) as table:
+            renderer, _ = check(text, table)
+        with reading(_required(database_url)) as connection:
+            capture = capture_of(connection, renderer.source, owner)
+        typer.echo(capture.removal() if remove else capture.script(), nl=False)
+
+
+def _required(database_url: str | None) -> str:
+    if not database_url:
+        raise UsageError("needs --database-url or ROWCAST_DATABASE_URL")
+    return database_url
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {getattr(error, 'strerror', None) or 'is no UTF-8'}") from None
+
+
+def _write(text: str, output: Path | None, force: bool) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise SourceError(f"{output} is there already; --force overwrites it") from None
+    except OSError as error:
+        raise UsageError(f"{output}: {error.strerror}") from None
+
+
+def _row(file: Path | None) -> dict[str, Any]:
+    text = sys.stdin.read() if str(file) == "-" else _read(Path(str(file)))
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise SourceError(f"{file}: is no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise SourceError(f"{file}: must be an object: columns and their values")
+    return content
+
+
+@contextmanager
+def _tables(file: Path, columns: Path | None, database_url: str | None) -> Iterator[Tables]:
+    """Where the columns are known from: the file that was named, or else the database, or else the file beside."""
+
+    beside = file.with_name(f"{file.stem}.columns.yaml")
+    saved = columns or (beside if not database_url and beside.exists() else None)
+    if saved is not None:
+        with _problems_of(saved):
+            tables = read_columns(_read(saved))
+        yield tables.get
+    elif database_url:
+        with reading(database_url) as connection:
+
+            def table(name: TableName) -> TableShape | None:
+                found = read_table(connection, name)
+                return found.shape() if found else None
+
+            yield table
+    else:
+        raise UsageError(
+            f"{file}: its columns aren't known: name --database-url, or save them as {beside} (renderer columns)"
+        )
+
+
+@contextmanager
+def _problems_of(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except ProblemsError as error:
+        for problem in error.problems:
+            typer.echo(f"{file}:{problem}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _render(renderer: Renderer, shape: RowShape, row: dict[str, Any]) -> str:
+    check_row(shape, row)
+    return as_yaml(render(renderer, Language(shape), row))
+
+
+def _run(test: GoldenTest, folder: Path, renderer: Renderer, shape: RowShape, update: bool) -> str | None:
+    """Why a test fails, or None."""
+    try:
+        rendered = _render(renderer, shape, dict(test.row))
+    except ExpressionError as error:
+        if test.error is not None and test.error in str(error):
+            return None
+        return f"failed: {error}"
+    if test.error is not None or test.expect is None:
+        return f"failed: it is rendered, and not refused by {test.error!r}"
+    golden = folder / test.expect
+    if update:
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(rendered, encoding="utf-8")
+        return None
+    if not golden.exists():
+        return f"failed: there is no {golden}; --update writes it"
+    expected = golden.read_text(encoding="utf-8")
+    if expected == rendered:
+        return None
+    diff = difflib.unified_diff(expected.splitlines(), rendered.splitlines(), str(golden), "rendered", lineterm="")
+    return "failed:\n" + "\n".join(diff)

@@ -1,0 +1,69 @@
+"""A user's database, read for a declaration. Nothing is written."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from rowcast.core.errors import RowcastError
+from rowcast.core.source import Source
+from rowcast.crud.sources.catalogue import Table, read_table
+from rowcast.crud.sources.triggers import Capture
+from rowcast.runtime.exits import UsageError
+
+_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+
+
+class SourceError(RowcastError):
+    """A table can't be read or captured as a declaration says; the text says why."""
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A connection whose transactions only read. Raises UsageError for a URL, SourceError for the database's no."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UsageError("--database-url must be like postgresql://user:password@host:5432/name") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise UsageError(f"--database-url must be of PostgreSQL, and is of {parsed.get_backend_name()}")
+    engine = create_engine(parsed.set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+    try:
+        with engine.connect().execution_options(postgresql_readonly=True) as connection:
+            yield connection
+    except DBAPIError as error:
+        raise SourceError(f"the database: {str(error.orig).strip().splitlines()[0]}") from None
+    finally:
+        engine.dispose()
+
+
+def capture_of(connection: Connection, source: Source, owned: bool = True) -> Capture:
+    """A source with what the catalogue says of its tables. Raises SourceError for what can't be captured."""
+    tables = {
+        name: read_table(connection, name) for name in (source.table, *(e.table for e in source.related.values()))
+    }
+    for name, table in tables.items():
+        if table is None:
+            raise SourceError(f"there is no table {name}")
+        if table.kind in _KINDS:
+            raise SourceError(f"{name} is {_KINDS[table.kind]}, on which no trigger tells of changes")
+    known: dict[Any, Table] = {name: table for name, table in tables.items() if table is not None}
+    related = {alias: known[each.table] for alias, each in source.related.items()}
+    return Capture(source, known[source.table], related, owned)
+
+
+def read_row(connection: Connection, capture: Capture, key: Sequence[str]) -> dict[str, Any]:
+    """A row as it is captured, by the texts of its key's columns. Raises SourceError if there is none."""
+    if len(key) != len(capture.source.key):
+        raise UsageError(f"the key is {', '.join(capture.source.key)}: name --key for each, in this order")
+    *settings, query = capture.select(key)
+    for statement in settings:
+        connection.exec_driver_sql(statement)
+    row = connection.exec_driver_sql(query.replace("%", "%%")).scalar_one_or_none()
+    if row is None:
+        raise SourceError(f"there is no row of the key {', '.join(key)} in {capture.source.table}")
+    return dict(row)

@@ -1,0 +1,1 @@
+"""Declarations: reading them, checking them, and rendering rows by them."""

@@ -1,0 +1,167 @@
+"""YAML with `${expression}` in its values: compiled once, rendered for each row.
+
+A value that is one expression has its type; within more text it becomes text. `$${` is a plain `${`. A member of a
+mapping whose value is NULL is left out, as Kubernetes leaves out what is null. Values can't change the structure.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rowcast.core.renderer import Expression, ExpressionError
+from rowcast.renderers.positions import Path, dotted
+
+Compile = Callable[[str, Path, int, int], Expression]
+"""An expression's text, its value's path, and the line and column (from 0) within that value."""
+
+
+class TemplateError(Exception):
+    """A text whose `${` has no end; `line` and `column` are within the text, from 0."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a text: plain, or an expression with where it begins (from 0)."""
+
+    text: str
+    expression: bool
+    line: int = 0
+    column: int = 0
+
+
+def split(text: str) -> list[Part]:
+    """The pieces of a text. Braces and strings within an expression are its own. Raises TemplateError."""
+    parts: list[Part] = []
+    plain = ""
+    position = 0
+    while (start := text.find("${", position)) >= 0:
+        if start > position and text[start - 1] == "$":
+            plain += text[position : start - 1] + "${"
+            position = start + 2
+            continue
+        plain += text[position:start]
+        end = _end(text, start + 2)
+        if end is None:
+            raise TemplateError("${ has no end", *_place(text, start))
+        if plain:
+            parts.append(Part(plain, False))
+        plain = ""
+        parts.append(Part(text[start + 2 : end], True, *_place(text, start + 2)))
+        position = end + 1
+    plain += text[position:]
+    return [*parts, Part(plain, False)] if plain or not parts else parts
+
+
+def _end(text: str, position: int) -> int | None:
+    """Where the brace is that ends an expression."""
+    depth = 0
+    while position < len(text):
+        character = text[position]
+        if character in "\"'":
+            quote = character * 3 if text.startswith(character * 3, position) else character
+            raw = position > 0 and text[position - 1] in "rR"
+            position = _after_string(text, position + len(quote), quote, raw)
+            continue
+        if character == "{":
+            depth += 1
+        elif character == "}" and depth == 0:
+            return position
+        elif character == "}":
+            depth -= 1
+        position += 1
+    return None
+
+
+def _after_string(text: str, position: int, quote: str, raw: bool) -> int:
+    while position < len(text) and not text.startswith(quote, position):
+        position += 2 if text[position] == "\\" and not raw else 1
+    return position + len(quote)
+
+
+def _place(text: str, position: int) -> tuple[int, int]:
+    line = text.count("\n", 0, position)
+    return line, position - (text.rfind("\n", 0, position) + 1)
+
+
+@dataclass(frozen=True)
+class _Constant:
+    value: Any
+
+    def render(self, variables: Mapping[str, Any]) -> Any:
+        return self.value
+
+
+@dataclass(frozen=True)
+class _Value:
+    expression: Expression
+
+    def render(self, variables: Mapping[str, Any]) -> Any:
+        return self.expression.evaluate(variables)
+
+
+@dataclass(frozen=True)
+class _Text:
+    parts: Sequence[str | Expression]
+    place: str
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        return "".join(part if isinstance(part, str) else self._text(part, variables) for part in self.parts)
+
+    def _text(self, part: Expression, variables: Mapping[str, Any]) -> str:
+        value = part.evaluate(variables)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int | float):
+            return str(value)
+        kind = {type(None): "NULL", list: "a list", dict: "a mapping"}[type(value)]
+        raise ExpressionError(f"{self.place}: {kind} can't stand within a text")
+
+
+@dataclass(frozen=True)
+class _Mapping:
+    members: Sequence[tuple[str, Any]]
+
+    def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        rendered = ((name, member.render(variables)) for name, member in self.members)
+        return {name: value for name, value in rendered if value is not None}
+
+
+@dataclass(frozen=True)
+class _List:
+    items: Sequence[Any]
+
+    def render(self, variables: Mapping[str, Any]) -> list[Any]:
+        return [item.render(variables) for item in self.items]
+
+
+def compile_template(content: Any, compile_expression: Compile, path: Path = ()) -> Any:
+    """A Template of what YAML had. Raises TemplateError; what `compile_expression` raises, too."""
+    match content:
+        case dict():
+            return _Mapping(
+                [(name, compile_template(value, compile_expression, (*path, name))) for name, value in content.items()]
+            )
+        case list():
+            return _List([compile_template(each, compile_expression, (*path, at)) for at, each in enumerate(content)])
+        case str():
+            return _compile_text(content, compile_expression, path)
+    return _Constant(content)
+
+
+def _compile_text(text: str, compile_expression: Compile, path: Path) -> Any:
+    try:
+        parts = split(text)
+    except TemplateError as error:
+        error.path = path  # type: ignore[attr-defined]
+        raise
+    compiled = [
+        compile_expression(part.text, path, part.line, part.column) if part.expression else part.text for part in parts
+    ]
+    if len(compiled) == 1:
+        return _Constant(compiled[0]) if isinstance(compiled[0], str) else _Value(compiled[0])
+    return _Text(compiled, dotted(path))
