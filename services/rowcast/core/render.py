@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rowcast.core.errors import RowcastError
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
@@ -45,6 +45,19 @@ class Manifest:
     type: ResourceType
     name: str
     body: Mapping[str, Any]
+    id: str = ""
+    create: Literal["always", "once"] = "always"
+    delete: Literal["delete", "retain"] = "delete"
+    conflict: Literal["refuse", "adopt"] = "refuse"
+    ignore: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is, as no other object is: `appconfigs/name`, or by group, kind and namespace."""
+        if self.type.plural:
+            return f"{self.type.plural}/{self.name}"
+        namespace = self.body["metadata"].get("namespace") or ""
+        return f"{self.type.group}/{self.type.kind}/{namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,26 @@ class TableShape:
 
     columns: Mapping[str, Column]
     keys: tuple[tuple[str, ...], ...] = ()
+
+
+def shape_as_json(shape: RowShape) -> dict[str, Any]:
+    """As it stands beside a revision."""
+    related = {name: _columns_as_json(columns) for name, columns in shape.related.items()}
+    return {"columns": _columns_as_json(shape.columns), "related": related}
+
+
+def shape_of(value: Mapping[str, Any]) -> RowShape:
+    """The shape that was written so. Raises KeyError, TypeError, AttributeError for anything else."""
+    related = {name: _columns_of(columns) for name, columns in value["related"].items()}
+    return RowShape(_columns_of(value["columns"]), related)
+
+
+def _columns_as_json(columns: Mapping[str, Column]) -> dict[str, Any]:
+    return {name: {"type": column.type, "nullable": column.nullable} for name, column in columns.items()}
+
+
+def _columns_of(value: Mapping[str, Any]) -> dict[str, Column]:
+    return {name: Column(name, column["type"], column["nullable"]) for name, column in value.items()}
 
 
 _INTEGERS = {"int2", "int4", "int8", "oid"}

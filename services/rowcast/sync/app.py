@@ -130,11 +130,12 @@ def create_app(
         after_snapshot.notice,
         hindsight,
         lambda ids: replays.notice(ids),
+        crud.rendering,
     )
     replays = Replays(letters, delivery.deliver, settings.late_seconds)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
-    add_preview_routes(app, starting)
+    add_preview_routes(app, starting, crud.rendering)
     add_facts_route(app, settings, facts, starting, sidecar, reconciler)
     return app
 

@@ -85,7 +85,7 @@ class Place:
 
     def has(self) -> dict[str, tuple[int, int]]:
         held = [stored.held for stored in self.store.objects.values() if stored.held]
-        return {one.key.rpartition("/")[2]: (one.row_id, one.generation) for one in held}
+        return {one.key.rpartition("/")[2]: (int(one.row.key), one.generation) for one in held}
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Result, Target
 from rowcast.core.render import Desired
-from rowcast.core.row import RowKey
+from rowcast.core.row import RowKey, app_config
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio
-A, B = ("app_configs", 1), ("app_configs", 2)
+A, B = app_config(1), app_config(2)
 HUGE = "9" * 5_000
 MARKS = ["rowcast.dev/table", "rowcast.dev/row-id", "app.kubernetes.io/managed-by"]
 NOTES = ["rowcast.dev/generation", "rowcast.dev/lsn", "rowcast.dev/updated-by"]
@@ -315,5 +315,5 @@ async def test_a_webhook_that_never_answers_costs_its_own_row_alone(watched: Wat
         server.close()
 
     assert isinstance(bad.error, TransientError)
-    assert isinstance(results["app_configs", row + 1], Failed)
-    assert {outcome(results["app_configs", n]) for n in range(1, 25)} == {"created"}
+    assert isinstance(results[app_config(row + 1)], Failed)
+    assert {outcome(results[app_config(n)]) for n in range(1, 25)} == {"created"}

@@ -8,6 +8,7 @@ from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.rows import saved
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
+from rowcast.core.row import app_config
 from rowcast.sync.environments.starting import Starting
 from rowcast.sync.settings import SyncSettings
 from rowcast_local.platform import Platform
@@ -29,7 +30,7 @@ async def test_a_row_moves_from_one_namespace_to_another(platform: Platform) -> 
         await target.deliver([saved(1, 1, "a", environment="dev"), saved(2, 1, "b", environment="prod")])
         assert (set(rest.observe()), set(prod.observe())) == ({"a"}, {"b"})
 
-        result = (await target.deliver([saved(1, 2, "a", environment="prod")]))["app_configs", 1]
+        result = (await target.deliver([saved(1, 2, "a", environment="prod")]))[app_config(1)]
 
         assert isinstance(result, Delivered)
         assert result.outcome is Outcome.CONFIGURED

@@ -21,6 +21,7 @@ from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Result
 from rowcast.core.render import render
+from rowcast.core.row import RowKey, app_config
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 from rowcast_local.parts.certificates import settle_certificate, settle_key
 from rowcast_local.platform import Platform
@@ -80,7 +81,7 @@ async def deliver(target: KubernetesTarget, *names: str) -> list[Result]:
         AppConfig(n, name, "https://git.example.com/a.git", "main", "dev", 1, MOMENT, MOMENT, "ada")
         for n, name in enumerate(names, 1)
     ]
-    results = await target.deliver([render(Change("app_configs", Op.CREATE, row, 1, None)) for row in rows])
+    results = await target.deliver([render(Change(app_config(row.id), Op.CREATE, row, 1, None)) for row in rows])
     return list(results.values())
 
 
@@ -130,7 +131,7 @@ async def test_an_authority_that_changes_is_taken_without_a_restart(account: Acc
 
 
 async def test_the_watch_goes_on_with_the_new_credentials(target: KubernetesTarget, account: Account) -> None:
-    noticed: list[tuple[str, int]] = []
+    noticed: list[RowKey] = []
     target.listen(noticed.append)
     await deliver(target, "a")
     old = target._api._login._client
@@ -146,6 +147,6 @@ async def test_the_watch_goes_on_with_the_new_credentials(target: KubernetesTarg
     def edited_and_seen() -> bool:
         patch = f'{{"spec": {{"branch": "by-hand-{next(edits)}"}}}}'
         account.kubectl("patch", "appconfig", "a", "--type=merge", "--patch", patch)
-        return ("app_configs", 1) in noticed
+        return app_config(1) in noticed
 
     await asyncio.to_thread(wait_until, edited_and_seen)

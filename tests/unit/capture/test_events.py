@@ -56,7 +56,7 @@ def test_nothing_but_the_id_is_another() -> None:
     assert before.value
     body["id"] = body.pop(ORIGINAL_ID)
     assert body == orjson.loads(before.value)
-    assert decode(body).row.generation == 9007199254740991
+    assert decode(body).state.generation == 9007199254740991
 
 
 def test_heartbeats_and_tombstones_are_no_events_but_count() -> None:

@@ -120,10 +120,10 @@ class AnyBroker(RuleBasedStateMachine):
     @rule(data=st.data(), which=instances)
     def a_row_is_looked_after(self, data: st.DataObject, which: int) -> None:
         """Ahead of its event, which may then come or not."""
-        last = {change.state.id: change for change in self.database.log}
-        change = last[data.draw(st.sampled_from(sorted(last)))]
-        gone = change.state.id not in self.database.rows
-        late = LateRow(change.row, change.state.generation, change.state.name, change.state.environment, gone, "ada")
+        last = {int(change.row.key): render(change) for change in self.database.log}
+        one = last[row_id := data.draw(st.sampled_from(sorted(last)))]
+        gone = row_id not in self.database.rows
+        late = LateRow(one.row, one.generation, one.name, one.environment, gone, "ada")
         run(Settling(self.instances[which][0], self.database).late([late]))
 
     @invariant()

@@ -51,7 +51,7 @@ async def test_rows_come_rendered_at_the_snapshots_place_in_the_log() -> None:
     assert lsn == 77
     assert [(int(one.row.key), one.generation, one.name, one.lsn) for one in rows] == [(1, 3, "a", 77), (2, 1, "b", 77)]
     (request,) = requests
-    assert str(request.url) == "http://127.0.0.1:3501/appconfigs:snapshot?id=1&id=2"
+    assert str(request.url) == "http://127.0.0.1:3501/rows:snapshot?row=appconfigs%2F1&row=appconfigs%2F2"
     assert (request.headers["dapr-app-id"], request.headers["dapr-api-token"]) == ("crud", "secret")
 
 
@@ -109,7 +109,7 @@ async def test_where_rows_are_is_what_the_targets_have_told_of_them() -> None:
     assert found == {
         app_config(1): Whereabouts("dev", 4, {"k8s": None, "git": Reported(3, False, "created", "synced")})
     }
-    assert str(requests[0].url).endswith("/appconfigs:snapshot?id=1&id=2&sync=true")
+    assert str(requests[0].url).endswith("/rows:snapshot?row=appconfigs%2F1&row=appconfigs%2F2&sync=true")
 
 
 @pytest.mark.parametrize("told", [7, {"git": 7}, {"git": {}}, {"git": {"generation": 3}}])

@@ -67,7 +67,10 @@ async def test_what_the_target_would_refuse_is_told_in_its_own_words(
 async def test_a_target_that_is_down_is_unavailable_and_no_error(http: httpx.AsyncClient, target: MemoryTarget) -> None:
     target.down = "gone fishing"
 
-    preview, live = await http.post("/preview", json={"row": ROW}), await http.get("/live", params={"row_id": 1})
+    preview, live = (
+        await http.post("/preview", json={"row": ROW}),
+        await http.get("/live", params={"row": "appconfigs/1"}),
+    )
 
     assert (preview.status_code, preview.json()["unavailable"]) == (200, "gone fishing")
     assert (live.status_code, live.json()["unavailable"]) == (200, "gone fishing")

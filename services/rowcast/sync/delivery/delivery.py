@@ -11,7 +11,7 @@ from rowcast.core.events import Change, Op, decode
 from rowcast.core.outcomes import RETRYING, Outcome
 from rowcast.core.plan import latest
 from rowcast.core.ports import Delivered, Failed, Result, Target
-from rowcast.core.render import Desired, render
+from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.tracing import Tracing
@@ -22,6 +22,7 @@ from rowcast.sync.intake.retries import Retries
 from rowcast.sync.intake.spans import BatchSpans
 from rowcast.sync.monitoring.facts import NO_ROW, Facts
 from rowcast.sync.monitoring.metrics import SyncMetrics
+from rowcast.sync.rendering import Rendering
 from rowcast.sync.status.report import Publisher, Reporting, Topics
 
 TROUBLE_SECONDS = 2.0
@@ -50,6 +51,7 @@ class Delivery:
         on_snapshot: Callable[[], None] = lambda: None,
         hindsight: Hindsight | None = None,
         on_replayed: Callable[[Sequence[int]], None] = lambda _: None,
+        rendering: Rendering | None = None,
     ) -> None:
         """`on_replayed` is told of the dead letters whose replays need not come again; it must return at once."""
         self._target = target
@@ -62,6 +64,7 @@ class Delivery:
         self._on_snapshot = on_snapshot
         self._hindsight = hindsight
         self._on_replayed = on_replayed
+        self._rendering = Rendering() if rendering is None else rendering
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -98,7 +101,8 @@ class Delivery:
         """Let the row of an event that makes us fail wait; what has no row is a dead letter."""
         batch = Batch([entry], now())
         try:
-            desired = render(decode(entry.event, partly=self._hindsight is not None))
+            change = decode(entry.event, partly=self._hindsight is not None)
+            desired = await self._rendering.one(change)
         except Exception:
             self._reporting.dead_letter(batch, (entry,), PermanentError(INTERNAL_ERROR, repr(error)))
             await self._reporting.publish(batch)
@@ -113,7 +117,7 @@ class Delivery:
         batch = Batch(entries, now())
         if self._tracing is not None:
             batch.spans = BatchSpans(self._tracing, self._target.name, len(entries))
-        desired = self._desire(batch, again)
+        desired = await self._desire(batch, again)
         if batch.spans:
             batch.spans.rendered()
         results = await self._attempt(batch, desired)
@@ -131,7 +135,7 @@ class Delivery:
             self._metrics.outcome(outcome, count)
         return batch.retry
 
-    def _desire(self, batch: Batch, again: bool) -> list[Desired]:
+    async def _desire(self, batch: Batch, again: bool) -> list[Desired]:
         arrived: list[tuple[Change, Entry]] = []
         for entry in batch.entries:
             try:
@@ -151,7 +155,7 @@ class Delivery:
             batch.rows.setdefault(change.row, []).append(entry)
         if not again:
             newest = {row: change for row, change in newest.items() if not self._joins(batch, row, change)}
-        return [replace(render(change), again=again) for change in newest.values()]
+        return [replace(one, again=again) for one in await self._rendering.desired(newest.values())]
 
     def _take_note(self, batch: Batch, change: Change, entry: Entry) -> None:
         if change.op is Op.READ:

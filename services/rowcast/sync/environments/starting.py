@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, Target, Telling
@@ -104,6 +104,10 @@ class Starting:
 
     async def preview(self, desired: Desired) -> Preview:
         """What delivering a state would make, once started."""
+        if isinstance(desired.refusal, PermanentError):
+            return Preview("", "", await self.live(desired.row), desired.refusal)
+        if desired.refusal is not None:
+            raise desired.refusal
         return await self._ready().preview(desired)
 
     async def live(self, row: RowKey) -> Shown | None:

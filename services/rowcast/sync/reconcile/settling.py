@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rowcast.core.errors import PermanentError
-from rowcast.core.events import AppConfig, Change, Op
+from rowcast.core.events import AppConfig, Change, Op, State, TableRow
 from rowcast.core.messages import Status, status
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Result, Target
 from rowcast.core.reconcile import Difference, Kind
-from rowcast.core.render import Desired, render
-from rowcast.core.row import RowKey
+from rowcast.core.render import Desired, desired_of
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.sync.clock import now
 from rowcast.sync.table.rows import Found, LateRow, Table, find
 from rowcast.sync.table.visibility import Visibility
@@ -197,8 +197,13 @@ def _deleted_before(row: RowKey, lsn: int) -> Desired:
 def _late_deletion(late: LateRow, lsn: int) -> Desired:
     """As its event would say it."""
     # What its event would have beside is of no use to a deletion, and in the table no more.
-    last = AppConfig(int(late.row.key), late.name, "", "", late.environment, late.generation, "", "", late.actor)
-    return render(Change(late.row, Op.DELETE, last, lsn, saved_at=None))
+    last: State
+    if late.row.renderer == APP_CONFIGS:
+        last = AppConfig(int(late.row.key), late.name, "", "", late.environment, late.generation, "", "", late.actor)
+    else:
+        last = TableRow(late.row, late.generation, 0, True, {}, "", late.actor)
+    change = Change(late.row, Op.DELETE, last, lsn, saved_at=None)
+    return desired_of(change, name=late.name, environment=late.environment)
 
 
 def _open(desired: Desired, results: Mapping[RowKey, Result]) -> int | None:

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.events import read
 from rowcast.core.ports import Target
-from rowcast.core.render import Desired, render
-from rowcast.core.row import app_config
+from rowcast.core.render import Desired
+from rowcast.core.row import RowKey, row_named
 from rowcast.runtime.problems import ProblemError
+from rowcast.sync.rendering import Rendering
 
 ANSWER_SECONDS = 6.0
 """Less than whoever asks will wait."""
@@ -31,7 +32,7 @@ class PreviewIn(BaseModel):
     row: dict[str, Any]
 
 
-def add_routes(app: FastAPI, target: Target) -> None:
+def add_routes(app: FastAPI, target: Target, rendering: Rendering) -> None:
     """Add both routes."""
     patience = Patience(ANSWER_SECONDS)
 
@@ -39,7 +40,7 @@ def add_routes(app: FastAPI, target: Target) -> None:
     async def preview(wanted: PreviewIn) -> dict[str, Any]:
         nothing = dict.fromkeys(("manifest", "live", "diff", "change", "place", "error"))
         try:
-            found = await patience.wait(target.preview(_desired(wanted.row)))
+            found = await patience.wait(target.preview(await _desired(wanted.row, rendering)))
         except RowcastError as error:
             return {"target": target.name, **nothing, "unavailable": str(error)}
         refusal = found.error
@@ -55,10 +56,10 @@ def add_routes(app: FastAPI, target: Target) -> None:
         }
 
     @app.get("/live")
-    async def live(row_id: Annotated[int, Query(ge=1)]) -> dict[str, Any]:
+    async def live(row: Annotated[str, Query(description="renderer/key")]) -> dict[str, Any]:
         answer: dict[str, Any] = {"target": target.name, "place": None, "live": None, "reference": None}
         try:
-            found = await patience.wait(target.live(app_config(row_id)))
+            found = await patience.wait(target.live(_named(row)))
         except RowcastError as error:
             return {**answer, "unavailable": str(error)}
         if found is not None:
@@ -92,8 +93,15 @@ class Patience:
             task.exception()  # nobody may be there any more to look at it
 
 
-def _desired(row: dict[str, Any]) -> Desired:
+async def _desired(row: dict[str, Any], rendering: Rendering) -> Desired:
     try:
-        return render(read(row, lsn=0))
+        return await rendering.one(read(row, lsn=0))
     except PermanentError as error:
         raise ProblemError(422, str(error), [{"field": "row", "rule": error.reason, "message": str(error)}]) from error
+
+
+def _named(text: str) -> RowKey:
+    try:
+        return row_named(text)
+    except ValueError as error:
+        raise ProblemError(422, str(error), [{"field": "row", "rule": "invalid", "message": str(error)}]) from error

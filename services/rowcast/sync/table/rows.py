@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -15,13 +16,15 @@ import orjson
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import read
 from rowcast.core.moves import Reported, Whereabouts
-from rowcast.core.render import Desired, render
-from rowcast.core.row import RowKey, app_config
+from rowcast.core.render import Desired
+from rowcast.core.row import RowKey
+from rowcast.core.shapes import shape_of
 from rowcast.runtime.settings import Settings
+from rowcast.sync.rendering import Rendering, Revision
 from rowcast.sync.table.visibility import Visibility, visibility
 
-ROUTE = "/appconfigs:snapshot"
-LATE = "/appconfigs:late"
+ROUTE = "/rows:snapshot"
+LATE = "/rows:late"
 CRUD = "crud"
 
 
@@ -112,6 +115,7 @@ class CrudTable:
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         token = settings.dapr_api_token
+        self.rendering = Rendering(self)
         self._client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{settings.dapr_http_port}",
             headers={"dapr-app-id": CRUD} | ({"dapr-api-token": token.get_secret_value()} if token else {}),
@@ -130,8 +134,9 @@ class CrudTable:
         turn = asyncio.Semaphore(READS_AT_ONCE)
 
         async def part(some: Sequence[RowKey]) -> dict[RowKey, Whereabouts]:
-            async with turn, self._lines({"id": [int(row.key) for row in some], "sync": "true"}) as (moment, lines):
-                return {app_config(row["id"]): _whereabouts(row) async for row in _until_the_end(lines, moment["rows"])}
+            async with turn, self._lines({"row": list(map(str, some)), "sync": "true"}) as (moment, lines):
+                rows = _until_the_end(lines, moment["rows"])
+                return dict([await self._whereabouts(row, moment["lsn"]) async for row in rows])
 
         parts = [keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE)]
         found: dict[RowKey, Whereabouts] = {}
@@ -152,7 +157,11 @@ class CrudTable:
         `within`: only those that were changed no longer ago than so many seconds; `before`: only those that were
         changed before that moment of the database's. Raises TransientError.
         """
-        parameters: dict[str, Any] = {"target": target, "seconds": seconds, "after": int(after.key) if after else 0}
+        parameters: dict[str, Any] = {
+            "target": target,
+            "seconds": seconds,
+            "after": "" if after is None else str(after),
+        }
         if within is not None:
             parameters["within"] = within
         if before is not None:
@@ -171,9 +180,34 @@ class CrudTable:
     @asynccontextmanager
     async def snapshot(self, rows: Sequence[RowKey] = ()) -> AsyncIterator[Snapshot]:
         """Read rows as they stream in. Raises TransientError for anything but a whole answer."""
-        async with self._lines({"id": [int(row.key) for row in rows]}) as (moment, lines):
-            read_rows = _rows(lines, moment["lsn"], moment["rows"])
+        async with self._lines({"row": list(map(str, rows))}) as (moment, lines):
+            read_rows = _rows(lines, moment["lsn"], moment["rows"], self.rendering)
             yield Snapshot(moment["lsn"], moment["rows"], read_rows, _visible(moment.get("visible")))
+
+    async def revision(self, name: str, number: int) -> Revision:
+        """A renderer's revision, as `Revisions` has it. Raises TransientError."""
+        try:
+            response = await self._client.get(f"/renderers/{quote(name, safe='')}/revisions/{number}")
+            if response.status_code != httpx.codes.OK:
+                raise TransientError(f"renderer {name}, revision {number}: crud answered {response.status_code}")
+            answer = response.json()
+            return Revision(answer["text"], shape_of(answer["shape"]))
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise TransientError(f"renderer {name}, revision {number}: {reason}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"crud's answer is no revision: {error!r}"
+            raise TransientError(f"renderer {name}, revision {number}: {reason}") from error
+
+    async def _whereabouts(self, row: Mapping[str, Any], lsn: int) -> tuple[RowKey, Whereabouts]:
+        """A crud of before 0.2 tells nothing of targets: then nobody is waited for."""
+        desired = await _desired(row, lsn, self.rendering)
+        try:
+            told: Mapping[str, Mapping[str, Any] | None] = row.get("sync") or {}
+            at = {target: _reported(one) for target, one in told.items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TransientError(f"crud's answer does not tell where a row is: {error}") from error
+        return desired.row, Whereabouts(desired.environment, desired.generation, at)
 
     @asynccontextmanager
     async def _lines(self, parameters: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
@@ -192,7 +226,7 @@ class CrudTable:
 
 
 def _late_row(row: Mapping[str, Any]) -> LateRow:
-    key = app_config(row["id"])
+    key = RowKey(row["renderer"], row["key"])
     return LateRow(key, row["generation"], row["name"], row["environment"], row["deleted"], row["actor"])
 
 
@@ -203,13 +237,17 @@ def _visible(text: object) -> Visibility | None:
         raise TransientError(f"crud's answer is no snapshot: visible {text!r}") from error
 
 
-async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int) -> AsyncIterator[Desired]:
+async def _rows(lines: AsyncIterator[bytes], lsn: int, total: int, rendering: Rendering) -> AsyncIterator[Desired]:
     async for row in _until_the_end(lines, total):
-        try:
-            desired = render(read(row, lsn))
-        except PermanentError as error:
-            raise TransientError(f"crud answered with a row that cannot be read: {error}") from error
-        yield desired
+        yield await _desired(row, lsn, rendering)
+
+
+async def _desired(row: Mapping[str, Any], lsn: int, rendering: Rendering) -> Desired:
+    try:
+        change = read(row, lsn)
+    except PermanentError as error:
+        raise TransientError(f"crud answered with a row that cannot be read: {error}") from error
+    return await rendering.one(change)
 
 
 async def _until_the_end(lines: AsyncIterator[bytes], total: int) -> AsyncIterator[dict[str, Any]]:
@@ -227,16 +265,6 @@ async def _until_the_end(lines: AsyncIterator[bytes], total: int) -> AsyncIterat
 
 def _reported(one: Mapping[str, Any] | None) -> Reported | None:
     return None if one is None else Reported(one["generation"], one["deleted"], one["outcome"], one["stage"])
-
-
-def _whereabouts(row: Mapping[str, Any]) -> Whereabouts:
-    """A crud of before 0.2 tells nothing of targets: then nobody is waited for."""
-    try:
-        told: Mapping[str, Mapping[str, Any] | None] = row.get("sync") or {}
-        at = {target: _reported(one) for target, one in told.items()}
-        return Whereabouts(row["environment"], row["generation"], at)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise TransientError(f"crud's answer does not tell where a row is: {error}") from error
 
 
 async def _lines(response: httpx.Response) -> AsyncGenerator[bytes, None]:

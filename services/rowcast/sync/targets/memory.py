@@ -159,7 +159,7 @@ def _text(manifest: Manifest) -> str:
 
 
 def _place(desired: Desired, manifest: Manifest) -> str:
-    return f"{desired.environment}/{manifest.type.plural}/{manifest.name}"
+    return f"{desired.environment}/{manifest.place}"
 
 
 def _held(key: str, desired: Desired, manifest: Manifest) -> Held:

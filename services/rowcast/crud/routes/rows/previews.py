@@ -31,5 +31,5 @@ async def preview(wanted: PreviewIn, database: Database, instances: Asked, perso
 async def live(id: RowId, database: Database, instances: Asked) -> LiveOut:  # noqa: A002
     """What each target has of a configuration now, also of one that is deleted, asked of the targets themselves."""
     await run_in_threadpool(usecases.row_status, database, id)
-    answers = await instances.ask_all("GET", f"/live?row_id={id}")
+    answers = await instances.ask_all("GET", f"/live?row=appconfigs/{id}")
     return LiveOut(targets=[TargetLive.model_validate(answer) for answer in answers])
