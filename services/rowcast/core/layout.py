@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rowcast.core.errors import PermanentError
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.render import Desired, Manifest
+from rowcast.core.row import APP_CONFIGS, as_label
 
 INVALID_NAME = "invalid-name"
 DEFAULT_PATH = "{environment}/{plural}/{name}.yaml"
@@ -21,13 +22,19 @@ _FIELD = re.compile(r"\{(environment|plural|kind|name|table|id)\}")
 _SEGMENT = re.compile(rf"(?:[A-Za-z0-9_]|{_FIELD.pattern})(?:[A-Za-z0-9._-]|{_FIELD.pattern})*")
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a row's name may be a file's: a DNS-1123 subdomain."""
+    return len(name) <= 253 and _DNS_SUBDOMAIN.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """`root` is a folder, empty for the repository itself; `path` a template with `{environment}`, `{plural}` (such as
     `appconfigs`), `{kind}`, `{name}`, `{table}` and `{id}`. Raises ValueError for one that is not safe.
 
-    Different rows never have the same path: names and ids are unique, and one of them has a part of the path that no
-    other field is in.
+    Of other tables' rows, `{plural}`, `{kind}` and `{table}` are their renderer, and `{id}` their key or its digest.
+    Different configurations never have the same path: names and ids are unique, and one of them has a part of the path
+    that no other field is in.
     """
 
     root: str = ""
@@ -49,15 +56,16 @@ class Layout:
         """A file's path in the repository. Raises PermanentError (`invalid-name`)."""
         if not DNS_LABEL.fullmatch(desired.environment):
             raise PermanentError(INVALID_NAME, f"environment {desired.environment!r} is not a DNS-1123 label")
-        if len(manifest.name) > 253 or not _DNS_SUBDOMAIN.fullmatch(manifest.name):
+        of_app_configs = desired.row.renderer == APP_CONFIGS
+        if of_app_configs and not is_file_name(manifest.name):
             raise PermanentError(INVALID_NAME, f"name {manifest.name!r} is not a DNS-1123 subdomain")
         path = self.path.format(
             environment=desired.environment,
             plural=manifest.type.plural,
             kind=manifest.type.kind,
             name=manifest.name,
-            table=APP_CONFIGS_TABLE,
-            id=desired.row.key,
+            table=APP_CONFIGS_TABLE if of_app_configs else desired.row.renderer,
+            id=as_label(desired.row.key),
         )
         if path.rpartition("/")[2] in KUSTOMIZATIONS:
             raise PermanentError(INVALID_NAME, f"{path} would be taken for what kustomize is to do with its folder")

@@ -9,8 +9,8 @@ from rowcast.core.layout import Layout
 from rowcast.core.preview import Preview, Shown, unplaced
 from rowcast.core.render import LSN, Desired
 from rowcast.sync.targets.git.commits.changes import refusal_of
+from rowcast.sync.targets.git.files.bundles import as_file, content_of
 from rowcast.sync.targets.git.files.tree_index import Index
-from rowcast.sync.targets.git.files.yaml import to_yaml
 from rowcast.sync.targets.git.tree import Repository
 
 _LSN_LINE = re.compile(rf"^ +['\"]?{re.escape(LSN)}['\"]?:.*\n", re.MULTILINE)
@@ -18,8 +18,14 @@ _LSN_LINE = re.compile(rf"^ +['\"]?{re.escape(LSN)}['\"]?:.*\n", re.MULTILINE)
 
 def preview(layout: Layout, desired: Desired, index: Index, live: Shown | None) -> Preview:
     """The row's one file as it would be; `live` is the row's file as it is."""
-    (manifest,) = unplaced(desired).manifests
-    text = to_yaml(manifest.body).decode()
+    try:
+        manifests = as_file(unplaced(desired)).manifests
+    except PermanentError as error:
+        return Preview("", "", live, error)
+    if not manifests:
+        return Preview("", "", live)
+    (manifest,) = manifests
+    text = content_of(manifest).decode()
     try:
         path = layout.place(desired, manifest)
     except PermanentError as error:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass
 from typing import Protocol
 
+from rowcast.sync.targets.git.files.bundles import FILE_BYTES
 from rowcast.sync.targets.git.files.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
-from rowcast.sync.targets.git.files.reading import SIZE_LIMIT, may_be_ours, read_held, read_unreadable
+from rowcast.sync.targets.git.files.reading import may_be_ours, read_held, read_unreadable
 from rowcast.sync.targets.git.files.tree_index import Entry, Place
 from rowcast.sync.targets.git.repository.process import GitError
 
@@ -84,7 +85,7 @@ async def _read(repository: Repository, files: Sequence[Node]) -> AsyncIterator[
     sizes = await _sizes(repository, {node.blob for node in files})
     small = []
     for node in files:
-        if sizes[node.blob] <= (LISTING_LIMIT if may_be_listing(node.path) else SIZE_LIMIT):
+        if sizes[node.blob] <= (LISTING_LIMIT if may_be_listing(node.path) else FILE_BYTES):
             small.append(node)
         else:
             yield node.path, Place.FOREIGN

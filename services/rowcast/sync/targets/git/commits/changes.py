@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError
 from rowcast.core.layout import Layout
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.render import Desired, Manifest
 from rowcast.core.row import RowKey
+from rowcast.sync.targets.git.files.bundles import as_file, content_of, digest_of_file
 from rowcast.sync.targets.git.files.kustomizations import update
 from rowcast.sync.targets.git.files.reading import NOT_OWNED
 from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place, Unreadable, is_foreign
-from rowcast.sync.targets.git.files.yaml import to_yaml
 
 
 def expected(layout: Layout, desired: Desired) -> list[Held]:
-    """A row's files as they will be. Raises PermanentError (`invalid-name`)."""
+    """A row's files as they will be. Raises PermanentError (`invalid-name`, `too-large`)."""
+    desired = as_file(desired)
     places = [(layout.place(desired, manifest), manifest) for manifest in desired.manifests]
-    return [held_of(path, desired, manifest, digest_of_manifest(manifest)) for path, manifest in places]
+    return [held_of(path, desired, manifest, digest_of_file(manifest)) for path, manifest in places]
 
 
 def refusal_of(path: str, entry: Entry) -> PermanentError | None:
@@ -81,6 +81,7 @@ def decide(
     for desired in batch:
         row = desired.row
         try:
+            desired = as_file(desired)
             decided, wanted = _judge(desired, index, _later(tombstones.get(row), displaced.get(row)), layout)
         except PermanentError as error:
             changes.failed[row] = error
@@ -128,6 +129,7 @@ def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout
         holders=[entry for entry in places.values() if isinstance(entry, Held)],
         tombstone=tombstone,
         key_of=lambda desired, manifest: layout.place(desired, manifest),
+        digest_of=digest_of_file,
     )
     refused = [refusal for path, entry in places.items() if (refusal := refusal_of(path, entry)) is not None]
     if decided.put and refused:
@@ -138,8 +140,8 @@ def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout
 def _apply(changes: Changes, index: Index, desired: Desired, decided: Plan, wanted: dict[str, Manifest]) -> None:
     written = {path: manifest for path, manifest in wanted.items() if manifest in decided.put}
     for path, manifest in written.items():
-        held = held_of(path, desired, manifest, digest_of_manifest(manifest))
-        changes.put(index, path, held, to_yaml(manifest.body))
+        held = held_of(path, desired, manifest, digest_of_file(manifest))
+        changes.put(index, path, held, content_of(manifest))
     for held in decided.remove:
         changes.put(index, held.key, Place.FREE, None)
     left = tuple(held.key for held in decided.remove)

@@ -2,13 +2,13 @@
 
 Documents are built from the parser's events (yaml.org/spec/1.1, 3.2.1), not by its constructors: no aliases, so that no
 text grows in memory; a bounded depth and number of nodes; no objects. Where YAML says what no manifest of ours does
-(keys that are not strings, tags, dates, bytes, numbers of another form), the document has `ODD`: it can be read, and is
-there not as we have written it.
+(keys that are not strings, tags, dates, bytes), the document has `ODD`: it can be read, and is there not as we have
+written it. Numbers that are not counted from 0 on are `ODD` and their text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ DEEPEST = 40
 """Mappings and sequences within each other."""
 MOST_NODES = 10_000
 ODD = "\0odd"
-"""In the place of a value, or as a key. No text of YAML or of PostgreSQL has the character 0 in it."""
+"""In the place of a value, or before it, or as a key. No text of YAML or of PostgreSQL has the character 0 in it."""
 _MAP, _SEQUENCE = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _BOOLEANS = {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False}
 _RESOLVER = Resolver()
@@ -39,10 +39,10 @@ class Document:
     repeats: bool
 
 
-def parse(content: bytes) -> Document:
-    """The one document of a text. Raises UnreadableError, and nothing else."""
+def parse(content: bytes) -> Sequence[Document]:
+    """The documents of a text. Raises UnreadableError, and nothing else."""
     try:
-        return _Reading(yaml.parse(content, Loader=yaml.CSafeLoader)).document()
+        return _Reading(yaml.parse(content, Loader=yaml.CSafeLoader)).documents()
     except (yaml.YAMLError, ValueError, StopIteration) as error:
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
         mark = getattr(error, "problem_mark", None)
@@ -56,17 +56,14 @@ class _Reading:
     repeats: bool = False
     nodes: int = 0
 
-    def document(self) -> Document:
+    def documents(self) -> list[Document]:
+        found = []
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
+                self.repeats = False
                 content = self._node(next(self.events), 0)
-                self._end()
-                return Document(content, self.repeats)
-        return Document(None, repeats=False)
-
-    def _end(self) -> None:
-        if any(isinstance(event, yaml.DocumentStartEvent) for event in self.events):
-            raise UnreadableError("it has more than one document")
+                found.append(Document(content, self.repeats))
+        return found
 
     def _node(self, event: yaml.Event, depth: int) -> Any:
         self.nodes += 1
@@ -92,7 +89,7 @@ class _Reading:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             value = self._node(next(self.events), depth + 1)
-            if isinstance(key, str) and key != ODD:
+            if isinstance(key, str) and not key.startswith(ODD):
                 self.repeats = self.repeats or key in mapping
                 mapping[key] = value
             else:
@@ -119,5 +116,7 @@ class _Reading:
                 return _BOOLEANS[text.lower()]
             case "int" if (value := number(text)) is not None and str(value) == text:
                 return value
-        # Numbers that we don't write, dates, bytes, `<<` and `=`, and whatever has a tag of its own.
+            case "int" | "float":
+                return ODD + text
+        # Dates, bytes, `<<` and `=`, and whatever has a tag of its own.
         return ODD

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rowcast.core.digest import digest_of, digest_of_bytes
-from rowcast.core.held import marks
+from rowcast.core.held import Marks, marks
 from rowcast.core.plan import Held
 from rowcast.core.render import MANAGED_BY
+from rowcast.core.row import APP_CONFIGS
+from rowcast.sync.targets.git.files.bundles import digest_of_documents
 from rowcast.sync.targets.git.files.parsing import Document, UnreadableError, parse
 from rowcast.sync.targets.git.files.plain import read_plain
 from rowcast.sync.targets.git.files.tree_index import Unreadable
 
 NOT_OWNED = "not-owned"
-SIZE_LIMIT = 64 * 1024
-"""Bytes. A larger file is not one of ours."""
 
 
 def may_be_ours(path: str) -> bool:
@@ -26,7 +26,7 @@ def read_held(path: str, content: bytes) -> Held | None:
     """Which row a file is of; None when it is not ours. Never raises: anybody may have written it."""
     plainly = read_plain(content)
     if plainly is not None:
-        return _held(path, Document(plainly, repeats=False), content)
+        return _held(path, [Document(plainly, repeats=False)], content)
     if MANAGED_BY.encode() not in content:
         return None
     try:
@@ -41,21 +41,35 @@ def read_unreadable(content: bytes) -> Unreadable | None:
     if MANAGED_BY.encode() not in content:
         return None
     try:
-        parse(content)
+        documents = parse(content)
     except UnreadableError as error:
         return Unreadable(str(error))
-    return None
+    several = sum(document.content is not None for document in documents) > 1
+    return Unreadable("it has documents that are not all of one row") if several else None
 
 
-def _held(path: str, document: Document, content: bytes) -> Held | None:
-    body = _mapping(document.content)
-    metadata = _mapping(body.get("metadata"))
-    carried = marks(metadata.get("labels"), metadata.get("annotations"))
-    if carried is None:
+def _held(path: str, documents: Sequence[Document], content: bytes) -> Held | None:
+    """Of several documents all have to be one row's; a document without content is none."""
+    bodies = [_mapping(document.content) for document in documents if document.content is not None]
+    carried = [_marks(body) for body in bodies]
+    first = carried[0] if carried else None
+    if first is None or any(one is None or one.row != first.row for one in carried):
         return None
-    # What an engine would refuse is not as we have written it, wherever that stands.
-    digest = f"repeats:{digest_of_bytes(content)}" if document.repeats else digest_of(body)
-    return Held(path, carried.row, carried.generation, carried.lsn, digest)
+    if first.row.renderer != APP_CONFIGS:
+        digest = digest_of_documents(bodies)
+    elif len(bodies) == 1:
+        digest = digest_of(bodies[0])
+    else:
+        return None
+    if any(document.repeats for document in documents):
+        # What an engine would refuse is not as we have written it, wherever that stands.
+        digest = f"repeats:{digest_of_bytes(content)}"
+    return Held(path, first.row, first.generation, first.lsn, digest)
+
+
+def _marks(body: Mapping[str, object]) -> Marks | None:
+    metadata = _mapping(body.get("metadata"))
+    return marks(metadata.get("labels"), metadata.get("annotations"))
 
 
 def _mapping(value: object) -> Mapping[str, object]:
