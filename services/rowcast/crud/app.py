@@ -20,7 +20,7 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
-from rowcast.crud.routes import dead_letters, pipeline, reconciles, statuses
+from rowcast.crud.routes import dead_letters, pipeline, reconciles, renderers, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.rows import (
     activity,
@@ -66,6 +66,8 @@ ROUTES = (
     dead_letters,
     pipeline,
     reconciles,
+    renderers,
+    rows_of_any_table,
     statuses,
 )
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from rowcast.core.errors import RowcastError, TransientError
 
 
-class NotFoundError(RowcastError):
-    """There is no such row."""
+class MissingError(RowcastError):
+    """There is no such thing; the text says which."""
+
+
+class NotFoundError(MissingError):
+    """There is no such configuration."""
 
     def __init__(self, row_id: int) -> None:
         super().__init__(f"there is no configuration {row_id}")
@@ -51,7 +55,7 @@ class BusyError(TransientError):
     """As many of a kind are running as there may be."""
 
 
-class LetterNotFoundError(RowcastError):
+class LetterNotFoundError(MissingError):
     """There is no such dead letter."""
 
     def __init__(self, letter_id: int) -> None:

@@ -27,7 +27,7 @@ class RoleError(RowcastError):
 
 @dataclass(frozen=True)
 class Role:
-    """`attributes` as CREATE ROLE has them; `grants` by table of schema public. `password_setting` names a setting."""
+    """`attributes` as CREATE ROLE has them; `grants` by table, with its schema. `password_setting` names a setting."""
 
     name: str
     attributes: str
@@ -37,15 +37,16 @@ class Role:
 
 
 def replication_role(name: str) -> Role:
-    """What capture logs in as: it reads the captured table, beats the heart, and keeps how far it has read.
+    """What capture logs in as: it reads the captured tables, beats the heart, and keeps how far it has read.
 
     REPLICATION by itself lets it read every change of every table in each database that it may connect to, by an output
     plugin of its choice; PostgreSQL has nothing that limits it to a publication.
     """
     grants = {
-        "app_configs": "SELECT",
-        "rowcast_heartbeat": "UPDATE",
-        "rowcast_capture_offsets": "SELECT, INSERT, UPDATE, DELETE",
+        "public.app_configs": "SELECT",
+        "rowcast.rows": "SELECT",
+        "public.rowcast_heartbeat": "UPDATE",
+        "public.rowcast_capture_offsets": "SELECT, INSERT, UPDATE, DELETE",
     }
     return Role(
         name, "LOGIN REPLICATION NOINHERIT", "CREATEROLE and REPLICATION", "ROWCAST_REPLICATION_PASSWORD", grants
@@ -58,16 +59,20 @@ _CONTENT = "name, repository_url, branch, environment"
 def serving_role(name: str) -> Role:
     """What crud serves as: it changes rows and its own bookkeeping, and reads the rest. Triggers write the history."""
     grants = {
-        "app_configs": f"SELECT, INSERT ({_CONTENT}), UPDATE ({_CONTENT}, updated_by), DELETE",
-        "app_config_history": "SELECT",
+        "public.app_configs": f"SELECT, INSERT ({_CONTENT}), UPDATE ({_CONTENT}, updated_by), DELETE",
+        "public.app_config_history": "SELECT",
         # To lock a row takes UPDATE of some column.
-        "app_config_deletions": "SELECT, UPDATE (deleted_at), DELETE",
-        "sync_statuses": "SELECT, INSERT, UPDATE",
-        "gitops_progress": "SELECT, INSERT, UPDATE, DELETE",
-        "dead_letters": "SELECT, INSERT, UPDATE",
-        "dead_letter_receipts": "SELECT, INSERT",
-        "rowcast_heartbeat": "SELECT",
-        "alembic_version": "SELECT",
+        "public.app_config_deletions": "SELECT, UPDATE (deleted_at), DELETE",
+        "public.sync_statuses": "SELECT, INSERT, UPDATE",
+        "public.gitops_progress": "SELECT, INSERT, UPDATE, DELETE",
+        "public.dead_letters": "SELECT, INSERT, UPDATE",
+        "public.dead_letter_receipts": "SELECT, INSERT",
+        "public.rowcast_heartbeat": "SELECT",
+        "rowcast.rows": "SELECT",
+        "rowcast.sources": "SELECT",
+        "rowcast.renderers": "SELECT",
+        "rowcast.statuses": "SELECT, INSERT, UPDATE",
+        "public.alembic_version": "SELECT",
     }
     return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants)
 
@@ -85,9 +90,9 @@ def ensure_role(connection: Connection, role: Role, password: SecretStr | None) 
         attributes = role.attributes.removesuffix(" NOINHERIT")
         _as_dba(connection, role, f"ALTER ROLE {role.name} {attributes} PASSWORD '{verifier}'", True)
     connection.exec_driver_sql(f"REVOKE ALL ON {', '.join(_TABLES)} FROM {role.name}")
-    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role.name}")
+    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public, rowcast TO {role.name}")
     for table, rights in role.grants.items():
-        connection.exec_driver_sql(f"GRANT {rights} ON public.{table} TO {role.name}")
+        connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role.name}")
 
 
 _OWNER = text("""

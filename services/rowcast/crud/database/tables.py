@@ -69,6 +69,68 @@ sync_statuses = Table(
     Column("link", Text),
 )
 
+SCHEMA = "rowcast"
+
+rows = Table(
+    "rows",
+    metadata,
+    Column("renderer", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("row", JSONB, nullable=False),
+    Column("actor", Text),
+    Column("actor_verified", Boolean, nullable=False),
+    Column("traceparent", Text),
+    Column("changed_at", _TIME, nullable=False),
+    schema=SCHEMA,
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("renderer", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("fault", Text),
+    Column("fault_at", _TIME),
+    schema=SCHEMA,
+)
+
+renderers = Table(
+    "renderers",
+    metadata,
+    Column("name", Text(collation="C"), primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("shape", JSONB, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("applied_by", Text, nullable=False),
+    Column("applied_at", _TIME, nullable=False),
+    schema=SCHEMA,
+)
+
+row_statuses = Table(
+    "statuses",
+    metadata,
+    Column("renderer", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("observed_generation", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reference", Text),
+    Column("error", Text),
+    Column("saved_at", _TIME),
+    Column("captured_at", _TIME),
+    Column("delivered_at", _TIME, nullable=False),
+    Column("recorded_at", _TIME, nullable=False),
+    Column("stage", Text),
+    Column("link", Text),
+    schema=SCHEMA,
+)
+"""As `sync_statuses`, of the rows of all tables but `app_configs`."""
+
 gitops_progress = Table(
     "gitops_progress",
     metadata,
@@ -83,6 +145,7 @@ gitops_progress = Table(
     Column("pending_truncated", Boolean, nullable=False),
     Column("errors", JSONB, nullable=False),
     Column("since", _TIME),
+    Column("pending_rows", ARRAY(Text), nullable=False),
 )
 
 dead_letters = Table(
@@ -94,6 +157,8 @@ dead_letters = Table(
     Column("reason", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("row_id", BigInteger),
+    Column("renderer", Text),
+    Column("key", Text),
     Column("name", Text),
     Column("generation", BigInteger),
     Column("position", JSONB, nullable=False),

@@ -106,7 +106,7 @@ def one(action: Callable[[Sequence[int]], list[RowMapping]], letter_id: int) -> 
 
 def _metadata(letter: RowMapping) -> dict[str, str]:
     # Raw: the event is a CloudEvent already, or it is what arrived in the place of one.
-    key = {} if letter["row_id"] is None else {"partitionKey": str(letter["row_id"])}
+    key = {} if letter["key"] is None else {"partitionKey": f"{letter['renderer']}/{letter['key']}"}
     return {"rawPayload": "true", **key}
 
 

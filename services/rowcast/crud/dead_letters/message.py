@@ -3,21 +3,30 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DataError
 
 from rowcast.core.messages import SHORT_BYTES, clip
+from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER
 from rowcast.crud.database.tables import dead_letter_receipts, dead_letters
-from rowcast.crud.subscriptions.bounds import DEEPEST, MOST, Error, Now, Reference, depth
+from rowcast.crud.subscriptions.bounds import DEEPEST, MOST, Error, Now, Reference, check_key, depth, named
 
 
 def _number(value: object) -> object:
     """A number out of the range of rows and generations is still in the event; here it would be in the way."""
     return value if type(value) is int and 0 <= value <= MOST else None
+
+
+def _renderer(value: object) -> object:
+    return value if isinstance(value, str) and RENDERER.fullmatch(value) else None
+
+
+def _key(value: object) -> object:
+    return value if isinstance(value, str) and 0 < len(value) <= KEY_MAX and "\0" not in value else None
 
 
 def _texts(value: object) -> object:
@@ -50,13 +59,36 @@ class DeadLetter(BaseModel):
     target: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
     reason: Annotated[Reference, Field(min_length=1)]
     error: Error
-    row_id: Optional = None
+    renderer: Annotated[str | None, BeforeValidator(_renderer)] = None
+    key: Annotated[str | None, BeforeValidator(_key)] = None
     name: Reference | None = None
     generation: Optional = None
     position: Annotated[dict[str, str], BeforeValidator(_texts)] = {}
     event: Annotated[Any, BeforeValidator(_shallow)]
     dead_lettered_at: Now
     message_id: Annotated[str, Field(pattern=MESSAGE_ID)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        """A sync of before 0.3 names configurations by their ids alone."""
+        return named(data)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Half of a name is none."""
+        try:
+            if self.renderer is None or self.key is None:
+                raise ValueError
+            check_key(self.renderer, self.key)
+        except ValueError:
+            self.renderer = self.key = None
+        return self
+
+    @property
+    def row_id(self) -> int | None:
+        """A configuration's, which has it in a column of its own."""
+        return int(self.key) if self.renderer == APP_CONFIGS and self.key is not None else None
 
     @property
     def event_key(self) -> bytes:
@@ -106,7 +138,7 @@ def _keep(connection: Connection, letter: DeadLetter) -> int:
 
 def _upsert(connection: Connection, letter: DeadLetter, event: dict[str, Any]) -> int:
     values = letter.model_dump(exclude={"event", "message_id"})
-    statement = upsert(dead_letters).values(**values, **event, event_key=letter.event_key)
+    statement = upsert(dead_letters).values(**values, **event, row_id=letter.row_id, event_key=letter.event_key)
     latest = {name: statement.excluded[name] for name in ("reason", "error", "position", "dead_lettered_at")}
     statement = statement.on_conflict_do_update(
         index_elements=[dead_letters.c.event_key],

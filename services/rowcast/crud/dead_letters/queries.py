@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, cast, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, case, cast, func, select, update
 
+from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.tables import dead_letters
 from rowcast.crud.paging import Cursor, Page
 
 CURSOR = "deadletters"
-LISTED = tuple(column for column in dead_letters.c if column.name not in {"event", "event_text", "event_key"})
+_OF_CONFIGURATION = dead_letters.c.row_id.is_not(None)
+RENDERER = case((_OF_CONFIGURATION, APP_CONFIGS), else_=dead_letters.c.renderer).label("renderer")
+KEY = case((_OF_CONFIGURATION, cast(dead_letters.c.row_id, Text)), else_=dead_letters.c.key).label("key")
+"""Letters of before 0.3 have the ids of configurations alone."""
+_NOT_LISTED = {"event", "event_text", "event_key", "renderer", "key"}
+LISTED = (*(column for column in dead_letters.c if column.name not in _NOT_LISTED), RENDERER, KEY)
 """All but the event, which may have some hundred KB."""
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 
@@ -23,6 +29,8 @@ class LetterFilter:
     target: str | None = None
     reason: str | None = None
     row_id: int | None = None
+    renderer: str | None = None
+    key: str | None = None
 
 
 def letters_page(connection: Connection, wanted: LetterFilter, before: Cursor | None, limit: int) -> Page:
@@ -92,5 +100,6 @@ def answer(connection: Connection, target: str, ids: Sequence[int]) -> int:
 
 
 def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:
+    columns = {"renderer": RENDERER, "key": KEY}
     given = {name: value for name, value in vars(wanted).items() if value is not None}
-    return [dead_letters.c[name] == value for name, value in given.items()]
+    return [columns.get(name, dead_letters.c[name]) == value for name, value in given.items()]

@@ -32,7 +32,9 @@ class DeadLetterListed(BaseModel):
     target: str
     reason: str = Field(description="a stable word, such as undecodable, unknown-table, invalid or not-owned")
     error: str
-    row_id: int | None
+    renderer: str | None
+    key: str | None
+    row_id: int | None = Field(description="of a configuration; null for rows of other renderers")
     name: str | None
     generation: int | None
     position: dict[str, str] = Field(description="where the event stood with the broker, as far as the broker says")

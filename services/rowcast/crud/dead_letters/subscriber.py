@@ -50,7 +50,7 @@ class DeadLetterSubscriber:
             return DROP
         letter_id = await run_in_threadpool(self._save, letter)
         if letter_id is None:
-            self._log.debug("dead letter known already", target=letter.target, row_id=letter.row_id)
+            self._log.debug("dead letter known already", target=letter.target, renderer=letter.renderer, key=letter.key)
             return SUCCESS
         self._received.labels(letter.target, letter.reason).inc()
         self._log.warning("dead letter kept", id=letter_id, target=letter.target, reason=letter.reason)

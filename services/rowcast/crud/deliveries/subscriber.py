@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from rowcast.core.broker import SUBSCRIPTION_METADATA
+from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.connections import changing
 from rowcast.crud.deliveries import deletions, gitops, sync_status
 from rowcast.crud.subscriptions.cloud_events import DROP, SUCCESS, event_data, summary
@@ -76,11 +77,16 @@ class SyncStatusSubscriber:
         for status in report.statuses:
             parent = sampled(status.traceparent)
             if parent is not None:
-                about: dict[str, str | int | bool] = {"rowcast.target": report.target, "rowcast.row_id": status.row_id}
+                about: dict[str, str | int | bool] = {
+                    "rowcast.target": report.target,
+                    "rowcast.renderer": status.renderer,
+                    "rowcast.key": status.key,
+                }
                 self._tracing.record("record status", parent, began, ended, about, "consumer")
 
     def _save(self, report: sync_status.Report) -> int:
-        gone = sorted({status.row_id for status in report.statuses if status.deleted})
+        ours = (status for status in report.statuses if status.renderer == APP_CONFIGS)
+        gone = sorted({int(status.key) for status in ours if status.deleted})
         with changing(self._engine) as connection:
             if gone:
                 deletions.lock(connection, gone)

@@ -1,14 +1,16 @@
 """What sync reports about rows: the message's shape, and how it is kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from sqlalchemy import Connection, text
 
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.deliveries.gitops import Progress
-from rowcast.crud.subscriptions.bounds import Error, Id, Moment, Now, Number, Reference
+from rowcast.crud.subscriptions.bounds import Error, Key, Moment, Now, Number, Reference, RendererName, check_key, named
 from rowcast.crud.subscriptions.cloud_events import summary
 
 STALE, RETRYING = "stale", "retrying"
@@ -20,7 +22,8 @@ class ReportedStatus(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    row_id: Id
+    renderer: RendererName
+    key: Key
     generation: Number
     outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "elsewhere", "dead-lettered", "retrying"]
     deleted: bool = False
@@ -33,6 +36,22 @@ class ReportedStatus(BaseModel):
     stage: Literal["proposed"] | None = None
     link: Annotated[str, Field(pattern=r"^https?://[^\s\x00]+$", max_length=2048)] | None = None
     traceparent: Annotated[str, Field(max_length=64)] | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        """A sync of before 0.3 names configurations by their ids alone."""
+        return named(data)
+
+    @model_validator(mode="after")
+    def _is_a_row(self) -> Self:
+        check_key(self.renderer, self.key)
+        return self
+
+    @property
+    def row(self) -> RowKey:
+        """Whose it is."""
+        return RowKey(self.renderer, self.key)
 
     @property
     def order(self) -> tuple[int, bool, datetime]:
@@ -77,57 +96,81 @@ def read_report(data: object) -> Report:
 
 
 def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
-    """One status a row, the newest, in the order of ids (so that two messages lock rows in one order). Stale ones are
+    """One status a row, the newest, in one order (so that two messages lock rows in one order). Stale ones are
     left out: they tell of an event, not of the row. So are those of what is retried: nothing became of it yet.
     """
-    kept: dict[int, ReportedStatus] = {}
+    kept: dict[RowKey, ReportedStatus] = {}
     for status in statuses:
         if status.outcome in (STALE, RETRYING):
             continue
-        known = kept.get(status.row_id)
+        known = kept.get(status.row)
         if known is None or status.order >= known.order:
-            kept[status.row_id] = status
-    return [kept[row_id] for row_id in sorted(kept)]
+            kept[status.row] = status
+    return [kept[row] for row in sorted(kept, key=_in_order)]
 
 
-_SAVE = text("""
-INSERT INTO public.sync_statuses AS kept
-    (row_id, target, observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at,
+_SAVE = """
+INSERT INTO {table} AS kept
+    ({row}, target, observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at,
      stage, link)
-SELECT row_id, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, stage, link
+SELECT {row}, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, stage, link
 FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
-    (row_id bigint, generation bigint, deleted boolean, outcome text, reference text, error text,
+    ({columns}, generation bigint, deleted boolean, outcome text, reference text, error text,
      saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz, stage text, link text)
-ON CONFLICT (row_id, target) DO UPDATE SET
+ON CONFLICT ({row}, target) DO UPDATE SET
     (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at,
      stage, link)
     = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
        excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at,
        excluded.stage, excluded.link)
 WHERE kept.delivered_at > now() + interval '1 minute'
-    OR EXISTS (SELECT FROM public.app_configs AS present
-        WHERE present.id = kept.row_id AND present.generation < kept.observed_generation)
+    OR EXISTS (SELECT FROM {present} AS present
+        WHERE {same} AND present.generation < kept.observed_generation)
     OR CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
         AND ((excluded.observed_generation, excluded.deleted) >= (kept.observed_generation, kept.deleted)
-            OR NOT EXISTS (SELECT FROM public.app_configs AS present WHERE present.id = kept.row_id
+            OR NOT EXISTS (SELECT FROM {present} AS present WHERE {same}
                 AND NOT kept.deleted AND present.generation >= kept.observed_generation))
     ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
-""")
+"""
 """What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to."""
-_COMPLAIN = text("""
+_COMPLAIN = """
 WITH reported AS (
-    SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
-        (row_id bigint, generation bigint, outcome text, error text, delivered_at timestamptz)
-    WHERE row_id IN (SELECT id FROM public.app_configs)
+    SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS kept
+        ({columns}, generation bigint, outcome text, error text, delivered_at timestamptz)
+    WHERE EXISTS (SELECT FROM {present} AS present WHERE {same})
 )
-INSERT INTO public.sync_statuses AS kept (row_id, target, observed_generation, deleted, outcome, error, delivered_at)
-SELECT row_id, :target, 0, false, outcome, error, delivered_at FROM reported
-ON CONFLICT (row_id, target) DO UPDATE SET error = excluded.error
+INSERT INTO {table} AS kept ({row}, target, observed_generation, deleted, outcome, error, delivered_at)
+SELECT {row}, :target, 0, false, outcome, error, delivered_at FROM reported
+ON CONFLICT ({row}, target) DO UPDATE SET error = excluded.error
 WHERE NOT kept.deleted
-    AND kept.observed_generation < (SELECT generation FROM reported WHERE reported.row_id = excluded.row_id)
-""")
-"""Keeps what was delivered before: the row stays pending, and the error says why. Row ids are there once each."""
+    AND kept.observed_generation < (SELECT generation FROM reported AS present WHERE {same})
+"""
+"""Keeps what was delivered before: the row stays pending, and the error says why. Each row is there once."""
+
+
+class _Kept:
+    """The statements of one of the two tables of statuses."""
+
+    def __init__(self, **names: str) -> None:
+        self.save = text(_SAVE.format(**names))
+        self.complain = text(_COMPLAIN.format(**names))
+
+
+_OF_CONFIGURATIONS = _Kept(
+    table="public.sync_statuses",
+    row="row_id",
+    columns="row_id bigint",
+    present="(SELECT id AS row_id, generation FROM public.app_configs)",
+    same="present.row_id = kept.row_id",
+)
+_OF_OTHERS = _Kept(
+    table="rowcast.statuses",
+    row="renderer, key",
+    columns="renderer text, key text",
+    present="(SELECT renderer, key, generation FROM rowcast.rows WHERE NOT deleted)",
+    same="(present.renderer, present.key) = (kept.renderer, kept.key)",
+)
 _STATUSES = TypeAdapter(list[ReportedStatus])
 
 
@@ -138,17 +181,34 @@ def save(connection: Connection, target: str, statuses: Sequence[ReportedStatus]
     may have been overtaken, too: what is kept of the row as the table has it now, or of an earlier state, stands.
     """
     changed = 0
-    for authoritative in (False, True):
-        rows = newest(status for status in statuses if (status.cause == "reconcile") is authoritative)
-        if rows:
-            parameters = {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}
-            changed += connection.execute(_SAVE, {**parameters, "authoritative": authoritative}).rowcount
-    return changed + _complain(connection, target, statuses)
+    for kept, some in _by_table(statuses):
+        for authoritative in (False, True):
+            rows = newest(status for status in some if (status.cause == "reconcile") is authoritative)
+            if rows:
+                parameters = {"target": target, "statuses": _as_json(rows), "authoritative": authoritative}
+                changed += connection.execute(kept.save, parameters).rowcount
+        waiting = {status.row: status for status in some if status.outcome == RETRYING}
+        if waiting:
+            rows = [waiting[row] for row in sorted(waiting, key=_in_order)]
+            changed += connection.execute(kept.complain, {"target": target, "statuses": _as_json(rows)}).rowcount
+    return changed
 
 
-def _complain(connection: Connection, target: str, statuses: Iterable[ReportedStatus]) -> int:
-    waiting = {status.row_id: status for status in statuses if status.outcome == RETRYING}
-    if not waiting:
-        return 0
-    rows = [waiting[row_id] for row_id in sorted(waiting)]
-    return connection.execute(_COMPLAIN, {"target": target, "statuses": _STATUSES.dump_json(rows).decode()}).rowcount
+def _by_table(statuses: Iterable[ReportedStatus]) -> Iterator[tuple[_Kept, list[ReportedStatus]]]:
+    ours: list[ReportedStatus] = []
+    others: list[ReportedStatus] = []
+    for status in statuses:
+        (ours if status.renderer == APP_CONFIGS else others).append(status)
+    return ((kept, some) for kept, some in ((_OF_CONFIGURATIONS, ours), (_OF_OTHERS, others)) if some)
+
+
+def _as_json(rows: Sequence[ReportedStatus]) -> str:
+    dumped = _STATUSES.dump_python(list(rows), mode="json")
+    for one in dumped:
+        if one["renderer"] == APP_CONFIGS:
+            one["row_id"] = int(one["key"])
+    return orjson.dumps(dumped).decode()
+
+
+def _in_order(row: RowKey) -> tuple[str, int, str]:
+    return (row.renderer, int(row.key) if row.renderer == APP_CONFIGS else 0, row.key)

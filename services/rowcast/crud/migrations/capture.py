@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, RowMapping, text
 
 PUBLICATION = "rowcast"
-TABLES = ("app_configs", "rowcast_heartbeat")
+TABLES = ("public.app_configs", "public.rowcast_heartbeat", "rowcast.rows")
+CAPTURED = ("public.app_configs", "rowcast.rows")
 TRIGGERS: Mapping[str, str] = {
     "app_configs_before": "app_configs",
     "app_configs_history": "app_configs",
@@ -21,17 +22,21 @@ SELECT expected.name, (SELECT tgenabled FROM pg_trigger
     WHERE tgname = expected.name AND tgrelid = to_regclass('public.' || expected.home) AND NOT tgisinternal) AS state
 FROM unnest(CAST(:names AS text[]), CAST(:tables AS text[])) AS expected (name, home)
 """)
-_IDENTITY = text("SELECT relreplident FROM pg_class WHERE oid = to_regclass('public.app_configs')")
+_IDENTITY = text("""
+SELECT captured.name, relreplident AS identity FROM unnest(CAST(:tables AS text[])) AS captured (name)
+JOIN pg_class ON pg_class.oid = to_regclass(captured.name)
+""")
 _PUBLICATION = text("""
 SELECT pubinsert AS insert, pubupdate AS update, pubdelete AS delete FROM pg_publication WHERE pubname = :name
 """)
 _MEMBERS = text("""
-SELECT published.tablename AS name, member.prqual IS NOT NULL AS filtered, member.prattrs IS NOT NULL AS listed
+SELECT published.schemaname || '.' || published.tablename AS name,
+    member.prqual IS NOT NULL AS filtered, member.prattrs IS NOT NULL AS listed
 FROM pg_publication_tables AS published
 JOIN pg_publication AS publication USING (pubname)
 LEFT JOIN pg_publication_rel AS member ON member.prpubid = publication.oid
     AND member.prrelid = to_regclass(format('%I.%I', published.schemaname, published.tablename))
-WHERE published.pubname = :name AND published.schemaname = 'public' AND published.tablename = ANY (:tables)
+WHERE published.pubname = :name AND published.schemaname || '.' || published.tablename = ANY (:tables)
 """)
 
 
@@ -46,9 +51,10 @@ def trigger_faults(connection: Connection) -> list[str]:
 def publication_faults(connection: Connection) -> list[str]:
     """What keeps change events from being whole, or from coming at all; empty if nothing does."""
     faults = []
-    if (identity := connection.execute(_IDENTITY).scalar()) != "f":
-        word = {"d": "DEFAULT", "n": "NOTHING", "i": "an index"}.get(str(identity), str(identity))
-        faults.append(f"app_configs has replica identity {word}, not FULL")
+    for table, identity in connection.execute(_IDENTITY, {"tables": list(CAPTURED)}):
+        if identity != "f":
+            word = {"d": "DEFAULT", "n": "NOTHING", "i": "an index"}.get(str(identity), str(identity))
+            faults.append(f"{_short(table)} has replica identity {word}, not FULL")
     publication = connection.execute(_PUBLICATION, {"name": PUBLICATION}).mappings().one_or_none()
     if publication is None:
         return [*faults, f"there is no publication {PUBLICATION}"]
@@ -62,9 +68,9 @@ def publication_faults(connection: Connection) -> list[str]:
 
 def _membership(table: str, member: RowMapping | None) -> Sequence[str]:
     if member is None:
-        return [f"publication {PUBLICATION} leaves out {table}"]
+        return [f"publication {PUBLICATION} leaves out {_short(table)}"]
     words = {"filtered": "a row filter", "listed": "a column list"}
-    return [f"publication {PUBLICATION} has {word} on {table}" for key, word in words.items() if member[key]]
+    return [f"publication {PUBLICATION} has {word} on {_short(table)}" for key, word in words.items() if member[key]]
 
 
 def put_right(connection: Connection) -> list[str]:
@@ -79,13 +85,14 @@ def put_right(connection: Connection) -> list[str]:
         if state not in (None, "A"):
             connection.exec_driver_sql(f"ALTER TABLE public.{TRIGGERS[name]} ENABLE ALWAYS TRIGGER {name}")
     if publication:
-        connection.exec_driver_sql("ALTER TABLE public.app_configs REPLICA IDENTITY FULL")
+        for table in CAPTURED:
+            connection.exec_driver_sql(f"ALTER TABLE {table} REPLICA IDENTITY FULL")
         _publish(connection)
     return triggers + publication
 
 
 def _publish(connection: Connection) -> None:
-    tables = ", ".join(f"public.{table}" for table in TABLES)
+    tables = ", ".join(TABLES)
     publishing = f"(publish = '{', '.join(OPERATIONS)}')"
     found = connection.exec_driver_sql("SELECT puballtables FROM pg_publication WHERE pubname = %s", (PUBLICATION,))
     for_all = found.scalar()
@@ -97,3 +104,7 @@ def _publish(connection: Connection) -> None:
     else:
         connection.exec_driver_sql(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {tables}")
         connection.exec_driver_sql(f"ALTER PUBLICATION {PUBLICATION} SET {publishing}")
+
+
+def _short(table: str) -> str:
+    return table.removeprefix("public.")

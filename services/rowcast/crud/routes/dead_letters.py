@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from sqlalchemy import RowMapping
 
+from rowcast.core.row import KEY_MAX
 from rowcast.crud import paging
 from rowcast.crud.database.connections import reading
 from rowcast.crud.dead_letters import actions, message
@@ -52,15 +53,17 @@ def list_letters(
     target: Annotated[str | None, Query(max_length=_FILTERS["target"], examples=["k8s"])] = None,
     reason: Annotated[str | None, Query(max_length=_FILTERS["reason"], examples=["not-owned"])] = None,
     row_id: Annotated[int | None, Decimal, Query(ge=1, le=MAX_ID)] = None,
+    renderer: Annotated[str | None, Query(max_length=63, examples=["tenants"])] = None,
+    key: Annotated[str | None, Query(max_length=KEY_MAX, description="A row's, with its renderer.")] = None,
 ) -> DeadLetterPage:
     """A page of dead letters, newest first; those that nobody has resolved yet, unless asked otherwise."""
-    for field, value in (("target", target), ("reason", reason)):
+    for field, value in (("target", target), ("reason", reason), ("renderer", renderer), ("key", key)):
         if value is not None and "\x00" in value:
             raise FieldError(field, "printable", "must not have NUL characters")
     before = paging.decode(cursor) if cursor is not None else None
     if before is not None and before.sort != CURSOR:
         raise FieldError("cursor", "cursor", "is not a cursor of this list")
-    wanted = LetterFilter(None if state == "any" else state, target, reason, row_id)
+    wanted = LetterFilter(None if state == "any" else state, target, reason, row_id, renderer, key)
     page = actions.list_letters(database, wanted, before, limit)
     return DeadLetterPage(
         items=[_letter(row) for row in page.rows],

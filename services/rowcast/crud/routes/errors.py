@@ -13,11 +13,10 @@ from rowcast.crud.errors import (
     BrokerError,
     BusyError,
     FieldError,
-    LetterNotFoundError,
     LetterResolvedError,
     LockedError,
+    MissingError,
     NameTakenError,
-    NotFoundError,
     StaleGenerationError,
 )
 from rowcast.crud.rows.preconditions import etag
@@ -70,7 +69,7 @@ def describe_problems(app: FastAPI) -> None:
 
 
 _MEANING = {
-    404: "There is no such configuration, dead letter or target.",
+    404: "There is no such configuration, dead letter, target, renderer or row.",
     409: "The name is taken, the row is locked, the dead letter is resolved already, or a reconcile is running.",
     412: "The configuration has changed since the caller read it.",
     422: "The request isn't valid; `errors` names field and rule.",
@@ -82,9 +81,8 @@ def add_answers(app: FastAPI) -> None:
     """Registers the handlers; after the runtime's own, whose answer to validation errors it refines."""
     log = get_logger("rowcast.crud")
 
-    @app.exception_handler(NotFoundError)
-    @app.exception_handler(LetterNotFoundError)
-    async def not_found(_request: Request, error: NotFoundError | LetterNotFoundError) -> ProblemResponse:
+    @app.exception_handler(MissingError)
+    async def not_found(_request: Request, error: MissingError) -> ProblemResponse:
         return problem(404, str(error))
 
     @app.exception_handler(LetterResolvedError)

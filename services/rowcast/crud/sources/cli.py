@@ -13,8 +13,9 @@ import typer
 from rowcast.core.renderer import ExpressionError, Renderer
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import TableName
+from rowcast.crud.sources.apply import apply
 from rowcast.crud.sources.catalogue import read_table
-from rowcast.crud.sources.database import SourceError, capture_of, read_row, reading
+from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
 from rowcast.renderers.declaration import check, read_source
@@ -26,8 +27,7 @@ from rowcast.runtime.exits import UsageError, told
 
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
 
-Rows are not delivered by declarations yet: what these commands make is files and text, and they change neither
-database nor cluster.
+`apply` makes a declaration count; all others change neither database nor cluster.
 """
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 DatabaseUrl = Annotated[
@@ -191,7 +191,7 @@ def sql(
 ) -> None:
     """Print the SQL that captures a declaration's table into `rowcast.rows`, for a database administrator. Not run.
 
-    It is one transaction, and can be run again. Nothing reads `rowcast.rows` yet. Exit codes: 0 done, 1 problems,
+    It is one transaction, and can be run again; `apply` runs it, too. Exit codes: 0 done, 1 problems,
     2 wrong options.
     """
 
@@ -202,6 +202,32 @@ def sql(
         with reading(_required(database_url)) as connection:
             capture = capture_of(connection, renderer.source, owner)
         typer.echo(capture.removal() if remove else capture.script(), nl=False)
+
+
+@app.command(name="apply")
+def apply_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make declarations count: their tables are captured, and their rows delivered as they say.
+
+    The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables; without these, see `sql`. Each
+    is a new revision if its text has changed, by which all of its rows go on. Can be run again. Exit codes: 0 done,
+    1 problems, or the database refuses it, 2 wrong options.
+    """
+    with told():
+        url = _required(database_url)
+        for file in files:
+            with _problems_of(file):
+                declaration = _read(file)
+                with _tables(file, None, url) as table:
+                    renderer, shape = check(declaration, table)
+            with writing(url) as connection:
+                capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
+                applied = apply(connection, declaration, renderer, shape, capture)
+            rows = f"{applied.captured} rows captured, {applied.assigned} follow"
+            what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
+            typer.echo(f"{file}: {renderer.name} {what}: {rows}")
 
 
 def _required(database_url: str | None) -> str:

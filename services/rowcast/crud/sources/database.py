@@ -1,10 +1,10 @@
-"""A user's database, read for a declaration. Nothing is written."""
+"""A user's database: read for a declaration, and written when that is applied."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 from rowcast.core.errors import RowcastError
 from rowcast.core.source import Source
 from rowcast.crud.sources.catalogue import Table, read_table
-from rowcast.crud.sources.triggers import Capture
+from rowcast.crud.sources.triggers import Capture, qualified
 from rowcast.runtime.exits import UsageError
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -25,6 +25,19 @@ class SourceError(RowcastError):
 @contextmanager
 def reading(url: str) -> Iterator[Connection]:
     """A connection whose transactions only read. Raises UsageError for a URL, SourceError for the database's no."""
+    with _connected(url) as connection:
+        yield connection.execution_options(postgresql_readonly=True)
+
+
+@contextmanager
+def writing(url: str) -> Iterator[Connection]:
+    """A transaction, which ends well or changes nothing. Raises as `reading` does."""
+    with _connected(url) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -33,7 +46,7 @@ def reading(url: str) -> Iterator[Connection]:
         raise UsageError(f"--database-url must be of PostgreSQL, and is of {parsed.get_backend_name()}")
     engine = create_engine(parsed.set(drivername="postgresql+psycopg2"), poolclass=NullPool)
     try:
-        with engine.connect().execution_options(postgresql_readonly=True) as connection:
+        with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
         raise SourceError(f"the database: {str(error.orig).strip().splitlines()[0]}") from None
@@ -54,6 +67,13 @@ def capture_of(connection: Connection, source: Source, owned: bool = True) -> Ca
     known: dict[Any, Table] = {name: table for name, table in tables.items() if table is not None}
     related = {alias: known[each.table] for alias, each in source.related.items()}
     return Capture(source, known[source.table], related, owned)
+
+
+def owned(connection: Connection, source: Source) -> bool:
+    """Whether this login owns all tables of a source. Only an owner may make a trigger fire always."""
+    names = [source.table, *(each.table for each in source.related.values())]
+    query = text("SELECT pg_has_role(session_user, relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass(:table)")
+    return all(connection.execute(query, {"table": qualified(name)}).scalar() for name in names)
 
 
 def read_row(connection: Connection, capture: Capture, key: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 its lists can come to harm by. What is beyond them is refused by name, or clipped where the rest is still worth having.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from rowcast.core.messages import ERROR_BYTES, REFERENCE_BYTES, clip
+from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER
 
 MOST = 2**53 - 1
 """Of ids and generations: JSON's readers round what is above."""
@@ -43,6 +45,27 @@ Now = Annotated[AwareDatetime, AfterValidator(_by_our_clock)]
 """When something was told; never later than our own clock."""
 Error = Annotated[str, _clipped(ERROR_BYTES)]
 Reference = Annotated[str, _clipped(REFERENCE_BYTES)]
+
+
+RendererName = Annotated[str, Field(pattern=rf"^{RENDERER.pattern}$")]
+Key = Annotated[str, Field(min_length=1, max_length=KEY_MAX, pattern=r"^[^\x00]+$")]
+"""A row's, within its renderer."""
+_ID = re.compile(r"[1-9][0-9]{0,15}")
+
+
+def named(data: Any) -> Any:
+    """A message by its row's renderer and key, where it names a configuration by its id alone."""
+    if not isinstance(data, dict) or "row_id" not in data or data.get("renderer") is not None:
+        return data
+    row_id = data["row_id"]
+    known = type(row_id) is int
+    return {**data, "renderer": APP_CONFIGS if known else None, "key": str(row_id) if known else None}
+
+
+def check_key(renderer: str, key: str) -> None:
+    """Raises ValueError for a key that no row of the renderer can have: a configuration's is its id."""
+    if renderer == APP_CONFIGS and not (_ID.fullmatch(key) and int(key) <= MOST):
+        raise PydanticCustomError("key", "must be an id, from 1 to 2^53 - 1")
 
 
 def depth(value: Any) -> int:

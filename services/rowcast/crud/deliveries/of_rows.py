@@ -1,0 +1,90 @@
+"""What became of rows of any table, and which of them a target is late with. Each works in the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, select, text, tuple_
+
+from rowcast.core.row import RowKey
+from rowcast.crud.database.tables import gitops_progress, row_statuses, rows
+from rowcast.crud.deliveries import gitops
+
+LATE_AT_ONCE = 500
+
+
+def statuses(connection: Connection, wanted: Sequence[RowKey]) -> Sequence[RowMapping]:
+    """What became of these rows, each with its `state`, since when it would be pending, and its `stage`."""
+    joined = row_statuses.join(
+        rows, and_(rows.c.renderer == row_statuses.c.renderer, rows.c.key == row_statuses.c.key)
+    ).outerjoin(gitops_progress, gitops_progress.c.target == row_statuses.c.target)
+    columns = (
+        *(column for column in row_statuses.c if column.name != "stage"),
+        state().label("state"),
+        rows.c.changed_at.label("pending_since"),
+        gitops.stage(gitops.OF_ROWS).label("stage"),
+        gitops.stage_error(gitops.OF_ROWS).label("stage_error"),
+    )
+    query = select(*columns).select_from(joined)
+    return connection.execute(query.where(_named(row_statuses.c.renderer, row_statuses.c.key, wanted))).mappings().all()
+
+
+def among(wanted: Sequence[RowKey]) -> ColumnElement[bool]:
+    """Whether a row is one of these."""
+    return _named(rows.c.renderer, rows.c.key, wanted)
+
+
+_LATE = text("""
+SELECT row.renderer, row.key, row.generation, row.deleted, coalesce(row.actor, '') AS actor
+FROM rowcast.rows AS row
+LEFT JOIN rowcast.statuses AS status
+    ON (status.renderer, status.key) = (row.renderer, row.key) AND status.target = :target
+WHERE (row.renderer, row.key) > (:renderer, :key) AND row.generation > 0
+    AND row.changed_at < least(now() - make_interval(secs => :seconds), :before)
+    AND (CAST(:within AS float) IS NULL OR row.deleted OR row.changed_at >= now() - make_interval(secs => :within))
+    AND CASE WHEN row.deleted THEN status.key IS NOT NULL AND NOT status.deleted
+        ELSE status.key IS NULL OR status.deleted OR status.observed_generation < row.generation END
+ORDER BY row.renderer, row.key LIMIT :most
+""")
+"""A row that was deleted before a target has told anything of it is nothing to that target."""
+
+
+def late(
+    connection: Connection,
+    target: str,
+    seconds: float,
+    after: RowKey | None,
+    within: float | None = None,
+    before: datetime | None = None,
+) -> Sequence[RowMapping]:
+    """The first rows after `after` whose last change was longer than `seconds` ago and hasn't been reported.
+
+    As `deliveries.late`, of all other tables; at most LATE_AT_ONCE.
+    """
+    start = after or RowKey("", "")
+    parameters = {
+        "target": target,
+        "seconds": seconds,
+        "renderer": start.renderer,
+        "key": start.key,
+        "within": within,
+        "before": before or "infinity",
+        "most": LATE_AT_ONCE,
+    }
+    return connection.execute(_LATE, parameters).mappings().all()
+
+
+def _named(renderer: ColumnElement[str], key: ColumnElement[str], wanted: Sequence[RowKey]) -> ColumnElement[bool]:
+    return tuple_(renderer, key).in_([(row.renderer, row.key) for row in wanted])
+
+
+def state() -> ColumnElement[str]:
+    """The state of a status, beside its row."""
+    status = row_statuses.c
+    there = case((rows.c.deleted, status.deleted), else_=~status.deleted)
+    current = there & (status.observed_generation >= rows.c.generation)
+    failed = (status.outcome == "dead-lettered") | status.error.is_not(None)
+    return case(
+        (failed & (status.observed_generation >= rows.c.generation), "failed"),
+        (current & ~failed, "synced"),
+        else_="pending",
+    )

@@ -1,0 +1,68 @@
+"""Makes a declaration the newest revision of its renderer: one transaction of the database's owner."""
+
+import getpass
+import hashlib
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection, text
+
+from rowcast.core.renderer import Renderer
+from rowcast.core.shapes import RowShape, shape_as_json
+from rowcast.crud.sources.database import SourceError
+from rowcast.crud.sources.triggers import Capture
+
+_LOCK = 7_769_671_833
+"""Of all who apply to one database."""
+_MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
+_NEWEST = text("SELECT revision, sha256 FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1")
+_ADD = text("""
+INSERT INTO rowcast.renderers (name, revision, "text", shape, sha256, applied_by)
+VALUES (:name, :revision, :text, CAST(:shape AS jsonb), :sha256, :applied_by)
+""")
+_NOTE = text("""
+INSERT INTO rowcast.sources (renderer, revision) VALUES (:name, :revision)
+ON CONFLICT (renderer) DO UPDATE SET revision = excluded.revision
+""")
+_ASSIGN = text("""
+UPDATE rowcast.rows SET revision = :revision, generation = generation + 1, actor = :applied_by, changed_at = now(),
+    actor_verified = false, traceparent = NULL
+WHERE renderer = :name AND NOT deleted AND revision <> :revision
+""")
+"""Assigning a revision raises the generation: a change of the template is one of each row."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was made of a declaration. `new`: it is another one than before; `captured`: rows that were written anew;
+    `assigned`: rows that go on by the new revision.
+    """
+
+    revision: int
+    new: bool
+    captured: int
+    assigned: int
+
+
+def apply(connection: Connection, declaration: str, renderer: Renderer, shape: RowShape, capture: Capture) -> Applied:
+    """Keep the declaration, install what captures its table, and let its rows follow. Run again, it changes nothing.
+
+    The transaction is the caller's. Raises SourceError where the database isn't migrated.
+    """
+    if not connection.execute(_MIGRATED).scalar():
+        raise SourceError("the database has no renderers yet: migrate it first (rowcast crud migrate)")
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    name, digest = renderer.name, hashlib.sha256(declaration.encode()).hexdigest()
+    newest = connection.execute(_NEWEST, {"name": name}).one_or_none()
+    new = newest is None or newest.sha256 != digest
+    revision = (newest.revision if newest else 0) + new
+    who = {"name": name, "revision": revision, "applied_by": getpass.getuser()}
+    if new:
+        kept = {"text": declaration, "shape": orjson.dumps(shape_as_json(shape)).decode(), "sha256": digest}
+        connection.execute(_ADD, who | kept)
+    connection.execute(_NOTE, {"name": name, "revision": revision})
+    for statement in capture.install():
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+    captured = connection.exec_driver_sql(capture.compare().replace("%", "%%")).scalar_one()
+    assigned = connection.execute(_ASSIGN, who).rowcount
+    return Applied(revision, new, captured, assigned)
