@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from rowcast.capture.engine_settings import HIDDEN
 from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, clip
 
 TOO_LARGE = "too-large"
+APPCONFIGS = "appconfigs"
+"""The renderer of the rows of `public.app_configs`, whose keys are their ids. `rowcast.rows` names each row's own."""
 ORIGINAL_ID = "debeziumid"
 """The attribute with the id that Debezium gave the event: not unique, but it says where the event stands in the log."""
 
@@ -45,7 +48,7 @@ def events(records: Iterable[Record], run: str, first: int) -> list[Event]:
     for number, record in enumerate(records, start=first):
         if record.value is None or record.topic.startswith(HIDDEN):
             continue
-        event = orjson.loads(record.value)
+        event = _parsed(record.value)
         event_id = f"{run}-{number}"
         body = orjson.dumps({**event, "id": event_id, ORIGINAL_ID: event["id"]})
         made.append(Event(record.topic, row_key(record.key), event_id, body))
@@ -53,32 +56,54 @@ def events(records: Iterable[Record], run: str, first: int) -> list[Event]:
 
 
 def row_key(key: str | None) -> str:
-    """The row's id as text, or the whole key where it has another form."""
+    """The row as `renderer/key`, or the record's whole key where it is another table's."""
     if key is None:
         return ""
-    parsed = orjson.loads(key)
-    if isinstance(parsed, dict) and len(parsed) == 1:
-        return str(next(iter(parsed.values())))
-    return key
+    columns = orjson.loads(key)
+    row = _identity(columns) if isinstance(columns, dict) else None
+    return "/".join(row) if row else key
 
 
 def letters(event: Event, targets: Iterable[str], error: str, now: str) -> list[dict[str, Any]]:
     """Dead letters of an event that the broker refuses for its size: one for each target, without the event."""
     row = _row(event.body)
+    renderer, key = _identity(row) or (None, None)
+    # crud takes letters with the same event for one: so it says of which row, and which change of it.
+    instead = (
+        f"(the event of {renderer}/{key} at generation {row.get('generation')}: {len(event.body)} bytes,"
+        " larger than the broker takes; the row is in the table)"
+    )
     return [
         {
-            "row_id": row.get("id"),
+            "renderer": renderer,
+            "key": key,
             "name": None if row.get("name") is None else clip(str(row["name"]), SHORT_BYTES),
             "generation": row.get("generation"),
             "target": target,
             "reason": TOO_LARGE,
             "error": clip(error, ERROR_BYTES),
             "position": {"event": clip(event.id, SHORT_BYTES), "bytes": str(len(event.body))},
-            "event": f"(an event of {len(event.body)} bytes, larger than the broker takes; its row is in the table)",
+            "event": clip(instead, ERROR_BYTES),
             "dead_lettered_at": now,
         }
         for target in targets
     ]
+
+
+def _identity(columns: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Renderer and key of a row, or of its primary key, of either captured table."""
+    if "renderer" in columns:
+        return columns["renderer"], columns["key"]
+    return (APPCONFIGS, str(columns["id"])) if "id" in columns else None
+
+
+def _parsed(value: str) -> dict[str, Any]:
+    """A CloudEvent. A text that the connector has cut may end in half a character, of which `?` is left."""
+    try:
+        event: dict[str, Any] = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        event = orjson.loads(json.dumps(json.loads(value), ensure_ascii=False).encode(errors="replace"))
+    return event
 
 
 def _row(body: bytes) -> dict[str, Any]:

@@ -26,6 +26,8 @@ UNDECODABLE = "undecodable"
 UNKNOWN_TABLE = "unknown-table"
 INCOMPLETE = "incomplete"
 
+ROW_CHARACTERS = 65_536
+"""Of a row in an event: where it has more, only the table has the whole."""
 PLACEHOLDER = "__debezium_unavailable_value"
 """What Debezium writes for a value that it hasn't: one kept out of line (TOAST) that an update left as it was."""
 
@@ -159,9 +161,9 @@ def _change_of_rows(
     op: Op, columns: Mapping[str, object], lsn: int, saved_at: str | None, transaction: int | None, partly: bool
 ) -> Change:
     """A change of `rowcast.rows`. A row that is marked as deleted is gone, and so is one that is not there any more."""
-    missing = ("row",) if op is not Op.DELETE and columns.get("row") == PLACEHOLDER else ()
+    missing = ("row",) if op is not Op.DELETE and _is_cut(columns.get("row")) else ()
     if missing and not partly:
-        raise PermanentError(INCOMPLETE, "row: not in the event, since the table's REPLICA IDENTITY is not FULL")
+        raise PermanentError(INCOMPLETE, "row: not whole in the event")
     state = _table_row({**columns, "row": {}} if missing or op is Op.DELETE else columns)
     return Change(
         row=state.row,
@@ -169,10 +171,15 @@ def _change_of_rows(
         state=state,
         lsn=lsn,
         saved_at=saved_at,
-        traceparent=_traceparent(columns.get("traceparent")),
+        traceparent=None if op is Op.READ else _traceparent(columns.get("traceparent")),
         transaction=transaction,
         missing=missing,
     )
+
+
+def _is_cut(row: object) -> bool:
+    """Without REPLICA IDENTITY FULL, or too large for a broker: the connector cuts it (connector.json)."""
+    return row == PLACEHOLDER or (isinstance(row, str) and len(row) >= ROW_CHARACTERS)
 
 
 def _table_row(columns: Mapping[str, object]) -> TableRow:

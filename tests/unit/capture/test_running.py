@@ -66,7 +66,7 @@ class Broker:
     def publish(self, events: Sequence[Event]) -> None:
         for event in events:
             self._failing("publish")
-            self.taken.append(int(event.key))
+            self.taken.append(int(event.key.removeprefix("appconfigs/")))
 
     def cancel(self) -> None: ...
 

@@ -22,9 +22,7 @@ class RendererListed(RevisionListed):
     """A renderer at its newest revision."""
 
     rows: int = Field(description="how many rows its source has, as captured")
-    fault: str | None = Field(
-        description="why its source can't be captured any more; rows change no further until then"
-    )
+    fault: str | None = Field(description="why its source can't be captured any more: its rows stay as they are")
     fault_at: Time | None
 
 
