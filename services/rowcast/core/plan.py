@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from rowcast.core.digest import digest_of_manifest
+from rowcast.core.errors import TransientError
 from rowcast.core.events import Change
 from rowcast.core.outcomes import Outcome
 from rowcast.core.render import LSN, Desired, Manifest
-from rowcast.core.row import RowKey
+from rowcast.core.row import APP_CONFIGS, RowKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def plan(
 
     An authoritative state was just read from the table: it puts right what is there at its own generation but not as
     rendered, and it goes below delivered generations and over tombstones up to the one that it `supersedes`.
+
+    Raises TransientError for what another row has, where that is not to be overwritten.
     """
     own = tuple(own)
     delivered = max((held.generation for held in own), default=0)
@@ -84,6 +87,9 @@ def plan(
         return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
 
     others = [held for held in holders if held.row != desired.row]
+    if others and not {desired.row.renderer, *(other.row.renderer for other in others)} == {APP_CONFIGS}:
+        # Nothing but the table of configurations says that a name is one row's at a time: so nobody is overwritten.
+        raise TransientError(f"{others[0].key} is of row {others[0].row}, which has to let go of it first")
     if any(other.lsn > desired.lsn for other in others):
         # The row has lost this name since; a later event of it says to which.
         return Plan(Outcome.STALE)

@@ -20,12 +20,15 @@ KEY = "rowcast.dev/key"
 """The row's key: in a label as far as that can have it, in an annotation whole."""
 GENERATION = "rowcast.dev/generation"
 LSN = "rowcast.dev/lsn"
+ON_DELETE = "rowcast.dev/on-delete"
+RETAIN = "retain"
+"""Of an object that is left behind when its row doesn't want it any more."""
 UPDATED_BY = "rowcast.dev/updated-by"
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """A Kubernetes resource type, namespaced."""
+    """A Kubernetes resource type. Without a `plural`, the API server tells it, and whether it is namespaced."""
 
     group: str
     version: str
@@ -35,7 +38,11 @@ class ResourceType:
     @property
     def api_version(self) -> str:
         """The manifest's `apiVersion`."""
-        return f"{self.group}/{self.version}"
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def place(self, name: str, namespace: str = "") -> str:
+        """Where an object of it is, as no other is: `appconfigs/name`, or by group, kind and namespace."""
+        return f"{self.plural}/{name}" if self.plural else f"{self.group}/{self.kind}/{namespace}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,9 @@ class Manifest:
     ignore: tuple[str, ...] = ()
 
     @property
-    def place(self) -> str:
-        """Where it is, as no other object is: `appconfigs/name`, or by group, kind and namespace."""
-        if self.type.plural:
-            return f"{self.type.plural}/{self.name}"
-        namespace = self.body["metadata"].get("namespace") or ""
-        return f"{self.type.group}/{self.type.kind}/{namespace}/{self.name}"
+    def namespace(self) -> str:
+        """The one that it names; empty where that is the target's matter, or there is none."""
+        return self.body["metadata"].get("namespace") or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,7 @@ def test_a_replay_publishes_the_original_event_raw_to_its_target_and_says_who(
     answer = crud.post(f"/deadletters/{letter['id']}:replay", json={"reason": "the foreign object is gone"})
 
     ((topic, data, metadata),) = broker
-    assert (topic, metadata) == ("rowcast.replay.k8s", {"rawPayload": "true", "partitionKey": "7"})
+    assert (topic, metadata) == ("rowcast.replay.k8s", {"rawPayload": "true", "partitionKey": "appconfigs/7"})
     assert replayed(data) == (letter["event"], letter["id"])
     listed = answer.json()
     assert (answer.status_code, listed["state"], listed["resolved_by"]) == (200, "replayed", "ada")

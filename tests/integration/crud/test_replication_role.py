@@ -74,7 +74,7 @@ def test_the_publication_has_whole_rows_of_the_table_and_the_heartbeat(sql: sa.C
     identity = "SELECT relreplident FROM pg_class WHERE oid = 'public.app_configs'::regclass"
     assert sql.execute(sa.text(identity)).scalar_one() == "f"
     tables = "SELECT tablename FROM pg_publication_tables WHERE pubname = 'rowcast' ORDER BY 1"
-    assert sql.execute(sa.text(tables)).scalars().all() == ["app_configs", "rowcast_heartbeat"]
+    assert sql.execute(sa.text(tables)).scalars().all() == ["app_configs", "rowcast_heartbeat", "rows"]
 
 
 @pytest.fixture

@@ -9,7 +9,17 @@ from typing import Any, Protocol
 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.events import Change, TableRow
-from rowcast.core.render import Desired, Manifest, ResourceType, desired_of, marks_of, render
+from rowcast.core.render import (
+    ON_DELETE,
+    RETAIN,
+    AppConfigRenderer,
+    Desired,
+    Manifest,
+    ResourceType,
+    desired_of,
+    marks_of,
+    render,
+)
 from rowcast.core.renderer import ExpressionError, RenderedManifest, Renderer
 from rowcast.core.renderer import Manifest as Declared
 from rowcast.core.shapes import RowShape
@@ -133,8 +143,13 @@ def _manifest(
     metadata: dict[str, Any] = dict(content["metadata"])
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    if declared.delete == RETAIN:
+        metadata["annotations"][ON_DELETE] = RETAIN
     group, slash, version = str(content["apiVersion"]).rpartition("/")
     resource = ResourceType(group if slash else "", version, "", str(content["kind"]))
+    ours = AppConfigRenderer.resource
+    if (resource.group, resource.kind) == (ours.group, ours.kind):
+        resource = ours  # the same places, whoever has made what is there
     body = {**content, "metadata": metadata}
     return Manifest(
         resource,

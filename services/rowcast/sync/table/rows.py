@@ -157,11 +157,9 @@ class CrudTable:
         `within`: only those that were changed no longer ago than so many seconds; `before`: only those that were
         changed before that moment of the database's. Raises TransientError.
         """
-        parameters: dict[str, Any] = {
-            "target": target,
-            "seconds": seconds,
-            "after": "" if after is None else str(after),
-        }
+        parameters: dict[str, Any] = {"target": target, "seconds": seconds}
+        if after is not None:
+            parameters["after"] = str(after)
         if within is not None:
             parameters["within"] = within
         if before is not None:

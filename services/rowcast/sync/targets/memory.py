@@ -159,7 +159,7 @@ def _text(manifest: Manifest) -> str:
 
 
 def _place(desired: Desired, manifest: Manifest) -> str:
-    return f"{desired.environment}/{manifest.place}"
+    return f"{desired.environment}/{manifest.type.place(manifest.name, manifest.namespace)}"
 
 
 def _held(key: str, desired: Desired, manifest: Manifest) -> Held:

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -17,9 +17,9 @@ import orjson
 from kubernetes.aio import config
 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
-from rowcast.core.render import Manifest, ResourceType
+from rowcast.core.render import MANAGED_BY, MANAGER, Manifest, ResourceType
 from rowcast.sync.targets.kubernetes.login import Configure, Login
-from rowcast.sync.targets.kubernetes.objects import FIELD_MANAGER, Live, changed_paths, live_of
+from rowcast.sync.targets.kubernetes.objects import FIELD_MANAGER, HOME, RETAINED, Live, changed_paths, live_of
 
 REQUEST_SECONDS = 15
 QUICK_SECONDS = 2
@@ -60,6 +60,14 @@ class ForbiddenError(RowcastError):
     """403, by RBAC or by an admission plugin; the caller finds out which."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the API server tells of a kind."""
+
+    plural: str
+    namespaced: bool
+
+
 class Api:
     """A namespace of one API server. At most `in_flight` writes and reads are under way at once.
 
@@ -68,7 +76,8 @@ class Api:
 
     def __init__(self, login: Login, namespace: str, in_flight: int) -> None:
         self._login = login
-        self._namespace = namespace
+        self.namespace = namespace
+        self._kinds: dict[ResourceType, Kind] = {}
         self._slots = asyncio.Semaphore(in_flight)
         self._patient_slots = asyncio.Semaphore(max(1, in_flight // 2))
 
@@ -84,7 +93,32 @@ class Api:
     async def apply(self, manifest: Manifest, over: Live | None) -> Live:
         """Server-side apply over the object `over`, or where there is none; raises ConflictError when that isn't so."""
         body = await self._apply(manifest, over)
-        return replace(live_of(manifest.type, body), changed=changed_paths(manifest.body["spec"], body.get("spec")))
+        live = self.live_of(manifest.type, body)
+        if not manifest.type.plural:
+            return live
+        return replace(live, changed=changed_paths(manifest.body["spec"], body.get("spec")))
+
+    def live_of(self, resource: ResourceType, body: Mapping[str, Any]) -> Live:
+        """An object as the API server returns it."""
+        return live_of(resource, body, self.namespace)
+
+    def place(self, manifest: Manifest) -> str:
+        """Where a manifest's object is; the target's own namespace is nobody's to name."""
+        namespace = "" if manifest.namespace == self.namespace else manifest.namespace
+        return manifest.type.place(manifest.name, namespace)
+
+    async def leave(self, live: Live, row: str) -> None:
+        """Leave exactly this version of an object behind: nobody's, but for the row that had it."""
+        metadata = {
+            "uid": live.uid,
+            "resourceVersion": live.resource_version,
+            "labels": {MANAGED_BY: None},
+            "annotations": {RETAINED: row},
+        }
+        path = await self._path(live.resource, live.name, live.namespace)
+        await self._request(
+            "PATCH", path, body={"metadata": metadata}, content_type="application/merge-patch+json", missing_ok=True
+        )
 
     async def _apply(self, manifest: Manifest, over: Live | None, *options: tuple[str, str]) -> Any:
         precondition = (
@@ -93,7 +127,7 @@ class Api:
         body = {**manifest.body, "metadata": {**manifest.body["metadata"], **precondition}}
         return await self._request(
             "PATCH",
-            self._path(manifest.type, manifest.name),
+            await self._path(manifest.type, manifest.name, manifest.namespace),
             body=as_yaml(body),
             query=[("fieldManager", FIELD_MANAGER), ("force", "true"), *options],
             # With the exact type the client would encode the body itself, in escapes that are JSON's and not YAML's.
@@ -105,14 +139,16 @@ class Api:
         answer: dict[str, Any] = await self._apply(manifest, over, ("dryRun", "All"))
         return answer
 
-    async def read(self, resource: ResourceType, name: str) -> dict[str, Any] | None:
+    async def read(self, resource: ResourceType, name: str, namespace: str = "") -> dict[str, Any] | None:
         """One object, whole, or None."""
-        answer: dict[str, Any] | None = await self._request("GET", self._path(resource, name), missing_ok=True)
+        path = await self._path(resource, name, namespace)
+        answer: dict[str, Any] | None = await self._request("GET", path, missing_ok=True)
         return answer
 
     async def merge(self, resource: ResourceType, name: str, body: object) -> None:
         """Merge a part into an object that is not ours (RFC 7386). Raises TransientError while there is none."""
-        await self._request("PATCH", self._path(resource, name), body=body, content_type="application/merge-patch+json")
+        path = await self._path(resource, name)
+        await self._request("PATCH", path, body=body, content_type="application/merge-patch+json")
 
     async def delete(self, live: Live) -> Live | None:
         """Delete exactly this version of this object; one that is gone is no error.
@@ -120,29 +156,29 @@ class Api:
         What is left of it, where finalizers keep it; else None.
         """
         preconditions = {"uid": live.uid, "resourceVersion": live.resource_version}
-        answer = await self._request(
-            "DELETE", self._path(live.resource, live.name), body={"preconditions": preconditions}, missing_ok=True
-        )
+        path = await self._path(live.resource, live.name, live.namespace)
+        answer = await self._request("DELETE", path, body={"preconditions": preconditions}, missing_ok=True)
         # Of an object that is gone the answer is a Status.
         left = isinstance(answer, dict) and (answer.get("metadata") or {}).get("deletionTimestamp") is not None
-        return live_of(live.resource, answer) if left else None
+        return self.live_of(live.resource, answer) if left else None
 
-    async def get(self, resource: ResourceType, name: str) -> Live | None:
+    async def get(self, resource: ResourceType, name: str, namespace: str = "") -> Live | None:
         """One object, or None."""
-        answer = await self.read(resource, name)
-        return live_of(resource, answer) if answer else None
+        answer = await self.read(resource, name, namespace)
+        return self.live_of(resource, answer) if answer else None
 
     async def list_all(self, resource: ResourceType) -> tuple[list[Live], str]:
-        """All objects of a type, and the resource version to watch from."""
+        """All objects of a type, and the resource version to watch from. Of a type that others have, only ours."""
         found: list[Live] = []
-        query = [("limit", str(PAGE))]
+        path = await self._path(resource)
+        query = start = [("limit", str(PAGE)), *self._ours_only(resource)]
         while True:
-            answer = await self._request("GET", self._path(resource), query=query)
-            found += [live_of(resource, item) for item in answer.get("items") or ()]
+            answer = await self._request("GET", path, query=query)
+            found += [self.live_of(resource, item) for item in answer.get("items") or ()]
             token = answer["metadata"].get("continue")
             if not token:
                 return found, answer["metadata"]["resourceVersion"]
-            query = [("limit", str(PAGE)), ("continue", token)]
+            query = [*start, ("continue", token)]
 
     async def watch(
         self, resource: ResourceType, resource_version: str, name: str | None = None
@@ -155,10 +191,10 @@ class Api:
             ("watch", "true"),
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(WATCH_SECONDS)),
-            *([("fieldSelector", f"metadata.name={name}")] if name is not None else ()),
+            *([("fieldSelector", f"metadata.name={name}")] if name is not None else self._ours_only(resource)),
         ]
         limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=REQUEST_SECONDS)
-        async with self._send("GET", self._path(resource), query=query, limit=limit) as response:
+        async with self._send("GET", await self._path(resource), query=query, limit=limit) as response:
             if response.status != 200:
                 raise _error(response.status, await response.read(), response.headers)
             async for line in response.content:
@@ -171,11 +207,13 @@ class Api:
     async def allowed(self, verb: str, resource: ResourceType) -> bool:
         """Whether RBAC lets us use a verb here; every authenticated user may ask that about itself."""
         attributes = {
-            "namespace": self._namespace,
+            "namespace": self.namespace,
             "verb": verb,
             "group": resource.group,
-            "resource": resource.plural,
+            "resource": resource.plural or (await self._kind(resource)).plural,
         }
+        if not resource.plural:
+            del attributes["namespace"]  # objects of it may be in any
         answer = await self._request(
             "POST",
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
@@ -187,9 +225,29 @@ class Api:
         )
         return bool(answer["status"]["allowed"])
 
-    def _path(self, resource: ResourceType, name: str | None = None) -> str:
-        path = f"/apis/{resource.group}/{resource.version}/namespaces/{self._namespace}/{resource.plural}"
-        return path if name is None else f"{path}/{quote(name, safe='')}"
+    async def _path(self, resource: ResourceType, name: str | None = None, namespace: str = "") -> str:
+        """Of an object; without a name, of all that are looked at: a type that others have is looked at everywhere."""
+        kind = Kind(resource.plural, namespaced=True) if resource.plural else await self._kind(resource)
+        where = self.namespace if resource.plural else namespace or (self.namespace if name is not None else "")
+        parts = [_root(resource)]
+        if kind.namespaced and where:
+            parts += ["namespaces", quote(where, safe="")]
+        return "/".join([*parts, kind.plural, *([] if name is None else [quote(name, safe="")])])
+
+    def _ours_only(self, resource: ResourceType) -> list[tuple[str, str]]:
+        return [] if resource.plural else [("labelSelector", f"{MANAGED_BY}={MANAGER},{HOME}={self.namespace}")]
+
+    async def _kind(self, resource: ResourceType) -> Kind:
+        """By the API server's discovery; raises TransientError for a kind that isn't there: it may come."""
+        known = self._kinds.get(resource)
+        if known is not None:
+            return known
+        answer = await self._request("GET", _root(resource), missing_ok=True) or {}
+        for one in answer.get("resources") or ():
+            if one.get("kind") == resource.kind and "/" not in one["name"]:
+                found = self._kinds[resource] = Kind(one["name"], one["namespaced"])
+                return found
+        raise TransientError(f"the API server has no kind {resource.kind} in {resource.api_version} (yet)")
 
     async def _request(
         self,
@@ -285,6 +343,10 @@ def _message(payload: bytes) -> str | None:
         return clipped(str(status.get("message") or status["object"]["message"]))
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         return None
+
+
+def _root(resource: ResourceType) -> str:
+    return f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
 
 
 def clipped(text: str) -> str:

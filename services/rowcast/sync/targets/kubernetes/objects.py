@@ -6,23 +6,40 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rowcast.core.digest import digest_of
+from rowcast.core.digest import digest_of, digest_of_manifest
 from rowcast.core.held import marks
 from rowcast.core.plan import Held
-from rowcast.core.render import GENERATION, LSN, MANAGED_BY, ROW_ID, TABLE, UPDATED_BY, ResourceType
-from rowcast.core.row import RowKey
+from rowcast.core.render import (
+    GENERATION,
+    KEY,
+    LSN,
+    MANAGED_BY,
+    ON_DELETE,
+    RENDERER,
+    RETAIN,
+    ROW_ID,
+    TABLE,
+    UPDATED_BY,
+    Desired,
+    Manifest,
+    ResourceType,
+)
+from rowcast.core.row import APP_CONFIGS, RowKey
+from rowcast.sync.targets.kubernetes.owned import digest_of_applied, digest_of_owned
 
 FIELD_MANAGER = "rowcast"
-_MARKS = (
-    *(("labels", f"f:{label}") for label in (MANAGED_BY, TABLE, ROW_ID)),
-    *(("annotations", f"f:{annotation}") for annotation in (GENERATION, LSN, UPDATED_BY)),
+HOME = "rowcast.dev/home"
+"""On objects that may be in any namespace: the one that their target delivers to. Others in the cluster have theirs."""
+RETAINED = "rowcast.dev/retained"
+"""On an object that was left behind: the row that may have it again."""
+_ANNOTATIONS = tuple(("annotations", f"f:{annotation}") for annotation in (GENERATION, LSN, UPDATED_BY))
+_MARKS = (*(("labels", f"f:{label}") for label in (MANAGED_BY, TABLE, ROW_ID)), *_ANNOTATIONS)
+_MARKS_OF_OTHERS = (
+    *(("labels", f"f:{label}") for label in (MANAGED_BY, RENDERER, KEY, HOME)),
+    *_ANNOTATIONS,
+    ("annotations", f"f:{KEY}"),
 )
 """Where the API server keeps who owns each of our marks."""
-
-
-def key_of(resource: ResourceType, name: str) -> str:
-    """An object's place: `appconfigs/name`."""
-    return f"{resource.plural}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +48,8 @@ class Live:
 
     `remarked`: we have applied it, and somebody else has changed one of our labels or annotations since (the API server
     keeps who owns which field). `finalizers`: what a deleted object waits for; None for one that isn't being deleted.
-    `changed` are the paths of the spec that the API server made something else of than was applied.
+    `changed` are the paths of the spec that the API server made something else of than was applied. `namespace` is
+    empty for the target's own. `retain`: its row leaves it behind; `left_by`: a row has.
     """
 
     resource: ResourceType
@@ -42,11 +60,14 @@ class Live:
     remarked: bool = False
     finalizers: tuple[str, ...] | None = None
     changed: tuple[str, ...] = ()
+    namespace: str = ""
+    retain: bool = False
+    left_by: str | None = None
 
     @property
     def key(self) -> str:
         """The object's place."""
-        return key_of(self.resource, self.name)
+        return self.resource.place(self.name, self.namespace)
 
     @property
     def version(self) -> int:
@@ -54,31 +75,67 @@ class Live:
         return int(self.resource_version)
 
 
-def live_of(resource: ResourceType, body: Mapping[str, Any]) -> Live:
-    """Read an object as the API server returns it; of its content only a digest is kept."""
+def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> Live:
+    """Read an object as the API server returns it; of its content only a digest is kept. `home` is the target's own
+    namespace.
+    """
     metadata = body["metadata"]
-    key = key_of(resource, metadata["name"])
-    ours = _ours(metadata.get("managedFields"))
-    remarked = ours is not None and not all(field in ours.get(f"f:{part}", {}) for part, field in _MARKS)
+    namespace = "" if resource.plural or metadata.get("namespace") == home else metadata.get("namespace") or ""
+    key = resource.place(metadata["name"], namespace)
+    fields = _ours(metadata.get("managedFields"))
+    ours = None if fields is None else fields.get("f:metadata") or {}
+    wanted = _MARKS if ours is None or f"f:{RENDERER}" not in ours.get("f:labels", {}) else _MARKS_OF_OTHERS
+    remarked = ours is not None and not all(field in ours.get(f"f:{part}", {}) for part, field in wanted)
     read = None if remarked else marks(metadata.get("labels"), metadata.get("annotations"))
     held = None
     if read is not None:
-        digest = digest_of({"kind": resource.kind, "metadata": metadata, "spec": body.get("spec")})
+        whole = {**body, "kind": resource.kind}
+        digest = digest_of(whole) if read.row.renderer == APP_CONFIGS else digest_of_owned(whole, fields or {})
         held = Held(key, read.row, read.generation, read.lsn, digest)
     finalizers = tuple(metadata.get("finalizers") or ()) if metadata.get("deletionTimestamp") else None
     if held is not None and finalizers is not None:
         held = replace(held, digest="")  # it is on its way out: not what anybody wants it to be
-    return Live(resource, metadata["name"], metadata["uid"], metadata["resourceVersion"], held, remarked, finalizers)
+    annotations = metadata.get("annotations") or {}
+    return Live(
+        resource,
+        metadata["name"],
+        metadata["uid"],
+        metadata["resourceVersion"],
+        held,
+        remarked,
+        finalizers,
+        namespace=namespace,
+        retain=annotations.get(ON_DELETE) == RETAIN,
+        left_by=annotations.get(RETAINED),
+    )
+
+
+def homed(desired: Desired, home: str) -> Desired:
+    """The state with objects that say which target's they are."""
+    if desired.row.renderer == APP_CONFIGS or not desired.manifests:
+        return desired
+    return replace(desired, manifests=tuple(_homed(manifest, home) for manifest in desired.manifests))
+
+
+def _homed(manifest: Manifest, home: str) -> Manifest:
+    metadata = manifest.body["metadata"]
+    labels = {**metadata["labels"], HOME: home}
+    return replace(manifest, body={**manifest.body, "metadata": {**metadata, "labels": labels}})
+
+
+def digest_of_object(row: RowKey, manifest: Manifest) -> str:
+    """Of what we apply: the same as a live object's that is as applied."""
+    return digest_of_manifest(manifest) if row.renderer == APP_CONFIGS else digest_of_applied(manifest.body)
 
 
 def _ours(managed: Any) -> Mapping[str, Any] | None:
-    """The metadata's fields that we own by our last apply; None where there is no such apply.
+    """The fields that we own by our last apply; None where there is no such apply.
 
     (Kubernetes, "Server-Side Apply", field management: whoever changes a field's value takes it from its owner.)
     """
     for entry in managed or ():
         if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource"):
-            fields: Mapping[str, Any] = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+            fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
             return fields
     return None
 

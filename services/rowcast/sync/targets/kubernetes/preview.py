@@ -12,34 +12,43 @@ from rowcast.core.errors import PermanentError
 from rowcast.core.preview import Preview, Shown, unplaced, without_lsn
 from rowcast.core.render import Desired, Manifest
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError
-from rowcast.sync.targets.kubernetes.objects import Live, key_of, live_of
+from rowcast.sync.targets.kubernetes.objects import Live
 from rowcast.sync.targets.kubernetes.permission import permitted
 
+SEPARATOR = "---\n"
 ATTEMPTS = 3
 """How often the object may change between the look at it and the dry run."""
 _NOISE = frozenset({"managedFields", "uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"})
 
 
 async def preview(api: Api, desired: Desired, own: Sequence[Live]) -> Preview:
-    """What applying a row's one object would make; `own` is what there is of the row. Raises TransientError."""
-    (manifest,) = unplaced(desired).manifests
-    place = key_of(manifest.type, manifest.name)
+    """What applying a row's objects would make; `own` is what there is of the row. Raises TransientError."""
+    manifests = unplaced(desired).manifests
     live = await shown(api, own)
-    try:
-        return Preview(place, readable(await _tried(api, manifest)), live)
-    except PermanentError as error:
-        return Preview(place, readable(manifest.body), live, error)
+    texts: list[str] = []
+    refusal: PermanentError | None = None
+    for manifest in manifests:
+        try:
+            texts.append(readable(await _tried(api, manifest)))
+        except PermanentError as error:
+            texts.append(readable(manifest.body))
+            refusal = refusal or error
+    return Preview(", ".join(map(api.place, manifests)), SEPARATOR.join(texts), live, refusal)
 
 
 async def shown(api: Api, own: Sequence[Live]) -> Shown | None:
-    """The first of the row's objects that is there still. Raises TransientError."""
+    """The row's objects, those that are there still. Raises TransientError."""
+    there: list[tuple[str, str, str]] = []
     for live in own:
-        body = await api.read(live.resource, live.name)
-        found = live_of(live.resource, body) if body else None
+        body = await api.read(live.resource, live.name, live.namespace)
+        found = api.live_of(live.resource, body) if body else None
         # The same object, or one that was made anew for the same row.
         if body and found and (found.uid == live.uid or (found.held and live.held and found.held.row == live.held.row)):
-            return Shown(live.key, readable(body), found.resource_version)
-    return None
+            there.append((live.key, readable(body), found.resource_version))
+    if not there:
+        return None
+    places, texts, versions = zip(*there, strict=True)
+    return Shown(", ".join(places), SEPARATOR.join(texts), ", ".join(versions))
 
 
 def readable(body: Mapping[str, Any]) -> str:
@@ -51,10 +60,11 @@ def readable(body: Mapping[str, Any]) -> str:
 
 async def _tried(api: Api, manifest: Manifest) -> Mapping[str, Any]:
     for attempt in range(ATTEMPTS):
-        there = await api.get(manifest.type, manifest.name)
+        there = await api.get(manifest.type, manifest.name, manifest.namespace)
         if there is not None and there.held is None and not there.remarked:
-            place = key_of(manifest.type, manifest.name)
-            raise PermanentError("not-owned", f"{place} exists and is not managed by rowcast; it is left alone")
+            raise PermanentError(
+                "not-owned", f"{api.place(manifest)} exists and is not managed by rowcast; it is left alone"
+            )
         try:
             return await permitted(api, "patch", manifest.type, partial(api.try_apply, manifest, there))
         except ConflictError:

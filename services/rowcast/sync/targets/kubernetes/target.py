@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tenacity import AsyncRetrying, wait_random_exponential
 
-from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
@@ -29,17 +29,13 @@ from rowcast.sync.targets.kubernetes.api import (
 from rowcast.sync.targets.kubernetes.drift import Suspects
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
-from rowcast.sync.targets.kubernetes.objects import Live, View, key_of, live_of
+from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed
 from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.preview import preview, shown
 
 SHOWN = 20
 CONFLICTS = 10
 """How often a row is judged anew within one delivery; more means a fight, which Dapr's backoff calms better."""
-
-
-def _place(_desired: Desired, manifest: Manifest) -> str:
-    return key_of(manifest.type, manifest.name)
 
 
 class KubernetesTarget:
@@ -55,16 +51,18 @@ class KubernetesTarget:
         self._tombstones = tombstones or Tombstones()
         # By place, the digest of what was applied and of what admission made of it, where that is something else.
         self._made: dict[str, tuple[str, str]] = {}
-        self._types = tuple(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
+        self._types = list(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
         self._watches: list[asyncio.Task[None]] = []
+        self._turn = asyncio.Lock()
         self._log = get_logger("rowcast.target")
 
     def expect(self, desired: Desired) -> Sequence[Held]:
         """A row's objects."""
+        desired = homed(desired, self._api.namespace)
         return [
-            held_of(_place(desired, manifest), desired, manifest, self._digest(manifest))
-            for manifest in desired.manifests
-        ]
+            held_of(self._api.place(manifest), desired, manifest, self._digest(desired.row, manifest))
+            for manifest in self._changeable(desired)
+        ] + [held for manifest in desired.manifests if (held := self._once(desired, manifest)) is not None]
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """The row's objects, as the watch shows them."""
@@ -81,6 +79,17 @@ class KubernetesTarget:
         starts = [(resource, await self._list(resource)) for resource in self._types]
         self._watches = [asyncio.create_task(self._follow(resource, version)) for resource, version in starts]
 
+    async def know(self, types: Iterable[ResourceType]) -> None:
+        """Follow objects of these types as well, whichever of them are ours. Raises TransientError."""
+        for resource in types:
+            if resource in self._types:
+                continue
+            async with self._turn:
+                if resource not in self._types:
+                    version = await permitted(self._api, "list", resource, partial(self._list, resource))
+                    self._types.append(resource)
+                    self._watches.append(asyncio.create_task(self._follow(resource, version)))
+
     async def close(self) -> None:
         """End the watches and the connections."""
         for watch in self._watches:
@@ -94,7 +103,8 @@ class KubernetesTarget:
         for resource in self._types:
             for verb in ("list", "watch", "create", "patch", "delete"):
                 if not await self._api.allowed(verb, resource):
-                    raise TransientError(f"not allowed to {verb} {resource.plural}.{resource.group}")
+                    named = f"{resource.plural or resource.kind}.{resource.group}".removesuffix(".")
+                    raise TransientError(f"not allowed to {verb} {named}")
 
     async def inventory(self) -> Sequence[Held]:
         """What the API server holds of ours, read anew."""
@@ -112,7 +122,7 @@ class KubernetesTarget:
 
     async def preview(self, desired: Desired) -> Preview:
         """By a dry run of the very apply that would be made. The view, the fence and the locks have no part in it."""
-        return await preview(self._api, desired, self._view.own(desired.row))
+        return await preview(self._api, homed(desired, self._api.namespace), self._view.own(desired.row))
 
     async def live(self, row: RowKey) -> Shown | None:
         """The row's object as the API server has it."""
@@ -143,7 +153,9 @@ class KubernetesTarget:
 
     async def _deliver(self, desired: Desired) -> Result:
         row = desired.row
-        wanted = {_place(desired, manifest) for manifest in desired.manifests}
+        desired = homed(desired, self._api.namespace)
+        await self.know(manifest.type for manifest in desired.manifests)
+        wanted = {self._api.place(manifest) for manifest in desired.manifests}
         conflict: ConflictError | None = None
         for _ in range(CONFLICTS):
             places = wanted | {live.key for live in self._view.own(row)}
@@ -152,11 +164,11 @@ class KubernetesTarget:
                     continue  # the row got another object while we waited for the locks
                 try:
                     if desired.authoritative:
-                        await self._look_again(desired, places)  # the view may not show yet what somebody else did
+                        await self._look_again(desired)  # the view may not show yet what somebody else did
                     return await self._execute(desired, self._judge(desired, wanted))
                 except ConflictError as error:
                     conflict = error
-                    await self._look_again(desired, places)
+                    await self._look_again(desired)
         raise conflict or ConflictError(f"{desired.name}: the row's objects keep changing")
 
     def _judge(self, desired: Desired, wanted: set[str]) -> Plan:
@@ -166,36 +178,50 @@ class KubernetesTarget:
             own=self.known(desired.row),
             holders=[live.held for live in there if live.held is not None],
             tombstone=self._tombstones.get(desired.row),
-            key_of=_place,
-            digest_of=self._digest,
+            key_of=lambda _, manifest: self._api.place(manifest),
+            digest_of=partial(self._digest, desired.row),
         )
+        adopted = {self._api.place(one) for one in desired.manifests if one.conflict == "adopt"}
         for live in there:
             if decided.outcome is not Outcome.STALE and live.finalizers is not None:
                 raise TransientError(_terminating(live))
-            if decided.put and live.held is None and not live.remarked:
+            left = live.left_by is not None
+            ours = (live.left_by == str(desired.row)) if left else live.remarked
+            ours = ours or live.key in adopted
+            if decided.put and live.held is None and not ours:
                 raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
-        return decided
+        once = {id(one) for one in desired.manifests if self._once(desired, one) is not None}
+        return replace(decided, put=tuple(one for one in decided.put if id(one) not in once)) if once else decided
 
-    def _digest(self, manifest: Manifest) -> str:
+    def _once(self, desired: Desired, manifest: Manifest) -> Held | None:
+        """The object of a manifest that is only made where there is none: as it is, it is as it should be."""
+        live = self._view.at(self._api.place(manifest)) if manifest.create == "once" else None
+        return live.held if live is not None and live.held is not None and live.held.row == desired.row else None
+
+    def _changeable(self, desired: Desired) -> list[Manifest]:
+        return [manifest for manifest in desired.manifests if self._once(desired, manifest) is None]
+
+    def _digest(self, row: RowKey, manifest: Manifest) -> str:
         """Of what the API server is known to make of a manifest, or else of the manifest."""
-        digest = digest_of_manifest(manifest)
-        applied, made = self._made.get(key_of(manifest.type, manifest.name), ("", ""))
+        digest = digest_of_object(row, manifest)
+        applied, made = self._made.get(self._api.place(manifest), ("", ""))
         return made if applied == digest else digest
 
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
         reference: str | None = None
         changed: list[str] = []
         for manifest in decided.put:
-            apply = partial(self._api.apply, manifest, over=self._view.at(_place(desired, manifest)))
+            apply = partial(self._api.apply, manifest, over=self._view.at(self._api.place(manifest)))
             live = await permitted(self._api, "patch", manifest.type, apply)
             self._view.observe(live)
             self._suspects.explain(live.key, live.version)
-            self._remember(manifest, live)
+            self._remember(desired.row, manifest, live)
             reference = live.resource_version
             changed += live.changed
         for other in decided.displaced:
             self._tombstones.bury(other.row, other.generation)
-        for held in decided.remove:
+        # What is in a namespace before what may be that namespace.
+        for held in sorted(decided.remove, key=lambda held: held.key.split("/")[2:3] == [""]):
             await self._remove(held)
         if decided.remove and decided.outcome is Outcome.STALE:
             objects = [held.key for held in decided.remove]
@@ -207,9 +233,9 @@ class KubernetesTarget:
         trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None
         return Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
 
-    def _remember(self, manifest: Manifest, live: Live) -> None:
+    def _remember(self, row: RowKey, manifest: Manifest, live: Live) -> None:
         """What admission makes of a manifest is no drift: applied again, it would be the same."""
-        applied, made = digest_of_manifest(manifest), live.held.digest if live.held is not None else ""
+        applied, made = digest_of_object(row, manifest), live.held.digest if live.held is not None else ""
         if applied != made:
             self._made[live.key] = (applied, made)
         else:
@@ -219,26 +245,32 @@ class KubernetesTarget:
         live = self._view.at(held.key)
         if live is None:
             return
+        if live.retain:
+            await permitted(self._api, "patch", live.resource, partial(self._api.leave, live, str(held.row)))
+            self._gone(held.key)
+            return
         left = await permitted(self._api, "delete", live.resource, partial(self._api.delete, live))
         if left is not None:
             self._view.observe(left)
             self._suspects.explain(left.key, left.version)
             raise TransientError(_terminating(left))
-        self._view.forget(held.key)
-        self._made.pop(held.key, None)
-        self._suspects.explain(held.key)
+        self._gone(held.key)
 
-    async def _look_again(self, desired: Desired, places: set[str]) -> None:
-        for resource in self._types:
-            for key in places:
-                plural, _, name = key.partition("/")
-                if plural != resource.plural:
-                    continue
-                live = await self._api.get(resource, name)
-                if live is None:
-                    self._view.forget(key)
-                else:
-                    self._view.observe(live)
+    def _gone(self, key: str) -> None:
+        self._view.forget(key)
+        self._made.pop(key, None)
+        self._suspects.explain(key)
+
+    async def _look_again(self, desired: Desired) -> None:
+        """At all places that the row has or wants."""
+        objects = {self._api.place(one): (one.type, one.name, one.namespace) for one in desired.manifests}
+        objects |= {live.key: (live.resource, live.name, live.namespace) for live in self._view.own(desired.row)}
+        for key, (resource, name, namespace) in objects.items():
+            live = await self._api.get(resource, name, namespace)
+            if live is None:
+                self._view.forget(key)
+            else:
+                self._view.observe(live)
         self._log.debug("looked again", row=str(desired.row), name=desired.name)
 
     async def _list(self, resource: ResourceType) -> str:
@@ -257,17 +289,20 @@ class KubernetesTarget:
                     except ExpiredError:
                         current = None
                     except Exception as error:
-                        self._log.warning("watch interrupted", resource=resource.plural, error=repr(error))
+                        self._log.warning(
+                            "watch interrupted", resource=resource.plural or resource.kind, error=repr(error)
+                        )
                         current = None
                         raise
 
     async def _watch(self, resource: ResourceType, version: str) -> str:
         async for kind, body in self._api.watch(resource, version):
             version = body["metadata"]["resourceVersion"]
-            known = self._view.at(key_of(resource, body["metadata"]["name"]))
+            seen = self._api.live_of(resource, body)
+            known = self._view.at(seen.key)
             if known is not None and known.version >= int(version):
                 continue  # the echo of our own write, or of what a list has shown already
-            live = self._view.believed(live_of(resource, body))
+            live = self._view.believed(seen)
             self._mourn(known, live, kind == "DELETED")
             self._suspects.see(live, kind == "DELETED")
             if kind == "DELETED":
