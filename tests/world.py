@@ -81,7 +81,7 @@ class World:
         """The files of a fresh clone, each where its row says."""
         found: State = {}
         with self.clone() as folder:
-            for path in sorted(folder.glob("environments/**/*.yaml")):
+            for path in sorted(folder.glob("environments/**/appconfigs/*.yaml")):
                 manifest = yaml.load(path.read_text(), yaml.CSafeLoader)
                 state = state_of(manifest)
                 assert path.relative_to(folder).as_posix() == f"environments/{state[4]}/appconfigs/{path.stem}.yaml"

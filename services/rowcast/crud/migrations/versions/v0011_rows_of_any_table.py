@@ -73,6 +73,19 @@ CREATE INDEX dead_letters_of_any_table ON public.dead_letters (renderer, key, id
 ALTER TABLE public.gitops_progress ADD COLUMN pending_rows text[] NOT NULL DEFAULT '{}';
 """
 
+_SEARCH_PATH = """
+DO $$ BEGIN
+    -- By default a role finds the schema of its own name first: an owner of that name would make its next table there.
+    IF session_user = 'rowcast' AND NOT EXISTS (
+        SELECT FROM pg_db_role_setting AS setting, unnest(setconfig) AS value
+        WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+            AND setrole IN (0, session_user::regrole) AND value LIKE 'search_path=%'
+    ) THEN
+        EXECUTE format('ALTER ROLE rowcast IN DATABASE %I SET search_path = public', current_database());
+    END IF;
+END $$
+"""
+
 _DOWN = """
 ALTER TABLE public.gitops_progress DROP COLUMN pending_rows;
 ALTER TABLE public.dead_letters DROP COLUMN renderer, DROP COLUMN key;
@@ -83,6 +96,7 @@ DROP TABLE rowcast.statuses, rowcast.renderers;
 
 def upgrade() -> None:
     op.get_bind().exec_driver_sql(_UP)
+    op.get_bind().exec_driver_sql(_SEARCH_PATH.replace("%", "%%"))
 
 
 def downgrade() -> None:

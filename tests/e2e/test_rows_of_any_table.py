@@ -1,0 +1,154 @@
+"""From an SQL file that knows nothing of Rowcast to namespaces with quotas in the cluster, and files in Git."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import brokers
+from world import World, done, wait_until
+
+pytestmark = brokers.on_every_broker
+EXAMPLE = Path(__file__).parents[2] / "examples" / "tenants"
+TABLES = "DROP TABLE IF EXISTS tenant_hosts; DROP TABLE IF EXISTS tenants"
+
+
+def rowcast(world: World, *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("rowcast")), *arguments]
+    environment = {**os.environ, **world.env}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+class Tenants:
+    """The example's tables on a running platform."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def run(self, statement: str) -> None:
+        with self.world.sql() as cursor:
+            cursor.execute(statement)
+
+    def objects(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """Those of the renderer's, by namespace and name."""
+        found = json.loads(
+            self.world.kubectl("get", kind, "--all-namespaces", "-l", "rowcast.dev/renderer=tenants", "-o", "json")
+        )
+        names = ((one["metadata"].get("namespace", ""), one["metadata"]["name"], one) for one in found["items"])
+        return {f"{namespace}/{name}": one for namespace, name, one in names}
+
+    def file(self, slug: str) -> list[Mapping[str, Any]] | None:
+        with self.world.clone() as folder:
+            path = folder / "environments" / "default" / "tenants" / f"{slug}.yaml"
+            return list(yaml.safe_load_all(path.read_text())) if path.exists() else None
+
+    def rows(self, **params: str) -> dict[str, Mapping[str, Any]]:
+        with self.world.api() as api:
+            page = done(api.get("/renderers/tenants/rows", params=params))
+        return {row["row"]["slug"]: row for row in page["items"]}
+
+    def states(self, slug: str) -> dict[str, tuple[str, int | None]]:
+        targets = self.rows()[slug]["targets"]
+        return {name: (one["state"], one["observed_generation"]) for name, one in targets.items()}
+
+
+@pytest.fixture
+def tenants(world: World) -> Iterator[Tenants]:
+    found = Tenants(world)
+    found.run(TABLES)
+    found.run((EXAMPLE / "tenants.sql").read_text())
+    rowcast(world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
+    yield found
+    found.run("DELETE FROM tenants")
+    wait_until(lambda: found.objects("configmaps") == {} and found.file("acme") is None)
+    found.run(TABLES)
+
+
+def synced(tenants: Tenants, slug: str, generation: int) -> bool:
+    return tenants.states(slug) == {"k8s": ("synced", generation), "git": ("synced", generation)}
+
+
+@brokers.on_every_platform
+def test_rows_of_a_table_that_is_not_ours_become_what_its_declaration_says(tenants: Tenants) -> None:
+    wait_until(lambda: synced(tenants, "acme", 1) and synced(tenants, "tiny", 1), lambda: str(tenants.rows()))
+
+    assert set(tenants.objects("configmaps")) == {"team-acme/tenant", "team-tiny/tenant"}
+    assert {"/team-acme", "/team-tiny"} <= set(tenants.objects("namespaces"))
+    quota = tenants.objects("resourcequotas")["team-acme/tenant"]
+    assert quota["spec"]["hard"]["requests.memory"] == "32Gi"
+    assert set(tenants.objects("rolebindings")) == {"team-acme/admins"}
+    assert "secret" not in json.dumps(tenants.rows())
+    documents = tenants.file("acme")
+    assert documents is not None
+    assert [one["kind"] for one in documents] == ["Namespace", "ResourceQuota", "RoleBinding", "ConfigMap"]
+
+
+def test_a_change_of_a_row_or_of_a_related_one_is_one_of_its_objects(tenants: Tenants) -> None:
+    wait_until(lambda: synced(tenants, "tiny", 1), lambda: str(tenants.rows()))
+    tenants.run("UPDATE tenants SET cpu = 4, owner_group = 'tiny-admins' WHERE slug = 'tiny'")
+    tenants.run("INSERT INTO tenant_hosts SELECT 'tiny.example', id FROM tenants WHERE slug = 'tiny'")
+
+    wait_until(lambda: synced(tenants, "tiny", 3), lambda: str(tenants.rows()))
+
+    assert tenants.objects("configmaps")["team-tiny/tenant"]["data"]["hosts"] == "tiny.example"
+    assert tenants.objects("resourcequotas")["team-tiny/tenant"]["spec"]["hard"]["requests.cpu"] == "4"
+    assert "team-tiny/admins" in tenants.objects("rolebindings")
+
+
+def test_a_row_that_its_declaration_leaves_out_or_that_is_deleted_loses_its_objects_but_what_is_retained(
+    tenants: Tenants,
+) -> None:
+    wait_until(lambda: synced(tenants, "acme", 1) and synced(tenants, "tiny", 1), lambda: str(tenants.rows()))
+    tenants.run("UPDATE tenants SET active = false WHERE slug = 'acme'")
+    tenants.run("DELETE FROM tenants WHERE slug = 'tiny'")
+
+    wait_until(lambda: tenants.objects("configmaps") == {} and tenants.file("acme") is tenants.file("tiny") is None)
+
+    wait_until(lambda: synced(tenants, "acme", 2), lambda: str(tenants.rows()))
+    assert set(tenants.rows(state="deleted")) >= {"tiny"}
+    assert "team-acme" in tenants.world.kubectl("get", "namespace", "team-acme", "-o", "name")
+    tenants.run("UPDATE tenants SET active = true WHERE slug = 'acme'")
+    wait_until(lambda: synced(tenants, "acme", 3), lambda: str(tenants.rows()))
+    assert "/team-acme" in tenants.objects("namespaces")
+
+
+def test_what_somebody_edits_is_put_right(tenants: Tenants) -> None:
+    wait_until(lambda: synced(tenants, "acme", 1), lambda: str(tenants.rows()))
+    patch = '{"data": {"theme": "by hand"}}'
+    tenants.world.kubectl("-n", "team-acme", "patch", "configmap", "tenant", "--type=merge", "-p", patch)
+
+    wait_until(lambda: tenants.objects("configmaps")["team-acme/tenant"]["data"]["theme"] == "dark")
+
+
+def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
+    tenants: Tenants, tmp_path: Path
+) -> None:
+    wait_until(lambda: synced(tenants, "acme", 1), lambda: str(tenants.rows()))
+    declaration = (EXAMPLE / "tenants.yaml").read_text()
+    broken = tmp_path / "tenants.yaml"
+    broken.write_text(declaration.replace("${string(row.cpu)}", "${string(32 / (row.cpu - 8))}"))
+    try:
+        assert "revision" in rowcast(tenants.world, "renderer", "apply", str(broken))
+        wait_until(lambda: tenants.states("acme")["k8s"] == ("failed", 2), lambda: str(tenants.rows()))
+
+        (at_k8s,) = [one for name, one in tenants.rows()["acme"]["targets"].items() if name == "k8s"]
+        assert "spec.manifests[1].template.spec.hard" in at_k8s["error"]
+        assert "team-acme/tenant" in tenants.objects("resourcequotas")
+        with tenants.world.api() as api:
+            letters = done(api.get("/deadletters", params={"renderer": "tenants", "target": "k8s"}))["items"]
+        key = tenants.rows()["acme"]["key"]
+        assert [(one["key"], one["reason"]) for one in letters if one["key"] == key] == [(key, "expression")]
+        assert synced(tenants, "tiny", 2)
+    finally:
+        rowcast(tenants.world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
+    wait_until(lambda: synced(tenants, "acme", 3), lambda: str(tenants.rows()))
