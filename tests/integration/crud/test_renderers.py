@@ -10,7 +10,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from integration.crud.statuses import report
+from integration.crud.test_sync_status import report
 
 SHAPE = {"columns": {"id": {"type": "int", "nullable": False}}, "related": {}}
 
@@ -64,7 +64,8 @@ def test_a_renderer_is_listed_at_its_newest_revision_with_its_rows(crud: httpx.C
 
 
 @pytest.mark.parametrize(
-    "path", ["/renderers/none", "/renderers/none/rows", "/renderers/tenants/revisions/3", "/renderers/tenants/rows/none"]
+    "path",
+    ["/renderers/none", "/renderers/none/rows", "/renderers/tenants/revisions/3", "/renderers/tenants/rows/none"],
 )
 def test_what_is_not_there_is_not_found(crud: httpx.Client, path: str) -> None:
     assert crud.get(path).status_code == 404
@@ -133,7 +134,9 @@ def test_a_snapshot_has_the_rows_of_all_tables_that_are_there(crud: httpx.Client
     ours, *others = lines(crud)
 
     assert (ours["renderer"], ours["key"], ours["name"]) == ("appconfigs", str(made["id"]), "of-rows")
-    assert [(one["renderer"], one["key"], one["generation"], one["revision"], one["row"]["slug"]) for one in others] == [
+    assert [
+        (one["renderer"], one["key"], one["generation"], one["revision"], one["row"]["slug"]) for one in others
+    ] == [
         ("tenants", "1", 3, 2, "s-1"),
         ("tenants", "a/b,ü", 3, 2, "s-a/b,ü"),
     ]

@@ -94,7 +94,7 @@ OF_CONFIGURATIONS = Told(
     sync_statuses.c, cast(sync_statuses.c.row_id, Text), sync_statuses.c.row_id == func.any(gitops_progress.c.pending)
 )
 _NAME = row_statuses.c.renderer + "/" + row_statuses.c.key
-OF_ROWS = Told(row_statuses.c, _NAME, func.any(gitops_progress.c.pending_rows) == _NAME)
+OF_ROWS = Told(row_statuses.c, _NAME, func.array_position(gitops_progress.c.pending_rows, _NAME).is_not(None))
 
 
 def stage(of: Told = OF_CONFIGURATIONS) -> ColumnElement[str | None]:

@@ -160,7 +160,7 @@ def _lines(taken: Snapshot) -> Iterator[bytes]:
 def _line(taken: Snapshot, row: RowMapping, sync: Mapping[str, Reported | None]) -> bytes:
     if "renderer" in row:
         hidden = {"traceparent", "deleted"}
-        line = orjson.dumps({name: value for name, value in row.items() if name not in hidden})
+        line = orjson.dumps({str(name): value for name, value in row.items() if name not in hidden})
     else:
         head = orjson.dumps({"renderer": APP_CONFIGS, "key": str(row["id"])})
         line = head[:-1] + b"," + AppConfigOut.model_construct(**dict(row)).model_dump_json().encode()[1:]
