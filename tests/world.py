@@ -70,11 +70,17 @@ class World:
         items = json.loads(self.kubectl("get", "appconfigs", "-o", "json"))["items"]
         return {item["metadata"]["name"]: state_of(item) for item in items}
 
-    def kubectl(self, *arguments: str) -> str:
+    def apply(self, manifests: str) -> None:
+        """Apply YAML as the cluster's administrator."""
+        self.kubectl("apply", "-f", "-", stdin=manifests)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl in Rowcast's namespace as the cluster's administrator."""
         command = ["kubectl", "--namespace", self.env["ROWCAST_NAMESPACE"], *arguments]
         environment = {**os.environ, **self.env}
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        ran = subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=True
+        )
         return ran.stdout
 
     def repository(self) -> State:

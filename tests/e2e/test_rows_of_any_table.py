@@ -57,9 +57,18 @@ class Tenants:
             page = done(api.get("/renderers/tenants/rows", params=params))
         return {row["row"]["slug"]: row for row in page["items"]}
 
-    def states(self, slug: str) -> dict[str, tuple[str, int | None]]:
-        targets = self.rows()[slug]["targets"]
-        return {name: (one["state"], one["observed_generation"]) for name, one in targets.items()}
+    def generation(self, slug: str) -> int:
+        found: int = self.rows()[slug]["generation"]
+        return found
+
+    def synced(self, *slugs: str) -> None:
+        """Wait until these rows are at all targets as the table has them."""
+
+        def are_there() -> bool:
+            rows = self.rows()
+            return all(_is_there(rows[slug]) for slug in slugs)
+
+        wait_until(are_there, lambda: json.dumps(self.rows(), indent=1))
 
 
 @pytest.fixture
@@ -67,6 +76,7 @@ def tenants(world: World) -> Iterator[Tenants]:
     found = Tenants(world)
     found.run(TABLES)
     found.run((EXAMPLE / "tenants.sql").read_text())
+    world.apply(rowcast(world, "renderer", "rights", str(EXAMPLE / "tenants.yaml"), "--user", "rowcast-sync"))
     rowcast(world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
     yield found
     found.run("DELETE FROM tenants")
@@ -74,13 +84,14 @@ def tenants(world: World) -> Iterator[Tenants]:
     found.run(TABLES)
 
 
-def synced(tenants: Tenants, slug: str, generation: int) -> bool:
-    return tenants.states(slug) == {"k8s": ("synced", generation), "git": ("synced", generation)}
+def _is_there(row: Mapping[str, Any]) -> bool:
+    targets = row["targets"].values()
+    return all((one["state"], one["observed_generation"]) == ("synced", row["generation"]) for one in targets)
 
 
 @brokers.on_every_platform
 def test_rows_of_a_table_that_is_not_ours_become_what_its_declaration_says(tenants: Tenants) -> None:
-    wait_until(lambda: synced(tenants, "acme", 1) and synced(tenants, "tiny", 1), lambda: str(tenants.rows()))
+    tenants.synced("acme", "tiny")
 
     assert set(tenants.objects("configmaps")) == {"team-acme/tenant", "team-tiny/tenant"}
     assert {"/team-acme", "/team-tiny"} <= set(tenants.objects("namespaces"))
@@ -94,12 +105,14 @@ def test_rows_of_a_table_that_is_not_ours_become_what_its_declaration_says(tenan
 
 
 def test_a_change_of_a_row_or_of_a_related_one_is_one_of_its_objects(tenants: Tenants) -> None:
-    wait_until(lambda: synced(tenants, "tiny", 1), lambda: str(tenants.rows()))
+    tenants.synced("tiny")
+    before = tenants.generation("tiny")
     tenants.run("UPDATE tenants SET cpu = 4, owner_group = 'tiny-admins' WHERE slug = 'tiny'")
     tenants.run("INSERT INTO tenant_hosts SELECT 'tiny.example', id FROM tenants WHERE slug = 'tiny'")
 
-    wait_until(lambda: synced(tenants, "tiny", 3), lambda: str(tenants.rows()))
+    tenants.synced("tiny")
 
+    assert tenants.generation("tiny") == before + 2
     assert tenants.objects("configmaps")["team-tiny/tenant"]["data"]["hosts"] == "tiny.example"
     assert tenants.objects("resourcequotas")["team-tiny/tenant"]["spec"]["hard"]["requests.cpu"] == "4"
     assert "team-tiny/admins" in tenants.objects("rolebindings")
@@ -108,22 +121,22 @@ def test_a_change_of_a_row_or_of_a_related_one_is_one_of_its_objects(tenants: Te
 def test_a_row_that_its_declaration_leaves_out_or_that_is_deleted_loses_its_objects_but_what_is_retained(
     tenants: Tenants,
 ) -> None:
-    wait_until(lambda: synced(tenants, "acme", 1) and synced(tenants, "tiny", 1), lambda: str(tenants.rows()))
+    tenants.synced("acme", "tiny")
     tenants.run("UPDATE tenants SET active = false WHERE slug = 'acme'")
     tenants.run("DELETE FROM tenants WHERE slug = 'tiny'")
 
     wait_until(lambda: tenants.objects("configmaps") == {} and tenants.file("acme") is tenants.file("tiny") is None)
 
-    wait_until(lambda: synced(tenants, "acme", 2), lambda: str(tenants.rows()))
+    tenants.synced("acme")
     assert set(tenants.rows(state="deleted")) >= {"tiny"}
     assert "team-acme" in tenants.world.kubectl("get", "namespace", "team-acme", "-o", "name")
     tenants.run("UPDATE tenants SET active = true WHERE slug = 'acme'")
-    wait_until(lambda: synced(tenants, "acme", 3), lambda: str(tenants.rows()))
+    tenants.synced("acme")
     assert "/team-acme" in tenants.objects("namespaces")
 
 
 def test_what_somebody_edits_is_put_right(tenants: Tenants) -> None:
-    wait_until(lambda: synced(tenants, "acme", 1), lambda: str(tenants.rows()))
+    tenants.synced("acme")
     patch = '{"data": {"theme": "by hand"}}'
     tenants.world.kubectl("-n", "team-acme", "patch", "configmap", "tenant", "--type=merge", "-p", patch)
 
@@ -133,22 +146,25 @@ def test_what_somebody_edits_is_put_right(tenants: Tenants) -> None:
 def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
     tenants: Tenants, tmp_path: Path
 ) -> None:
-    wait_until(lambda: synced(tenants, "acme", 1), lambda: str(tenants.rows()))
+    tenants.synced("acme")
     declaration = (EXAMPLE / "tenants.yaml").read_text()
     broken = tmp_path / "tenants.yaml"
     broken.write_text(declaration.replace("${string(row.cpu)}", "${string(32 / (row.cpu - 8))}"))
     try:
         assert "revision" in rowcast(tenants.world, "renderer", "apply", str(broken))
-        wait_until(lambda: tenants.states("acme")["k8s"] == ("failed", 2), lambda: str(tenants.rows()))
 
-        (at_k8s,) = [one for name, one in tenants.rows()["acme"]["targets"].items() if name == "k8s"]
-        assert "spec.manifests[1].template.spec.hard" in at_k8s["error"]
+        def at_k8s() -> Mapping[str, Any]:
+            found: Mapping[str, Any] = tenants.rows()["acme"]["targets"]["k8s"]
+            return found
+
+        wait_until(lambda: at_k8s()["state"] == "failed", lambda: str(tenants.rows()))
+        assert "spec.manifests[1].template.spec.hard" in (at_k8s()["error"] or "")
         assert "team-acme/tenant" in tenants.objects("resourcequotas")
         with tenants.world.api() as api:
             letters = done(api.get("/deadletters", params={"renderer": "tenants", "target": "k8s"}))["items"]
         key = tenants.rows()["acme"]["key"]
         assert [(one["key"], one["reason"]) for one in letters if one["key"] == key] == [(key, "expression")]
-        assert synced(tenants, "tiny", 2)
+        tenants.synced("tiny")
     finally:
         rowcast(tenants.world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
-    wait_until(lambda: synced(tenants, "acme", 3), lambda: str(tenants.rows()))
+    tenants.synced("acme")

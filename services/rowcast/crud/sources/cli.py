@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from rowcast.core.renderer import ExpressionError, Renderer
 from rowcast.core.shapes import RowShape, TableShape
@@ -23,6 +24,7 @@ from rowcast.renderers.draft import draft
 from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
 from rowcast.renderers.positions import ProblemsError
 from rowcast.renderers.rendering import render
+from rowcast.renderers.rights import RBAC, manifests
 from rowcast.runtime.exits import UsageError, told
 
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
@@ -228,6 +230,36 @@ def apply_files(
             rows = f"{applied.captured} rows captured, {applied.assigned} follow"
             what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
             typer.echo(f"{file}: {renderer.name} {what}: {rows}")
+
+
+@app.command(name="rights")
+def print_rights(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="All declarations that sync-k8s delivers.")],
+    service_account: Annotated[
+        str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")
+    ] = "rowcast/rowcast-sync-k8s",
+    user: Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")] = None,
+    name: Annotated[str, typer.Option(help="Of the ClusterRole and of its binding.")] = "rowcast-renderers",
+    database_url: DatabaseUrl = None,
+    columns: Columns = None,
+) -> None:
+    """Print what sync-k8s has to be allowed for declarations' kinds: a ClusterRole and its binding, for kubectl.
+
+    It follows from `allow`; who may make bindings may bind any role. Exit codes: 0 done, 1 problems, 2 wrong options.
+    """
+    with told():
+        namespace, slash, account = service_account.partition("/")
+        if user is None and not (namespace and slash and account):
+            raise UsageError("--service-account must be NAMESPACE/NAME")
+        subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
+        if user is not None:
+            subject = {"apiGroup": RBAC, "kind": "User", "name": user}
+        renderers = []
+        for file in files:
+            with _problems_of(file), _tables(file, columns, database_url) as table:
+                renderers.append(check(_read(file), table)[0])
+        documents = manifests(name, renderers, subject)
+        typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
 
 
 def _required(database_url: str | None) -> str:

@@ -1,0 +1,67 @@
+"""What sync has to be allowed for declarations: generated from their `allow`, and no more. Pure.
+
+(Kubernetes, "Using RBAC Authorization", privilege escalation prevention: who makes a binding needs `bind` on the role
+that it refers to, who makes a role needs `escalate`.)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rowcast.core.renderer import Renderer
+
+VERBS = ["get", "list", "watch", "create", "patch", "delete"]
+RBAC = "rbac.authorization.k8s.io"
+_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
+_ROLES = {"Role": "roles", "ClusterRole": "clusterroles"}
+_AS_THEY_ARE = frozenset({"Endpoints"})
+
+
+def plural_of(kind: str) -> str:
+    """A kind's name in rules, as it is formed nearly everywhere: `NetworkPolicy` is `networkpolicies`."""
+    name = kind.lower()
+    if kind in _AS_THEY_ARE:
+        return name
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
+
+
+def rules(renderers: Iterable[Renderer]) -> list[dict[str, Any]]:
+    """The rules of a ClusterRole, one for each API group, in a fixed order."""
+    found = list(renderers)
+    by_group: dict[str, set[str]] = {}
+    for renderer in found:
+        for allowed in renderer.allow.kinds:
+            group, _, kind = allowed.rpartition("/")
+            by_group.setdefault(group, set()).add(plural_of(kind))
+    made: list[dict[str, Any]] = [
+        {"apiGroups": [group], "resources": sorted(resources), "verbs": list(VERBS)}
+        for group, resources in sorted(by_group.items())
+    ]
+    return [*made, *_escalations(found)]
+
+
+def manifests(name: str, renderers: Iterable[Renderer], subject: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    """A ClusterRole, and its binding to who delivers."""
+    metadata = {"name": name, "labels": {"app.kubernetes.io/part-of": "rowcast"}}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules(renderers)}
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata,
+        "roleRef": reference,
+        "subjects": [dict(subject)],
+    }
+    return [role, binding]
+
+
+def _escalations(renderers: Sequence[Renderer]) -> list[dict[str, Any]]:
+    kinds = {kind for renderer in renderers for kind in renderer.allow.kinds}
+    made: list[dict[str, Any]] = []
+    if any(f"{RBAC}/{kind}" in kinds for kind in _BINDINGS):
+        made.append({"apiGroups": [RBAC], "resources": sorted(_ROLES.values()), "verbs": ["bind"]})
+    roles = [plural for kind, plural in _ROLES.items() if f"{RBAC}/{kind}" in kinds]
+    if roles:
+        made.append({"apiGroups": [RBAC], "resources": sorted(roles), "verbs": ["escalate"]})
+    return made
