@@ -149,7 +149,7 @@ def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
     tenants.synced("acme")
     declaration = (EXAMPLE / "tenants.yaml").read_text()
     broken = tmp_path / "tenants.yaml"
-    broken.write_text(declaration.replace("${string(row.cpu)}", "${string(32 / (row.cpu - 8))}"))
+    broken.write_text(declaration.replace("${string(row.cpu)}", "${string(32 / ((row.cpu - 8) * (row.cpu - 8)))}"))
     try:
         assert "revision" in rowcast(tenants.world, "renderer", "apply", str(broken))
 
