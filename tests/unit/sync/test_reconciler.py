@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError, TransientError
-from rowcast.core.events import read
+from rowcast.core.events import decode, read
 from rowcast.core.render import Desired, render
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BusyError, Reconciler
@@ -300,6 +300,76 @@ async def test_a_row_that_the_target_refuses_is_told_and_the_others_arrive(bench
     assert run.failed == ["a (row 1): no such field"]
     assert await bench.held() == {"b": (2, 1)}
     assert (1, 1, "dead-lettered") in bench.told()
+
+
+async def test_a_row_that_a_reconcile_finds_refused_is_a_dead_letter_of_its_generation_that_can_be_replayed(
+    bench: Bench,
+) -> None:
+    bench.table.save(1, 2, "a")
+    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no such field")
+
+    await bench.run()
+    await bench.run()
+    await bench.reconciler.heal([1])
+
+    (letter,) = bench.letters
+    assert (letter["row_id"], letter["generation"], letter["reason"], letter["error"], letter["once"]) == (
+        1,
+        2,
+        "rejected",
+        "no such field",
+        True,
+    )
+    bench.table.save(1, 3, "a")
+    await bench.run()
+    assert [letter["generation"] for letter in bench.letters] == [2, 3]
+    bench.target.refused.clear()
+    await bench.target.deliver([render(decode(bench.letters[-1]["event"]))])
+    assert await bench.held() == {"a": (1, 3)}
+
+
+async def test_drift_that_the_target_does_not_let_be_put_right_is_a_dead_letter(bench: Bench) -> None:
+    bench.table.save(1, 1, "edited", branch="by-hand")
+    await bench.deliver(1)
+    bench.table.save(1, 1, "edited", branch="main")
+    bench.target.refused["app_configs", 1] = PermanentError("rejected", "denied by a policy")
+
+    assert await bench.reconciler.heal([1]) == {}
+
+    assert [(letter["row_id"], letter["reason"]) for letter in bench.letters] == [(1, "rejected")]
+    assert bench.told() == [(1, 1, "dead-lettered")]
+
+
+async def test_an_orphan_that_the_target_does_not_let_go_is_a_dead_letter(bench: Bench) -> None:
+    bench.table.save(1, 1, "orphan")
+    bench.table.save(2, 1, "other")
+    await bench.deliver(1)
+    await bench.deliver(2)
+    del bench.table.rows[1]
+    bench.target.refused["app_configs", 1] = PermanentError("forbidden", "no")
+
+    await bench.run(prune_limit=100)
+
+    (letter,) = bench.letters
+    change = decode(letter["event"])
+    assert (change.deleted, change.row.id, letter["name"]) == (True, 1, "orphan")
+    bench.target.refused.clear()
+    await bench.target.deliver([render(change)])
+    assert await bench.held() == {"other": (2, 1)}
+
+
+async def test_what_is_refused_is_not_told_before_its_dead_letter_is_with_the_broker(bench: Bench) -> None:
+    bench.table.save(1, 1, "a")
+    bench.target.refused["app_configs", 1] = PermanentError("rejected", "no")
+    bench.broken = True
+
+    assert await bench.reconciler.heal([1]) == {1: "the broker is away"}
+    assert (await bench.run()).state == "failed"
+    assert (bench.statuses, bench.left) == ([], [])
+
+    bench.broken = False
+    assert await bench.reconciler.heal([1]) == {}
+    assert (len(bench.letters), bench.told()) == (1, [(1, 1, "dead-lettered")])
 
 
 async def test_only_one_runs_at_a_time(bench: Bench) -> None:

@@ -170,24 +170,17 @@ def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) ->
 
 
 def _deletion(difference: Difference, lsn: int) -> Desired:
-    return Desired(
-        table=TABLE,
-        row_id=difference.row_id,
-        generation=difference.generation,
-        lsn=lsn,
-        name=difference.name,
-        environment=difference.environment,
-        actor=ACTOR,
-        manifests=(),
-        authoritative=True,
-        supersedes=difference.held,
-    )
+    return replace(_gone(difference, ACTOR, lsn), authoritative=True, supersedes=difference.held)
 
 
 def _late_deletion(row: LateRow, lsn: int) -> Desired:
-    """As its event would say it."""
+    return _gone(row, row.actor, lsn)
+
+
+def _gone(row: LateRow | Difference, actor: str, lsn: int) -> Desired:
+    """As the event of the deletion would say it."""
     # What its event would have beside is of no use to a deletion, and in the table no more.
-    last = AppConfig(row.row_id, row.name, "", "", row.environment, row.generation, "", "", row.actor)
+    last = AppConfig(row.row_id, row.name, "", "", row.environment, row.generation, "", "", actor)
     return render(Change(TABLE, Op.DELETE, last, lsn, saved_at=None))
 
 
