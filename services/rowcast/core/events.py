@@ -123,16 +123,21 @@ def decode(event: object, *, partly: bool = False) -> Change:
 
 
 def read(table: str, row: object, lsn: int) -> Change:
-    """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
-    return Change(table, Op.READ, _ROWS[table](_mapping(row, "row"), False), lsn, saved_at=None)
+    """A row as it was read from its table at a place in the log, saved when it was last updated.
+
+    Raises PermanentError (`undecodable`).
+    """
+    config = _ROWS[table](_mapping(row, "row"), False)
+    return Change(table, Op.READ, config, lsn, saved_at=_moment(config.updated_at))
 
 
 def encode(change: Change) -> dict[str, Any]:
     """The CloudEvent (as JSON) that decodes to this change's row: for a row that was read and has no event.
 
-    It has what `decode` needs, and no trace, transaction or time of a commit.
+    It has what `decode` needs, and no trace or transaction.
     """
     return {
+        **({"time": change.saved_at} if change.saved_at else {}),
         "iodebeziumtable": change.table,
         "iodebeziumop": str(change.op),
         "iodebeziumlsn": str(change.lsn),

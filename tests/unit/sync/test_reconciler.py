@@ -414,6 +414,18 @@ async def test_what_was_found_is_a_metric(bench: Bench) -> None:
     assert value("rowcast_reconcile_last_success_timestamp_seconds")
 
 
+async def test_a_status_of_a_reconcile_tells_when_the_row_was_saved(bench: Bench) -> None:
+    bench.table.save(1, 1, "a")
+    bench.table.save(2, 1, "b")
+    bench.target.refused["app_configs", 2] = PermanentError("rejected", "no")
+
+    await bench.run()
+
+    saved = bench.table.rows[1]["updated_at"]
+    assert [(status["row_id"], status["saved_at"]) for status in bench.statuses] == [(1, saved), (2, saved)]
+    assert decode(bench.letters[0]["event"]).saved_at == saved
+
+
 async def test_statuses_that_can_not_be_published_at_once_are_not_lost(bench: Bench) -> None:
     bench.table.save(1, 1, "a")
     bench.broken = True

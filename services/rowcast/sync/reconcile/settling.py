@@ -194,16 +194,7 @@ def _open(desired: Desired, results: Mapping[tuple[str, int], Result]) -> int | 
 
 def _status(desired: Desired, result: Result) -> Status:
     outcome = result.outcome if isinstance(result, Delivered) else Outcome.DEAD_LETTERED
-    return status(
-        desired.row_id,
-        desired.name,
-        desired.generation,
-        result,
-        now(),
-        deleted=desired.deleted,
-        outcome=outcome,
-        cause=CAUSE,
-    )
+    return status(desired, result, now(), outcome=outcome, cause=CAUSE)
 
 
 def told(result: Result) -> bool:

@@ -157,13 +157,9 @@ class Reporting:
         """Tell what became of a row."""
         arrived = Delivered(Outcome.UNCHANGED, reference, stage=stage, link=link, trouble=error)
         made = messages.status(
-            desired.row_id,
-            desired.name,
-            desired.generation,
+            desired,
             arrived,
             now(),
-            deleted=desired.deleted,
-            saved_at=desired.saved_at,
             captured_at=batch.captured_at,
             outcome=str(outcome),
         )
