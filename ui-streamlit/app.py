@@ -43,25 +43,19 @@ WATCHING = "dashboard"
 class Client(Configurations, Previews, Histories, Bulk, DeadLetters, Activities, Pipelines, Reconciles, Protocol):
     """All that the pages need."""
 
-    def forbid_changes(self) -> None:
-        """From now on refuse whatever would change something."""
-        ...
-
-    def vouch(self) -> None:
-        """From now on say with each change that a login vouches for the person."""
-        ...
-
 
 def page(
-    connect: Callable[[str], Client],
+    connect: Callable[[Callable[[], Who]], Client],
     default_person: str = identity.ANONYMOUS,
     opened: str = CONFIGURATIONS,
     roles: Roles | None = None,
     poller: PipelinePoller | None = None,
 ) -> None:
-    """Show the dashboard, for a client that `connect` makes of the person's name; `opened` is its page without a path.
+    """Show the dashboard, for a client that `connect` makes; `opened` is its page without a path.
 
-    The first page shows the room that the link names. Without a `poller`, the session has one of its own.
+    The client is given whom to ask for the person at each request: a fragment and a dialog keep the client of the run
+    that drew them, and what they send is still of whoever it is then. The first page shows the room that the link
+    names. Without a `poller`, the session has one of its own.
     """
     st.set_page_config(
         page_title=brand.NAME,
@@ -80,11 +74,7 @@ def page(
     if who is None:
         navigation.closed(functools.partial(login_view.ask_to_log_in, login))
         return
-    client = connect(who.person)
-    if who.verified:
-        client.vouch()
-    if not who.can_edit:
-        client.forbid_changes()
+    client = connect(functools.partial(_now, default_person, roles))
     poller = poller or st.session_state.setdefault("poller", PipelinePoller(client.pipeline))
     rooms = _rooms(client, who, roles, poller, opened)
     # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
@@ -92,6 +82,11 @@ def page(
     with links:
         navigation.links(rooms, poller)
     current.run()
+
+
+def _now(default_person: str, roles: Roles) -> Who:
+    # Whoever has been logged out since the page was drawn changes nothing from it.
+    return login_view.now(default_person, roles, LOGIN.state()) or Who(identity.ANONYMOUS, "viewer")
 
 
 def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opened: str) -> dict[str, Page]:
@@ -127,13 +122,13 @@ def _saves() -> tracing.Saves:
 
 @st.cache_resource
 def _poller() -> PipelinePoller:
-    poller = PipelinePoller(api_client.CrudClient(_sidecar(), WATCHING).pipeline)
+    poller = PipelinePoller(api_client.CrudClient(_sidecar(), lambda: Who(WATCHING)).pipeline)
     poller.start()
     return poller
 
 
-def _connect(person: str) -> Client:
-    return api_client.CrudClient(_sidecar(), person, _saves())
+def _connect(who: Callable[[], Who]) -> Client:
+    return api_client.CrudClient(_sidecar(), who, _saves())
 
 
 if __name__ == "__main__":

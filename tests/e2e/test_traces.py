@@ -14,6 +14,7 @@ from client import api_client
 from client.tracing import TracedSaves
 from collector import Collector, Span, collecting
 from configurations.models import Draft
+from login.identity import Who
 from rowcast_local.assembly import APPS
 from rowcast_local.platform import Platform
 from world import World, wait_until
@@ -53,7 +54,7 @@ def dashboard(traced: World, collector: Collector) -> Iterator[api_client.CrudCl
         environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
         saves = TracedSaves(collector.url)
     with api_client.connect({"DAPR_HTTP_PORT": port}) as http:
-        yield api_client.CrudClient(http, "ada", saves)
+        yield api_client.CrudClient(http, lambda: Who("ada"), saves)
     saves.provider.shutdown()
 
 

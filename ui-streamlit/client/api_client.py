@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import httpx
@@ -16,6 +16,7 @@ from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
 from dead_letters.calls import DeadLetterCalls
 from history.calls import HistoryCalls
+from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
 from reconcile.calls import ReconcileCalls
@@ -54,22 +55,16 @@ class CrudClient(
     ActivityCalls,
     ReconcileCalls,
 ):
-    """What crud keeps and does, on behalf of `person` (see rules.is_person)."""
+    """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 
-    def __init__(self, http: httpx.Client, person: str, saves: Saves | None = None) -> None:
-        self._read_only = False
-        self._vouched: Mapping[str, str] = {}
+    With each is said whether a login vouches for the person; of one who may not edit, whatever would change something
+    is refused with 403.
+    """
+
+    def __init__(self, http: httpx.Client, who: Callable[[], Who], saves: Saves | None = None) -> None:
         self._http = http
-        self._person = person
+        self._who = who
         self._saves = saves or Untraced()
-
-    def forbid_changes(self) -> None:
-        """From now on refuse, with 403, whatever would change something."""
-        self._read_only = True
-
-    def vouch(self) -> None:
-        """From now on say with each request that a login vouches for the person."""
-        self._vouched = {VERIFIED: "true"}
 
     def _send(
         self,
@@ -82,7 +77,7 @@ class CrudClient(
     ) -> Any:
         if method == "GET":
             return self._exchange(method, path, params, body, generation, {})
-        if self._read_only and path not in ASKING:
+        if path not in ASKING and not self._who().can_edit:
             raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
         with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
             return self._exchange(method, path, params, body, generation, trace)
@@ -113,8 +108,9 @@ class CrudClient(
         body: Mapping[str, Any] | None,
         more: Mapping[str, str],
     ) -> httpx.Response:
-        headers = httpx.Headers({PERSON: self._person}, encoding="utf-8")
-        headers.update({**self._vouched, **more})
+        who = self._who()
+        headers = httpx.Headers({PERSON: who.person}, encoding="utf-8")
+        headers.update({**({VERIFIED: "true"} if who.verified else {}), **more})
         try:
             return self._http.request(method, path, params=params, json=body, headers=headers)
         except httpx.ConnectError as error:

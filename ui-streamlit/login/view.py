@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
@@ -11,14 +13,26 @@ from login.identity import Roles, Who
 from login.providers import DEFAULT, Login
 from shared import brand, formatting
 
+PERSON: Final = "person"
+"""The key of the field in which somebody types their name."""
 
-def who(default: str, roles: Roles, login: Login) -> Who | None:
-    """Draw the corner and return the person; None where they have to log in first, or nobody can."""
+
+def now(default: str, roles: Roles, login: Login) -> Who | None:
+    """Return the person as of this moment, and draw nothing; None where they have to log in first, or nobody can."""
     if not login.expected:
-        return _typed(default, roles)
+        return identity.typed(st.session_state.get(PERSON, default) or "", roles)
     if login.complaint or not _logged_in() or login.objection(st.user.to_dict()):
         return None
-    person = identity.signed_in(st.user.to_dict(), roles, several=login.several)
+    return identity.signed_in(st.user.to_dict(), roles, several=login.several)
+
+
+def who(default: str, roles: Roles, login: Login) -> Who | None:
+    """Draw the corner and return what `now` does."""
+    if not login.expected:
+        return _typed(default, roles)
+    person = now(default, roles, login)
+    if person is None:
+        return None
     with st.container(gap="small", key="who"):
         st.markdown(f":material/account_circle: {formatting.plain(person.name)}")
         _role(person)
@@ -55,7 +69,7 @@ def _logged_in() -> bool:
 def _typed(default: str, roles: Roles) -> Who:
     name = (
         st.text_input(
-            "You are", default, key="person", help="Named in the history and as author.", persist_state="session"
+            "You are", default, key=PERSON, help="Named in the history and as author.", persist_state="session"
         )
         or ""
     )

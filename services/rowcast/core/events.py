@@ -215,20 +215,23 @@ def _document(value: object) -> Mapping[str, Any]:
 
 
 def read(row: object, lsn: int) -> Change:
-    """A row as it was read from its table at a place in the log. Raises PermanentError (`undecodable`)."""
+    """A row as it was read from its table at a place in the log, saved when it was last updated.
+
+    Raises PermanentError (`undecodable`).
+    """
     columns = _mapping(row, "row")
     state: State
     if columns.get("renderer", APP_CONFIGS) == APP_CONFIGS:
         state = _app_config(columns, False)
-        return Change(app_config(state.id), Op.READ, state, lsn, saved_at=None)
+        return Change(app_config(state.id), Op.READ, state, lsn, saved_at=_moment(state.updated_at))
     state = _table_row({"deleted": False, **columns})
-    return Change(state.row, Op.DELETE if state.deleted else Op.READ, state, lsn, saved_at=None)
+    return Change(state.row, Op.DELETE if state.deleted else Op.READ, state, lsn, saved_at=_moment(state.updated_at))
 
 
 def encode(change: Change) -> dict[str, Any]:
     """The CloudEvent (as JSON) that decodes to this change's row: for a row that was read and has no event.
 
-    It has what `decode` needs, and no trace, transaction or time of a commit.
+    It has what `decode` needs, and no trace or transaction.
     """
     state = change.state
     if isinstance(state, TableRow):
@@ -243,12 +246,13 @@ def encode(change: Change) -> dict[str, Any]:
             "actor_verified": state.updated_by_verified,
             "changed_at": state.updated_at,
         }
-        return _event(ROWS, Op.UPDATE, change.lsn, {"after": columns})
-    return _event(TABLE, change.op, change.lsn, {"before" if change.deleted else "after": asdict(state)})
+        return _event(ROWS, Op.UPDATE, change, {"after": columns})
+    return _event(TABLE, change.op, change, {"before" if change.deleted else "after": asdict(state)})
 
 
-def _event(table: str, op: Op, lsn: int, data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"iodebeziumtable": table, "iodebeziumop": str(op), "iodebeziumlsn": str(lsn), "data": data}
+def _event(table: str, op: Op, change: Change, data: Mapping[str, Any]) -> dict[str, Any]:
+    time = {"time": change.saved_at} if change.saved_at else {}
+    return {**time, "iodebeziumtable": table, "iodebeziumop": str(op), "iodebeziumlsn": str(change.lsn), "data": data}
 
 
 def _missing(row: Mapping[str, object], deleted: bool) -> tuple[str, ...]:

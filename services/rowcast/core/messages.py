@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from rowcast.core.ports import Delivered, Failed
+from rowcast.core.ports import Delivered, Failed, News
+from rowcast.core.render import Desired
 from rowcast.core.row import RowKey, identity
 
 ERROR_BYTES = 2 * 1024
@@ -50,36 +51,33 @@ def row_of(message: Mapping[str, Any]) -> RowKey:
 
 
 def status(
-    row: RowKey,
-    name: str,
-    generation: int,
+    row: Desired | News,
     result: Delivered | Failed,
     delivered_at: str,
     *,
-    deleted: bool,
-    saved_at: str | None = None,
     captured_at: str | None = None,
     outcome: str | None = None,
     cause: str | None = None,
 ) -> Status:
     """What became of a row, as an entry of a status message.
 
-    `delivered_at` is now, RFC 3339. `outcome` is that of the result, unless given; for a failure it must be.
+    Every status is made here, so that none lacks what another has. `delivered_at` is now, RFC 3339. `outcome` is that
+    of the result, unless given; for a failure it must be.
     """
     arrived = result if isinstance(result, Delivered) else None
     error = result.trouble if isinstance(result, Delivered) else str(result.error)
     reference, link = (arrived.reference, arrived.link) if arrived else (None, None)
     made: Status = {
-        **identity(row),
-        "name": name,
-        "generation": generation,
+        **identity(row.row),
+        "name": row.name,
+        "generation": row.generation,
         "outcome": str(arrived.outcome if arrived and outcome is None else outcome),
-        "deleted": deleted,
+        "deleted": row.deleted,
         "reference": None if reference is None else clip(reference, REFERENCE_BYTES),
         "error": None if error is None else clip(error, ERROR_BYTES),
         "stage": arrived.stage if arrived else None,
         "link": link if link is None or len(link) <= LINK_CHARACTERS else None,
-        "saved_at": _believed(saved_at, delivered_at),
+        "saved_at": _believed(row.saved_at, delivered_at),
         "captured_at": captured_at,
         "delivered_at": delivered_at,
     }

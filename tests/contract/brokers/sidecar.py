@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from contract.brokers.servers import Server, toolbox
 from rowcast.core.broker import SUBSCRIPTION_METADATA
@@ -68,7 +69,14 @@ class Daprd:
     """One sidecar; `kill` and `start` again as often as a test needs."""
 
     def __init__(
-        self, server: Server, app_id: str, application: Application, folder: Path, prefix: str, resiliency: bool
+        self,
+        server: Server,
+        app_id: str,
+        application: Application,
+        folder: Path,
+        prefix: str,
+        resiliency: bool,
+        metadata: Mapping[str, str],
     ) -> None:
         ports = free_ports()
         self._ports = {name: next(ports) for name in ("http", "grpc", "internal", "metrics")}
@@ -76,6 +84,7 @@ class Daprd:
         self._listener = ThreadingHTTPServer((HOST, next(ports)), _handler(application))
         threading.Thread(target=self._listener.serve_forever, daemon=True).start()
         self._server, self._app_id, self._prefix, self._resiliency = server, app_id, prefix, resiliency
+        self._metadata = metadata
         self._folder = folder / f"{app_id}-{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -154,8 +163,11 @@ class Daprd:
         folder = self._folder / "resources"
         folder.mkdir(exist_ok=True)
         # Each test has its own prefix, which the scopes of topics have to follow; the applications are ours.
-        component = self._server.component.read_text().replace("rowcast.", f"{self._prefix}.")
-        (folder / "pubsub.yaml").write_text(component)
+        component = yaml.safe_load(self._server.component.read_text().replace("rowcast.", f"{self._prefix}."))
+        known = {one["name"]: one for one in component["spec"]["metadata"]}
+        for name, value in self._metadata.items():
+            known[name]["value"] = value
+        (folder / "pubsub.yaml").write_text(yaml.safe_dump(component))
         if self._resiliency:
             (folder / "resiliency.yaml").write_text((RESOURCES / "resiliency.yaml").read_text())
 
@@ -169,9 +181,10 @@ def sidecar(
     application: Application | None = None,
     *,
     resiliency: bool = True,
+    metadata: Mapping[str, str] | None = None,
 ) -> Iterator[Daprd]:
-    """A daprd that runs, and is gone in the end."""
-    daprd = Daprd(server, app_id, application or Application(), folder, prefix, resiliency)
+    """A daprd that runs, and is gone in the end; `metadata` replaces what the component has of these names."""
+    daprd = Daprd(server, app_id, application or Application(), folder, prefix, resiliency, metadata or {})
     try:
         daprd.start()
         yield daprd

@@ -32,6 +32,8 @@ TOLD = {
     "kafka": {"messages", "bytes", "oldest_at", "retention_seconds"},
 }
 """What each tells of a topic."""
+SOONER = {"redis": {"processingTimeout": "2s", "redeliverInterval": "1s"}}
+"""What a test need not wait for as long as the platform does: only that it comes."""
 REFUSED_MIB = {"redis": 17, "rabbitmq": 17, "jetstream": 4.1, "kafka": 2}
 """What is refused: by the server, or where that would take more, by the sidecar."""
 
@@ -193,7 +195,7 @@ def test_what_a_killed_sidecar_had_taken_comes_to_the_next_one(broker: Server, p
             capture.publish(f"{prefix}.{CHANGES}", event(number))
         wait_until(lambda: bool(first.seen))
         killed.kill()
-        with sidecar(broker, "sync-k8s", tmp_path, prefix, second):
+        with sidecar(broker, "sync-k8s", tmp_path, prefix, second, metadata=SOONER.get(broker.kind)):
             wait_until(lambda: set(second.data) == {0, 1, 2}, lambda: str(second.data))
 
 
@@ -224,6 +226,14 @@ def test_the_command_prepares_and_shows(broker: Server, prefix: str, monkeypatch
     assert f"{prefix}.{CHANGES}" in rowcast.invoke(app, ["status"]).stdout
 
 
+@pytest.fixture
+def impatient(broker: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits a second for an answer, not ten: there is nobody who could give one."""
+    name, value = ("_MILLISECONDS", 1000) if broker.kind == "kafka" else ("SECONDS", 1.0)
+    monkeypatch.setattr(f"rowcast.brokers.{broker.kind}.{name}", value)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_the_command_gives_up_in_time_on_one_that_does_not_answer(
     broker: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +245,7 @@ def test_the_command_gives_up_in_time_on_one_that_does_not_answer(
     assert "does not answer" in given_up.stderr
 
 
+@pytest.mark.usefixtures("impatient")
 def test_one_that_does_not_answer_is_transient_and_says_where(broker: Server, tmp_path: Path, prefix: str) -> None:
     gone = server(broker.kind, tmp_path)
     with pytest.raises(TransientError, match=r"127\.0\.0\.1:\d+ does not answer"):

@@ -102,7 +102,11 @@ def test_a_stream_is_kept_for_a_week(broker: Server, prefix: str) -> None:
     assert topic(broker, prefix, CHANGES).retention_seconds == RETENTION_SECONDS
 
 
-def test_a_user_without_rights_is_refused_for_good_and_told_what_is_missing(prefix: str, tmp_path: Path) -> None:
+def test_a_user_without_rights_is_refused_for_good_and_told_what_is_missing(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever may not ask gets no answer, however long they wait.
+    monkeypatch.setattr("rowcast.brokers.jetstream.SECONDS", 1.0)
     closed = server(KIND, tmp_path)
     (part,) = closed.parts
     file = Path(part.program.command[-1])

@@ -211,12 +211,16 @@ async def test_what_is_made_once_is_never_changed(target: Target, place: Kuberne
 
 
 async def test_a_row_is_partly_there_until_all_of_it_can_be(target: Target, place: Kubernetes) -> None:
-    unknown = (ResourceType("example.com", "v1", "", "Widget"), "w", {"spec": {}})
+    unknown: tuple[ResourceType, str, dict[str, Any]] = (
+        ResourceType("example.com", "v1", "", "Widget"),
+        "w",
+        {"spec": {}},
+    )
     assert "has no kind Widget in example.com/v1" in str(
         await outcome(target, row("7", 1, config("a", x="1"), unknown))
     )
 
-    elsewhere = (MAP, "b", {"data": {}})
+    elsewhere: tuple[ResourceType, str, dict[str, Any]] = (MAP, "b", {"data": {}})
     wanted = row("7", 1, config("a", x="1"), elsewhere)
     missing = wanted.manifests[1]
     metadata = {**missing.body["metadata"], "namespace": f"{place.namespace}-later"}

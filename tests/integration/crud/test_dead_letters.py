@@ -95,6 +95,42 @@ def letters(crud: httpx.Client, **params: Any) -> list[Json]:
     return items
 
 
+def of_row(**other: Any) -> Json:
+    """A letter of a row and not of its event, as each reconcile publishes it again."""
+    return message(once=True, message_id="0" * 32, **other)
+
+
+def test_a_row_that_each_reconcile_finds_refused_has_one_letter_of_a_generation(
+    crud: httpx.Client, sql: sa.Connection
+) -> None:
+    for _ in range(3):
+        receive(crud, of_row())
+    assert [letter["occurrences"] for letter in letters(crud)] == [1]
+    answer = crud.post(f"/deadletters/{letters(crud)[0]['id']}:discard", json={"reason": "known"})
+    assert answer.status_code == 200
+    receive(crud, of_row())
+    assert letters(crud) == []
+    receive(crud, of_row(generation=4))
+    receive(crud, of_row(target="git"))
+    assert {(letter["target"], letter["generation"]) for letter in letters(crud)} == {("k8s", 4), ("git", 3)}
+
+
+def test_a_row_whose_own_event_is_a_letter_gets_no_second_one_by_a_reconcile(crud: httpx.Client) -> None:
+    receive(crud, message())
+    receive(crud, of_row())
+    assert len(letters(crud, state="any")) == 1
+    arrived = crud.get("/deadletters:arrived", params={"target": "k8s", "id": "0" * 32})
+    assert "0" * 32 in arrived.text
+
+
+def test_a_row_that_is_refused_once_more_after_a_replay_has_a_letter_again(crud: httpx.Client) -> None:
+    receive(crud, of_row())
+    (letter,) = letters(crud)
+    assert crud.post(f"/deadletters/{letter['id']}:replay").status_code == 200
+    receive(crud, of_row())
+    assert len(letters(crud)) == 1
+
+
 def test_crud_subscribes_beside_the_statuses(crud: httpx.Client) -> None:
     topics = {one["topic"]: one["route"] for one in crud.get("/dapr/subscribe").json()}
     assert topics == {"rowcast.sync-status": "/events/sync-status", "rowcast.dead-letters": ROUTE}

@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from rowcast.core.errors import PermanentError
 from rowcast.core.messages import ERROR_BYTES, Status, clip, status, status_message, status_messages, wire_bytes
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, Failed
+from rowcast.core.ports import Delivered, Failed, News
 from rowcast.core.row import app_config
 
 NOW = "2026-11-28T12:00:00.000000+00:00"
 
 
+def told_of(row_id: int, saved_at: str | None = None) -> News:
+    return News(app_config(row_id), "a", 1, False, Delivered(Outcome.CREATED), saved_at)
+
+
 def made(error: str | None = None, saved_at: str | None = None, row_id: int = 1) -> Status:
     result = Delivered(Outcome.CREATED, trouble=error)
-    return status(app_config(row_id), "a", 1, result, NOW, deleted=False, saved_at=saved_at)
+    return status(told_of(row_id, saved_at), result, NOW)
 
 
 @given(st.text(st.characters(), max_size=200), st.integers(60, 300))
@@ -45,9 +49,7 @@ def test_an_error_of_any_size_is_bounded_in_a_status(size: int) -> None:
 
 
 def test_a_failure_has_its_error() -> None:
-    failed = status(
-        app_config(1), "a", 1, Failed(PermanentError("rejected", "no")), NOW, deleted=False, outcome="dead-lettered"
-    )
+    failed = status(told_of(1), Failed(PermanentError("rejected", "no")), NOW, outcome="dead-lettered")
 
     assert (failed["outcome"], failed["error"]) == ("dead-lettered", "no")
 

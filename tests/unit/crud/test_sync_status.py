@@ -13,7 +13,14 @@ Outcome = Literal["created", "configured", "unchanged", "deleted", "stale", "dea
 
 def status(generation: int, outcome: Outcome = "configured", minutes: int = 0, deleted: bool = False) -> ReportedStatus:
     delivered = NOON + timedelta(minutes=minutes)
-    return ReportedStatus(row_id=1, generation=generation, outcome=outcome, deleted=deleted, delivered_at=delivered)
+    return ReportedStatus(
+        renderer="appconfigs",
+        key="1",
+        generation=generation,
+        outcome=outcome,
+        deleted=deleted,
+        delivered_at=delivered,
+    )
 
 
 @pytest.mark.parametrize("others", list(permutations([status(1, minutes=9), status(3), status(2), status(4, "stale")])))

@@ -11,7 +11,7 @@ from rowcast.core.errors import TransientError
 from rowcast.core.messages import row_of, status, status_message
 from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered
+from rowcast.core.ports import Delivered, News
 from rowcast.core.row import RowKey, app_config
 from rowcast.sync.clock import now
 from rowcast.sync.status import confirmation as confirming
@@ -117,7 +117,8 @@ async def test_an_event_that_comes_again_meanwhile_is_the_same_letter_and_later_
 
 
 def told(generation: int, outcome: Outcome = Outcome.CREATED, stage: str | None = None, **more: Any) -> dict[str, Any]:
-    made = status(app_config(1), "n", generation, Delivered(outcome, stage=stage), now(), deleted=False) | more
+    arrived = Delivered(outcome, stage=stage)
+    made = status(News(app_config(1), "n", generation, False, arrived), arrived, now()) | more
     return status_message("git", [made])
 
 

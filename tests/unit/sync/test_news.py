@@ -58,7 +58,7 @@ async def later(broker: Broker) -> AsyncIterator[Later]:
 
 def made(row_id: int, generation: int = 1, error: str | None = None) -> Status:
     result = Delivered(Outcome.CREATED, trouble=error)
-    return status(app_config(row_id), f"n{row_id}", generation, result, now(), deleted=False)
+    return status(News(app_config(row_id), f"n{row_id}", generation, False, result), result, now())
 
 
 async def until(broker: Broker, count: int) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rowcast.core.errors import PermanentError, TransientError
-from rowcast.core.events import read
+from rowcast.core.events import decode, read
 from rowcast.core.render import Desired, render
 from rowcast.core.row import RowKey, app_config
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
@@ -303,6 +303,76 @@ async def test_a_row_that_the_target_refuses_is_told_and_the_others_arrive(bench
     assert (1, 1, "dead-lettered") in bench.told()
 
 
+async def test_a_row_that_a_reconcile_finds_refused_is_a_dead_letter_of_its_generation_that_can_be_replayed(
+    bench: Bench,
+) -> None:
+    bench.table.save(1, 2, "a")
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "no such field")
+
+    await bench.run()
+    await bench.run()
+    await bench.reconciler.heal([app_config(1)])
+
+    (letter,) = bench.letters
+    assert (letter["key"], letter["generation"], letter["reason"], letter["error"], letter["once"]) == (
+        "1",
+        2,
+        "rejected",
+        "no such field",
+        True,
+    )
+    bench.table.save(1, 3, "a")
+    await bench.run()
+    assert [letter["generation"] for letter in bench.letters] == [2, 3]
+    bench.target.refused.clear()
+    await bench.target.deliver([render(decode(bench.letters[-1]["event"]))])
+    assert await bench.held() == {"a": (1, 3)}
+
+
+async def test_drift_that_the_target_does_not_let_be_put_right_is_a_dead_letter(bench: Bench) -> None:
+    bench.table.save(1, 1, "edited", branch="by-hand")
+    await bench.deliver(1)
+    bench.table.save(1, 1, "edited", branch="main")
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "denied by a policy")
+
+    assert await bench.reconciler.heal([app_config(1)]) == {}
+
+    assert [(letter["key"], letter["reason"]) for letter in bench.letters] == [("1", "rejected")]
+    assert bench.told() == [(1, 1, "dead-lettered")]
+
+
+async def test_an_orphan_that_the_target_does_not_let_go_is_a_dead_letter(bench: Bench) -> None:
+    bench.table.save(1, 1, "orphan")
+    bench.table.save(2, 1, "other")
+    await bench.deliver(1)
+    await bench.deliver(2)
+    del bench.table.rows[1]
+    bench.target.refused[app_config(1)] = PermanentError("forbidden", "no")
+
+    await bench.run(prune_limit=100)
+
+    (letter,) = bench.letters
+    change = decode(letter["event"])
+    assert (change.deleted, int(change.row.key), letter["name"]) == (True, 1, "orphan")
+    bench.target.refused.clear()
+    await bench.target.deliver([render(change)])
+    assert await bench.held() == {"other": (2, 1)}
+
+
+async def test_what_is_refused_is_not_told_before_its_dead_letter_is_with_the_broker(bench: Bench) -> None:
+    bench.table.save(1, 1, "a")
+    bench.target.refused[app_config(1)] = PermanentError("rejected", "no")
+    bench.broken = True
+
+    assert await bench.reconciler.heal([app_config(1)]) == {app_config(1): "the broker is away"}
+    assert (await bench.run()).state == "failed"
+    assert (bench.statuses, bench.left) == ([], [])
+
+    bench.broken = False
+    assert await bench.reconciler.heal([app_config(1)]) == {}
+    assert (len(bench.letters), bench.told()) == (1, [(1, 1, "dead-lettered")])
+
+
 async def test_only_one_runs_at_a_time(bench: Bench) -> None:
     bench.reconciler.begin("period", dry_run=False)
 
@@ -370,6 +440,18 @@ async def test_what_was_found_is_a_metric(bench: Bench) -> None:
     assert value("rowcast_reconciles_total", state="done") == 1
     assert value("rowcast_reconcile_rows_total", outcome="created") == 1
     assert value("rowcast_reconcile_last_success_timestamp_seconds")
+
+
+async def test_a_status_of_a_reconcile_tells_when_the_row_was_saved(bench: Bench) -> None:
+    bench.table.save(1, 1, "a")
+    bench.table.save(2, 1, "b")
+    bench.target.refused[app_config(2)] = PermanentError("rejected", "no")
+
+    await bench.run()
+
+    saved = bench.table.rows[1]["updated_at"]
+    assert [(int(status["key"]), status["saved_at"]) for status in bench.statuses] == [(1, saved), (2, saved)]
+    assert decode(bench.letters[0]["event"]).saved_at == saved
 
 
 async def test_statuses_that_can_not_be_published_at_once_are_not_lost(bench: Bench) -> None:

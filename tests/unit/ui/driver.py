@@ -8,7 +8,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from app import Client
-from login.identity import Roles
+from login.identity import Roles, Who
 from unit.ui.fakes.client import FakeClient, FakeTable
 
 SECONDS = 60
@@ -27,7 +27,7 @@ def opened(
     table: FakeTable, room: str = "Configurations", roles: Roles | None = None, query: Mapping[str, str] | None = None
 ) -> AppTest:
     """A room as maria has it before her; `query` is what the link says."""
-    connect: Callable[[str], Client] = lambda person: FakeClient(table, person)  # noqa: E731
+    connect: Callable[[Callable[[], Who]], Client] = lambda who: FakeClient(table, who)  # noqa: E731
     at = AppTest.from_function(_script, default_timeout=SECONDS)
     at.session_state["connect"] = connect
     at.session_state["room"] = room

@@ -16,6 +16,7 @@ from client import api_client
 from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
+from login.identity import Who
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
 ROW = {
@@ -81,7 +82,7 @@ def sidecar() -> Iterator[Sidecar]:
 @pytest.fixture
 def client(sidecar: Sidecar) -> Iterator[api_client.CrudClient]:
     with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port), "DAPR_API_TOKEN": "t0ken"}) as http:
-        yield api_client.CrudClient(http, "maria")
+        yield api_client.CrudClient(http, lambda: Who("maria"))
 
 
 def test_every_call_names_the_app_the_token_and_the_person(sidecar: Sidecar, client: api_client.CrudClient) -> None:
@@ -95,17 +96,17 @@ def test_every_call_names_the_app_the_token_and_the_person(sidecar: Sidecar, cli
     assert "x-rowcast-user-verified" not in headers
 
 
-def test_what_a_login_vouches_for_is_said_with_every_call(sidecar: Sidecar, client: api_client.CrudClient) -> None:
-    client.vouch()
-    sidecar.answers(200, ROW)
-    client.get(42)
+def test_what_a_login_vouches_for_is_said_with_every_call(sidecar: Sidecar) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        sidecar.answers(200, ROW)
+        api_client.CrudClient(http, lambda: Who("maria", verified=True)).get(42)
     assert sidecar.asked[0][2]["x-rowcast-user-verified"] == "true"
 
 
 def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_client.CrudClient) -> None:
     with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
         sidecar.answers(200, ROW)
-        api_client.CrudClient(http, "Zoë").get(42)
+        api_client.CrudClient(http, lambda: Who("Zoë")).get(42)
     assert sidecar.asked[0][2]["x-rowcast-user"].encode("latin-1").decode() == "Zoë"
 
 
@@ -230,7 +231,7 @@ def test_a_sidecar_that_is_down_is_said_so() -> None:
             api_client.connect({"DAPR_HTTP_PORT": str(port)}) as http,
             pytest.raises(UnavailableError, match="sidecar"),
         ):
-            api_client.CrudClient(http, "maria").get(1)
+            api_client.CrudClient(http, lambda: Who("maria")).get(1)
 
 
 def test_an_answer_that_never_comes_is_said_so() -> None:
@@ -240,7 +241,7 @@ def test_an_answer_that_never_comes_is_said_so() -> None:
     ):
         http.timeout = 0.05
         with pytest.raises(UnavailableError, match="too long"):
-            api_client.CrudClient(http, "maria").get(1)
+            api_client.CrudClient(http, lambda: Who("maria")).get(1)
 
 
 LETTER = {
@@ -393,11 +394,10 @@ def test_an_export_that_is_refused_is_no_file(sidecar: Sidecar, client: api_clie
         client.export(Query(), "json")
 
 
-def test_a_preview_is_no_change_that_whoever_may_only_look_is_refused(
-    sidecar: Sidecar, client: api_client.CrudClient
-) -> None:
-    client.forbid_changes()
+def test_a_preview_is_no_change_that_whoever_may_only_look_is_refused(sidecar: Sidecar) -> None:
     sidecar.answers(200, {"generation": 8, "targets": []})
-    client.preview(None, DRAFT)
-    with pytest.raises(RefusedError):
-        client.import_rows([], dry_run=False)
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        client = api_client.CrudClient(http, lambda: Who("maria", "viewer"))
+        client.preview(None, DRAFT)
+        with pytest.raises(RefusedError):
+            client.import_rows([], dry_run=False)

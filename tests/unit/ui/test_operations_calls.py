@@ -13,6 +13,7 @@ from activity.models import ActivityQuery
 from client.api_client import CrudClient
 from client.errors import RefusedError
 from configurations.models import Draft
+from login.identity import Who
 
 RUN = {
     "trigger": "request",
@@ -43,14 +44,16 @@ RUN = {
     "failed": [],
 }
 
+ADA = Who("ada")
 
-def client(content: object, asked: list[httpx.Request] | None = None) -> CrudClient:
+
+def client(content: object, asked: list[httpx.Request] | None = None, who: Who = ADA) -> CrudClient:
     def answer(request: httpx.Request) -> httpx.Response:
         if asked is not None:
             asked.append(request)
         return httpx.Response(200, json=content)
 
-    return CrudClient(httpx.Client(transport=httpx.MockTransport(answer), base_url="http://sidecar"), "ada")
+    return CrudClient(httpx.Client(transport=httpx.MockTransport(answer), base_url="http://sidecar"), lambda: who)
 
 
 def test_activity_asks_for_what_narrows_it_and_nothing_else() -> None:
@@ -124,8 +127,7 @@ def test_how_it_is_at_each_target_is_read_also_where_that_is_not_known() -> None
 )
 def test_whoever_may_only_look_sends_no_change_whatever_page_asks_for_it(change: Callable[[Any], object]) -> None:
     asked: list[httpx.Request] = []
-    crud = client({"items": []}, asked)
-    crud.forbid_changes()
+    crud = client({"items": []}, asked, Who("ada", "viewer"))
     with pytest.raises(RefusedError, match="look, and change nothing") as refused:
         change(crud)
     assert (refused.value.status, asked) == (403, [])

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 import app
 from app import Client
 from login.configured import ConfiguredLogin
-from login.identity import Roles
+from login.identity import Roles, Who
 from login.providers import Login
 from unit.ui.fakes.client import FakeClient, FakeTable
 from unit.ui.fakes.operations import with_station
@@ -44,7 +44,7 @@ def opened(
     user: Mapping[str, Any] | None = None,
     roles: Roles | None = None,
 ) -> AppTest:
-    connect: Callable[[str], Client] = lambda person: FakeClient(table, person)  # noqa: E731
+    connect: Callable[[Callable[[], Who]], Client] = lambda who: FakeClient(table, who)  # noqa: E731
     at = AppTest.from_function(_script, default_timeout=SECONDS)
     if auth is not None:
         at.secrets["auth"] = auth
@@ -149,6 +149,42 @@ def test_a_typed_name_is_never_vouched_for() -> None:
     table = FakeTable()
     opened(table)
     assert not table.operations.vouched
+
+
+def _keeping() -> None:
+    import streamlit as st
+
+    import app
+    from configurations.models import Draft
+
+    app.page(st.session_state["connect"], "maria", "Settings", st.session_state["roles"])
+    if st.button("Create with the first run's client"):
+        st.session_state["clients"][0].create(Draft("delta", "https://git.example/delta.git", "main", "prod"))
+
+
+def keeping(table: FakeTable, roles: Roles) -> AppTest:
+    """A page that keeps the client of its first run, as each fragment and dialog does until it is drawn anew."""
+    clients: list[Client] = []
+
+    def connect(who: Callable[[], Who]) -> Client:
+        clients.append(FakeClient(table, who))
+        return clients[-1]
+
+    at = AppTest.from_function(_keeping, default_timeout=SECONDS)
+    for key, value in (("connect", connect), ("roles", roles), ("clients", clients)):
+        at.session_state[key] = value
+    return at.run()
+
+
+def test_what_a_dialog_sends_is_of_whoever_it_is_then_and_not_when_it_was_drawn() -> None:
+    table = FakeTable()
+    at = keeping(table, Roles())
+    at.text_input(key="person").set_value("petra")
+    at.run()
+    next(button for button in at.button if button.label.startswith("Create with")).click()
+    at.run()
+    assert not at.exception
+    assert [row.updated_by for row in table.rows.values()] == ["petra"]
 
 
 def test_whoever_logged_in_is_named_as_the_login_says_and_can_log_out() -> None:

@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DataError
 
 from rowcast.core.messages import SHORT_BYTES, clip
 from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER
 from rowcast.crud.database.tables import dead_letter_receipts, dead_letters
+from rowcast.crud.dead_letters.queries import KEY as KEY_OF_LETTER
+from rowcast.crud.dead_letters.queries import RENDERER as RENDERER_OF_LETTER
+from rowcast.crud.dead_letters.queries import REPLAYED
 from rowcast.crud.subscriptions.bounds import DEEPEST, MOST, Error, Now, Reference, check_key, depth, named
 
 
@@ -67,6 +70,10 @@ class DeadLetter(BaseModel):
     event: Annotated[Any, BeforeValidator(_shallow)]
     dead_lettered_at: Now
     message_id: Annotated[str, Field(pattern=MESSAGE_ID)] | None = None
+    once: bool = False
+    """It is of a row and not of its event, and comes again while the row is refused: a generation that has a letter
+    already, and one that was not replayed, gets no second one.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -116,15 +123,31 @@ def arrived(connection: Connection, target: str, message_ids: Iterable[str]) -> 
 
 
 def save(connection: Connection, letter: DeadLetter) -> int | None:
-    """The id under which the letter is kept; None if this very message was kept before, whatever became of it since."""
+    """The id under which the letter is kept; None if this very message was kept before, whatever became of it since,
+    or if it says `once` and its row's generation has a letter.
+    """
     # Two copies of one message wait here for each other, so that only one of them finds nothing.
     connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(letter.message_key[:8], signed=True))))
     known = select(dead_letter_receipts).where(dead_letter_receipts.c.message_key == letter.message_key)
-    if connection.execute(known).first() is not None:
+    if not letter.once and connection.execute(known).first() is not None:
         return None
-    letter_id = _keep(connection, letter)
-    connection.execute(insert(dead_letter_receipts).values(message_key=letter.message_key, dead_letter_id=letter_id))
-    return letter_id
+    of_the_row = _of_the_row(connection, letter) if letter.once else None
+    letter_id = _keep(connection, letter) if of_the_row is None else of_the_row
+    receipt = upsert(dead_letter_receipts).values(message_key=letter.message_key, dead_letter_id=letter_id)
+    connection.execute(receipt.on_conflict_do_nothing())
+    return letter_id if of_the_row is None else None
+
+
+def _of_the_row(connection: Connection, letter: DeadLetter) -> int | None:
+    """The letter that the row's generation has already, unless it was replayed: then it was refused once more."""
+    found = select(dead_letters.c.id).where(
+        letter.renderer == RENDERER_OF_LETTER,
+        letter.key == KEY_OF_LETTER,
+        dead_letters.c.generation == letter.generation,
+        dead_letters.c.target == letter.target,
+        dead_letters.c.state != REPLAYED,
+    )
+    return connection.execute(found.limit(1)).scalar()
 
 
 def _keep(connection: Connection, letter: DeadLetter) -> int:
@@ -137,7 +160,7 @@ def _keep(connection: Connection, letter: DeadLetter) -> int:
 
 
 def _upsert(connection: Connection, letter: DeadLetter, event: dict[str, Any]) -> int:
-    values = letter.model_dump(exclude={"event", "message_id"})
+    values = letter.model_dump(exclude={"event", "message_id", "once"})
     statement = upsert(dead_letters).values(**values, **event, row_id=letter.row_id, event_key=letter.event_key)
     latest = {name: statement.excluded[name] for name in ("reason", "error", "position", "dead_lettered_at")}
     statement = statement.on_conflict_do_update(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from rowcast.core.errors import PermanentError, TransientError
-from rowcast.core.events import Op, encode
 from rowcast.core.messages import Status, row_of
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Target
@@ -19,13 +17,15 @@ from rowcast.runtime.logging import get_logger
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
 from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
-from rowcast.sync.status.report import DeadLetterTopic, Publisher, StatusTopic, Topics
+from rowcast.sync.status.report import LETTERS_AT_ONCE, DeadLetterTopic, Publisher, StatusTopic, Topics
 from rowcast.sync.table.rows import LateRow, Table
 
 BATCH = 500
 YIELD_EVERY = 200
 """Rows compared before others get a turn of the event loop."""
 LOGGED = 20
+LETTER_AGAIN_SECONDS = 300.0
+"""How soon a row that is still refused gets its dead letter published again, in case that was replayed meanwhile."""
 
 
 class BusyError(Exception):
@@ -52,6 +52,7 @@ class Reconciler:
         self._later = later
         self._metrics = metrics
         self._settling = Settling(target, table)
+        self._kept: dict[tuple[RowKey, int, bool], float] = {}
         self._log = get_logger("rowcast.reconcile")
         self.current: Run | None = None
         self.last: Run | None = None
@@ -92,9 +93,8 @@ class Reconciler:
             for row, (desired, result) in settled.results.items()
             if not (isinstance(result, Delivered) and result.outcome is Outcome.UNCHANGED)
         }
-        if settled.results:
-            await self._report(settled)
-        return {
+        left = await self._report(settled, "drift")
+        return left | {
             row: str(result.error)
             for row, (_, result) in settled.results.items()
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
@@ -112,29 +112,44 @@ class Reconciler:
         settled = await self._settling.late(rows)
         again = {row for row, (_, result) in settled.results.items() if not told(result)}
         missed = False
-        for row, (desired, result) in settled.results.items():
+        for _, result in settled.results.values():
             if isinstance(result, Delivered):
                 self._metrics.late(result.outcome)
                 missed = missed or result.outcome is not Outcome.UNCHANGED
-            elif isinstance(result.error, PermanentError) and not await self._keep(desired, result.error):
-                again.add(row)
-        # What is told counts as settled, and would not be late again: so first the letter, then the status.
-        await self._report(Settled({row: pair for row, pair in settled.results.items() if row not in again}))
+        again |= (await self._report(settled, "late")).keys()
         return again, missed
 
-    async def _keep(self, desired: Desired, error: PermanentError) -> bool:
-        """Publish a dead letter for a row that has no event at hand; whether the broker has taken it."""
-        if desired.change is None:
-            raise ValueError(f"{desired.row}: not made from a row")
-        # No snapshot's event: a replay of that would start a reconcile.
-        change = replace(desired.change, op=Op.DELETE if desired.deleted else Op.UPDATE, lsn=desired.lsn)
-        try:
-            await self._letters.publish(self._letters.letter(encode(change), {}, error, desired))
-        except TransientError as trouble:
-            self._log.warning("dead letter not published, trying again", error=str(trouble), row=str(desired.row))
-            return False
-        self._log.error("dead-lettered", reason=error.reason, error=str(error), row=str(desired.row), cause="late")
-        return True
+    async def _dead_letters(self, settled: Settled, cause: str) -> dict[RowKey, str]:
+        """Publish a dead letter for each row that the target refuses for good; why the broker did not take it."""
+        turn = asyncio.Semaphore(LETTERS_AT_ONCE)
+        left: dict[RowKey, str] = {}
+
+        async def one(desired: Desired, error: PermanentError) -> None:
+            try:
+                async with turn:
+                    await self._letters.publish(self._letters.row_letter(desired, error))
+            except TransientError as trouble:
+                left[desired.row] = str(trouble)
+
+        now = time.monotonic()
+        self._kept = {key: at for key, at in self._kept.items() if now - at < LETTER_AGAIN_SECONDS}
+        refused = [
+            (desired, result.error)
+            for desired, result in settled.results.values()
+            if not isinstance(result, Delivered)
+            and isinstance(result.error, PermanentError)
+            and _generation(desired) not in self._kept
+        ]
+        await asyncio.gather(*(one(desired, error) for desired, error in refused))
+        kept = [(desired, error) for desired, error in refused if desired.row not in left]
+        self._kept |= dict.fromkeys((_generation(desired) for desired, _ in kept), now)
+        if kept:
+            rows = [f"{desired.row}@{desired.generation} {error.reason}: {error}" for desired, error in kept]
+            self._log.error("dead-lettered", cause=cause, count=len(rows), rows=rows[:LOGGED])
+        if left:
+            reason, rows_left = next(iter(left.values())), [str(row) for row in sorted(left)[:LOGGED]]
+            self._log.warning("dead letters not published, trying again", error=reason, rows=rows_left)
+        return left
 
     async def _execute(self, run: Run, prune_limit: float | None) -> None:
         run.plan = await self._compare(run)
@@ -175,14 +190,19 @@ class Reconciler:
                     run.failed.append(f"{desired.name} (row {desired.row}): {result.error}")
             run.skipped += settled.skipped
             run.done += len(batch)
-            await self._report(settled)
+            await self._report(settled, CAUSE)
             self._log.info("reconciling", done=run.done, total=run.total)
 
-    async def _report(self, settled: Settled) -> None:
-        worth = {row: pair for row, pair in settled.results.items() if told(pair[1])}
+    async def _report(self, settled: Settled, cause: str) -> dict[RowKey, str]:
+        """Publish what became of rows; those that have to be tried again for want of a dead letter, and why.
+
+        What is told counts as settled: so first the letter, then the status.
+        """
+        unkept = await self._dead_letters(settled, cause)
+        worth = {row: pair for row, pair in settled.results.items() if told(pair[1]) and row not in unkept}
         statuses = Settled(worth).statuses()
         if not statuses:
-            return
+            return unkept
         for status in statuses:
             self._metrics.outcome(status["outcome"])
         self._log.info(
@@ -196,6 +216,7 @@ class Reconciler:
         if left:
             self._log.warning("status not published, trying again", error=reason, count=len(left))
             self._later(left)
+        return unkept
 
     def _tell(self, run: Run) -> None:
         log = self._log.info if run.state is State.DONE else self._log.warning
@@ -210,6 +231,10 @@ class Reconciler:
             skipped=run.skipped,
             plan=list(run.plan.lines(LOGGED)) if run.plan and not run.plan.in_sync else [],
         )
+
+
+def _generation(desired: Desired) -> tuple[RowKey, int, bool]:
+    return desired.row, desired.generation, desired.deleted
 
 
 def _summary(failed: Sequence[str]) -> str | None:

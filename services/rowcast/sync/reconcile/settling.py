@@ -176,17 +176,7 @@ def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) ->
 
 
 def _deletion(difference: Difference, lsn: int) -> Desired:
-    return Desired(
-        row=difference.row,
-        generation=difference.generation,
-        lsn=lsn,
-        name=difference.name,
-        environment=difference.environment,
-        actor=ACTOR,
-        manifests=(),
-        authoritative=True,
-        supersedes=difference.held,
-    )
+    return replace(_gone(difference.row, difference, ACTOR, lsn), authoritative=True, supersedes=difference.held)
 
 
 def _deleted_before(row: RowKey, lsn: int) -> Desired:
@@ -195,15 +185,19 @@ def _deleted_before(row: RowKey, lsn: int) -> Desired:
 
 
 def _late_deletion(late: LateRow, lsn: int) -> Desired:
-    """As its event would say it."""
+    return _gone(late.row, late, late.actor, lsn)
+
+
+def _gone(row: RowKey, last: LateRow | Difference, actor: str, lsn: int) -> Desired:
+    """As the event of the deletion would say it."""
     # What its event would have beside is of no use to a deletion, and in the table no more.
-    last: State
-    if late.row.renderer == APP_CONFIGS:
-        last = AppConfig(int(late.row.key), late.name, "", "", late.environment, late.generation, "", "", late.actor)
+    state: State
+    if row.renderer == APP_CONFIGS:
+        state = AppConfig(int(row.key), last.name, "", "", last.environment, last.generation, "", "", actor)
     else:
-        last = TableRow(late.row, late.generation, 0, True, {}, "", late.actor)
-    change = Change(late.row, Op.DELETE, last, lsn, saved_at=None)
-    return desired_of(change, name=late.name, environment=late.environment)
+        state = TableRow(row, last.generation, 0, True, {}, "", actor)
+    change = Change(row, Op.DELETE, state, lsn, saved_at=None)
+    return desired_of(change, name=last.name, environment=last.environment)
 
 
 def _open(desired: Desired, results: Mapping[RowKey, Result]) -> int | None:
@@ -216,16 +210,7 @@ def _open(desired: Desired, results: Mapping[RowKey, Result]) -> int | None:
 
 def _status(desired: Desired, result: Result) -> Status:
     outcome = result.outcome if isinstance(result, Delivered) else Outcome.DEAD_LETTERED
-    return status(
-        desired.row,
-        desired.name,
-        desired.generation,
-        result,
-        now(),
-        deleted=desired.deleted,
-        outcome=outcome,
-        cause=CAUSE,
-    )
+    return status(desired, result, now(), outcome=outcome, cause=CAUSE)
 
 
 def told(result: Result) -> bool:

@@ -32,7 +32,7 @@ class Later:
     def notice(self, news: Sequence[News]) -> None:
         """Take news in; returns at once."""
         moment = now()
-        self.publish(_status(one, moment) for one in news)
+        self.publish(messages.status(one, one.result, moment) for one in news)
 
     def publish(self, statuses: Iterable[Status]) -> None:
         """Take statuses in; returns at once."""
@@ -78,12 +78,6 @@ class Later:
 
 def _pause() -> wait_random_exponential:
     return wait_random_exponential(multiplier=0.2, max=5)
-
-
-def _status(one: News, moment: str) -> Status:
-    return messages.status(
-        one.row, one.name, one.generation, one.result, moment, deleted=one.deleted, saved_at=one.saved_at
-    )
 
 
 def _in_words(status: Status) -> str:

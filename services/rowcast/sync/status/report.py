@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ import orjson
 
 from rowcast.core import messages
 from rowcast.core.errors import PermanentError, TooLargeError, TransientError
+from rowcast.core.events import Op, encode
 from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, Status, clip, wire_bytes
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
@@ -92,6 +94,19 @@ class DeadLetterTopic:
     publisher: Publisher
     topic: str
 
+    def row_letter(self, desired: Desired, error: PermanentError) -> dict[str, Any]:
+        """A message for `publish` of a row that has no event at hand: the letter has one that says what the row says.
+
+        It may come at every reconcile, and after the row's own event has been kept: crud keeps one of a generation.
+        """
+        if desired.change is None:
+            raise ValueError(f"{desired.row}: not made from a row")
+        # No snapshot's event: a replay of that would start a reconcile.
+        change = replace(desired.change, op=Op.DELETE if desired.deleted else Op.UPDATE, lsn=desired.lsn)
+        same = f"{self.target} {desired.row} {desired.generation} {desired.deleted}"
+        message_id = hashlib.sha256(same.encode()).hexdigest()[:32]
+        return {**self.letter(encode(change), {}, error, desired), "once": True, "message_id": message_id}
+
     def letter(
         self, event: object, position: Mapping[str, object], error: PermanentError, desired: Desired | None
     ) -> dict[str, Any]:
@@ -144,13 +159,9 @@ class Reporting:
         """Tell what became of a row."""
         arrived = Delivered(Outcome.UNCHANGED, reference, stage=stage, link=link, trouble=error)
         made = messages.status(
-            desired.row,
-            desired.name,
-            desired.generation,
+            desired,
             arrived,
             now(),
-            deleted=desired.deleted,
-            saved_at=desired.saved_at,
             captured_at=batch.captured_at,
             outcome=str(outcome),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,6 +13,7 @@ from client.errors import ConflictError, FieldError, MissingError, RefusedError,
 from configurations.models import AppConfig, Configurations, Draft, Page, Query, RowStatus, State, TargetStatus
 from configurations.view_model import state_at
 from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery, LetterState
+from login.identity import Who
 from shared.formatting import TARGETS
 from unit.ui.fakes.operations import FakeOperations, Operations
 from unit.ui.fakes.rows import FakeRows, TargetAnswers
@@ -42,11 +45,15 @@ class FakeTable:
 
 
 class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
-    """What CrudClient does, on a FakeTable."""
+    """What CrudClient does, on a FakeTable; `who` is one person, or says at each request who it is."""
 
-    def __init__(self, rows: FakeTable, person: str = "anonymous") -> None:
+    def __init__(self, rows: FakeTable, who: str | Callable[[], Who] = "anonymous") -> None:
         self._table = rows
-        self._person = person
+        self._who: Callable[[], Who] = partial(Who, who) if isinstance(who, str) else who
+
+    @property
+    def _person(self) -> str:
+        return self._who().person
 
     def list(self, query: Query) -> Page:
         """Return one page of the rows that match."""
@@ -168,6 +175,7 @@ class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
         return tuple(found)
 
     def _reach(self) -> None:
+        self._table.operations.vouched = self._who().verified
         if self._table.down:
             raise UnavailableError(self._table.down)
 

@@ -70,13 +70,6 @@ class FakeOperations:
     def _reach(self) -> None:
         raise NotImplementedError
 
-    def forbid_changes(self) -> None:
-        """Do nothing: the pages that are tested on this offer no change to whoever may make none."""
-
-    def vouch(self) -> None:
-        """Remember that a login vouches for the person."""
-        self._operations().vouched = True
-
     def pipeline(self) -> Pipeline:
         """Return every station."""
         self._reach()

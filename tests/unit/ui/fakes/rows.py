@@ -57,7 +57,9 @@ def manifest(row_id: int, draft: Draft, generation: int, person: str) -> str:
 class FakeRows:
     """What CrudClient does for these pages."""
 
-    _person: str
+    @property
+    def _person(self) -> str:
+        raise NotImplementedError
 
     def _rows_and_targets(self) -> Table:
         raise NotImplementedError
