@@ -11,7 +11,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 HOW_TO = CHECKOUT / "docs" / "how-to"
-PAGES = ("install-in-a-cluster", "bring-your-own-kafka-and-postgresql", "upgrade", "uninstall")
+PAGES = ("install-in-a-cluster", "bring-your-own-kafka-and-postgresql", "upgrade", "change-the-broker", "uninstall")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = "Not run by a test: "
 

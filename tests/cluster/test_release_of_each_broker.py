@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,27 +19,39 @@ IMAGES = {"redis": "redis", "rabbitmq": "rabbitmq", "jetstream": "nats"}
 MODEST = [
     f"{part}.requests.cpu=5m"
     for part in (
-        *(f"{name}.resources" for name in ("capture", "crud", "postgres", "git-server", "ui", "sync.k8s", "sync.git")),
+        *(f"{name}.resources" for name in ("crud", "postgres", "git-server", "ui", "sync.k8s", "sync.git")),
+        *(f"{name}.resources" for name in ("capture", "connect", "connector", "kafka", *IMAGES)),
         "global.dapr.sidecar.resources",
         "check.resources",
     )
 ]
 
 
-@pytest.fixture(params=IMAGES)
+@contextmanager
+def installed(cluster: Cluster, namespace: str, kind: str, *next_kinds: str) -> Iterator[None]:
+    """A release with that broker in a namespace that admits restricted pods alone; `next_kinds` it may change to."""
+    own = [
+        setting
+        for image, name in ((f"{each}.image", IMAGES[each]) for each in (kind, *next_kinds) if each in IMAGES)
+        for setting in (f"{image}.registry=", f"{image}.repository=rowcast/{name}", f"{image}.tag=")
+    ]
+    settings = [word for setting in (f"global.broker.kind={kind}", *own, *MODEST) for word in ("--set", setting)]
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("label", "namespace", namespace, *RESTRICTED)
+    cluster.run_helm(
+        "install", "rowcast", str(CHART), "--namespace", namespace, *settings, "--wait", "--timeout", "10m"
+    )
+    yield
+    cluster.run_helm("uninstall", "rowcast", "--namespace", namespace, "--wait")
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture(params=["rabbitmq", "jetstream"])
 def kind(request: pytest.FixtureRequest, cluster: Cluster, images: None) -> Iterator[str]:
-    """A kind of broker, with a release of it in a namespace of its name that admits restricted pods alone."""
+    """A kind of broker, with a release of it in a namespace of its name; Redis is in test_release_changes_broker."""
     kind: str = request.param
-    image = f"{kind}.image"
-    modest = (*MODEST, f"{kind}.resources.requests.cpu=5m")
-    own = (f"{image}.registry=", f"{image}.repository=rowcast/{IMAGES[kind]}", f"{image}.tag=")
-    settings = [word for setting in (f"global.broker.kind={kind}", *own, *modest) for word in ("--set", setting)]
-    cluster.kubectl("create", "namespace", kind)
-    cluster.kubectl("label", "namespace", kind, *RESTRICTED)
-    cluster.run_helm("install", "rowcast", str(CHART), "--namespace", kind, *settings, "--wait", "--timeout", "10m")
-    yield kind
-    cluster.run_helm("uninstall", "rowcast", "--namespace", kind, "--wait")
-    cluster.kubectl("delete", "namespace", kind, "--wait=false")
+    with installed(cluster, kind, kind):
+        yield kind
 
 
 def test_a_change_goes_through_every_target_without_kafka(cluster: Cluster, kind: str) -> None:

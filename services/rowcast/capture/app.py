@@ -52,7 +52,8 @@ def create_app(settings: CaptureSettings, broker: Broker | None = None) -> FastA
 
     outlet = LoopOutlet(publisher.publish, prepare)
     starter = _Starter(settings, condition)
-    running = Running(Offsets(settings.capture_slot, starter.log_in), outlet, starter.start, condition)
+    offsets = Offsets(settings.capture_slot, settings.broker, starter.log_in)
+    running = Running(offsets, outlet, starter.start, condition)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -42,16 +42,23 @@ VALUES (%s, %s, %s, %s)
 ON CONFLICT (slot_name) DO UPDATE SET "position" = excluded."position", saved_at = now(),
     system_identifier = excluded.system_identifier, timeline = excluded.timeline
 """
+_BROKER = "rowcast_broker"
+"""Kept in one object with what the engine says of a position."""
+_DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
 _FORGET = "DELETE FROM public.rowcast_capture_offsets WHERE slot_name = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A position as the engine gives it, and the server whose log it is in."""
+    """A position as the engine gives it, and the server whose log it is in.
+
+    `elsewhere`: the kind of broker that has what is before it, if that is another one than ours.
+    """
 
     position: Mapping[str, Any]
     system_identifier: str
     timeline: int
+    elsewhere: str | None = None
 
     @property
     def lsn(self) -> int | None:
@@ -88,6 +95,8 @@ def unusable(saved: Saved, server: Server) -> str | None:
         return "PostgreSQL has given up the replication slot"
     if saved.system_identifier != server.system_identifier:
         return "the position is in the log of another server"
+    if saved.elsewhere is not None:
+        return f"what was read so far is in another broker ({saved.elsewhere})"
     if saved.lsn is None:
         return None
     if saved.lsn > server.lsn:
@@ -102,9 +111,10 @@ def unusable(saved: Saved, server: Server) -> str | None:
 class Offsets:
     """One slot's position. For one thread; raises TransientError whenever the database doesn't do it."""
 
-    def __init__(self, slot: str, connect: Callable[[str], Any]) -> None:
-        """`connect` takes options for the session."""
+    def __init__(self, slot: str, broker: str, connect: Callable[[str], Any]) -> None:
+        """`broker` is the kind of broker that everything goes to; `connect` takes options for the session."""
         self._slot = slot
+        self._broker = broker
         self._connect = connect
         self._connection: Any = None
         self._server: Server | None = None
@@ -146,17 +156,28 @@ class Offsets:
             row = self._ask(_READ, (self._slot,))
         except _NotMigratedError:
             raise TransientError("the database has no table for capture's position: rowcast crud migrate") from None
-        return None if row is None else Saved(*row)
+        if row is None:
+            return None
+        position = dict(row[0])
+        # A version before this one kept none.
+        broker = position.pop(_BROKER, self._broker)
+        return Saved(position, row[1], row[2], None if broker == self._broker else broker)
 
     def save(self, position: Mapping[str, Any]) -> None:
         """Keep a position; from now on the slot may be moved on to it."""
         server = self._server or self.server()
-        values = (self._slot, orjson.dumps(position).decode(), server.system_identifier, server.timeline)
+        kept = orjson.dumps({**position, _BROKER: self._broker}).decode()
+        values = (self._slot, kept, server.system_identifier, server.timeline)
         self._do(_SAVE, values)
 
-    def forget(self) -> None:
-        """The next start reads the whole table."""
+    def begin_anew(self) -> None:
+        """The next start reads the whole table, and makes the slot, which nobody may be reading.
+
+        A slot that was there before would keep its age: another reader of it, Kafka Connect, whose offset we move it on
+        past, would go on behind us one day, and Debezium says nothing then. An offset older than the slot it notices.
+        """
         self._do(_FORGET, (self._slot,))
+        self._do(_DROP_SLOT, (self._slot,))
 
     def _taken(self) -> str:
         row = self._ask(_HOLDER, (_LOCK, self._slot))

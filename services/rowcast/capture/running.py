@@ -205,8 +205,9 @@ class Running:
             self._again.clear()
         if saved is not None and reason is not None:
             self._log.warning("the whole table is read again", reason=reason)
-            self._offsets.forget()
             saved = None
+        if saved is None:
+            self._offsets.begin_anew()
         self._condition.offsets_known = saved is not None
         self._condition.lsn = None if saved is None else saved.lsn
         self._condition.snapshot = saved is None

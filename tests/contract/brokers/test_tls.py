@@ -1,4 +1,4 @@
-"""TLS to a broker: one certificate is believed, and no other."""
+"""TLS to a broker: one certificate is believed, and no other; by our own client, and by Dapr's as the chart sets it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
+from charting.rendering import CHART, one, pod, render
 from contract.brokers.native import TARGETS
 from contract.brokers.servers import PASSWORD, Server, server
+from contract.brokers.sidecar import Application, event, sidecar
 from rowcast.brokers import connect
 from rowcast.core.broker import BrokerFacts
 from rowcast.core.errors import TransientError
@@ -23,7 +29,10 @@ from rowcast_local.part import Part
 from rowcast_local.parts.certificates import settle_certificate, settle_key
 from rowcast_local.parts.nats import USER
 from rowcast_local.ports import HOST
+from world import wait_until
 
+TOPIC = "rowcast.public.app_configs"
+KINDS = {"rediss": "redis", "amqps": "rabbitmq", "tls": "jetstream"}
 SCHEMES = {"redis": "rediss", "rabbitmq": "amqps"}
 
 
@@ -53,10 +62,8 @@ def url(request: pytest.FixtureRequest, certificate: Path, tmp_path: Path) -> It
 
 
 def ask(url: str, ca_file: Path | None) -> BrokerFacts:
-    kinds = {"rediss": "redis", "amqps": "rabbitmq", "tls": "jetstream"}
-
     async def asking() -> BrokerFacts:
-        broker = connect(kinds[url.partition(":")[0]], url, ca_file, "rowcast", TARGETS)  # type: ignore[arg-type]
+        broker = connect(KINDS[url.partition(":")[0]], url, ca_file, "rowcast", TARGETS)  # type: ignore[arg-type]
         try:
             await broker.prepare()
             return await broker.facts()
@@ -70,6 +77,57 @@ def test_a_certificate_of_the_given_authority_is_believed_and_of_none_other(url:
     assert len(ask(url, certificate).topics) == 5
     with pytest.raises(TransientError, match=r"(?i)certificate"):
         ask(url, None)
+
+
+def test_a_change_goes_through_the_component_that_the_chart_makes_of_a_server_of_ones_own(
+    url: str, certificate: Path, tmp_path: Path
+) -> None:
+    ask(url, certificate)
+    own, reader = _of_the_chart(url, certificate, tmp_path), Application([TOPIC])
+    with (
+        sidecar(own, "capture", tmp_path, "rowcast") as capture,
+        sidecar(own, "sync-k8s", tmp_path, "rowcast", reader),
+    ):
+        assert capture.publish(TOPIC, event(1)).is_success, capture.log
+        wait_until(lambda: reader.data == [1])
+
+
+@dataclass
+class OwnServer(Server):
+    """Somebody's: `rendered` is the component that the chart makes for it."""
+
+    rendered: Path = Path()
+
+    @property
+    def component(self) -> Path:
+        return self.rendered
+
+
+def _of_the_chart(url: str, certificate: Path, folder: Path) -> OwnServer:
+    """What the values for a server of one's own render, with the secrets that they name put in their places."""
+    parts = urlsplit(url)
+    kind = KINDS[parts.scheme]
+    manifests = render(f"global.{kind}.address={HOST}:{parts.port}", values=CHART / "ci" / f"own-{kind}-values.yaml")
+    secrets = {"username": parts.username, "password": parts.password, "url": url, "ca.crt": certificate.read_text()}
+    spec: dict[str, Any] = one(manifests, "Component", "pubsub")["spec"]
+    spec["metadata"] = [
+        {"name": each["name"], "value": each["value"] if "value" in each else secrets[each["secretKeyRef"]["key"]]}
+        for each in spec["metadata"]
+    ]
+    component = {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": "pubsub"},
+        "spec": spec,
+        "scopes": ["capture", "sync-k8s"],
+    }
+    (folder / "component.yaml").write_text(yaml.safe_dump(component))
+    # Where the chart mounts the authority in the sidecar's container, it names the folder.
+    (folder / "authorities").mkdir()
+    (folder / "authorities" / "ca.crt").write_text(secrets["ca.crt"] or "")
+    name, _, mounted = pod(manifests, "sync-k8s").annotations.get("dapr.io/env", "").partition("=")
+    environment = {name: str(folder / "authorities")} if mounted == "/etc/rowcast/broker" else {}
+    return OwnServer(kind, url, environment, [], folder, rendered=folder / "component.yaml")
 
 
 def _with_tls(nats: Server, certificate: Path) -> Part:

@@ -123,6 +123,39 @@ def test_a_position_that_is_lost_brings_all_rows_again(place: Place) -> None:
     wait_until(lambda: len(place.arrived()) == before + rows, place.capture.text)
 
 
+def test_what_went_to_another_broker_comes_again(place: Place) -> None:
+    settled(place)
+    place.capture.end()
+    with place.sql() as cursor:
+        kept = "jsonb_set(position::jsonb, '{rowcast_broker}', '\"kafka\"')"
+        cursor.execute(f"UPDATE rowcast_capture_offsets SET position = {kept} RETURNING position->>'lsn'")
+        assert cursor.fetchone() != (None,)
+    rows, before = len(place.table()), len(place.arrived())
+
+    place.start()
+
+    wait_until(lambda: len(place.arrived()) == before + rows, place.capture.text)
+    settled(place)
+
+
+def test_reading_the_whole_table_it_makes_the_slot_anew(place: Place) -> None:
+    """An offset that somebody else keeps is older than the slot then."""
+    settled(place)
+    place.capture.end()
+    with place.sql() as cursor:
+        cursor.execute("DELETE FROM rowcast_capture_offsets")
+        cursor.execute("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'rowcast'")
+        (confirmed,) = cursor.fetchone() or ("0/0",)
+    rows, before = len(place.table()), len(place.arrived())
+
+    place.start()
+
+    wait_until(lambda: len(place.arrived()) == before + rows, place.capture.text)
+    with place.sql() as cursor:
+        cursor.execute("SELECT restart_lsn >= %s FROM pg_replication_slots WHERE slot_name = 'rowcast'", (confirmed,))
+        assert cursor.fetchall() == [(True,)]
+
+
 def test_ended_and_started_it_goes_on_where_it_was(place: Place) -> None:
     settled(place)
     before = len(place.arrived())

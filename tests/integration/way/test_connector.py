@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 
+from rowcast.capture.offsets import Offsets
+from rowcast_local.platform import Platform
+from superuser import superuser
 from world import World, done, wait_until
 
 
@@ -138,6 +142,57 @@ def test_a_new_snapshot_delivers_every_row_again_and_changes_nothing(world: Worl
 
     assert resource_versions(world) == versions
     assert head(world) == tip
+
+
+def test_a_connector_that_comes_back_after_capture_had_its_slot_reads_the_whole_table(
+    platform: Platform, world: World, connect: httpx.Client
+) -> None:
+    """Else it would pass over, without a word, what capture took to another broker meanwhile."""
+    changed, deleted = world.create("taken-elsewhere"), world.create("deleted-elsewhere")
+    world.settled()
+    done(connect.put("/connectors/rowcast/stop"))
+    wait_until(lambda: bool(slot(platform, "NOT active")))
+
+    capture = Offsets("rowcast", "redis", lambda options: logged_in(platform, options))
+    capture.open()
+    capture.begin_anew()
+    capture.close()
+    # The engine makes the slot if there is none, and has confirmed what it read.
+    if slot(platform, "slot_name") is None:
+        with superuser(platform) as cursor:
+            cursor.execute("SELECT pg_create_logical_replication_slot('rowcast', 'pgoutput', failover => true)")
+    with world.sql() as cursor:
+        cursor.execute("UPDATE app_configs SET branch = 'unread' WHERE id = %s", (changed["id"],))
+        cursor.execute("DELETE FROM app_configs WHERE id = %s", (deleted["id"],))
+    slot(platform, "pg_replication_slot_advance(slot_name, pg_current_wal_flush_lsn())")
+    done(connect.put("/connectors/rowcast/resume"))
+
+    for row_id, generation in ((changed["id"], 2), (world.create("read-on")["id"], 1)):
+        wait_until(lambda: captured(world, row_id) == {generation}, lambda: str(captured(world, row_id)))  # noqa: B023
+    world.settled()
+
+
+def logged_in(platform: Platform, options: str) -> Any:
+    """As the role that replicates."""
+    captured = platform.blueprint.captured
+    host, port, name, user, password = (
+        captured[f"ROWCAST_CAPTURE_DB_{each}"] for each in ("HOST", "PORT", "NAME", "USER", "PASSWORD")
+    )
+    return psycopg2.connect(host=host, port=port, dbname=name, user=user, password=password, options=options)
+
+
+def slot(platform: Platform, expression: str) -> Any:
+    with superuser(platform) as cursor:
+        cursor.execute(f"SELECT {expression} FROM pg_replication_slots WHERE slot_name = 'rowcast'")
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+def captured(world: World, row_id: int) -> set[int]:
+    """The generations that targets know by an event, and not by a look at the table a little later."""
+    with world.api() as api:
+        targets = done(api.get(f"/appconfigs/{row_id}/status"))["targets"].values()
+    return {target["observed_generation"] for target in targets if target["times"]["captured"]}
 
 
 def counted(world: World, outcome: str) -> float:

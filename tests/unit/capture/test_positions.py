@@ -34,5 +34,9 @@ def test_what_would_pass_over_changes_reads_the_table_again(server: Server, reas
     assert (unusable(SAVED, server) or "").startswith(reason)
 
 
+def test_what_another_broker_has_is_read_again_for_this_one() -> None:
+    assert unusable(replace(SAVED, elsewhere="kafka"), SERVER) == "what was read so far is in another broker (kafka)"
+
+
 def test_a_snapshot_that_was_not_finished_is_the_engines_to_begin_again() -> None:
     assert unusable(Saved({"snapshot": "INITIAL"}, "7", 1), SERVER) is None

@@ -48,7 +48,7 @@ class Database:
         self._failing("save")
         self.saved = Saved(position, "7", 1)
 
-    def forget(self) -> None:
+    def begin_anew(self) -> None:
         self.forgotten += 1
         self.saved = None
 
