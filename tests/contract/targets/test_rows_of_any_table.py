@@ -20,6 +20,7 @@ from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio
 MAP, QUOTA = ResourceType("", "v1", "", "ConfigMap"), ResourceType("", "v1", "", "ResourceQuota")
+Object = tuple[ResourceType, str, dict[str, Any]]
 ROLE = ResourceType("rbac.authorization.k8s.io", "v1", "", "Role")
 
 
@@ -220,7 +221,7 @@ async def test_a_row_is_partly_there_until_all_of_it_can_be(target: Target, plac
         await outcome(target, row("7", 1, config("a", x="1"), unknown))
     )
 
-    elsewhere: tuple[ResourceType, str, dict[str, Any]] = (MAP, "b", {"data": {}})
+    elsewhere: Object = (MAP, "b", {"data": {}})
     wanted = row("7", 1, config("a", x="1"), elsewhere)
     missing = wanted.manifests[1]
     metadata = {**missing.body["metadata"], "namespace": f"{place.namespace}-later"}

@@ -13,9 +13,7 @@ from sqlalchemy.exc import DataError
 from rowcast.core.messages import SHORT_BYTES, clip
 from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER
 from rowcast.crud.database.tables import dead_letter_receipts, dead_letters
-from rowcast.crud.dead_letters.queries import KEY as KEY_OF_LETTER
-from rowcast.crud.dead_letters.queries import RENDERER as RENDERER_OF_LETTER
-from rowcast.crud.dead_letters.queries import REPLAYED
+from rowcast.crud.dead_letters.queries import REPLAYED, key_of_letter, renderer_of_letter
 from rowcast.crud.subscriptions.bounds import DEEPEST, MOST, Error, Now, Reference, check_key, depth, named
 
 
@@ -141,8 +139,8 @@ def save(connection: Connection, letter: DeadLetter) -> int | None:
 def _of_the_row(connection: Connection, letter: DeadLetter) -> int | None:
     """The letter that the row's generation has already, unless it was replayed: then it was refused once more."""
     found = select(dead_letters.c.id).where(
-        letter.renderer == RENDERER_OF_LETTER,
-        letter.key == KEY_OF_LETTER,
+        renderer_of_letter == letter.renderer,
+        key_of_letter == letter.key,
         dead_letters.c.generation == letter.generation,
         dead_letters.c.target == letter.target,
         dead_letters.c.state != REPLAYED,

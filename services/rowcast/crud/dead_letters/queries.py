@@ -12,11 +12,11 @@ from rowcast.crud.paging import Cursor, Page
 
 CURSOR = "deadletters"
 _OF_CONFIGURATION = dead_letters.c.row_id.is_not(None)
-RENDERER = case((_OF_CONFIGURATION, APP_CONFIGS), else_=dead_letters.c.renderer).label("renderer")
-KEY = case((_OF_CONFIGURATION, cast(dead_letters.c.row_id, Text)), else_=dead_letters.c.key).label("key")
+renderer_of_letter = case((_OF_CONFIGURATION, APP_CONFIGS), else_=dead_letters.c.renderer).label("renderer")
+key_of_letter = case((_OF_CONFIGURATION, cast(dead_letters.c.row_id, Text)), else_=dead_letters.c.key).label("key")
 """Letters of before 0.3 have the ids of configurations alone."""
 _NOT_LISTED = {"event", "event_text", "event_key", "renderer", "key"}
-LISTED = (*(column for column in dead_letters.c if column.name not in _NOT_LISTED), RENDERER, KEY)
+LISTED = (*(column for column in dead_letters.c if column.name not in _NOT_LISTED), renderer_of_letter, key_of_letter)
 """All but the event, which may have some hundred KB."""
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 
@@ -100,6 +100,6 @@ def answer(connection: Connection, target: str, ids: Sequence[int]) -> int:
 
 
 def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:
-    columns = {"renderer": RENDERER, "key": KEY}
+    columns = {"renderer": renderer_of_letter, "key": key_of_letter}
     given = {name: value for name, value in vars(wanted).items() if value is not None}
     return [columns.get(name, dead_letters.c[name]) == value for name, value in given.items()]
