@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
 
 from contract.targets.kubernetes_place import Kubernetes
@@ -17,6 +20,7 @@ from rowcast.core.ports import Delivered, Failed, Target
 from rowcast.core.reconcile import Comparison
 from rowcast.core.render import KEY, ON_DELETE, Desired, Manifest, ResourceType, labels_of
 from rowcast.core.row import RowKey
+from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio
@@ -366,3 +370,73 @@ async def test_a_row_is_partly_there_until_all_of_it_can_be(target: Target, plac
     place.kubectl("create", "namespace", f"{place.namespace}-later")
     assert await outcome(target, wanted) == Outcome.CONFIGURED
     assert await differs(target, wanted) == []
+
+
+KINDS = (MAP, QUOTA, ROLE)
+placed = st.tuples(st.sampled_from(KINDS), st.sampled_from("ab"))
+states: st.SearchStrategy[set[tuple[ResourceType, str]] | None] = st.none() | st.sets(placed, max_size=4)
+"""What a row renders to, by kind and name; None for a row that is deleted."""
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[dict[RowKey, Desired], list[list[Desired]]]:
+    """Rows as they are in the end, and their states as they arrive: each at least once, in any order and batches.
+
+    A key that is used again goes on from its generation, as the table has it.
+    """
+    history: list[Desired] = []
+    final: dict[RowKey, Desired] = {}
+    for key in ("1", "2"):
+        for generation, state in enumerate(draw(st.lists(states, min_size=1, max_size=6)), start=1):
+            made: list[Object] = [(kind, f"{key}-{name}", {}) for kind, name in sorted(state or (), key=str)]
+            desired = gone(key, generation) if state is None else row(key, generation, *made)
+            final[desired.row] = desired
+            history.append(desired)
+    repeated = draw(st.lists(st.sampled_from(history), max_size=6))
+    batches: list[list[Desired]] = [[]]
+    for desired in draw(st.permutations([*history, *repeated])):
+        if draw(st.booleans()) or any(desired.row == other.row for other in batches[-1]):
+            batches.append([])
+        batches[-1].append(desired)
+    return final, batches
+
+
+@given(arrivals())
+@settings(max_examples=1_000, deadline=None)
+def test_in_any_order_each_object_ends_as_its_row_and_none_comes_back(
+    history: tuple[dict[RowKey, Desired], list[list[Desired]]],
+) -> None:
+    final, batches = history
+    store = MemoryStore()
+    newest: dict[RowKey, int] = {}
+
+    async def play() -> None:
+        target = MemoryTarget(store)
+        for batch in batches:
+            results = await target.deliver(batch)
+            assert all(isinstance(result, Delivered) for result in results.values()), results
+            for desired in batch:
+                newest[desired.row] = max(newest.get(desired.row, 0), desired.generation)
+            for stored in store.objects.values():
+                assert stored.held is not None
+                assert stored.held.generation == newest[stored.held.row], "each object is as new as its row"
+
+    asyncio.run(play())
+    expected = {
+        f"{desired.environment}/{one.type.place(one.name, one.namespace)}": (desired.row, desired.generation)
+        for desired in final.values()
+        for one in desired.manifests
+    }
+    held = {place: stored.held for place, stored in store.objects.items() if stored.held is not None}
+    assert {place: (one.row, one.generation) for place, one in held.items()} == expected
+
+
+def test_in_memory_too_a_row_refuses_to_take_what_another_has_and_has_it_when_that_lets_go() -> None:
+    async def play() -> None:
+        target = MemoryTarget(MemoryStore())
+        await outcome(target, row("7", 1, config("a", x="7"), role("c")))
+        assert "is of row tenants/7" in str(await outcome(target, row("8", 1, config("a", x="8"))))
+        await outcome(target, row("7", 2, role("c")))
+        assert await outcome(target, row("8", 1, config("a", x="8"))) == Outcome.CREATED
+
+    asyncio.run(play())
