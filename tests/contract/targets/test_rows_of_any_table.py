@@ -144,8 +144,8 @@ async def test_what_the_last_instance_delivered_goes_although_nothing_names_its_
     second = place.target()
     await second.start()
     try:
-        assert await outcome(second, gone("7", 2)) == Outcome.DELETED
         assert await outcome(second, row("8", 2, config("b", x="2"))) == Outcome.CONFIGURED
+        assert await outcome(second, gone("7", 2)) == Outcome.DELETED
         assert names(place) == {"configmap/b"}
     finally:
         await second.close()
