@@ -24,6 +24,7 @@ class Kubernetes:
     """A namespace of its own for each test."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
         self._kubeconfig = env["KUBECONFIG"]
         self._env = {**os.environ, **env}
         self.namespace = f"contract-{uuid.uuid4().hex[:10]}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
 
 from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.rows import deleted, saved
@@ -16,11 +20,15 @@ from rowcast.core.ports import Delivered, Failed, Target
 from rowcast.core.reconcile import Comparison
 from rowcast.core.render import KEY, ON_DELETE, Desired, Manifest, ResourceType, labels_of
 from rowcast.core.row import RowKey
+from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio
 MAP, QUOTA = ResourceType("", "v1", "", "ConfigMap"), ResourceType("", "v1", "", "ResourceQuota")
+NAMESPACE, ACCOUNT = ResourceType("", "v1", "", "Namespace"), ResourceType("", "v1", "", "ServiceAccount")
+DEFINITION = ResourceType("apiextensions.k8s.io", "v1", "", "CustomResourceDefinition")
 Object = tuple[ResourceType, str, dict[str, Any]]
+"""Its type, its name and its content."""
 ROLE = ResourceType("rbac.authorization.k8s.io", "v1", "", "Role")
 
 
@@ -37,9 +45,7 @@ async def target(place: Kubernetes) -> AsyncIterator[Target]:
     await target.close()
 
 
-def row(
-    key: str, generation: int, *objects: tuple[ResourceType, str, dict[str, Any]], lsn: int = 0, **how: Any
-) -> Desired:
+def row(key: str, generation: int, *objects: Object, lsn: int = 0, **how: Any) -> Desired:
     """A row of the renderer `tenants` as it is to be."""
     owner = RowKey("tenants", key)
     lsn = lsn or 10 * generation
@@ -63,15 +69,15 @@ def gone(key: str, generation: int) -> Desired:
     return replace(deleted(1, generation, key), row=RowKey("tenants", key))
 
 
-def config(name: str, **data: str) -> tuple[ResourceType, str, dict[str, Any]]:
+def config(name: str, **data: str) -> Object:
     return (MAP, name, {"data": data})
 
 
-def quota(name: str, pods: str) -> tuple[ResourceType, str, dict[str, Any]]:
+def quota(name: str, pods: str) -> Object:
     return (QUOTA, name, {"spec": {"hard": {"pods": pods}}})
 
 
-def role(name: str) -> tuple[ResourceType, str, dict[str, Any]]:
+def role(name: str) -> Object:
     return (ROLE, name, {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]})
 
 
@@ -124,6 +130,140 @@ async def test_a_new_instance_knows_what_the_last_one_delivered_once_it_hears_of
         assert await differs(second, wanted) == []
     finally:
         await second.close()
+
+
+async def test_what_the_last_instance_delivered_goes_although_nothing_names_its_kinds_any_more(
+    place: Kubernetes,
+) -> None:
+    first = place.target()
+    await first.start()
+    await outcome(first, row("7", 1, config("a", x="1"), role("c")))
+    await outcome(first, row("8", 1, config("b", x="1"), quota("d", "5")))
+    await first.close()
+
+    second = place.target()
+    await second.start()
+    try:
+        assert await outcome(second, row("8", 2, config("b", x="2"))) == Outcome.CONFIGURED
+        assert await outcome(second, gone("7", 2)) == Outcome.DELETED
+        assert names(place) == {"configmap/b"}
+    finally:
+        await second.close()
+
+
+async def test_a_row_that_another_instance_made_of_kinds_unheard_of_goes_by_this_one(place: Kubernetes) -> None:
+    one, other = place.target(), place.target()
+    await one.start()
+    await other.start()
+    try:
+        await outcome(other, row("7", 1, role("c")))
+        await outcome(other, row("8", 1, quota("d", "5")))
+
+        assert {held.row.key for held in await one.inventory() if held.row.renderer == "tenants"} == {"7", "8"}
+        await outcome(other, row("9", 1, (ACCOUNT, "e", {})))
+        assert await outcome(one, gone("9", 2)) == Outcome.DELETED
+        assert place.kubectl("get", "serviceaccounts", "-l", "rowcast.dev/renderer=tenants", "-o", "name") == ""
+    finally:
+        await one.close()
+        await other.close()
+
+
+def within(desired: Desired, namespace: str, *which: int) -> Desired:
+    """Objects of a row in a namespace that they name."""
+    made = list(desired.manifests)
+    for index in which:
+        body = made[index].body
+        metadata = {**body["metadata"], "namespace": namespace}
+        made[index] = replace(made[index], body={**body, "metadata": metadata})
+    return replace(desired, manifests=tuple(made))
+
+
+async def test_a_namespace_comes_before_what_is_in_it_and_goes_after_it(target: Target, place: Kubernetes) -> None:
+    tenant = f"{place.namespace}-tenant"
+    outer: Object = (NAMESPACE, tenant, {})
+    wanted = within(row("7", 1, outer, config("settings", x="1"), quota("limits", "5")), tenant, 1, 2)
+    assert await outcome(target, wanted) == Outcome.CREATED
+    assert await differs(target, wanted) == []
+    found = place.kubectl("get", "configmaps,resourcequotas", "-n", tenant, "-l", "rowcast.dev/key=7", "-o", "name")
+    assert set(found.split()) == {"configmap/settings", "resourcequota/limits"}
+
+    place.kubectl("patch", "namespace", tenant, "--type=merge", "-p", '{"metadata": {"finalizers": ["a.test/hold"]}}')
+    assert "is being deleted and waits for: a.test/hold" in str(await outcome(target, gone("7", 2)))
+    found = place.kubectl("get", "configmaps,resourcequotas", "-n", tenant, "-l", "rowcast.dev/key=7", "-o", "name")
+    assert found == ""
+    place.kubectl("patch", "namespace", tenant, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+
+
+async def test_what_is_there_of_a_row_in_part_is_told_and_not_written_twice(target: Target, place: Kubernetes) -> None:
+    later = f"{place.namespace}-later"
+    wanted = within(row("7", 1, config("a", x="1"), config("b", x="1"), role("c")), later, 1)
+    (result,) = (await target.deliver([wanted])).values()
+    assert isinstance(result, Failed)
+    assert isinstance(result.error, TransientError)
+    assert "1 of 3 objects are there (/ConfigMap//a)" in str(result.error)
+    assert names(place) == {"configmap/a"}, "none comes before those that it is after"
+    version = place.kubectl("get", "configmap", "a", "-o", "jsonpath={.metadata.resourceVersion}")
+
+    place.kubectl("create", "namespace", later)
+    assert await outcome(target, wanted) == Outcome.CONFIGURED
+    assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.metadata.resourceVersion}") == version
+    assert names(place) == {"configmap/a", "role.rbac.authorization.k8s.io/c"}
+
+
+async def test_what_is_ignored_is_set_when_it_is_made_and_is_somebody_elses_afterwards(
+    target: Target, place: Kubernetes
+) -> None:
+    first = row("7", 1, config("a", x="1", y="1"), ignore=("data.y",))
+    await outcome(target, first)
+    assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.y}") == "1"
+
+    place.kubectl("patch", "configmap", "a", "--type=merge", "-p", '{"data": {"y": "theirs"}}')
+    assert await differs(target, first) == []
+    later = row("7", 2, config("a", x="2", y="2"), ignore=("data.y",))
+    assert await outcome(target, later) == Outcome.CONFIGURED
+    assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.x} {.data.y}") == "2 theirs"
+    assert await differs(target, later) == []
+
+
+async def test_what_the_target_of_another_namespace_has_is_never_taken(target: Target, place: Kubernetes) -> None:
+    shared = f"{place.namespace}-shared"
+    await outcome(target, row("7", 1, (NAMESPACE, shared, {})))
+    elsewhere = Kubernetes(place.env)
+    other = elsewhere.target()
+    await other.start()
+    try:
+        theirs = row("7", 2, (NAMESPACE, shared, {}), conflict="adopt")
+        assert f"is of the target for namespace {place.namespace}" in str(await outcome(other, theirs))
+        assert await outcome(other, gone("7", 3)) == Outcome.UNCHANGED
+        home = place.kubectl("get", "namespace", shared, "-o", r"jsonpath={.metadata.labels.rowcast\.dev/home}")
+        assert home == place.namespace
+    finally:
+        await other.close()
+
+
+async def test_a_kind_that_its_own_row_defines_comes_and_goes(target: Target, place: Kubernetes) -> None:
+    group = f"{place.namespace}.test"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    spec = {
+        "group": group,
+        "scope": "Namespaced",
+        "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget", "listKind": "GadgetList"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+    }
+    gadget = (ResourceType(group, "v1", "", "Gadget"), "g", {"spec": {"size": 1}})
+    wanted = row("7", 1, (DEFINITION, f"gadgets.{group}", {"spec": spec}), gadget)
+    first = await outcome(target, wanted)  # the kind is served a moment after it is defined
+    assert first == Outcome.CREATED or "1 of 2 objects are there" in str(first)
+    place.kubectl("wait", "--for=condition=Established", "crd", f"gadgets.{group}")
+    place.kubectl("get", f"gadgets.{group}")
+    async for attempt in AsyncRetrying(stop=stop_after_delay(20), wait=wait_fixed(0.1)):
+        with attempt:
+            assert await outcome(target, wanted) in (Outcome.CONFIGURED, Outcome.UNCHANGED)
+    assert await differs(target, wanted) == []
+
+    place.kubectl("delete", "crd", f"gadgets.{group}")
+    assert await differs(target, wanted) != [], "a kind that was taken out leaves the inventory of all others whole"
+    assert await outcome(target, gone("7", 2)) in (Outcome.DELETED, Outcome.UNCHANGED)
 
 
 @pytest.mark.parametrize(
@@ -212,11 +352,7 @@ async def test_what_is_made_once_is_never_changed(target: Target, place: Kuberne
 
 
 async def test_a_row_is_partly_there_until_all_of_it_can_be(target: Target, place: Kubernetes) -> None:
-    unknown: tuple[ResourceType, str, dict[str, Any]] = (
-        ResourceType("example.com", "v1", "", "Widget"),
-        "w",
-        {"spec": {}},
-    )
+    unknown: Object = (ResourceType("example.com", "v1", "", "Widget"), "w", {"spec": {}})
     assert "has no kind Widget in example.com/v1" in str(
         await outcome(target, row("7", 1, config("a", x="1"), unknown))
     )
@@ -234,3 +370,73 @@ async def test_a_row_is_partly_there_until_all_of_it_can_be(target: Target, plac
     place.kubectl("create", "namespace", f"{place.namespace}-later")
     assert await outcome(target, wanted) == Outcome.CONFIGURED
     assert await differs(target, wanted) == []
+
+
+KINDS = (MAP, QUOTA, ROLE)
+placed = st.tuples(st.sampled_from(KINDS), st.sampled_from("ab"))
+states: st.SearchStrategy[set[tuple[ResourceType, str]] | None] = st.none() | st.sets(placed, max_size=4)
+"""What a row renders to, by kind and name; None for a row that is deleted."""
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[dict[RowKey, Desired], list[list[Desired]]]:
+    """Rows as they are in the end, and their states as they arrive: each at least once, in any order and batches.
+
+    A key that is used again goes on from its generation, as the table has it.
+    """
+    history: list[Desired] = []
+    final: dict[RowKey, Desired] = {}
+    for key in ("1", "2"):
+        for generation, state in enumerate(draw(st.lists(states, min_size=1, max_size=6)), start=1):
+            made: list[Object] = [(kind, f"{key}-{name}", {}) for kind, name in sorted(state or (), key=str)]
+            desired = gone(key, generation) if state is None else row(key, generation, *made)
+            final[desired.row] = desired
+            history.append(desired)
+    repeated = draw(st.lists(st.sampled_from(history), max_size=6))
+    batches: list[list[Desired]] = [[]]
+    for desired in draw(st.permutations([*history, *repeated])):
+        if draw(st.booleans()) or any(desired.row == other.row for other in batches[-1]):
+            batches.append([])
+        batches[-1].append(desired)
+    return final, batches
+
+
+@given(arrivals())
+@settings(max_examples=1_000, deadline=None)
+def test_in_any_order_each_object_ends_as_its_row_and_none_comes_back(
+    history: tuple[dict[RowKey, Desired], list[list[Desired]]],
+) -> None:
+    final, batches = history
+    store = MemoryStore()
+    newest: dict[RowKey, int] = {}
+
+    async def play() -> None:
+        target = MemoryTarget(store)
+        for batch in batches:
+            results = await target.deliver(batch)
+            assert all(isinstance(result, Delivered) for result in results.values()), results
+            for desired in batch:
+                newest[desired.row] = max(newest.get(desired.row, 0), desired.generation)
+            for stored in store.objects.values():
+                assert stored.held is not None
+                assert stored.held.generation == newest[stored.held.row], "each object is as new as its row"
+
+    asyncio.run(play())
+    expected = {
+        f"{desired.environment}/{one.type.place(one.name, one.namespace)}": (desired.row, desired.generation)
+        for desired in final.values()
+        for one in desired.manifests
+    }
+    held = {place: stored.held for place, stored in store.objects.items() if stored.held is not None}
+    assert {place: (one.row, one.generation) for place, one in held.items()} == expected
+
+
+def test_in_memory_too_a_row_refuses_to_take_what_another_has_and_has_it_when_that_lets_go() -> None:
+    async def play() -> None:
+        target = MemoryTarget(MemoryStore())
+        await outcome(target, row("7", 1, config("a", x="7"), role("c")))
+        assert "is of row tenants/7" in str(await outcome(target, row("8", 1, config("a", x="8"))))
+        await outcome(target, row("7", 2, role("c")))
+        assert await outcome(target, row("8", 1, config("a", x="8"))) == Outcome.CREATED
+
+    asyncio.run(play())

@@ -179,5 +179,5 @@ def test_render_needs_one_row(tenants: Path, arguments: list[str], said: str) ->
     assert said in result.stderr
 
 
-def test_help_says_that_rows_are_not_delivered_yet() -> None:
-    assert "not delivered by declarations yet" in " ".join(rowcast("--help").stdout.split())
+def test_help_says_what_changes_anything() -> None:
+    assert "`apply` makes a declaration count" in " ".join(rowcast("--help").stdout.split())

@@ -18,8 +18,17 @@ from kubernetes.aio import config
 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.render import MANAGED_BY, MANAGER, Manifest, ResourceType
+from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.login import Configure, Login
-from rowcast.sync.targets.kubernetes.objects import FIELD_MANAGER, HOME, RETAINED, Live, changed_paths, live_of
+from rowcast.sync.targets.kubernetes.objects import (
+    FIELD_MANAGER,
+    HOME,
+    RETAINED,
+    Live,
+    as_live,
+    changed_paths,
+    live_of,
+)
 
 REQUEST_SECONDS = 15
 QUICK_SECONDS = 2
@@ -34,6 +43,8 @@ NEVER = "1"
 """A resource version that no object can have, since etcd's first revision precedes every write. In an apply it means
 "only if there is nothing yet": a new object is created, and an existing one is a conflict (seen with 1.36)."""
 
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+"""Discovery of all groups in one answer (Kubernetes 1.30, KEP-3352)."""
 _UNAUTHORIZED = 401
 _REJECTED = frozenset({400, 413, 415, 422})
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -54,6 +65,10 @@ class AwayError(TransientError):
 
 class ExpiredError(TransientError):
     """The watch's resource version is too old: list again."""
+
+
+class UnknownKindError(TransientError):
+    """The API server has no such kind, or none any more; its definition may be applied later."""
 
 
 class ForbiddenError(RowcastError):
@@ -78,6 +93,7 @@ class Api:
         self._login = login
         self.namespace = namespace
         self._kinds: dict[ResourceType, Kind] = {}
+        self._log = get_logger("rowcast.target")
         self._slots = asyncio.Semaphore(in_flight)
         self._patient_slots = asyncio.Semaphore(max(1, in_flight // 2))
 
@@ -97,6 +113,38 @@ class Api:
         if not manifest.type.plural:
             return live
         return replace(live, changed=changed_paths(manifest.body["spec"], body.get("spec")))
+
+    async def kinds_in_use(self) -> list[ResourceType]:
+        """The kinds of which there is anything of ours, by asking for one object of each kind that there is.
+
+        Those that we may not list have nothing that we could deliver. Raises TransientError.
+        """
+        found = await asyncio.gather(*(self._in_use(resource) for resource in await self._discover()))
+        return [resource for resource in found if resource is not None]
+
+    async def _in_use(self, resource: ResourceType) -> ResourceType | None:
+        query = [("limit", "1"), *self._ours_only(resource)]
+        try:
+            answer = await self._request("GET", await self._path(resource), query=query, missing_ok=True)
+        except ForbiddenError:
+            return None
+        except (SlowError, AwayError) as error:
+            # One of the API servers behind this one may be away for good: that is no reason to deliver nothing at all.
+            self._log.warning("can't tell whether a kind is in use", kind=resource.kind, error=str(error))
+            return None
+        return resource if answer and answer.get("items") else None
+
+    async def _discover(self) -> list[ResourceType]:
+        """Every kind that can be listed and watched, each in the version that its group prefers."""
+        core, others = await asyncio.gather(self._discovered("/api"), self._discovered("/apis"))
+        found: list[ResourceType] = []
+        for resource, kind in (*core, *others):
+            self._kinds[resource] = kind
+            found.append(resource)
+        return found
+
+    async def _discovered(self, root: str) -> list[tuple[ResourceType, Kind]]:
+        return listable(await self._request("GET", root, accept=AGGREGATED))
 
     def live_of(self, resource: ResourceType, body: Mapping[str, Any]) -> Live:
         """An object as the API server returns it."""
@@ -124,7 +172,13 @@ class Api:
         precondition = (
             {"resourceVersion": NEVER} if over is None else {"resourceVersion": over.resource_version, "uid": over.uid}
         )
-        body = {**manifest.body, "metadata": {**manifest.body["metadata"], **precondition}}
+        wanted = manifest.body
+        if manifest.ignore and over is not None:
+            there = await self.read(manifest.type, manifest.name, manifest.namespace)
+            if there is None or there["metadata"]["resourceVersion"] != over.resource_version:
+                raise ConflictError(f"{over.key} has just changed")
+            wanted = as_live(wanted, there, manifest.ignore)
+        body = {**wanted, "metadata": {**wanted["metadata"], **precondition}}
         return await self._request(
             "PATCH",
             await self._path(manifest.type, manifest.name, manifest.namespace),
@@ -173,7 +227,11 @@ class Api:
         path = await self._path(resource)
         query = start = [("limit", str(PAGE)), *self._ours_only(resource)]
         while True:
-            answer = await self._request("GET", path, query=query)
+            answer = await self._request("GET", path, query=query, missing_ok=not resource.plural)
+            if answer is None:
+                # The kind was taken out of the API server, and its objects with it: it may come back as another.
+                self._kinds.pop(resource, None)
+                raise UnknownKindError(_no_kind(resource))
             found += [self.live_of(resource, item) for item in answer.get("items") or ()]
             token = answer["metadata"].get("continue")
             if not token:
@@ -247,7 +305,7 @@ class Api:
             if one.get("kind") == resource.kind and "/" not in one["name"]:
                 found = self._kinds[resource] = Kind(one["name"], one["namespaced"])
                 return found
-        raise TransientError(f"the API server has no kind {resource.kind} in {resource.api_version} (yet)")
+        raise UnknownKindError(_no_kind(resource))
 
     async def _request(
         self,
@@ -257,12 +315,15 @@ class Api:
         body: object = None,
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         missing_ok: bool = False,
     ) -> Any:
         seconds = PATIENCE.get()
         async with self._slot(seconds):
             limit = aiohttp.ClientTimeout(total=seconds)
-            sending = self._send(method, path, body=body, query=query, content_type=content_type, limit=limit)
+            sending = self._send(
+                method, path, body=body, query=query, content_type=content_type, accept=accept, limit=limit
+            )
             async with sending as response:
                 payload = await response.read()
                 if response.status < 300:
@@ -292,6 +353,7 @@ class Api:
         body: object = None,
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         limit: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send through the official client, which knows the ways to log in, and give its response to be read."""
@@ -301,7 +363,7 @@ class Api:
                     method,
                     path,
                     query_params=query or [],
-                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    header_params={"Accept": accept, "Content-Type": content_type},
                     auth_settings=["BearerToken"],
                 )
                 method, url, headers, _, _ = arguments
@@ -343,6 +405,24 @@ def _message(payload: bytes) -> str | None:
         return clipped(str(status.get("message") or status["object"]["message"]))
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         return None
+
+
+def listable(answer: Mapping[str, Any]) -> list[tuple[ResourceType, Kind]]:
+    """The kinds in an answer of aggregated discovery, each once: in the first version, which its group prefers."""
+    found: dict[tuple[str, str], tuple[ResourceType, Kind]] = {}
+    for group in answer.get("items") or ():
+        name = (group.get("metadata") or {}).get("name") or ""
+        for version in group.get("versions") or ():
+            for one in version.get("resources") or ():
+                kind = (one.get("responseKind") or {}).get("kind")
+                if kind and {"list", "watch"} <= set(one.get("verbs") or ()):
+                    resource = ResourceType(name, version["version"], "", kind)
+                    found.setdefault((name, kind), (resource, Kind(one["resource"], one["scope"] == "Namespaced")))
+    return list(found.values())
+
+
+def _no_kind(resource: ResourceType) -> str:
+    return f"the API server has no kind {resource.kind} in {resource.api_version} (yet)"
 
 
 def _root(resource: ResourceType) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rowcast.core.digest import digest_of, digest_of_manifest
-from rowcast.core.held import marks
+from rowcast.core.held import marks, number
 from rowcast.core.plan import Held
 from rowcast.core.render import (
     GENERATION,
@@ -30,6 +31,10 @@ from rowcast.sync.targets.kubernetes.owned import digest_of_applied, digest_of_o
 FIELD_MANAGER = "rowcast"
 HOME = "rowcast.dev/home"
 """On objects that may be in any namespace: the one that their target delivers to. Others in the cluster have theirs."""
+ORDER = "rowcast.dev/order"
+"""On objects of rows that have several: the place in the order in which they are made; they go in the opposite one."""
+IGNORE = "rowcast.dev/ignore"
+"""On objects with fields that are only ours when they are made: the paths of these, as a list in JSON."""
 RETAINED = "rowcast.dev/retained"
 """On an object that was left behind: the row that may have it again."""
 _ANNOTATIONS = tuple(("annotations", f"f:{annotation}") for annotation in (GENERATION, LSN, UPDATED_BY))
@@ -50,6 +55,7 @@ class Live:
     keeps who owns which field). `finalizers`: what a deleted object waits for; None for one that isn't being deleted.
     `changed` are the paths of the spec that the API server made something else of than was applied. `namespace` is
     empty for the target's own. `retain`: its row leaves it behind; `left_by`: a row has.
+    `order`: of its row's objects, the how manieth it is. `other_home`: it is of the target for that namespace.
     """
 
     resource: ResourceType
@@ -63,6 +69,8 @@ class Live:
     namespace: str = ""
     retain: bool = False
     left_by: str | None = None
+    order: int = 0
+    other_home: str = ""
 
     @property
     def key(self) -> str:
@@ -87,15 +95,20 @@ def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> 
     wanted = _MARKS if ours is None or f"f:{RENDERER}" not in ours.get("f:labels", {}) else _MARKS_OF_OTHERS
     remarked = ours is not None and not all(field in ours.get(f"f:{part}", {}) for part, field in wanted)
     read = None if remarked else marks(metadata.get("labels"), metadata.get("annotations"))
+    other_home = _other_home(metadata, home) if read is not None and read.row.renderer != APP_CONFIGS else ""
     held = None
-    if read is not None:
+    annotations = metadata.get("annotations") or {}
+    if read is not None and not other_home:
         whole = {**body, "kind": resource.kind}
-        digest = digest_of(whole) if read.row.renderer == APP_CONFIGS else digest_of_owned(whole, fields or {})
+        digest = (
+            digest_of(whole)
+            if read.row.renderer == APP_CONFIGS
+            else digest_of_owned(without(whole, _ignored(annotations)), fields or {})
+        )
         held = Held(key, read.row, read.generation, read.lsn, digest)
     finalizers = tuple(metadata.get("finalizers") or ()) if metadata.get("deletionTimestamp") else None
     if held is not None and finalizers is not None:
         held = replace(held, digest="")  # it is on its way out: not what anybody wants it to be
-    annotations = metadata.get("annotations") or {}
     return Live(
         resource,
         metadata["name"],
@@ -107,25 +120,92 @@ def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> 
         namespace=namespace,
         retain=annotations.get(ON_DELETE) == RETAIN,
         left_by=annotations.get(RETAINED),
+        order=number(annotations.get(ORDER)) or 0,
+        other_home=other_home,
     )
+
+
+def _other_home(metadata: Mapping[str, Any], home: str) -> str:
+    found = str((metadata.get("labels") or {}).get(HOME) or "")
+    return "" if found == home else found
+
+
+def _ignored(annotations: Mapping[str, Any]) -> tuple[str, ...]:
+    """Anybody may have written it: what isn't a list of texts says nothing."""
+    try:
+        paths = json.loads(annotations.get(IGNORE) or "[]")
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else ()
 
 
 def homed(desired: Desired, home: str) -> Desired:
     """The state with objects that say which target's they are."""
     if desired.row.renderer == APP_CONFIGS or not desired.manifests:
         return desired
-    return replace(desired, manifests=tuple(_homed(manifest, home) for manifest in desired.manifests))
+    return replace(desired, manifests=tuple(_homed(one, home, order) for order, one in enumerate(desired.manifests)))
 
 
-def _homed(manifest: Manifest, home: str) -> Manifest:
+def _homed(manifest: Manifest, home: str, order: int) -> Manifest:
     metadata = manifest.body["metadata"]
     labels = {**metadata["labels"], HOME: home}
-    return replace(manifest, body={**manifest.body, "metadata": {**metadata, "labels": labels}})
+    annotations = {**metadata["annotations"], ORDER: str(order)}
+    if manifest.ignore:
+        annotations[IGNORE] = json.dumps(manifest.ignore)
+    marked = {**metadata, "labels": labels, "annotations": annotations}
+    return replace(manifest, body={**manifest.body, "metadata": marked})
+
+
+def removal_order(live: Live) -> tuple[int, bool, str]:
+    """Objects go in the opposite of the order in which they are made; what is in a namespace before what may be it."""
+    return (-live.order, not live.namespace, live.key)
 
 
 def digest_of_object(row: RowKey, manifest: Manifest) -> str:
     """Of what we apply: the same as a live object's that is as applied."""
-    return digest_of_manifest(manifest) if row.renderer == APP_CONFIGS else digest_of_applied(manifest.body)
+    return (
+        digest_of_manifest(manifest)
+        if row.renderer == APP_CONFIGS
+        else digest_of_applied(without(manifest.body, manifest.ignore))
+    )
+
+
+def without(body: Mapping[str, Any], paths: Iterable[str]) -> Mapping[str, Any]:
+    """An object without the fields at these paths (`spec.replicas`); a path that leads nowhere is no matter."""
+    for path in paths:
+        body = _changed(body, path.split("."), _ABSENT)
+    return body
+
+
+def as_live(body: Mapping[str, Any], live: Mapping[str, Any], paths: Iterable[str]) -> Mapping[str, Any]:
+    """A manifest with the fields at these paths as the live object has them: applied, it changes nothing of these.
+
+    (Left out, server-side apply would take the fields away, as long as nobody else has applied them.)
+    """
+    for path in paths:
+        names = path.split(".")
+        value: Any = live
+        for name in names:
+            value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+        body = _changed(body, names, value)
+    return body
+
+
+_ABSENT = object()
+
+
+def _changed(body: Mapping[str, Any], names: list[str], value: Any) -> Mapping[str, Any]:
+    first, *rest = names
+    if rest:
+        below = body.get(first)
+        if not isinstance(below, Mapping):
+            if below is not None or value is _ABSENT:
+                return body
+            below = {}
+        return {**body, first: _changed(below, rest, value)}
+    if value is _ABSENT:
+        return {name: each for name, each in body.items() if name != first}
+    return {**body, first: value}
 
 
 def _ours(managed: Any) -> Mapping[str, Any] | None:

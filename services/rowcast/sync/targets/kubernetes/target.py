@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +16,7 @@ from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
-from rowcast.core.row import RowKey
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import (
     PATIENCE,
@@ -25,11 +26,12 @@ from rowcast.sync.targets.kubernetes.api import (
     AwayError,
     ConflictError,
     ExpiredError,
+    UnknownKindError,
 )
 from rowcast.sync.targets.kubernetes.drift import Suspects
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
-from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed
+from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed, removal_order
 from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.preview import preview, shown
 
@@ -54,6 +56,8 @@ class KubernetesTarget:
         self._types = list(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
         self._watches: list[asyncio.Task[None]] = []
         self._turn = asyncio.Lock()
+        self._seeking = asyncio.Lock()
+        self._sought = 0
         self._log = get_logger("rowcast.target")
 
     def expect(self, desired: Desired) -> Sequence[Held]:
@@ -76,8 +80,22 @@ class KubernetesTarget:
         """Read the inventory and keep it current from then on."""
         if self._watches:
             return
-        starts = [(resource, await self._list(resource)) for resource in self._types]
+        starts = [(resource, await self._list(resource)) for resource in [*self._types, *await self._others()]]
+        self._types = [resource for resource, _ in starts]
         self._watches = [asyncio.create_task(self._follow(resource, version)) for resource, version in starts]
+
+    async def _others(self) -> list[ResourceType]:
+        """Kinds not followed yet that have anything of ours: the last instance, or another one, has delivered it."""
+        known = {(resource.group, resource.kind) for resource in self._types}
+        return [one for one in await self._api.kinds_in_use() if (one.group, one.kind) not in known]
+
+    async def _seek(self) -> None:
+        """Find kinds that have anything of ours, as of now. Who asks while another does waits for the one after it."""
+        asked = self._sought
+        async with self._seeking:
+            if self._sought == asked:
+                self._sought += 1
+                await self.know(await self._others())
 
     async def know(self, types: Iterable[ResourceType]) -> None:
         """Follow objects of these types as well, whichever of them are ours. Raises TransientError."""
@@ -108,9 +126,14 @@ class KubernetesTarget:
 
     async def inventory(self) -> Sequence[Held]:
         """What the API server holds of ours, read anew."""
+        await self._seek()
         found: list[Held] = []
-        for resource in self._types:
-            objects, version = await self._api.list_all(resource)
+        for resource in tuple(self._types):
+            try:
+                objects, version = await self._api.list_all(resource)
+            except UnknownKindError:
+                self._view.replace(resource, [])
+                continue
             seen = [self._view.believed(live) for live in objects]
             self._view.refresh(resource, seen, int(version))
             found += [live.held for live in seen if live.held is not None]
@@ -154,7 +177,12 @@ class KubernetesTarget:
     async def _deliver(self, desired: Desired) -> Result:
         row = desired.row
         desired = homed(desired, self._api.namespace)
-        await self.know(manifest.type for manifest in desired.manifests)
+        for resource in dict.fromkeys(manifest.type for manifest in desired.manifests):
+            with suppress(UnknownKindError):  # an earlier object of the row may define it; if not, it is told then
+                await self.know([resource])
+        never_seen = not self._view.own(row) and self._tombstones.get(row) is None
+        if not desired.manifests and row.renderer != APP_CONFIGS and never_seen:
+            await self._seek()  # another instance may have made it, of kinds that this one has not heard of
         wanted = {self._api.place(manifest) for manifest in desired.manifests}
         conflict: ConflictError | None = None
         for _ in range(CONFLICTS):
@@ -188,10 +216,16 @@ class KubernetesTarget:
             left = live.left_by is not None
             ours = (live.left_by == str(desired.row)) if left else live.remarked
             ours = ours or live.key in adopted
+            if decided.put and live.other_home:
+                raise TransientError(
+                    f"{live.key} is of the target for namespace {live.other_home}, which has to let go"
+                )
             if decided.put and live.held is None and not ours:
                 raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
         once = {id(one) for one in desired.manifests if self._once(desired, one) is not None}
-        return replace(decided, put=tuple(one for one in decided.put if id(one) not in once)) if once else decided
+        put = tuple(one for one in decided.put if id(one) not in once)
+        idle = decided.put and not put and not decided.remove
+        return replace(decided, put=put, outcome=Outcome.UNCHANGED if idle else decided.outcome)
 
     def _once(self, desired: Desired, manifest: Manifest) -> Held | None:
         """The object of a manifest that is only made where there is none: as it is, it is as it should be."""
@@ -211,8 +245,13 @@ class KubernetesTarget:
         reference: str | None = None
         changed: list[str] = []
         for manifest in decided.put:
-            apply = partial(self._api.apply, manifest, over=self._view.at(self._api.place(manifest)))
-            live = await permitted(self._api, "patch", manifest.type, apply)
+            try:
+                await self.know([manifest.type])
+                apply = partial(self._api.apply, manifest, over=self._view.at(self._api.place(manifest)))
+                live = await permitted(self._api, "patch", manifest.type, apply)
+            except RowcastError as error:
+                self._tell_what_is_there(desired, manifest, error)
+                raise
             self._view.observe(live)
             self._suspects.explain(live.key, live.version)
             self._remember(desired.row, manifest, live)
@@ -220,9 +259,9 @@ class KubernetesTarget:
             changed += live.changed
         for other in decided.displaced:
             self._tombstones.bury(other.row, other.generation)
-        # What is in a namespace before what may be that namespace.
-        for held in sorted(decided.remove, key=lambda held: held.key.split("/")[2:3] == [""]):
-            await self._remove(held)
+        leaving = [there for held in decided.remove if (there := self._view.at(held.key)) is not None]
+        for there in sorted(leaving, key=removal_order):
+            await self._remove(there, desired.row)
         if decided.remove and decided.outcome is Outcome.STALE:
             objects = [held.key for held in decided.remove]
             self._log.warning("removed what is older than its row's deletion", row=str(desired.row), objects=objects)
@@ -241,20 +280,27 @@ class KubernetesTarget:
         else:
             self._made.pop(live.key, None)
 
-    async def _remove(self, held: Held) -> None:
-        live = self._view.at(held.key)
-        if live is None:
-            return
+    def _tell_what_is_there(self, desired: Desired, failed: Manifest, error: RowcastError) -> None:
+        """A row that is there in part is told of as that; whoever tries again goes on where it failed."""
+        if len(desired.manifests) > 1 and not isinstance(error, ConflictError):
+            places = [self._api.place(one) for one in desired.manifests]
+            own = {held.key for held in self.known(desired.row) if held.generation == desired.generation}
+            there = [place for place in places if place in own]
+            named = f" ({', '.join(there[:SHOWN])})" if there else ""
+            text = f"{self._api.place(failed)}: {error}; {len(there)} of {len(places)} objects are there{named}"
+            error.args = (text,)
+
+    async def _remove(self, live: Live, row: RowKey) -> None:
         if live.retain:
-            await permitted(self._api, "patch", live.resource, partial(self._api.leave, live, str(held.row)))
-            self._gone(held.key)
+            await permitted(self._api, "patch", live.resource, partial(self._api.leave, live, str(row)))
+            self._gone(live.key)
             return
         left = await permitted(self._api, "delete", live.resource, partial(self._api.delete, live))
         if left is not None:
             self._view.observe(left)
             self._suspects.explain(left.key, left.version)
             raise TransientError(_terminating(left))
-        self._gone(held.key)
+        self._gone(live.key)
 
     def _gone(self, key: str) -> None:
         self._view.forget(key)
@@ -266,7 +312,9 @@ class KubernetesTarget:
         objects = {self._api.place(one): (one.type, one.name, one.namespace) for one in desired.manifests}
         objects |= {live.key: (live.resource, live.name, live.namespace) for live in self._view.own(desired.row)}
         for key, (resource, name, namespace) in objects.items():
-            live = await self._api.get(resource, name, namespace)
+            live: Live | None = None
+            with suppress(UnknownKindError):
+                live = await self._api.get(resource, name, namespace)
             if live is None:
                 self._view.forget(key)
             else:
@@ -274,7 +322,11 @@ class KubernetesTarget:
         self._log.debug("looked again", row=str(desired.row), name=desired.name)
 
     async def _list(self, resource: ResourceType) -> str:
-        objects, version = await self._api.list_all(resource)
+        try:
+            objects, version = await self._api.list_all(resource)
+        except UnknownKindError:
+            self._view.replace(resource, [])
+            raise
         self._view.replace(resource, objects)
         return version
 
