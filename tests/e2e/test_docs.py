@@ -25,7 +25,7 @@ def reader(tmp_path: Path) -> Iterator[Mapping[str, str]]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/tutorial-your-table.md"])
 def test_every_command_of_a_page_works(page: str, reader: Mapping[str, str], tmp_path: Path) -> None:
     blocks = [block for block in BLOCK.findall((CHECKOUT / page).read_text()) if block != ITSELF]
     assert blocks

@@ -27,6 +27,7 @@ from rowcast.renderers.cel import Language
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.positions import ProblemsError
 from rowcast.renderers.rendering import render as render_row
+from rowcast.runtime.logging import get_logger
 
 KEPT = 200
 """Revisions at hand: the rows of a renderer are of one or two, and of several only while one is rolled out."""
@@ -74,6 +75,7 @@ class Rendering:
     def __init__(self, revisions: Revisions | None = None) -> None:
         self._revisions = NoRevisions() if revisions is None else revisions
         self._compiled: OrderedDict[Key, _Compiled | RowcastError] = OrderedDict()
+        self._log = get_logger("rowcast.rendering")
 
     async def desired(self, changes: Iterable[Change]) -> list[Desired]:
         """Render changes, in their order. A revision that can't be had is asked for once."""
@@ -96,7 +98,13 @@ class Rendering:
             if isinstance(found, TransientError):
                 missed[key] = found
             return desired_of(change, name=state.name, environment="", refusal=found)
-        return _rendered(change, state, found)
+        try:
+            return _rendered(change, state, found)
+        except Exception as error:
+            # A bug of ours, or of the language: the row waits, keeps what it has, and keeps no other from its turn.
+            self._log.exception("rendering failed", row=str(change.row))
+            bug = TransientError(f"renderer {key[0]}, revision {key[1]}: unexpected error: {error!r}")
+            return desired_of(change, name=state.name, environment="", refusal=bug)
 
     async def _load(self, key: Key) -> _Compiled | RowcastError:
         found = self._compiled.get(key)
