@@ -193,7 +193,7 @@ def test_a_dry_run_changes_nothing_and_the_command_says_what_it_would_do(world: 
     ran = command(world, "git", "--dry-run")
 
     assert ran.returncode == 3, ran.stdout + ran.stderr
-    assert f"correct rec-dry (row {row['id']}@2): generation 1 is there, the table has 2" in ran.stdout
+    assert f"correct rec-dry (row appconfigs/{row['id']}@2): generation 1 is there, the table has 2" in ran.stdout
     assert world.repository() == before
     for target in TARGETS:
         assert command(world, target).returncode == 0

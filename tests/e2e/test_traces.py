@@ -81,7 +81,7 @@ def trace(collector: Collector, row_id: int, generation: int) -> list[Span]:
 
 
 def deliveries(collector: Collector, row_id: int) -> list[Span]:
-    return [one for one in collector.spans if one.name.startswith("deliver") and told(one, "row_id") == row_id]
+    return [one for one in collector.spans if one.name.startswith("deliver") and told(one, "key") == str(row_id)]
 
 
 def told(span: Span, attribute: str) -> Any:
