@@ -113,7 +113,7 @@ def test_a_stage_that_is_late_is_told_with_what_keeps_it(crud: FakeCrud, at_git:
     crud.add(7, generation=3)
     crud.at_git = [at_git]
 
-    ran = wait("--stage", "healthy", "--timeout", "0.1")
+    ran = wait("--stage", "healthy", "--timeout", "1")
 
     assert (ran.exit_code, ran.stderr.rstrip().endswith(words)) == (3, True), ran.stderr
 
@@ -150,7 +150,7 @@ def test_while_a_newer_generation_is_on_its_way_nothing_is_known_of_its_stage(cr
 def test_what_has_left_a_target_is_waited_for_until_it_is_gone_from_there(crud: FakeCrud) -> None:
     crud.add(7, generation=2)
     crud.at_git = [{"outcome": "elsewhere", "error": "stays until it has arrived there"}]
-    late = wait("--timeout", "0.1")
+    late = wait("--timeout", "1")
     assert (late.exit_code, "stays until it has arrived there" in late.stderr) == (3, True)
 
     crud.at_git = [{"outcome": "elsewhere", "error": "stays until it has arrived there"}, {"outcome": "elsewhere"}]
