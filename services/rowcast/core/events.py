@@ -27,7 +27,7 @@ UNKNOWN_TABLE = "unknown-table"
 INCOMPLETE = "incomplete"
 
 ROW_CHARACTERS = 65_536
-"""Of a row in an event: where it has more, only the table has the whole."""
+"""Of a row in an event, as Java counts them (UTF-16): where it has more, only the table has the whole."""
 PLACEHOLDER = "__debezium_unavailable_value"
 """What Debezium writes for a value that it hasn't: one kept out of line (TOAST) that an update left as it was."""
 
@@ -179,7 +179,9 @@ def _change_of_rows(
 
 def _is_cut(row: object) -> bool:
     """Without REPLICA IDENTITY FULL, or too large for a broker: the connector cuts it (connector.json)."""
-    return row == PLACEHOLDER or (isinstance(row, str) and len(row) >= ROW_CHARACTERS)
+    if not isinstance(row, str) or len(row) < ROW_CHARACTERS // 2:
+        return row == PLACEHOLDER
+    return len(row.encode("utf-16-le", errors="surrogatepass")) // 2 >= ROW_CHARACTERS
 
 
 def _table_row(columns: Mapping[str, object]) -> TableRow:

@@ -87,7 +87,7 @@ def event(
         "generation": generation,
         "revision": revision,
         "deleted": deleted,
-        "row": json.dumps(VALUES | values),
+        "row": json.dumps(VALUES | values, ensure_ascii=False),
         "actor": "ann",
         "actor_verified": True,
         "changed_at": "2026-11-29T05:39:09.608943Z",
@@ -235,3 +235,12 @@ async def test_a_row_that_was_read_is_the_one_of_its_event_and_can_be_written_as
     assert was_read.manifests == again.manifests == wanted.manifests
     assert not decode(encode(change)).deleted
     assert decode(encode(decode(event(4, deleted=True)))).deleted
+
+
+@pytest.mark.parametrize("text", ["a" * 70_000, "\N{ROCKET}" * 40_000], ids=["letters", "pairs of surrogates"])
+def test_a_row_that_the_connector_has_cut_is_asked_of_the_table(text: str) -> None:
+    cut = event(2, slug=text)
+    raw = cut["data"]["after"]["row"].encode("utf-16-le")[: 2 * 65_536]
+    cut["data"]["after"]["row"] = raw.decode("utf-16-le", errors="replace")
+
+    assert decode(cut, partly=True).missing == ("row",)
