@@ -287,7 +287,7 @@ class Place:
 
 def newest(arrived: list[dict[str, Any]]) -> dict[int, int]:
     rows: dict[int, int] = {}
-    for event in arrived:
+    for event in of_table(arrived, "app_configs"):
         after = event["data"]["after"]
         row = after or event["data"]["before"]
         if after is None:
@@ -300,7 +300,11 @@ def newest(arrived: list[dict[str, Any]]) -> dict[int, int]:
 def in_order(arrived: list[dict[str, Any]]) -> Mapping[int, list[int]]:
     """By row the generations of its events as they arrived."""
     rows: dict[int, list[int]] = {}
-    for event in arrived:
+    for event in of_table(arrived, "app_configs"):
         row = event["data"]["after"] or event["data"]["before"]
         rows.setdefault(row["id"], []).append(row["generation"])
     return rows
+
+
+def of_table(arrived: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
+    return [event for event in arrived if event["iodebeziumtable"] == table]

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kafka import KafkaConsumer, TopicPartition
+import pytest
 
+import captured_rows
 from rowcast_local.platform import Platform
 from rowcast_local.ports import HOST, free_ports
-from world import World, wait_until
+from world import World, done, wait_until
 
-TOPIC = "rowcast.public.app_configs"
+from .changes import end_of_topic, messages
+
 SLOT = "form"
 
 
@@ -83,34 +85,18 @@ def capturing(world: World, platform: Platform, port: int, log: Path) -> Iterato
             cursor.execute("DELETE FROM rowcast_capture_offsets WHERE slot_name = %s", (SLOT,))
 
 
-def of_connect(platform: Platform, since: Mapping[TopicPartition, int], name: str) -> list[Mapping[str, Any]]:
-    """The events of a row that Connect has written since a place in the topic, in their order.
-
-    Not those before: other tests put there what no JSON parser takes.
-    """
-    with reader(platform) as consumer:
-        for partition, offset in since.items():
-            consumer.seek(partition, offset)
-        return named([json.loads(message.value) for message in consumer], name)
-
-
-def end_of_topic(platform: Platform) -> dict[TopicPartition, int]:
-    with reader(platform) as consumer:
-        return dict(consumer.end_offsets(list(consumer.assignment())))
-
-
-@contextmanager
-def reader(platform: Platform) -> Iterator[KafkaConsumer]:
-    consumer = KafkaConsumer(bootstrap_servers=platform.blueprint.kafka.bootstrap, consumer_timeout_ms=3000)
-    try:
-        consumer.assign([TopicPartition(TOPIC, each) for each in consumer.partitions_for_topic(TOPIC)])
-        yield consumer
-    finally:
-        consumer.close()
-
-
 def named(events: list[dict[str, Any]], name: str) -> list[Mapping[str, Any]]:
-    return [each for each in events if (each["data"]["after"] or each["data"]["before"])["name"] == name]
+    return [each for each in events if (each["data"]["after"] or each["data"]["before"]).get("name") == name]
+
+
+def of_renderer(events: list[dict[str, Any]], renderer: str) -> list[Mapping[str, Any]]:
+    return [each for each in events if (each["data"]["after"] or each["data"]["before"]).get("renderer") == renderer]
+
+
+def same_but_for_the_id(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    engines = {key: value for key, value in ours.items() if key not in ("id", "debeziumid")}
+    connects = {key: value for key, value in theirs.items() if key != "id"}
+    return json.dumps(engines) == json.dumps(connects) and ours["debeziumid"] == theirs["id"]
 
 
 def test_but_for_the_id_the_engines_event_is_connects(world: World, platform: Platform, tmp_path: Path) -> None:
@@ -130,10 +116,117 @@ def test_but_for_the_id_the_engines_event_is_connects(world: World, platform: Pl
             cursor.execute("UPDATE app_configs SET branch = 'release' WHERE name = 'form'")
             cursor.execute("DELETE FROM app_configs WHERE name = 'form'")
         wait_until(lambda: len(named(bodies, "form")) == 3, log.read_text)
-    wait_until(lambda: len(of_connect(platform, since, "form")) == 3)
 
-    for ours, theirs in zip(named(bodies, "form"), of_connect(platform, since, "form"), strict=True):
-        engines = {key: value for key, value in ours.items() if key not in ("id", "debeziumid")}
-        connects = {key: value for key, value in theirs.items() if key != "id"}
-        assert json.dumps(engines) == json.dumps(connects)
-        assert ours["debeziumid"] == theirs["id"]
+    def of_connect() -> list[Mapping[str, Any]]:
+        return named([event for *_, event in messages(platform, since)], "form")
+
+    wait_until(lambda: len(of_connect()) == 3)
+
+    pairs = zip(named(bodies, "form"), of_connect(), strict=True)
+    assert all(same_but_for_the_id(ours, theirs) for ours, theirs in pairs)
+
+
+ROW = {
+    "id": 42,
+    "price": "12345678901234567890123456789.0123456789",
+    "big": "9007199254740993",
+    "nothing": None,
+    "tags": ["a", 'quoted "ü" 🚀', None],
+    "hosts": [{"host": "a.example.com"}],
+    "active": True,
+    "ratio": 0.1,
+}
+LONG = {"text": os.urandom(16_000).hex()}
+"""More than PostgreSQL keeps in line, compressed or not; within what goes whole."""
+CUT = 65_536
+
+
+def test_rows_of_any_table_arrive_on_the_same_topic_from_both_captures(
+    world: World, platform: Platform, tmp_path: Path
+) -> None:
+    bodies: list[dict[str, Any]] = []
+    log = tmp_path / "capture.log"
+    renderer = "form-rows"
+    composite = '["eu", "4/2"]'
+    world.create("form-beside-before")
+    world.settled()
+    with sidecar(bodies) as port, capturing(world, platform, port, log):
+        wait_until(lambda: len(named(bodies, "form-beside-before")) == 1, log.read_text)
+        since = end_of_topic(platform)
+        with world.sql(autocommit=True) as cursor:
+            captured_rows.write(cursor, renderer, composite, ROW, "ünïcode <&> 🚀")
+            captured_rows.revise(cursor, renderer, composite, 2)
+            captured_rows.write(cursor, renderer, "long", LONG)
+            world.create("form-beside")
+            captured_rows.revise(cursor, renderer, "long", 2)
+            captured_rows.revise(cursor, renderer, composite, 2, deleted=True)
+            captured_rows.revise(cursor, renderer, "long", 2, deleted=True)
+            cursor.execute("DELETE FROM rowcast.rows WHERE renderer = %s", (renderer,))
+        wait_until(lambda: len(of_renderer(bodies, renderer)) == 8, log.read_text)
+        wait_until(lambda: len(named(bodies, "form-beside")) == 1, log.read_text)
+
+    def from_connect() -> list[tuple[int, Any, Mapping[str, Any]]]:
+        return [each for each in messages(platform, since) if of_renderer([each[2]], renderer)]
+
+    wait_until(lambda: len(from_connect()) == 8)
+    connects = from_connect()
+    for key in (composite, "long"):
+        mine = [event for event in of_renderer(bodies, renderer) if key_of(event) == key]
+        theirs = [(partition, name, event) for partition, name, event in connects if key_of(event) == key]
+        assert [(event["iodebeziumschema"], event["iodebeziumtable"]) for event in mine] == [("rowcast", "rows")] * 4
+        assert [event["iodebeziumop"] for event in mine] == ["c", "u", "u", "d"]
+        states = [event["data"]["after"] for event in mine[:3]]
+        assert [(each["generation"], each["revision"], each["deleted"]) for each in states] == [
+            (1, 1, False),
+            (2, 2, False),
+            (3, 2, True),
+        ]
+        # What an update leaves as it is arrives whole, out of line or not.
+        assert [json.loads(each["row"]) for each in states] == [ROW if key == composite else LONG] * 3
+        assert states[0]["actor"] == ("ünïcode <&> 🚀" if key == composite else None)
+        assert len({partition for partition, _, _ in theirs}) == 1
+        assert [name for _, name, _ in theirs] == [{"renderer": renderer, "key": key}] * 4
+        assert all(same_but_for_the_id(ours, event) for ours, (_, _, event) in zip(mine, theirs, strict=True))
+
+
+def key_of(event: Mapping[str, Any]) -> str:
+    key: str = (event["data"]["after"] or event["data"]["before"])["key"]
+    return key
+
+
+def test_a_row_of_any_size_holds_nobody_up_and_is_told_cut(world: World, platform: Platform, tmp_path: Path) -> None:
+    """Its before and its after would be more than Kafka takes, for which a connector's task fails for good."""
+    bodies: list[dict[str, Any]] = []
+    log = tmp_path / "capture.log"
+    renderer = "form-large"
+    # The cut is in the middle of a character of one of the two.
+    texts = {"even": {"t": "🚀" * CUT * 5}, "odd": {"t": "-" + "🚀" * CUT * 5}, "quotes": {"t": '"\\' * CUT * 5}}
+    world.create("form-large-before")
+    world.settled()
+    with sidecar(bodies) as port, capturing(world, platform, port, log):
+        wait_until(lambda: len(named(bodies, "form-large-before")) == 1, log.read_text)
+        since = end_of_topic(platform)
+        with world.sql(autocommit=True) as cursor:
+            for key, row in texts.items():
+                captured_rows.write(cursor, renderer, key, row, "a" * 2_000_000)
+                captured_rows.revise(cursor, renderer, key, 2)
+            captured_rows.write(cursor, renderer, "small", ROW)
+        wait_until(lambda: len(of_renderer(bodies, renderer)) == 7, log.read_text)
+    wait_until(lambda: len([each for each in messages(platform, since) if of_renderer([each[2]], renderer)]) == 7)
+
+    for event in [*of_renderer(bodies, renderer), *(each for *_, each in messages(platform, since))]:
+        after = event["data"]["after"]
+        if after.get("renderer") == renderer and after["key"] != "small":
+            assert len(after["row"].encode("utf-16-le", "surrogatepass")) // 2 == CUT
+            assert len(after["actor"] or "") == 1000
+            with pytest.raises(json.JSONDecodeError):
+                json.loads(after["row"])
+    status = rowcast_connector(world)
+    assert [task["state"] for task in status["tasks"]] == ["RUNNING"]
+    with world.sql(autocommit=True) as cursor:
+        cursor.execute("DELETE FROM rowcast.rows WHERE renderer = %s", (renderer,))
+
+
+def rowcast_connector(world: World) -> dict[str, Any]:
+    with world.connect() as client:
+        return done(client.get("/connectors/rowcast/status"))

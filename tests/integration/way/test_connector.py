@@ -13,10 +13,13 @@ import httpx
 import psycopg2
 import pytest
 
+import captured_rows
 from rowcast.capture.offsets import Offsets
 from rowcast_local.platform import Platform
 from superuser import superuser
 from world import World, done, wait_until
+
+from .changes import end_of_topic, messages
 
 
 @pytest.fixture
@@ -47,6 +50,39 @@ def test_a_setting_that_was_changed_by_hand_is_shown_and_put_right(world: World,
 
     assert rowcast(world, "apply").returncode == 0
     assert done(connect.get("/connectors/rowcast/config")) == ours
+
+
+def test_a_connector_of_the_version_before_is_updated_and_goes_on_where_it_was(
+    world: World, platform: Platform, connect: httpx.Client
+) -> None:
+    """Rows of any table come from then on, and those of app_configs without a gap or a new snapshot."""
+    ours = done(connect.get("/connectors/rowcast/config"))
+    added = ("transforms", "column.truncate.")
+    before = {key: value for key, value in ours.items() if not key.startswith(added)}
+    done(connect.put("/connectors/rowcast/config", json={**before, "table.include.list": "public.app_configs"}))
+    world.create("before-the-update")
+    world.settled()
+    since = end_of_topic(platform)
+    for number in range(20):
+        world.create(f"around-the-update-{number}")
+
+    ran = rowcast(world, "apply")
+
+    assert (ran.returncode, "~ table.include.list" in ran.stdout) == (0, True)
+    for number in range(20):
+        world.create(f"after-the-update-{number}")
+    with world.sql(autocommit=True) as cursor:
+        captured_rows.write(cursor, "updated", "1", {"id": 1})
+        cursor.execute("DELETE FROM rowcast.rows WHERE renderer = 'updated'")
+    world.settled()
+
+    def events() -> list[dict[str, Any]]:
+        return [event for *_, event in messages(platform, since)]
+
+    wait_until(lambda: [each["iodebeziumop"] for each in events() if each["iodebeziumtable"] == "rows"] == ["c", "d"])
+    names = {each["data"]["after"]["name"] for each in events() if each["iodebeziumtable"] == "app_configs"}
+    assert names == {f"{when}-the-update-{number}" for when in ("around", "after") for number in range(20)}
+    assert "r" not in {each["iodebeziumop"] for each in events()}
 
 
 def test_secrets_are_nowhere_in_the_connectors_configuration(world: World, connect: httpx.Client) -> None:
