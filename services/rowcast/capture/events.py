@@ -11,10 +11,9 @@ import orjson
 
 from rowcast.capture.engine_settings import HIDDEN
 from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, clip
+from rowcast.core.row import RowKey, app_config, identity
 
 TOO_LARGE = "too-large"
-APPCONFIGS = "appconfigs"
-"""The renderer of the rows of `public.app_configs`, whose keys are their ids. `rowcast.rows` names each row's own."""
 ORIGINAL_ID = "debeziumid"
 """The attribute with the id that Debezium gave the event: not unique, but it says where the event stands in the log."""
 
@@ -60,23 +59,22 @@ def row_key(key: str | None) -> str:
     if key is None:
         return ""
     columns = orjson.loads(key)
-    row = _identity(columns) if isinstance(columns, dict) else None
-    return "/".join(row) if row else key
+    row = _row_of(columns) if isinstance(columns, dict) else None
+    return str(row) if row else key
 
 
 def letters(event: Event, targets: Iterable[str], error: str, now: str) -> list[dict[str, Any]]:
     """Dead letters of an event that the broker refuses for its size: one for each target, without the event."""
     row = _row(event.body)
-    renderer, key = _identity(row) or (None, None)
+    named = _row_of(row)
     # crud takes letters with the same event for one: so it says of which row, and which change of it.
     instead = (
-        f"(the event of {renderer}/{key} at generation {row.get('generation')}: {len(event.body)} bytes,"
+        f"(the event of {named} at generation {row.get('generation')}: {len(event.body)} bytes,"
         " larger than the broker takes; the row is in the table)"
     )
     return [
         {
-            "renderer": renderer,
-            "key": key,
+            **identity(named),
             "name": None if row.get("name") is None else clip(str(row["name"]), SHORT_BYTES),
             "generation": row.get("generation"),
             "target": target,
@@ -90,11 +88,11 @@ def letters(event: Event, targets: Iterable[str], error: str, now: str) -> list[
     ]
 
 
-def _identity(columns: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Renderer and key of a row, or of its primary key, of either captured table."""
+def _row_of(columns: Mapping[str, Any]) -> RowKey | None:
+    """The row that columns, or those of its primary key alone, are of, in either captured table."""
     if "renderer" in columns:
-        return columns["renderer"], columns["key"]
-    return (APPCONFIGS, str(columns["id"])) if "id" in columns else None
+        return RowKey(columns["renderer"], columns["key"])
+    return app_config(columns["id"]) if "id" in columns else None
 
 
 def _parsed(value: str) -> dict[str, Any]:

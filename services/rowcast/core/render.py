@@ -52,7 +52,6 @@ class Manifest:
     type: ResourceType
     name: str
     body: Mapping[str, Any]
-    id: str = ""
     create: Literal["always", "once"] = "always"
     delete: Literal["delete", "retain"] = "delete"
     conflict: Literal["refuse", "adopt"] = "refuse"

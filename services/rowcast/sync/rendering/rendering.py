@@ -163,7 +163,6 @@ def _manifest(
         resource,
         metadata["name"],
         body,
-        id=rendered.id,
         create=declared.create,
         delete=declared.delete,
         conflict=declared.conflict,

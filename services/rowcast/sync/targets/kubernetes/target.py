@@ -64,9 +64,10 @@ class KubernetesTarget:
         """A row's objects."""
         desired = homed(desired, self._api.namespace)
         return [
-            held_of(self._api.place(manifest), desired, manifest, self._digest(desired.row, manifest))
-            for manifest in self._changeable(desired)
-        ] + [held for manifest in desired.manifests if (held := self._once(desired, manifest)) is not None]
+            self._once(desired, manifest)
+            or held_of(self._api.place(manifest), desired, manifest, self._digest(desired.row, manifest))
+            for manifest in desired.manifests
+        ]
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """The row's objects, as the watch shows them."""
@@ -213,17 +214,14 @@ class KubernetesTarget:
         for live in there:
             if decided.outcome is not Outcome.STALE and live.finalizers is not None:
                 raise TransientError(_terminating(live))
-            left = live.left_by is not None
-            ours = (live.left_by == str(desired.row)) if left else live.remarked
-            ours = ours or live.key in adopted
+            ours = live.remarked if live.left_by is None else live.left_by == str(desired.row)
             if decided.put and live.other_home:
                 raise TransientError(
                     f"{live.key} is of the target for namespace {live.other_home}, which has to let go"
                 )
-            if decided.put and live.held is None and not ours:
+            if decided.put and live.held is None and not (ours or live.key in adopted):
                 raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
-        once = {id(one) for one in desired.manifests if self._once(desired, one) is not None}
-        put = tuple(one for one in decided.put if id(one) not in once)
+        put = tuple(one for one in decided.put if self._once(desired, one) is None)
         idle = decided.put and not put and not decided.remove
         return replace(decided, put=put, outcome=Outcome.UNCHANGED if idle else decided.outcome)
 
@@ -231,9 +229,6 @@ class KubernetesTarget:
         """The object of a manifest that is only made where there is none: as it is, it is as it should be."""
         live = self._view.at(self._api.place(manifest)) if manifest.create == "once" else None
         return live.held if live is not None and live.held is not None and live.held.row == desired.row else None
-
-    def _changeable(self, desired: Desired) -> list[Manifest]:
-        return [manifest for manifest in desired.manifests if self._once(desired, manifest) is None]
 
     def _digest(self, row: RowKey, manifest: Manifest) -> str:
         """Of what the API server is known to make of a manifest, or else of the manifest."""
