@@ -1,11 +1,32 @@
 """The tables, as the migrations left them. The migrations are the truth; nothing is created from here."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(schema="public")
 
 _TIME = DateTime(timezone=True)
+
+
+def _told() -> tuple[Column[Any], ...]:
+    """What a target has told of a row."""
+    return (
+        Column("target", Text, primary_key=True),
+        Column("observed_generation", BigInteger, nullable=False),
+        Column("deleted", Boolean, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("reference", Text),
+        Column("error", Text),
+        Column("saved_at", _TIME),
+        Column("captured_at", _TIME),
+        Column("delivered_at", _TIME, nullable=False),
+        Column("recorded_at", _TIME, nullable=False),
+        Column("stage", Text),
+        Column("link", Text),
+    )
+
 
 app_configs = Table(
     "app_configs",
@@ -55,18 +76,7 @@ sync_statuses = Table(
     "sync_statuses",
     metadata,
     Column("row_id", BigInteger, primary_key=True),
-    Column("target", Text, primary_key=True),
-    Column("observed_generation", BigInteger, nullable=False),
-    Column("deleted", Boolean, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("reference", Text),
-    Column("error", Text),
-    Column("saved_at", _TIME),
-    Column("captured_at", _TIME),
-    Column("delivered_at", _TIME, nullable=False),
-    Column("recorded_at", _TIME, nullable=False),
-    Column("stage", Text),
-    Column("link", Text),
+    *_told(),
 )
 
 SCHEMA = "rowcast"
@@ -115,18 +125,7 @@ row_statuses = Table(
     metadata,
     Column("renderer", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("target", Text, primary_key=True),
-    Column("observed_generation", BigInteger, nullable=False),
-    Column("deleted", Boolean, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("reference", Text),
-    Column("error", Text),
-    Column("saved_at", _TIME),
-    Column("captured_at", _TIME),
-    Column("delivered_at", _TIME, nullable=False),
-    Column("recorded_at", _TIME, nullable=False),
-    Column("stage", Text),
-    Column("link", Text),
+    *_told(),
     schema=SCHEMA,
 )
 """As `sync_statuses`, of the rows of all tables but `app_configs`."""

@@ -12,6 +12,11 @@ from rowcast.crud.deliveries import gitops
 LATE_AT_ONCE = 500
 
 
+def key_of(found: RowMapping) -> RowKey:
+    """The row that a row of `rowcast.rows`, or a status, is of."""
+    return RowKey(found["renderer"], found["key"])
+
+
 def statuses(connection: Connection, wanted: Sequence[RowKey]) -> Sequence[RowMapping]:
     """What became of these rows, each with its `state`, since when it would be pending, and its `stage`."""
     joined = row_statuses.join(
