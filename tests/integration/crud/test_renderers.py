@@ -187,3 +187,26 @@ def test_a_dead_letter_names_its_row(crud: httpx.Client) -> None:
     assert (found["renderer"], found["key"], found["row_id"]) == ("tenants", "1", None)
     assert crud.get("/deadletters", params={"renderer": "tenants", "key": "2"}).json()["items"] == []
     crud.post(f"/deadletters/{found['id']}:discard", json={"reason": "a test"})
+
+
+@pytest.mark.parametrize("key", ["", "k" * 3000], ids=["empty", "long"])
+def test_a_row_whose_key_nobody_can_take_keeps_no_other_from_being_read(
+    crud: httpx.Client, sql: sa.Connection, key: str
+) -> None:
+    """Its event is a dead letter, which says so."""
+    save(sql, key, 1)
+
+    assert [one["key"] for one in lines(crud)] == ["1", "a/b,ü"]
+    answer = crud.get("/rows:late", params={"target": "k8s", "seconds": 0}).json()
+    assert [one["key"] for one in answer["rows"] if one["renderer"] == "tenants"] == ["1", "a/b,ü"]
+
+
+def test_a_number_that_only_the_database_can_hold_keeps_no_row_from_being_read(
+    crud: httpx.Client, sql: sa.Connection
+) -> None:
+    huge = sa.text("UPDATE rowcast.rows SET row = jsonb_build_object('x', 1e400::numeric, 'id', 7) WHERE key = '1'")
+    sql.execute(huge)
+
+    assert [one["key"] for one in lines(crud)] == ["1", "a/b,ü"]
+    assert crud.get("/renderers/tenants/rows").json()["total"] == 2
+    assert of(crud, "1")["row"] == {"x": None, "id": 7}

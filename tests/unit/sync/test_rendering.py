@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from rowcast.core.errors import TransientError
 from rowcast.core.events import decode, encode, read
 from rowcast.core.row import RowKey
+from rowcast.core.rules import USER_MAX
 from rowcast.core.shapes import Column, RowShape, shape_as_json, shape_of
 from rowcast.sync.delivery.delivery import Delivery
 from rowcast.sync.environments.starting import Starting
@@ -244,3 +245,11 @@ def test_a_row_that_the_connector_has_cut_is_asked_of_the_table(text: str) -> No
     cut["data"]["after"]["row"] = raw.decode("utf-16-le", errors="replace")
 
     assert decode(cut, partly=True).missing == ("row",)
+
+
+async def test_whatever_a_writer_says_to_be_called_its_row_can_be_read() -> None:
+    line = {**event(3)["data"]["after"], "row": VALUES, "actor": "x" * 5_000}
+    (read_row,) = await Rendering(FakeRevisions()).desired([read(line, 1)])
+
+    assert read_row.refusal is None
+    assert read_row.actor == "x" * USER_MAX

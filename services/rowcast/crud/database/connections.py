@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and the translation of its driver's errors."""
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def make_engine(settings: CrudSettings) -> Engine:
         pool_pre_ping=True,
         pool_use_lifo=True,
         hide_parameters=True,  # an error's text is logged
-        json_deserializer=orjson.loads,  # as events are read when they arrive: a number of 300 digits is a float again
+        json_deserializer=_parsed,
         connect_args={
             "connect_timeout": settings.database_connect_seconds,
             "application_name": "rowcast-crud",
@@ -46,6 +47,16 @@ def make_engine(settings: CrudSettings) -> Engine:
     )
     log_in_with(engine, settings)
     return engine
+
+
+def _parsed(text: str) -> Any:
+    """JSON as events are read when they arrive: a number of 300 digits is a float again. jsonb has numbers that are
+    none; one of these in one row is no reason to refuse all that are read with it.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits))
 
 
 def log_in_with(engine: Engine, settings: CrudSettings) -> None:

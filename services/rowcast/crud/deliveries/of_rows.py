@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, select, text, tuple_
 
-from rowcast.core.row import RowKey
+from rowcast.core.row import APP_CONFIGS, KEY_MAX, RowKey
 from rowcast.crud.database.tables import gitops_progress, row_statuses, rows
 from rowcast.crud.deliveries import gitops
 
@@ -33,6 +33,12 @@ def statuses(connection: Connection, wanted: Sequence[RowKey]) -> Sequence[RowMa
     return connection.execute(query.where(_named(row_statuses.c.renderer, row_statuses.c.key, wanted))).mappings().all()
 
 
+def readable() -> ColumnElement[bool]:
+    """Whether sync can take a row's name. The event of one that it can't is a dead letter, which says so."""
+    key = rows.c.key
+    return (key != "") & (func.length(key) <= KEY_MAX) & (rows.c.renderer != APP_CONFIGS)
+
+
 def among(wanted: Sequence[RowKey]) -> ColumnElement[bool]:
     """Whether a row is one of these."""
     return _named(rows.c.renderer, rows.c.key, wanted)
@@ -44,6 +50,7 @@ FROM rowcast.rows AS row
 LEFT JOIN rowcast.statuses AS status
     ON (status.renderer, status.key) = (row.renderer, row.key) AND status.target = :target
 WHERE (row.renderer, row.key) > (:renderer, :key) AND row.generation > 0
+    AND row.key <> '' AND length(row.key) <= :longest AND row.renderer <> :ours
     AND row.changed_at < least(now() - make_interval(secs => :seconds), :before)
     AND (CAST(:within AS float) IS NULL OR row.deleted OR row.changed_at >= now() - make_interval(secs => :within))
     AND CASE WHEN row.deleted THEN status.key IS NOT NULL AND NOT status.deleted
@@ -74,6 +81,8 @@ def late(
         "within": within,
         "before": before or "infinity",
         "most": LATE_AT_ONCE,
+        "longest": KEY_MAX,
+        "ours": APP_CONFIGS,
     }
     return connection.execute(_LATE, parameters).mappings().all()
 

@@ -59,7 +59,7 @@ def _configurations(wanted: ColumnElement[bool]) -> _Part:
 
 
 def _of_others(wanted: ColumnElement[bool]) -> _Part:
-    query = select(rows).where(wanted, ~rows.c.deleted).order_by(rows.c.renderer, rows.c.key)
+    query = select(rows).where(wanted, of_rows.readable(), ~rows.c.deleted).order_by(rows.c.renderer, rows.c.key)
     return _Part(query, of_rows.key_of, of_rows.statuses, of_rows.key_of)
 
 
