@@ -15,7 +15,7 @@ from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey, app_config
 from rowcast.sync.settings import SyncSettings
-from rowcast.sync.table.rows import CrudTable
+from rowcast.sync.table.rows import CrudTable, find
 from unit.core.changes import row
 
 pytestmark = pytest.mark.anyio
@@ -123,3 +123,16 @@ async def test_a_crud_that_tells_nothing_of_targets_makes_nobody_wait() -> None:
     content = lines({**HEAD, "rows": 1}, row(1, 4, "a"), {"end": True, "rows": 1})
     (found,) = (await table(content).whereabouts([app_config(1)])).values()
     assert found.at == {}
+
+
+@pytest.mark.parametrize("ask", ["snapshot", "whereabouts"])
+async def test_however_long_keys_are_no_request_is_longer_than_a_sidecar_takes(ask: str) -> None:
+    requests: list[httpx.Request] = []
+    of = table(lines({**HEAD, "rows": 0}, {"end": True, "rows": 0}), requests=requests)
+    keys = [RowKey("tenants", f'["eu", "7d444840-9dc0-11d1-b245-{number:012}"]') for number in range(150)]
+
+    await (find(of, keys) if ask == "snapshot" else of.whereabouts(keys))
+
+    assert max(len(request.url.raw_path) for request in requests) < 3_800
+    asked = [text for request in requests for text in request.url.params.get_list("row")]
+    assert sorted(asked) == sorted(map(str, keys))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 import orjson
@@ -28,8 +28,8 @@ LATE = "/rows:late"
 CRUD = "crud"
 
 
-ROWS_AT_ONCE = 100
-"""Keeps the request's line well under the 4 KiB that sidecars take by default."""
+ROWS_AT_ONCE, BYTES_AT_ONCE = 100, 3_000
+"""Keep the request's line well under the 4 KiB that sidecars take by default; keys may be long."""
 READS_AT_ONCE = 4
 
 
@@ -95,7 +95,6 @@ class Table(Protocol):
 
 async def find(table: Table, rows: Iterable[RowKey]) -> Found:
     """Read rows by their keys, however many there are. Raises TransientError."""
-    keys = sorted(set(rows))
     found = Found()
     turn = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -105,9 +104,23 @@ async def find(table: Table, rows: Iterable[RowKey]) -> Found:
             found.rows |= {desired.row: desired async for desired in snapshot.rows}
             return snapshot.lsn
 
-    parts = [keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE)]
-    found.lsn = min(await asyncio.gather(*map(part, parts)), default=0)
+    found.lsn = min(await asyncio.gather(*map(part, _parts(rows))), default=0)
     return found
+
+
+def _parts(rows: Iterable[RowKey]) -> Iterator[list[RowKey]]:
+    """So many at a time as one request may name."""
+    part: list[RowKey] = []
+    room = BYTES_AT_ONCE
+    for row in sorted(set(rows)):
+        size = len(urlencode({"row": str(row)})) + 1
+        if part and (size > room or len(part) == ROWS_AT_ONCE):
+            yield part
+            part, room = [], BYTES_AT_ONCE
+        part.append(row)
+        room -= size
+    if part:
+        yield part
 
 
 class CrudTable:
@@ -130,7 +143,6 @@ class CrudTable:
 
     async def whereabouts(self, rows: Collection[RowKey]) -> Mapping[RowKey, Whereabouts]:
         """What the targets have told of those of these rows that there are. Raises TransientError."""
-        keys = sorted(set(rows))
         turn = asyncio.Semaphore(READS_AT_ONCE)
 
         async def part(some: Sequence[RowKey]) -> dict[RowKey, Whereabouts]:
@@ -138,9 +150,8 @@ class CrudTable:
                 rows = _until_the_end(lines, moment["rows"])
                 return dict([await self._whereabouts(row, moment["lsn"]) async for row in rows])
 
-        parts = [keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE)]
         found: dict[RowKey, Whereabouts] = {}
-        for some in await asyncio.gather(*map(part, parts)):
+        for some in await asyncio.gather(*map(part, _parts(rows))):
             found |= some
         return found
 
