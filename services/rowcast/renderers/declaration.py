@@ -9,6 +9,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from rowcast.core.renderer import Allow, Expression, Manifest, Renderer
+from rowcast.core.row import APP_CONFIGS
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import Related, Source, TableName
 from rowcast.renderers.cel import CelExpression, CompileError, Language
@@ -152,6 +153,8 @@ class _Reading:
     def source(self) -> Source:
         self._mapping(("metadata",), ("name",))
         name = self._text(("metadata", "name"), pattern=_NAME)
+        if name == APP_CONFIGS:
+            self._wrong(("metadata", "name"), f"{name} is the built-in renderer's")
         at: Path = ("spec", "source")
         self._mapping(at, ("table", "key", "exclude", "where", "with"))
         table = self._table((*at, "table"))

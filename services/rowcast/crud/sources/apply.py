@@ -15,7 +15,9 @@ from rowcast.crud.sources.triggers import Capture
 _LOCK = 7_769_671_833
 """Of all who apply to one database."""
 _MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
-_NEWEST = text("SELECT revision, sha256 FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1")
+_NEWEST = text(
+    "SELECT revision, sha256, shape FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1"
+)
 _ADD = text("""
 INSERT INTO rowcast.renderers (name, revision, "text", shape, sha256, applied_by)
 VALUES (:name, :revision, :text, CAST(:shape AS jsonb), :sha256, :applied_by)
@@ -34,8 +36,8 @@ WHERE renderer = :name AND NOT deleted AND revision <> :revision
 
 @dataclass(frozen=True)
 class Applied:
-    """What was made of a declaration. `new`: it is another one than before; `captured`: rows that were written anew;
-    `assigned`: rows that go on by the new revision.
+    """What was made of a declaration. `new`: it is another one than before, or for other columns; `captured`: rows that
+    were written anew; `assigned`: rows that go on by the new revision.
     """
 
     revision: int
@@ -54,11 +56,13 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     name, digest = renderer.name, hashlib.sha256(declaration.encode()).hexdigest()
     newest = connection.execute(_NEWEST, {"name": name}).one_or_none()
-    new = newest is None or newest.sha256 != digest
+    columns = shape_as_json(shape)
+    # Expressions are compiled for the columns' types: the same text for other ones is another revision.
+    new = newest is None or (newest.sha256, newest.shape) != (digest, columns)
     revision = (newest.revision if newest else 0) + new
     who = {"name": name, "revision": revision, "applied_by": getpass.getuser()}
     if new:
-        kept = {"text": declaration, "shape": orjson.dumps(shape_as_json(shape)).decode(), "sha256": digest}
+        kept = {"text": declaration, "shape": orjson.dumps(columns).decode(), "sha256": digest}
         connection.execute(_ADD, who | kept)
     connection.execute(_NOTE, {"name": name, "revision": revision})
     for statement in capture.install():

@@ -200,6 +200,7 @@ WHERE source.renderer = {renderer} AND (s.row IS NOT NULL
     OR EXISTS (SELECT FROM rowcast.rows AS e WHERE e.renderer = {renderer} AND e.key = {key} AND NOT e.deleted))
 ORDER BY 2
 ON CONFLICT (renderer, key) DO UPDATE SET generation = r.generation + 1, deleted = excluded.deleted,
+    revision = CASE WHEN r.deleted THEN excluded.revision ELSE r.revision END,
     row = CASE WHEN excluded.deleted THEN r.row ELSE excluded.row END, actor = excluded.actor,
     actor_verified = excluded.actor_verified, traceparent = excluded.traceparent, changed_at = excluded.changed_at
 WHERE r.deleted <> excluded.deleted OR (NOT excluded.deleted AND r.row <> excluded.row);

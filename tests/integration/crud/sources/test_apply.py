@@ -1,0 +1,97 @@
+"""`rowcast renderer apply` on a migrated database: revisions, and the rows that go on by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Place
+from .test_commands import rowcast
+
+DECLARATION = """
+apiVersion: rowcast.dev/v1alpha1
+kind: Renderer
+metadata: {name: shops}
+spec:
+  source: {table: public.shops, key: [id]}
+  name: shop-${string(row.id)}
+  allow: {kinds: [ConfigMap]}
+  manifests:
+    - id: settings
+      template:
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: "shop-${string(row.id)}"}
+        data: {size: "${string(row.size)}"}
+"""
+
+
+@pytest.fixture
+def shops(migrated_url: str) -> Iterator[Place]:
+    place = Place(migrated_url)
+    place.run(
+        "CREATE TABLE shops (id bigint PRIMARY KEY, size int NOT NULL)", "INSERT INTO shops VALUES (1, 5), (2, 6)"
+    )
+    yield place
+    place.run(
+        "DROP TABLE shops",
+        "DELETE FROM rowcast.rows WHERE renderer = 'shops'",
+        "DELETE FROM rowcast.sources",
+        "DELETE FROM rowcast.renderers",
+    )
+
+
+def apply(place: Place, folder: Path, declaration: str = DECLARATION) -> str:
+    file = folder / "shops.yaml"
+    file.write_text(declaration)
+    ran = rowcast(place, "apply", file)
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout.partition(": ")[2].strip()
+
+
+def revisions(place: Place) -> dict[str, tuple[int, int]]:
+    """By key: generation and revision."""
+    found = place.ask("SELECT key, generation, revision FROM rowcast.rows WHERE renderer = 'shops'")
+    return {key: (generation, revision) for key, generation, revision in found}
+
+
+def test_a_declaration_is_applied_once_and_its_rows_follow_a_changed_one(shops: Place, tmp_path: Path) -> None:
+    assert apply(shops, tmp_path) == "shops revision 1: 2 rows captured, 0 follow"
+    assert apply(shops, tmp_path) == "shops revision 1, unchanged: 0 rows captured, 0 follow"
+    assert revisions(shops) == {"1": (1, 1), "2": (1, 1)}
+
+    assert apply(shops, tmp_path, f"{DECLARATION}\n# changed\n") == "shops revision 2: 0 rows captured, 2 follow"
+    assert revisions(shops) == {"1": (2, 2), "2": (2, 2)}
+
+
+def test_a_column_of_another_type_is_another_revision_of_the_same_text(shops: Place, tmp_path: Path) -> None:
+    """Expressions are compiled for the columns' types: by the old ones, no row of now could be rendered."""
+    apply(shops, tmp_path)
+    shops.run("ALTER TABLE shops ALTER size TYPE text")
+
+    assert apply(shops, tmp_path).startswith("shops revision 2: ")
+    ((shape,),) = shops.ask("SELECT shape FROM rowcast.renderers WHERE name = 'shops' AND revision = 2")
+    assert shape["columns"]["size"]["type"] == "string"
+
+
+def test_a_key_that_is_used_again_is_of_the_newest_revision(shops: Place, tmp_path: Path) -> None:
+    apply(shops, tmp_path)
+    shops.run("DELETE FROM shops WHERE id = 1")
+    apply(shops, tmp_path, f"{DECLARATION}\n# changed\n")
+    shops.run("INSERT INTO shops VALUES (1, 7)")
+
+    assert revisions(shops)["1"] == (3, 2)
+
+
+def test_the_name_of_the_built_in_renderer_is_taken(shops: Place, tmp_path: Path) -> None:
+    """Its rows would be taken for configurations, and every reconcile would end there."""
+    file = tmp_path / "shops.yaml"
+    file.write_text(DECLARATION.replace("name: shops", "name: appconfigs"))
+
+    ran = rowcast(shops, "apply", file)
+
+    assert ran.exit_code == 1
+    assert "metadata.name: appconfigs is the built-in renderer's" in ran.output
+    assert revisions(shops) == {}
