@@ -47,7 +47,7 @@ def as_label(key: str) -> str:
     """A key as the value of a label: itself where it can be one, else a digest, which no key has as its label."""
     if _LABEL.fullmatch(key) and not key.startswith(_HASHED):
         return key
-    return _HASHED + hashlib.sha256(key.encode()).hexdigest()[:32]
+    return _HASHED + hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def app_config(row_id: int) -> RowKey:

@@ -70,7 +70,7 @@ def test_a_row_of_any_table_is_found_again_by_what_its_objects_carry(key: str) -
     assert marks(labels, {**ANNOTATIONS, KEY: key}) == Marks(row, 7, 99)
 
 
-@pytest.mark.parametrize("key", ["other", "", None, 7])
+@pytest.mark.parametrize("key", ["other", "", "\udc00odd1.5", None, 7])
 def test_a_key_that_is_not_the_labels_is_nobodys_word(key: object) -> None:
     assert marks(labels_of(RowKey("tenants", "acme")), {**ANNOTATIONS, KEY: key}) is None
 

@@ -20,8 +20,8 @@ from rowcast.core.held import number
 DEEPEST = 40
 """Mappings and sequences within each other."""
 MOST_NODES = 10_000
-ODD = "\0odd"
-"""In the place of a value, or before it, or as a key. No text of YAML or of PostgreSQL has the character 0 in it."""
+ODD = "\udc00odd"
+"""In the place of a value, or before it, or as a key. No text of YAML has half of a character in it."""
 _MAP, _SEQUENCE = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _BOOLEANS = {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False}
 _RESOLVER = Resolver()
