@@ -31,12 +31,12 @@ class StuckSidecar:
         self._ended = -QUIET_SECONDS
         self._log = get_logger("rowcast.sidecar")
 
-    async def sign(self) -> None:
-        """A message has not come though later ones have. One may be lost: three are held back."""
+    async def sign(self, messages: int = 1) -> None:
+        """Messages have not come though later ones have. One may be lost: three are held back."""
         now = self._clock()
         if self._is_quiet(now):
             return
-        self._signs.append(now)
+        self._signs.extend([now] * min(messages, SIGNS))
         if len(self._signs) == SIGNS and now - self._signs[0] <= WITHIN_SECONDS:
             await self.end()
 

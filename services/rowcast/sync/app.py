@@ -110,6 +110,7 @@ def create_app(
         facts.flow.passed,
         settings.late_seconds,
         ahead=settings.subscription == "single",
+        newest=facts.flow.newest,
         on_missed=on_missed,
     )
     starting.listen(drift.notice)

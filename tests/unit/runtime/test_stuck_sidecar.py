@@ -31,6 +31,17 @@ async def test_signs_that_come_together_end_it() -> None:
     assert await Bench().signs(SIGNS, 5) == 1
 
 
+async def test_as_many_messages_at_once_end_it_too() -> None:
+    bench = Bench()
+    await bench.stuck.sign(SIGNS - 1)
+    assert bench.ended == 0
+
+    bench.now += QUIET_SECONDS
+    await bench.stuck.sign(2 * SIGNS)
+
+    assert bench.ended == 1
+
+
 async def test_what_comes_late_after_that_is_no_sign_of_the_next_one() -> None:
     bench = Bench()
     await bench.signs(SIGNS, 5)

@@ -163,7 +163,7 @@ async def test_a_row_whose_dead_letter_is_not_taken_is_tried_again_and_not_told_
     bench.broken = True
     late = looking(bench, Pages([[_late(1)]]))
 
-    assert await bench.reconciler.late([_late(1)]) == ({app_config(1)}, False)
+    assert await bench.reconciler.late([_late(1)]) == ({app_config(1)}, [])
     assert (bench.letters, bench.statuses, bench.left) == ([], [], [])
 
     bench.broken = False
@@ -196,24 +196,31 @@ async def test_while_nothing_is_known_of_the_flow_but_that_there_is_one_nothing_
 
 
 @pytest.mark.parametrize(
-    ("passed", "there", "missed"),
-    [(PASSED, False, 1), (PASSED, True, 0), (EVERYTHING, False, 0)],
-    ids=["later events came", "only the status is missing", "no events come at all"],
+    ("passed", "newest", "there", "missed"),
+    [
+        (PASSED, NOTHING, False, [2]),
+        (PASSED, NOTHING, True, []),
+        (EVERYTHING, NOTHING, False, []),
+        (EVERYTHING, PASSED, False, [2]),
+    ],
+    ids=["later events come", "only the status is missing", "no events come at all", "none comes any more"],
 )
 async def test_an_event_that_later_ones_have_overtaken_is_missed(
-    bench: Bench, passed: datetime, there: bool, missed: int
+    bench: Bench, passed: datetime, newest: datetime, there: bool, missed: list[int]
 ) -> None:
-    bench.table.save(1, 1, "n1")
-    if there:
-        await bench.deliver(1)
-    signs = []
+    for row_id in (1, 2):
+        bench.table.save(row_id, 1, f"n{row_id}")
+        if there:
+            await bench.deliver(row_id)
+    signs: list[int] = []
 
-    async def sign() -> None:
-        signs.append(1)
+    async def sign(messages: int) -> None:
+        signs.append(messages)
 
-    await looking(bench, Looks([[_late(1)], []]), passed=passed, on_missed=sign).look(5)
+    source = Looks([[_late(1), _late(2)], []])
+    await looking(bench, source, passed=passed, newest=lambda: newest, on_missed=sign).look(5)
 
-    assert len(signs) == missed
+    assert signs == missed
 
 
 async def test_where_events_come_one_by_one_a_backlog_is_delivered_ahead_of_them(bench: Bench) -> None:
@@ -307,9 +314,9 @@ async def test_a_look_takes_no_more_than_a_tenth_of_the_databases_time_and_deliv
 ) -> None:
     source = Slow([[_late(1)]] * 3, seconds=asking)
 
-    async def takes_long(rows: Sequence[LateRow]) -> tuple[set[RowKey], bool]:
+    async def takes_long(rows: Sequence[LateRow]) -> tuple[set[RowKey], list[str | None]]:
         source.clock.now += 8
-        return set(), False
+        return set(), []
 
     monkeypatch.setattr(bench.reconciler, "late", takes_long)
     pauses = Pauses()

@@ -35,10 +35,14 @@ class Flow:
         now = self._last = self._clock()
         if change.op is Op.READ:
             return
-        self._newest = max(self._newest, _moment(change.state.updated_at))
+        self._newest = max(self._newest, moment(change.state.updated_at))
         if self._marks and now - self._marks[-1][0] < APART:
             return
         self._marks.append((now, self._newest))
+
+    def newest(self) -> datetime:
+        """The latest change that has come by."""
+        return self._newest
 
     def passed(self, seconds: float) -> datetime:
         """Rows that changed before this came by longer than `seconds` ago, if their events are to come at all.
@@ -51,9 +55,10 @@ class Flow:
         return max((newest for at, newest in self._marks if now - at >= seconds), default=NOTHING)
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """When a row was changed, as it says itself; NOTHING where that is no moment."""
     try:
-        moment = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(text)
     except ValueError:
         return NOTHING
-    return moment if moment.tzinfo else NOTHING
+    return read if read.tzinfo else NOTHING

@@ -100,10 +100,10 @@ class Reconciler:
             if not isinstance(result, Delivered) and isinstance(result.error, TransientError)
         }
 
-    async def late(self, rows: Sequence[LateRow]) -> tuple[set[RowKey], bool]:
+    async def late(self, rows: Sequence[LateRow]) -> tuple[set[RowKey], list[str | None]]:
         """Deliver rows that have not arrived, and tell what became of them.
 
-        Gives those that have still to be tried again, and whether of any it was the event that has not come: where
+        Gives those that have still to be tried again, and of each whose event has not come when it was saved: where
         nothing had to be done, it was only the status.
 
         What the target refuses for good becomes a dead letter, as the event would have that has not come.
@@ -111,11 +111,12 @@ class Reconciler:
         """
         settled = await self._settling.late(rows)
         again = {row for row, (_, result) in settled.results.items() if not told(result)}
-        missed = False
-        for _, result in settled.results.values():
+        missed = []
+        for desired, result in settled.results.values():
             if isinstance(result, Delivered):
                 self._metrics.late(result.outcome)
-                missed = missed or result.outcome is not Outcome.UNCHANGED
+                if result.outcome is not Outcome.UNCHANGED:
+                    missed.append(desired.saved_at)
         again |= (await self._report(settled, "late")).keys()
         return again, missed
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from rowcast.core.errors import TransientError
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
-from rowcast.sync.intake.flow import EVERYTHING, NOTHING
+from rowcast.sync.intake.flow import EVERYTHING, NOTHING, moment
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import BATCH, BusyError, Reconciler
 from rowcast.sync.reconcile.run import State
@@ -139,14 +139,16 @@ class Late:
         seconds: float = 60.0,
         *,
         ahead: bool = False,
-        on_missed: Callable[[], Awaitable[None]] | None = None,
+        newest: Callable[[], datetime] = lambda: NOTHING,
+        on_missed: Callable[[int], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Every `seconds`; those are late that were changed half of it ago, or a minute. `passed` is `Flow.passed`.
+        """Every `seconds`; those are late that were changed half of it ago, or a minute. `passed` is `Flow.passed`,
+        `newest` is `Flow.newest`.
 
         `ahead`: deliver what the flow hasn't come to as well. Where events come one by one, a backlog is delivered from
         the table in batches in a fraction of the time, and its events then change nothing. `on_missed` is awaited
-        after a look that found a row whose event has not come, though later ones have.
+        after a look that found rows whose events have not come, though later ones have, with how many they are.
         """
         self._reconciler = reconciler
         self._source = source
@@ -156,6 +158,7 @@ class Late:
         self._seconds = seconds
         self._ahead = ahead
         self._clock = clock
+        self._newest = newest
         self._on_missed = on_missed
         self._asking = 0.0
         self._not_before: dict[RowKey, tuple[LateRow, float]] = {}
@@ -191,16 +194,18 @@ class Late:
         if passed == NOTHING:
             return 0
         before = None if passed == EVERYTHING else passed
-        after, more, again, missed, self._asking = None, True, 0, False, 0.0
+        # When nothing comes any more, capture may have stopped: then an event is missed if a later one came before.
+        overtaken = self._newest() if before is None else EVERYTHING
+        after, more, again, missed, self._asking = None, True, 0, 0, 0.0
         while more:
             asked = self._clock()
             rows, more = await self._source.late(self._target, seconds, after, within, before)
             self._asking += self._clock() - asked
             after = rows[-1].row if rows else after
-            failed, some_missed = await self._deliver([row for row in rows if self._is_due(row)])
-            again, missed = again + failed, missed or some_missed
-        if missed and before is not None and self._on_missed is not None:
-            await self._on_missed()
+            failed, unseen = await self._deliver([row for row in rows if self._is_due(row)])
+            again, missed = again + failed, missed + sum(moment(saved) < overtaken for saved in unseen if saved)
+        if missed and self._on_missed is not None:
+            await self._on_missed(missed)
         if within is None:
             now = self._clock()
             self._not_before = {row: kept for row, kept in self._not_before.items() if kept[1] > now}
@@ -210,10 +215,10 @@ class Late:
         known, due = self._not_before.get(row.row, (None, 0.0))
         return not self._waits_here(row.row) and (row != known or due <= self._clock())
 
-    async def _deliver(self, rows: Sequence[LateRow]) -> tuple[int, bool]:
-        """How many rows failed again, and whether an event has not come."""
+    async def _deliver(self, rows: Sequence[LateRow]) -> tuple[int, Sequence[str | None]]:
+        """How many rows failed again, and of each whose event has not come when it was saved."""
         if not rows:
-            return 0, False
+            return 0, ()
         shown = [f"{row.row}@{row.generation}" for row in rows[:20]]
         self._log.warning("rows are late, and delivered from the table", count=len(rows), rows=shown)
         failed, missed = await self._reconciler.late(rows)
