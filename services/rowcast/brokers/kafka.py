@@ -6,8 +6,10 @@ The library's administration is made of blocking calls: they are made on one thr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
@@ -69,7 +71,8 @@ class KafkaBroker:
         address = self._access.read()
         try:
             if self._admin is None:
-                self._admin = KafkaAdminClient(**self._settings(address))
+                with _cause_of_failure():
+                    self._admin = KafkaAdminClient(**self._settings(address))
             return question(self._admin)
         except (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError) as error:
             self._close()
@@ -165,6 +168,39 @@ class KafkaBroker:
                 )
             )
         return BrokerFacts(self.kind, None, tuple(topics))
+
+
+class _Heard(logging.Handler):
+    """Keeps the errors that the library mentions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._errors: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple):
+            self._errors += (each for each in record.args if isinstance(each, BaseException))
+
+    def cause(self, error: BaseException) -> BaseException:
+        """A login that was refused, else the first error: after it come others of connections that were closed."""
+        refused = (each for each in self._errors if isinstance(each, kafka_errors.SaslAuthenticationFailedError))
+        return next(refused, next(iter(self._errors), error))
+
+
+@contextmanager
+def _cause_of_failure() -> Iterator[None]:
+    """The library tries to connect until its time is over, and raises only that; the cause it tells its log alone.
+
+    Source: kafka-python 3, kafka/net (`_do_bootstrap`): a login or a certificate that is refused is logged.
+    """
+    heard, log = _Heard(), logging.getLogger("kafka.net")
+    log.addHandler(heard)
+    try:
+        yield
+    except kafka_errors.KafkaTimeoutError as error:
+        raise heard.cause(error) from error
+    finally:
+        log.removeHandler(heard)
 
 
 def _behind(

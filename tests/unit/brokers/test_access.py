@@ -55,3 +55,17 @@ def test_settings_take_one_url_of_their_kind() -> None:
     with pytest.raises(ValidationError, match=r"must be amqp:// or amqps://"):
         BrokerSettings(broker="rabbitmq", broker_url=SecretStr("redis://host"))
     assert BrokerSettings(broker="redis").connect("rowcast") is None
+
+
+def test_a_login_apart_from_the_url_is_taken_as_it_is() -> None:
+    url, password = SecretStr("kafkas://one,two:2?mechanism=SCRAM-SHA-512"), SecretStr("p/w:@?#%41")
+    settings = BrokerSettings(broker="kafka", broker_url=url, broker_username="some@one", broker_password=password)
+    address = parse("kafka", str(settings.url()))
+    assert (address.user, address.password) == ("some@one", "p/w:@?#%41")
+    assert (address.hosts, address.parts.query) == ([("one", 9093), ("two", 2)], "mechanism=SCRAM-SHA-512")
+    with pytest.raises(ValidationError, match="both or none"):
+        BrokerSettings(broker="kafka", broker_url=url, broker_username="someone")
+    with pytest.raises(ValidationError, match="has no login"):
+        BrokerSettings(
+            broker="redis", broker_url=SecretStr("redis://a:b@c"), broker_username="d", broker_password=password
+        )

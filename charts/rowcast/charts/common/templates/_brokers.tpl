@@ -65,9 +65,9 @@
 {{- $login := include "rowcast.kafka.login" (dict "root" . "user" "rowcast") | fromYaml }}
 {{- $scheme := ternary "kafkas" "kafka" .Values.global.kafka.tls.enabled }}
 {{- if $login.mechanism }}
-{{ include "rowcast.secretEnv" (dict "name" "BROKER_USERNAME" "secret" $login.secret "key" $login.usernameKey) }}
-{{ include "rowcast.secretEnv" (dict "name" "BROKER_PASSWORD" "secret" $login.secret "key" $login.passwordKey) }}
-- {name: ROWCAST_BROKER_URL, value: {{ printf "%s://$(BROKER_USERNAME):$(BROKER_PASSWORD)@%s?mechanism=%s" $scheme (include "rowcast.kafka.brokers" .) $login.mechanism | quote }}}
+{{ include "rowcast.secretEnv" (dict "name" "ROWCAST_BROKER_USERNAME" "secret" $login.secret "key" $login.usernameKey) }}
+{{ include "rowcast.secretEnv" (dict "name" "ROWCAST_BROKER_PASSWORD" "secret" $login.secret "key" $login.passwordKey) }}
+- {name: ROWCAST_BROKER_URL, value: {{ printf "%s://%s?mechanism=%s" $scheme (include "rowcast.kafka.brokers" .) $login.mechanism | quote }}}
 {{- else }}
 - {name: ROWCAST_BROKER_URL, value: {{ printf "%s://%s" $scheme (include "rowcast.kafka.brokers" .) | quote }}}
 {{- end }}
