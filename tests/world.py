@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +82,14 @@ class World:
         ran = subprocess.run(
             command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=True
         )
+        return ran.stdout
+
+    def rowcast(self, *arguments: str) -> str:
+        """Run a command of ours as the README says, and give what it prints."""
+        command = [str(Path(sys.executable).with_name("rowcast")), *arguments]
+        environment = {**os.environ, **self.env}
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 
     def repository(self) -> State:

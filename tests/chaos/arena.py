@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos import toxiproxy
+from chaos import orders, toxiproxy
 from chaos.bursts import Bursts
 from chaos.git_server import USER, GitServer
 from chaos.load import Load
@@ -55,8 +55,9 @@ class Arena:
     table: Table
     cluster: Cluster
     repository: Repository
-    watched: ClusterWitness
-    committed: HistoryWitness
+    order_files: orders.OrderFiles
+    watched: Sequence[ClusterWitness]
+    committed: Sequence[HistoryWitness]
     tap: Tap
     folder: Path
     ports: Mapping[str, int]
@@ -94,24 +95,36 @@ def arena(
         bursts, server = _serve(stack, platform, ports, folder)
         platform.wait_ready()
         tap = stack.enter_context(tapping(platform, ports, folder))
+        world, table = World(platform.env()), Table(platform.blueprint.postgres.url)
+        orders.begin(world, table)
+        folder_of_git = platform.blueprint.git_repository.folder
+        order_files = orders.OrderFiles(folder_of_git)
         found = Arena(
             platform=platform,
-            world=World(platform.env()),
+            world=world,
             links=made,
             bursts=bursts,
             git_server=server,
             load=(load := _load(platform, seed, per_second)),
-            table=Table(platform.blueprint.postgres.url),
+            table=table,
             cluster=(cluster := Cluster(platform)),
-            repository=(repository := Repository(platform.blueprint.git_repository.folder)),
-            watched=(watched := ClusterWitness(cluster)),
-            committed=HistoryWitness(repository),
+            repository=(repository := Repository(folder_of_git)),
+            order_files=order_files,
+            watched=(
+                watched := (
+                    ClusterWitness(cluster),
+                    ClusterWitness(cluster, orders.ACCOUNTS, orders.marked),
+                    ClusterWitness(cluster, orders.CONFIG_MAPS, orders.marked),
+                )
+            ),
+            committed=(HistoryWitness(repository), HistoryWitness(order_files, orders.marked)),
             tap=tap,
             folder=folder,
             ports=ports,
             disks=disks,
         )
-        stack.callback(watched.close)
+        for witness in watched:
+            stack.callback(witness.close)
         stack.callback(load.stop)
         yield found
 

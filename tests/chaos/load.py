@@ -13,6 +13,8 @@ import httpx
 import psycopg2
 import psycopg2.extensions
 
+from chaos import orders
+
 NAMES = 120
 ENVIRONMENTS = ("dev", "staging", "prod")
 URL = "https://git.example.com/shop/chaos.git"
@@ -40,6 +42,7 @@ class Load:
         self._turn = threading.Lock()  # faults change rows over the same connection
         self._go, self._idle, self._end = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
+        self._orders = orders.Orders(self._chance)
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
@@ -48,6 +51,8 @@ class Load:
     def begin(self, rows: int) -> None:
         """Have something to change. Raises psycopg2.Error."""
         self._sql(*((INSERT, (f"chaos-{n:03}", URL, self._environment())) for n in range(rows)))
+        for _ in range(rows // 2):
+            self._sql(*self._orders.new(self._read_orders()))
 
     def resume(self) -> None:
         """Go on."""
@@ -92,6 +97,11 @@ class Load:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg2.connect(self._url, connect_timeout=5)
         return self._connection
+
+    def _read_orders(self) -> list[orders.Order]:
+        with self._turn, self._database() as connection, connection.cursor() as cursor:
+            cursor.execute(orders.ROWS)
+            return list(cursor.fetchall())
 
     def _free(self, rows: Sequence[Row]) -> str:
         taken = {name for _, name in rows}
@@ -205,6 +215,10 @@ def sql_recreate(load: Load, rows: Sequence[Row]) -> int:
     return load._sql(("DELETE FROM app_configs WHERE id = %s", (row_id,)), (INSERT, (name, URL, load._environment())))
 
 
+def of_any_table(load: Load, rows: Sequence[Row]) -> int:
+    return load._sql(*load._orders.change(load._read_orders()))
+
+
 def sql_rename_there_and_back(load: Load, rows: Sequence[Row]) -> int:
     ((row_id, name),) = load._some(rows)
     change = "UPDATE app_configs SET name = %s WHERE id = %s"
@@ -224,4 +238,5 @@ KINDS: dict[Callable[[Load, Sequence[Row]], int], int] = {
     sql_swap: 2,
     sql_recreate: 1,
     sql_rename_there_and_back: 1,
+    of_any_table: 20,
 }

@@ -18,7 +18,7 @@ from rowcast_local.platform import Platform
 from world import State, state_of
 
 RESOURCES = "/apis/rowcast.dev/v1alpha1/namespaces/rowcast/appconfigs"
-Blobs = dict[str, dict[str, Any] | None]
+Blobs = dict[str, Any]
 
 
 class Table:
@@ -70,16 +70,16 @@ class Cluster:
         """By name. Raises httpx.HTTPError."""
         return {item["metadata"]["name"]: state_of(item) for item in self.list()["items"]}
 
-    def list(self) -> dict[str, Any]:
-        """All of them, as the API server answers. Raises httpx.HTTPError."""
-        answer = self.http.get(RESOURCES)
+    def list(self, path: str = RESOURCES) -> dict[str, Any]:
+        """All of them, or of another kind, as the API server answers. Raises httpx.HTTPError."""
+        answer = self.http.get(path)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
 
 class Repository:
-    """The branch in the bare repository itself."""
+    """The branch in the bare repository itself, and of its files those of configurations, and strangers'."""
 
     def __init__(self, folder: Path, branch: str = "main") -> None:
         self.folder = folder
@@ -88,7 +88,7 @@ class Repository:
 
     def read(self) -> State:
         """By name, each file where its row says. Raises CalledProcessError."""
-        files = dict(self._files())
+        files = dict(self.files())
         self.parse(files.values())
         found: State = {}
         for path, blob in files.items():
@@ -110,26 +110,32 @@ class Repository:
         for blob in unknown:
             head, _, rest = rest.partition(b"\n")
             size = int(head.split()[2])
-            self._parsed[blob] = _manifest(rest[:size])
+            self._parsed[blob] = self.content(rest[:size])
             rest = rest[size + 1 :]
         return self._parsed
+
+    def content(self, blob: bytes) -> Any:
+        """What a file says, None for what is none of ours."""
+        try:
+            # Ours are ASCII-small and flat; what faults commit may be nested as deep as no parser goes.
+            document = yaml.load(blob, yaml.CSafeLoader) if b"[[[[" not in blob and b": &" not in blob else None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            return None
+        return document if isinstance(document, dict) and "spec" in document else None
+
+    def is_here(self, path: str) -> bool:
+        """Whether a file is one of these: all but those of the other renderer."""
+        return "/orders/" not in path
 
     def git(self, *arguments: str, stdin: bytes | None = None) -> bytes:
         """What a git command says. Raises CalledProcessError."""
         command = ["git", f"--git-dir={self.folder}", *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60).stdout
 
-    def _files(self) -> Iterable[tuple[str, str]]:
+    def files(self) -> Iterable[tuple[str, str]]:
+        """The paths and their blobs. Raises CalledProcessError."""
         listed = self.git("ls-tree", "-r", "-z", f"refs/heads/{self._branch}", "--", "environments").decode()
         for line in filter(None, listed.split("\0")):
             attributes, _, path = line.partition("\t")
-            yield path, attributes.split()[2]
-
-
-def _manifest(content: bytes) -> dict[str, Any] | None:
-    try:
-        # Ours are ASCII-small and flat; what faults commit may be nested as deep as no parser goes.
-        document = yaml.load(content, yaml.CSafeLoader) if b"[[[[" not in content and b": &" not in content else None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return None
-    return document if isinstance(document, dict) and "spec" in document else None
+            if self.is_here(path):
+                yield path, attributes.split()[2]

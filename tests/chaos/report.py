@@ -45,8 +45,10 @@ def summary(rounds: Sequence[Round], arena: Arena) -> list[str]:
     return [
         f"{len(rounds)} rounds, {arena.load.done.total()} changes made ({arena.load.refused.total()} requests refused,"
         " since what they asked was broken)",
-        f"{watched.ledger.sightings} versions of objects watched ({watched.gaps} gaps),"
-        f" {committed.ledger.sightings} versions of files in {committed.commits} commits read",
+        f"{sum(one.ledger.sightings for one in watched)} versions of objects watched"
+        f" ({sum(one.gaps for one in watched)} gaps),"
+        f" {sum(one.ledger.sightings for one in committed)} versions of files in"
+        f" {sum(one.commits for one in committed)} commits read",
         f"lost: {lost}, stale overwrites: {stale}, resurrected: {resurrected},"
         f" dead letters other than poison: {letters}",
         f"equal after: p50 {median(times or [0]):.1f} s, max {max(times, default=0):.1f} s",

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psycopg2
 
+from chaos import orders
 from chaos.arena import Arena
 from world import State
 
@@ -78,7 +79,11 @@ class Judge:
                 found = [f"{name} has what nobody of ours writes: {error!r}"]
             if found:
                 return found
-        return self._unsynced(table)
+        try:
+            found = orders.differences(arena.table, arena.cluster, arena.order_files)
+        except ODD as error:
+            found = [f"objects of orders are as nobody of ours makes them: {error!r}"]
+        return found or self._unsynced(table)
 
     def _unsynced(self, table: State) -> list[str]:
         query = "SELECT row_id, target, observed_generation, outcome, error FROM sync_statuses WHERE NOT deleted"
@@ -93,10 +98,14 @@ class Judge:
 
     def _testify(self, verdict: Verdict) -> None:
         arena = self._arena
-        verdict.damage += wait(lambda: [] if arena.watched.caught_up() else ["the witness is behind"], 30)
-        arena.committed.look()
-        deleted_at = {int(row_id): float(at) for row_id, at in arena.table.ask(DELETED)}
-        for ledger in (arena.watched.ledger, arena.committed.ledger):
+        for witness in arena.watched:
+            verdict.damage += wait(lambda witness=witness: [] if witness.caught_up() else ["the witness is behind"], 30)  # type: ignore[misc]
+        for history in arena.committed:
+            history.look()
+        deleted_at: dict[int | str, float] = {int(row): float(at) for row, at in arena.table.ask(DELETED)}
+        deleted_at.update(orders.deleted_at(arena.table))
+        ledgers = [one.ledger for one in arena.watched] + [one.ledger for one in arena.committed]
+        for ledger in ledgers:
             verdict.stale += self._news(ledger.stale)
             verdict.resurrected += self._news(ledger.resurrected(deleted_at))
         verdict.letters += self._news(self._letters())

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,10 @@ STRANGER = "mallory@example.org"
 """Who commits what faults change in the repository."""
 
 
+Marks = Callable[[Mapping[str, Any]], tuple[int | str, int] | None]
+"""Gives row and generation as an object's metadata tell them."""
+
+
 @dataclass(frozen=True)
 class Sighting:
     """A row seen at a target, at a `place`: an object's name or a file's path.
@@ -29,7 +33,7 @@ class Sighting:
     `seen_at` is in seconds since 1970, `where` an object's version or a commit.
     """
 
-    row_id: int
+    row_id: int | str
     place: str
     generation: int
     where: str
@@ -45,7 +49,7 @@ class Sighting:
 class Ledger:
     """All sightings of one target, judged as they come."""
 
-    rows: dict[int, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[int | str, list[Sighting]] = field(default_factory=lambda: defaultdict(list))
     held: dict[str, Sighting] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
     sightings: int = 0
@@ -75,7 +79,7 @@ class Ledger:
         if before is not None:
             self.rows[before.row_id].append(replace(before, where=where, seen_at=at, gone=True))
 
-    def resurrected(self, deleted_at: Mapping[int, float]) -> list[str]:
+    def resurrected(self, deleted_at: Mapping[Any, float]) -> list[str]:
         """Rows of which nothing was left, and that came back as they had been, after the table had deleted them.
 
         `deleted_at` is in seconds since 1970, by row. One that comes back at a higher generation was only behind:
@@ -102,9 +106,12 @@ def _resurrected(seen: list[Sighting], deleted_at: float | None) -> str | None:
 class ClusterWitness:
     """A watch of its own on the API server's own port, from the beginning to the end."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, path: str = RESOURCES, marks: Marks | None = None) -> None:
+        """`path` is that of a list, `marks` are those that objects there have."""
         self.ledger = Ledger()
         self.gaps = 0
+        self._path = path
+        self._marks = marks or marked
         self._cluster = cluster
         self._end = threading.Event()
         self._version = self._begin()
@@ -118,11 +125,11 @@ class ClusterWitness:
 
     def caught_up(self) -> bool:
         """Whether what was seen last of each object is what there is."""
-        there = {one["metadata"]["name"]: _version(one["metadata"]) for one in self._cluster.list()["items"]}
+        there = {one["metadata"]["name"]: _version(one["metadata"]) for one in self._cluster.list(self._path)["items"]}
         return there == {place: seen.where for place, seen in list(self.ledger.held.items())}
 
     def _begin(self) -> str:
-        listed = self._cluster.list()
+        listed = self._cluster.list(self._path)
         version: str = listed["metadata"]["resourceVersion"]
         for place in self.ledger.held.keys() - {item["metadata"]["name"] for item in listed["items"]}:
             self.ledger.gone(place, f"version {version}", time.time())
@@ -139,8 +146,9 @@ class ClusterWitness:
 
     def _watch(self) -> None:
         query = {"watch": "true", "resourceVersion": self._version, "allowWatchBookmarks": "true"}
+        url = httpx.URL(self._path).copy_merge_params(query)
         limit = httpx.Timeout(10, read=5)
-        with self._cluster.http.stream("GET", RESOURCES, params=query, timeout=limit) as answer:
+        with self._cluster.http.stream("GET", url, timeout=limit) as answer:
             if answer.status_code == httpx.codes.GONE:
                 self._skip()
                 return
@@ -169,7 +177,7 @@ class ClusterWitness:
         place, where = metadata["name"], _version(metadata)
         if kind == "DELETED":
             self.ledger.gone(place, where, time.time())
-        elif not changed_by_hand(metadata) and (row := marked(metadata)):
+        elif not changed_by_hand(metadata) and (row := self._marks(metadata)):
             self.ledger.saw(Sighting(row[0], place, row[1], where, time.time()))
 
 
@@ -197,8 +205,9 @@ def _version(metadata: Mapping[str, Any]) -> str:
 class HistoryWitness:
     """Reads every commit since it last looked, and what each file of ours said in it."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, marks: Marks | None = None) -> None:
         self.ledger = Ledger()
+        self._marks = marks or marked
         self.commits = 0
         self._repository = repository
         self._seen = repository.tip()
@@ -225,6 +234,8 @@ class HistoryWitness:
 
     def _file(self, line: str, parsed: Mapping[str, Any], commit: str, at: float, who: str) -> None:
         attributes, path = line.split("\t")
+        if not self._repository.is_here(path):
+            return
         blob = attributes.split()[3]
         if not int(blob, 16):
             self.ledger.gone(path, commit[:10], at)
@@ -232,7 +243,9 @@ class HistoryWitness:
         if who == STRANGER:
             return
         manifest = parsed[blob]
-        row = marked(manifest["metadata"]) if manifest else None
+        if isinstance(manifest, list):
+            manifest = next(iter(manifest), None)
+        row = self._marks(manifest["metadata"]) if manifest else None
         if row is None:
             self.ledger.stale.append(f"{path} in {commit[:10]} has no marks")
             return

@@ -117,6 +117,11 @@ class Change:
         return self.op is Op.DELETE
 
     @property
+    def is_of_a_row(self) -> bool:
+        """Whether there is a row, or has been: the triggers take a key before they read its row."""
+        return self.state.generation > 0
+
+    @property
     def order(self) -> tuple[int, bool]:
         """Rises with every change of one row: by generation, and a deletion after the update of its generation."""
         return (self.state.generation, self.deleted)
@@ -196,7 +201,8 @@ def _table_row(columns: Mapping[str, object]) -> TableRow:
     actor = columns.get("actor")
     return TableRow(
         row=RowKey(intern(str(renderer)), key),
-        generation=_number(columns, "generation", least=1),
+        # A key that is only taken, so that two transactions meet at it, is deleted and has had no row yet.
+        generation=_number(columns, "generation", least=0 if deleted else 1),
         revision=_number(columns, "revision"),
         deleted=deleted,
         values=_document(columns.get("row")),

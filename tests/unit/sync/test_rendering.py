@@ -190,6 +190,14 @@ async def test_a_deleted_row_is_an_update_of_its_tombstone(rows: Rows) -> None:
     assert rows.there() == [SETTINGS, NAMESPACE], "its key is used again, and goes on from its generation"
 
 
+async def test_a_key_that_is_only_taken_has_no_row_and_is_told_to_nobody(rows: Rows) -> None:
+    assert await rows.deliver(event(0, deleted=True)) == set()
+    assert rows.published == []
+
+    assert await rows.deliver(event(0, deleted=True), event(1)) == set()
+    assert rows.told() == [("tenants", "eu,7", "acme", 1, "created", False)]
+
+
 async def test_a_row_whose_expression_fails_is_a_dead_letter_with_its_place_and_what_is_live_stays(rows: Rows) -> None:
     rows.revisions.text = DECLARATION.replace("when: row.seats > 0", "when: row.seats >= 0")
     await rows.deliver(event(1))

@@ -149,7 +149,8 @@ class Delivery:
                 batch.spans.follow(change)
             if entry.replay_of is not None:
                 batch.replays[entry.id] = change.row
-            arrived.append((change, entry))
+            if change.is_of_a_row:
+                arrived.append((change, entry))
         newest = latest(change for change, _ in arrived)
         for change, entry in sorted(arrived, key=lambda pair: pair[0].order):
             batch.rows.setdefault(change.row, []).append(entry)
