@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from rowcast.core.errors import PermanentError, RowcastError
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.layout import Layout
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
@@ -73,25 +73,45 @@ def decide(
 ) -> Changes:
     """Judge rows in order, each against the tree as the rows before it leave it.
 
-    `index` is left as the batch makes it; `Index.restore(changes.before)` takes that back. Rows that cannot be written
-    are in `failed` and change nothing. With `kustomize` None no kustomization is touched, not even to remove it.
+    One that has to wait for another's file is judged again when the others have been. `index` is left as the batch
+    makes it; `Index.restore(changes.before)` takes that back. Rows that cannot be written are in `failed` and change
+    nothing. With `kustomize` None no kustomization is touched, not even to remove it.
     """
     changes = Changes()
     displaced: dict[RowKey, int] = {}
-    for desired in batch:
-        row = desired.row
-        try:
-            desired = as_file(desired)
-            decided, wanted = _judge(desired, index, _later(tombstones.get(row), displaced.get(row)), layout)
-        except PermanentError as error:
-            changes.failed[row] = error
-            continue
-        displaced |= {other.row: other.generation for other in decided.displaced}
-        _apply(changes, index, desired, decided, wanted)
+    waiting = _pass(changes, batch, index, tombstones, displaced, layout)
+    while waiting and len(waiting) > len(left := _pass(changes, waiting, index, tombstones, displaced, layout)):
+        waiting = left
     if kustomize is not None:
         folders = sorted({path.rpartition("/")[0] for path in changes.files})
         changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
     return changes
+
+
+def _pass(
+    changes: Changes,
+    batch: Sequence[Desired],
+    index: Index,
+    tombstones: Tombstones,
+    displaced: dict[RowKey, int],
+    layout: Layout,
+) -> list[Desired]:
+    """Judge each row once; those that have to wait, which no other row has to wait for."""
+    waiting = []
+    for desired in batch:
+        row = desired.row
+        changes.failed.pop(row, None)
+        try:
+            as_one = as_file(desired)
+            decided, wanted = _judge(as_one, index, _later(tombstones.get(row), displaced.get(row)), layout)
+        except RowcastError as error:
+            changes.failed[row] = error
+            if isinstance(error, TransientError):
+                waiting.append(desired)
+            continue
+        displaced |= {other.row: other.generation for other in decided.displaced}
+        _apply(changes, index, as_one, decided, wanted)
+    return waiting
 
 
 def bury(changes: Changes, tombstones: Tombstones) -> None:
