@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 import brokers
@@ -28,6 +29,10 @@ OF_THEIR_OWN = (
 SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
+
+# How long an example takes is the machine's affair.
+settings.register_profile("rowcast", deadline=None)
+settings.load_profile("rowcast")
 
 FOR_TESTS = ("ROWCAST_CACHE", "ROWCAST_CLUSTER", "ROWCAST_MAVEN_REPOSITORY", "ROWCAST_PICTURES")
 PARTLY_OURS = ("KUBECONFIG", "DAPR_HTTP_PORT", "DAPR_API_TOKEN", "APP_API_TOKEN")

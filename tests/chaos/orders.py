@@ -20,7 +20,7 @@ NUMBERS = 25
 SLUGS = 120
 TABLES = """
     CREATE TABLE chaos_orders (
-        region text, number int, slug text NOT NULL UNIQUE, customer text NOT NULL, amount numeric(40, 10),
+        region text, number int, slug text NOT NULL UNIQUE DEFERRABLE, customer text NOT NULL, amount numeric(40, 10),
         rush boolean NOT NULL DEFAULT false, PRIMARY KEY (region, number));
     CREATE TABLE chaos_lines (id bigserial PRIMARY KEY, region text, number int, item text NOT NULL);
     CREATE INDEX ON chaos_lines (region, number);
@@ -88,6 +88,10 @@ INSERT = """
     INSERT INTO chaos_orders (region, number, slug, customer, amount, rush) VALUES (%s, %s, %s, %s, %s, %s)
 """
 UPDATE = "UPDATE chaos_orders SET"
+SWAP = """
+    UPDATE chaos_orders AS one SET slug = other.slug FROM chaos_orders AS other
+    WHERE (one.slug, other.slug) IN ((%s, %s), (%s, %s))
+"""
 AT = "WHERE (region, number) = (%s, %s)"
 Statements = Sequence[tuple[str, tuple[object, ...]]]
 Order = tuple[str, int, str]
@@ -214,8 +218,8 @@ class Orders:
 
     def change(self, orders: Sequence[Order]) -> Statements:
         """One transaction, of any kind."""
-        region, number, _ = self._chance.choice(orders)
-        other_region, other_number, _ = self._chance.choice(orders)
+        region, number, slug = self._chance.choice(orders)
+        other_region, other_number, other_slug = self._chance.choice(orders)
         key, other = (region, number), (other_region, other_number)
         word = self._word()
         kinds: Mapping[Callable[[], Statements], int] = {
@@ -223,6 +227,7 @@ class Orders:
             lambda: [(f"{UPDATE} customer = %s, amount = %s {AT}", (word, self._amount(), *key))]: 6,
             lambda: [(f"{UPDATE} rush = NOT rush {AT}", key)]: 3,
             lambda: [(f"{UPDATE} slug = %s {AT}", (self._slug(orders), *key))]: 3,
+            lambda: [(SWAP, (slug, other_slug, other_slug, slug))]: 2,
             lambda: [(f"DELETE FROM chaos_orders {AT}", key)]: 3,
             # Its related rows outlive it, and are the next one's of that key.
             lambda: [(f"DELETE FROM chaos_orders {AT}", key), *self._insert(key, self._slug(orders))]: 2,

@@ -18,6 +18,10 @@ class TransientError(RowcastError):
         self.retry_after = retry_after
 
 
+class ClaimedError(TransientError):
+    """What a row wants is another row's, which has to let go of it first."""
+
+
 class PermanentError(RowcastError):
     """Fails again however often it is tried. Goes to the dead-letter topic under `reason`, a stable kebab-case word."""
 

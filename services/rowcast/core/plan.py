@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from rowcast.core.digest import digest_of_manifest
-from rowcast.core.errors import TransientError
+from rowcast.core.errors import ClaimedError
 from rowcast.core.events import Change
 from rowcast.core.outcomes import Outcome
 from rowcast.core.render import LSN, Desired, Manifest
@@ -63,17 +63,18 @@ def plan(
     tombstone: int | None,
     key_of: Callable[[Desired, Manifest], str],
     digest_of: Callable[[Manifest], str] = digest_of_manifest,
+    is_left: Callable[[Held], bool] = lambda _: False,
 ) -> Plan:
     """Judge one row.
 
     `own` is what the target holds for this row, `holders` what it holds at the places where the row's manifests go
     (of whichever row), `tombstone` the generation at which the row was seen deleted, if it was. `digest_of` is the
-    target's own, as in its inventory.
+    target's own, as in its inventory. `is_left`: what another row has may be overwritten (`Claims`).
 
     An authoritative state was just read from the table: it puts right what is there at its own generation but not as
     rendered, and it goes below delivered generations and over tombstones up to the one that it `supersedes`.
 
-    Raises TransientError for what another row has, where that is not to be overwritten.
+    Raises ClaimedError for what another row has, where that is not to be overwritten.
     """
     own = tuple(own)
     delivered = max((held.generation for held in own), default=0)
@@ -87,10 +88,11 @@ def plan(
         return Plan(Outcome.DELETED if own else Outcome.UNCHANGED, remove=own)
 
     others = [held for held in holders if held.row != desired.row]
-    if others and not {desired.row.renderer, *(other.row.renderer for other in others)} == {APP_CONFIGS}:
+    kept = [other for other in others if not is_left(other)]
+    if kept and not {desired.row.renderer, *(other.row.renderer for other in kept)} == {APP_CONFIGS}:
         # Nothing but the table of configurations says that a name is one row's at a time: so nobody is overwritten.
-        raise TransientError(f"{others[0].key} is of row {others[0].row}, which has to let go of it first")
-    if any(other.lsn > desired.lsn for other in others):
+        raise ClaimedError(f"{kept[0].key} is of row {kept[0].row}, which has to let go of it first")
+    if any(other.lsn > desired.lsn for other in kept):
         # The row has lost this name since; a later event of it says to which.
         return Plan(Outcome.STALE)
     wanted = {key_of(desired, manifest): manifest for manifest in desired.manifests}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from rowcast.core.errors import RowcastError
+from rowcast.core.errors import ClaimedError, RowcastError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
 from rowcast.core.preview import Preview, Shown
@@ -46,6 +46,11 @@ class Failed:
 
 
 Result = Delivered | Failed
+
+
+def is_claimed(result: Result) -> bool:
+    """Whether the row waits for what another one has."""
+    return isinstance(result, Failed) and isinstance(result.error, ClaimedError)
 
 
 @dataclass(frozen=True, slots=True)

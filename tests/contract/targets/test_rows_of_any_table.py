@@ -29,6 +29,7 @@ NAMESPACE, ACCOUNT = ResourceType("", "v1", "", "Namespace"), ResourceType("", "
 DEFINITION = ResourceType("apiextensions.k8s.io", "v1", "", "CustomResourceDefinition")
 Object = tuple[ResourceType, str, dict[str, Any]]
 """Its type, its name and its content."""
+ROLES = "role.rbac.authorization.k8s.io"
 ROLE = ResourceType("rbac.authorization.k8s.io", "v1", "", "Role")
 
 
@@ -314,6 +315,18 @@ async def test_an_object_of_another_row_is_refused_by_name_and_is_had_when_that_
     assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.x}") == "7"
     await outcome(target, row("7", 2, config("b", x="7")))
     assert await outcome(target, row("8", 1, config("a", x="8"))) == Outcome.CREATED
+
+
+async def test_rows_that_swap_their_names_get_there_in_one_batch(target: Target, place: Kubernetes) -> None:
+    await target.deliver([row("7", 1, config("a", x="7"), role("a")), row("8", 1, config("b", x="8"), role("b"))])
+
+    swapped = [row("7", 2, config("b", x="7"), role("b")), row("8", 2, config("a", x="8"), role("a"))]
+    results = await target.deliver(swapped)
+
+    assert all(isinstance(result, Delivered) for result in results.values()), results
+    assert place.kubectl("get", "configmaps", "a", "b", "-o", "jsonpath={.items[*].data.x}") == "8 7"
+    assert names(place) == {f"{kind}/{name}" for kind in ("configmap", ROLES) for name in ("a", "b")}
+    assert [await outcome(target, one) for one in swapped] == [Outcome.UNCHANGED] * 2
 
 
 async def test_what_is_not_ours_is_left_alone_unless_it_is_to_be_adopted(target: Target, place: Kubernetes) -> None:

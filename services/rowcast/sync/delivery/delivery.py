@@ -10,7 +10,7 @@ from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Change, Op, decode
 from rowcast.core.outcomes import RETRYING, Outcome
 from rowcast.core.plan import latest
-from rowcast.core.ports import Delivered, Failed, Result, Target
+from rowcast.core.ports import Delivered, Failed, Result, Target, is_claimed
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
@@ -18,7 +18,7 @@ from rowcast.runtime.tracing import Tracing
 from rowcast.sync.clock import now
 from rowcast.sync.delivery.stale_check import Hindsight
 from rowcast.sync.intake.batch import Batch, Entry
-from rowcast.sync.intake.retries import Retries
+from rowcast.sync.intake.retries import CLAIMED, Retries
 from rowcast.sync.intake.spans import BatchSpans
 from rowcast.sync.monitoring.facts import NO_ROW, Facts
 from rowcast.sync.monitoring.metrics import SyncMetrics
@@ -208,12 +208,12 @@ class Delivery:
                     batch.retry.update(entry.id for entry in entries)
                     self._complain(batch, desired, str(error))
                 else:
-                    self._wait(batch, desired, str(error))
+                    self._wait(batch, desired, str(error), CLAIMED if is_claimed(result) else None)
 
-    def _wait(self, batch: Batch, desired: Desired, error: str) -> None:
+    def _wait(self, batch: Batch, desired: Desired, error: str, cause: str | None = None) -> None:
         """Let a row wait, or leave it with the broker where there is no room."""
         entries = batch.rows[desired.row]
-        if self._retries.hold(desired.row, _order(desired), entries[-1], error) is None:
+        if self._retries.hold(desired.row, _order(desired), entries[-1], error, cause) is None:
             batch.retry.update(entry.id for entry in entries)
         self._complain(batch, desired, error)
 

@@ -37,6 +37,8 @@ FEWEST, MOST = 4, 500
 AT_ONCE = 4
 """Groups that are tried at the same time."""
 NEWER = "a newer state of the row has come"
+CLAIMED = "another row has what it wants"
+"""The cause of such rows, whatever it is that they want: those that swap their names get there in one batch only."""
 OTHERS = "other causes"
 
 Order = tuple[int, bool]
@@ -92,20 +94,22 @@ class Retries:
         """All rows that wait."""
         return self._rows.values()
 
-    def hold(self, row: RowKey, order: Order, entry: Entry, cause: str) -> Waiting | None:
+    def hold(self, row: RowKey, order: Order, entry: Entry, error: str, cause: str | None = None) -> Waiting | None:
         """Let a row wait for another try, or a newer state of one that waits take its place.
 
-        None where there is no room for another one.
+        Rows of one `cause` are tried together; it is the error's text where nothing else is said. None where there is
+        no room for another one.
         """
+        cause = cause or error
         known = self._rows.get(row)
         if known is None:
             if len(self._rows) >= self._capacity:
                 return None
-            known = self._rows[row] = Waiting(entry, order, cause, "", self._utc_now())
+            known = self._rows[row] = Waiting(entry, order, error, "", self._utc_now())
         elif order < known.order:
             return known
         known.entry, known.order = entry, order
-        known.error = known.error if cause == NEWER else cause
+        known.error = known.error if cause == NEWER else error
         self._put(row, known, cause)
         return known
 

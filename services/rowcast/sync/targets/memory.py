@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from rowcast.core.claims import Claims
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, is_claimed
 from rowcast.core.preview import Preview, Shown, without_lsn
 from rowcast.core.render import Desired, Manifest
 from rowcast.core.row import RowKey
@@ -81,7 +82,13 @@ class MemoryTarget:
         """Deliver rows in order. Raises TransientError while `down`."""
         self.tries += 1
         self._answer()
-        return {desired.row: self._deliver(desired) for desired in batch}
+        results: dict[RowKey, Result] = {}
+        claims = Claims(batch, lambda desired: {_place(desired, manifest) for manifest in desired.manifests})
+        tried = batch
+        while tried:
+            results |= {desired.row: self._deliver(desired, claims) for desired in tried}
+            tried = claims.again([desired for desired in tried if is_claimed(results[desired.row])])
+        return results
 
     async def preview(self, desired: Desired) -> Preview:
         """Its manifest over what the store holds. Raises TransientError while `down`."""
@@ -111,19 +118,19 @@ class MemoryTarget:
     def _held(self) -> list[Held]:
         return [stored.held for stored in self.store.objects.values() if stored.held is not None]
 
-    def _deliver(self, desired: Desired) -> Result:
+    def _deliver(self, desired: Desired, claims: Claims) -> Result:
         row = desired.row
         try:
             if row in self.refused:
                 raise self.refused[row]
-            decided = self._judge(desired)
+            decided = self._judge(desired, claims)
         except RowcastError as error:
             return Failed(error)
         self._execute(desired, decided)
         written = bool(decided.put or decided.remove)
         return Delivered(decided.outcome, str(self.store.version) if written else None, decided.new, decided.fence)
 
-    def _judge(self, desired: Desired) -> Plan:
+    def _judge(self, desired: Desired, claims: Claims) -> Plan:
         row = desired.row
         places = [self.store.objects.get(_place(desired, manifest)) for manifest in desired.manifests]
         found = [stored for stored in places if stored is not None]
@@ -133,6 +140,7 @@ class MemoryTarget:
             holders=_ours(found),
             tombstone=self.store.tombstones.get(row),
             key_of=_place,
+            is_left=claims.is_left,
         )
         if decided.put and any(stored.held is None for stored in found):
             raise PermanentError("not-owned", f"{desired.name} is not managed by rowcast; it is left alone")

@@ -61,6 +61,17 @@ def test_a_row_that_wants_anothers_file_waits_and_all_others_are_delivered(tree:
     assert tree.names() == {"a.yaml": "1", "b.yaml": "2", "d.yaml": "4"}
 
 
+def test_rows_that_swap_their_names_get_there_together_and_what_another_still_wants_is_nobodys(tree: Tree) -> None:
+    tree.deliver(order("3", 1, "c"))
+
+    changes = tree.deliver(order("1", 2, "b"), order("2", 2, "c"), order("3", 2, "a"), order("4", 1, "a"))
+
+    assert list(changes.failed) == [RowKey("tenants", "4")]
+    assert tree.names() == {"a.yaml": "3", "b.yaml": "1", "c.yaml": "2"}
+    assert not tree.deliver(order("1", 3, "c"), order("2", 3, "b")).failed
+    assert tree.names() == {"a.yaml": "3", "b.yaml": "2", "c.yaml": "1"}
+
+
 @pytest.mark.parametrize("letting_go", [gone("1", 2), order("1", 2, "z")], ids=["deleted", "renamed"])
 def test_a_file_that_is_let_go_in_the_same_batch_is_had_at_once_in_whatever_order(
     tree: Tree, letting_go: Desired

@@ -10,10 +10,11 @@ from functools import partial
 
 from tenacity import AsyncRetrying, wait_random_exponential
 
+from rowcast.core.claims import Claims
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, is_claimed
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.core.row import APP_CONFIGS, RowKey
@@ -159,23 +160,32 @@ class KubernetesTarget:
         is new, since others wait for the answer, and later where it is tried again.
         """
         away: list[AwayError] = []
+        claims = Claims(batch, lambda desired: self._places(homed(desired, self._api.namespace)))
 
         async def one(desired: Desired) -> Result:
             if away:
                 return Failed(away[0])
             PATIENCE.set(REQUEST_SECONDS if desired.again else QUICK_SECONDS)
             try:
-                return await self._deliver(desired)
+                return await self._deliver(desired, claims)
             except AwayError as error:
                 away.append(error)
                 return Failed(error)
             except RowcastError as error:
                 return Failed(error)
 
-        results = await asyncio.gather(*(one(desired) for desired in batch))
-        return {desired.row: result for desired, result in zip(batch, results, strict=True)}
+        results: dict[RowKey, Result] = {}
+        tried = batch
+        while tried:
+            told = await asyncio.gather(*(one(desired) for desired in tried))
+            results |= {desired.row: result for desired, result in zip(tried, told, strict=True)}
+            tried = claims.again([desired for desired in tried if is_claimed(results[desired.row])])
+        return results
 
-    async def _deliver(self, desired: Desired) -> Result:
+    def _places(self, desired: Desired) -> set[str]:
+        return {self._api.place(manifest) for manifest in desired.manifests}
+
+    async def _deliver(self, desired: Desired, claims: Claims) -> Result:
         row = desired.row
         desired = homed(desired, self._api.namespace)
         for resource in dict.fromkeys(manifest.type for manifest in desired.manifests):
@@ -184,7 +194,7 @@ class KubernetesTarget:
         never_seen = not self._view.own(row) and self._tombstones.get(row) is None
         if not desired.manifests and row.renderer != APP_CONFIGS and never_seen:
             await self._seek()  # another instance may have made it, of kinds that this one has not heard of
-        wanted = {self._api.place(manifest) for manifest in desired.manifests}
+        wanted = self._places(desired)
         conflict: ConflictError | None = None
         for _ in range(CONFLICTS):
             places = wanted | {live.key for live in self._view.own(row)}
@@ -194,13 +204,13 @@ class KubernetesTarget:
                 try:
                     if desired.authoritative:
                         await self._look_again(desired)  # the view may not show yet what somebody else did
-                    return await self._execute(desired, self._judge(desired, wanted))
+                    return await self._execute(desired, self._judge(desired, wanted, claims))
                 except ConflictError as error:
                     conflict = error
                     await self._look_again(desired)
         raise conflict or ConflictError(f"{desired.name}: the row's objects keep changing")
 
-    def _judge(self, desired: Desired, wanted: set[str]) -> Plan:
+    def _judge(self, desired: Desired, wanted: set[str], claims: Claims) -> Plan:
         there = [live for key in sorted(wanted) if (live := self._view.at(key)) is not None]
         decided = plan(
             desired,
@@ -209,6 +219,7 @@ class KubernetesTarget:
             tombstone=self._tombstones.get(desired.row),
             key_of=lambda _, manifest: self._api.place(manifest),
             digest_of=partial(self._digest, desired.row),
+            is_left=claims.is_left,
         )
         adopted = {self._api.place(one) for one in desired.manifests if one.conflict == "adopt"}
         for live in there:

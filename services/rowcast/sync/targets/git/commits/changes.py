@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from rowcast.core.errors import PermanentError, RowcastError, TransientError
+from rowcast.core.claims import Claims
+from rowcast.core.errors import ClaimedError, PermanentError, RowcastError
 from rowcast.core.layout import Layout
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
@@ -79,9 +80,10 @@ def decide(
     """
     changes = Changes()
     displaced: dict[RowKey, int] = {}
-    waiting = _pass(changes, batch, index, tombstones, displaced, layout)
-    while waiting and len(waiting) > len(left := _pass(changes, waiting, index, tombstones, displaced, layout)):
-        waiting = left
+    claims = Claims(batch, lambda desired: _places(as_file(desired), layout).keys())
+    tried = batch
+    while tried:
+        tried = claims.again(_pass(changes, tried, index, tombstones, displaced, layout, claims))
     if kustomize is not None:
         folders = sorted({path.rpartition("/")[0] for path in changes.files})
         changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
@@ -95,18 +97,19 @@ def _pass(
     tombstones: Tombstones,
     displaced: dict[RowKey, int],
     layout: Layout,
+    claims: Claims,
 ) -> list[Desired]:
-    """Judge each row once; those that have to wait, which no other row has to wait for."""
+    """Judge each row once; gives those that have to wait for another one."""
     waiting = []
     for desired in batch:
         row = desired.row
         changes.failed.pop(row, None)
         try:
             as_one = as_file(desired)
-            decided, wanted = _judge(as_one, index, _later(tombstones.get(row), displaced.get(row)), layout)
+            decided, wanted = _judge(as_one, index, _later(tombstones.get(row), displaced.get(row)), layout, claims)
         except RowcastError as error:
             changes.failed[row] = error
-            if isinstance(error, TransientError):
+            if isinstance(error, ClaimedError):
                 waiting.append(desired)
             continue
         displaced |= {other.row: other.generation for other in decided.displaced}
@@ -140,8 +143,14 @@ def _later(buried: int | None, displaced: int | None) -> int | None:
     return max((one for one in (buried, displaced) if one is not None), default=None)
 
 
-def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout) -> tuple[Plan, dict[str, Manifest]]:
-    wanted = {layout.place(desired, manifest): manifest for manifest in desired.manifests}
+def _places(desired: Desired, layout: Layout) -> dict[str, Manifest]:
+    return {layout.place(desired, manifest): manifest for manifest in desired.manifests}
+
+
+def _judge(
+    desired: Desired, index: Index, tombstone: int | None, layout: Layout, claims: Claims
+) -> tuple[Plan, dict[str, Manifest]]:
+    wanted = _places(desired, layout)
     places = {path: index.at(path) for path in wanted}
     decided = plan(
         desired,
@@ -150,6 +159,7 @@ def _judge(desired: Desired, index: Index, tombstone: int | None, layout: Layout
         tombstone=tombstone,
         key_of=lambda desired, manifest: layout.place(desired, manifest),
         digest_of=digest_of_file,
+        is_left=claims.is_left,
     )
     refused = [refusal for path, entry in places.items() if (refusal := refusal_of(path, entry)) is not None]
     if decided.put and refused:
