@@ -99,6 +99,22 @@ def git(
     print(f"\n{_load()}")
 
 
+@app.command()
+def renderers(
+    rows: Annotated[int, typer.Option(help="Rows of the backlog, and of what is written.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often each is measured.")] = 3,
+    changes: Annotated[int, typer.Option(help="Changes of the latency run.")] = 300,
+    per_second: Annotated[float, typer.Option(help="Their rate.")] = 10,
+) -> None:
+    """Measure rows of another table, three objects each, beside the bare limits; some ten minutes."""
+    from bench.renderers import measure
+
+    with _platform({}) as platform:
+        print(f"n = {rounds} (single rows: {rounds * 100}); median (min to max)\n", flush=True)
+        _print_latency(measure(platform, rows, rounds, changes, per_second, partial(print, flush=True)), per_second)
+        print(_load())
+
+
 @contextmanager
 def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platform]:
     """A running platform; `settings` are both syncs'."""

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -17,23 +17,47 @@ from bench.watching import RESOURCE, Cluster
 IN_FLIGHT = 32
 
 
-def applies(cluster: Cluster, namespace: str, count: int, generation: int) -> float:
-    """Server-side applies per second, sent straight to the API server by aiohttp with 32 in flight."""
-    return uvloop.run(_applies(cluster, namespace, count, generation))
+Object = tuple[str, Mapping[str, object]]
+"""Its path at the API server, and what is applied."""
 
 
-async def _applies(cluster: Cluster, namespace: str, count: int, generation: int) -> float:
+def custom_resource(namespace: str, row: int, generation: int) -> list[Object]:
+    """A custom resource like a rendered one."""
+    return [(f"{RESOURCE.format(namespace=namespace)}/bare-{row}", manifest(row, generation, f"bare-{row}"))]
+
+
+def applies(
+    cluster: Cluster,
+    namespace: str,
+    count: int,
+    generation: int,
+    objects_of: Callable[[str, int, int], Sequence[Object]] = custom_resource,
+) -> float:
+    """Rows per second whose objects are sent straight to the API server by aiohttp, 32 rows in flight.
+
+    `objects_of` gives a row's objects in their order, by namespace, row and generation.
+    """
+    return uvloop.run(_applies(cluster, namespace, count, generation, objects_of))
+
+
+async def _applies(
+    cluster: Cluster,
+    namespace: str,
+    count: int,
+    generation: int,
+    objects_of: Callable[[str, int, int], Sequence[Object]],
+) -> float:
     headers = {"content-type": "application/apply-patch+yaml"}
     async with cluster.session(IN_FLIGHT) as session:
         rows = iter(range(1, count + 1))
 
         async def worker() -> None:
             for row in rows:
-                body = manifest(row, generation, f"bare-{row}")
-                url = f"{cluster.url}{RESOURCE.format(namespace=namespace)}/bare-{row}?fieldManager=bench&force=true"
-                async with session.patch(url, data=orjson.dumps(body), headers=headers) as response:
-                    response.raise_for_status()
-                    await response.read()
+                for path, body in objects_of(namespace, row, generation):
+                    url = f"{cluster.url}{path}?fieldManager=bench&force=true"
+                    async with session.patch(url, data=orjson.dumps(body), headers=headers) as response:
+                        response.raise_for_status()
+                        await response.read()
 
         started = time.perf_counter()
         await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))

@@ -9,10 +9,11 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import aiohttp
@@ -21,6 +22,9 @@ import yaml
 
 Seen = dict[tuple[int, int], float]
 """By (row id, generation): seconds since the epoch."""
+
+Read = Callable[[Mapping[str, Any]], tuple[int, int] | None]
+"""Row and generation as an object's metadata tell them; None for what doesn't count."""
 
 RESOURCE = "/apis/rowcast.dev/v1alpha1/namespaces/{namespace}/appconfigs"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -70,13 +74,18 @@ class Watcher:
         return len(wanted & self.seen.keys())
 
 
+def of_configuration(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Row and generation as a custom resource tells them."""
+    return int(metadata["labels"]["rowcast.dev/row-id"]), int(metadata["annotations"]["rowcast.dev/generation"])
+
+
 @contextmanager
-def cluster_watch(cluster: Cluster, namespace: str) -> Iterator[Watcher]:
-    """Watch custom resources for as long as the context lasts."""
+def cluster_watch(cluster: Cluster, path: str, read: Read = of_configuration) -> Iterator[Watcher]:
+    """Watch what is listed at a path for as long as the context lasts."""
     watcher = Watcher()
     ready = threading.Event()
     loop = asyncio.new_event_loop()
-    task = loop.create_task(_follow_cluster(cluster, RESOURCE.format(namespace=namespace), watcher, ready))
+    task = loop.create_task(_follow_cluster(cluster, path, read, watcher, ready))
     thread = threading.Thread(target=_run, args=(loop, task))
     thread.start()
     ready.wait(30)
@@ -93,7 +102,7 @@ def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
     loop.close()
 
 
-async def _follow_cluster(cluster: Cluster, path: str, watcher: Watcher, ready: threading.Event) -> None:
+async def _follow_cluster(cluster: Cluster, path: str, read: Read, watcher: Watcher, ready: threading.Event) -> None:
     async with cluster.session() as session:
         async with session.get(f"{cluster.url}{path}", params={"limit": "1"}) as response:
             version = (await response.json())["metadata"]["resourceVersion"]
@@ -103,9 +112,8 @@ async def _follow_cluster(cluster: Cluster, path: str, watcher: Watcher, ready: 
             async for line in response.content:
                 now = time.time()
                 metadata = orjson.loads(line)["object"]["metadata"]
-                row = int(metadata["labels"]["rowcast.dev/row-id"])
-                generation = int(metadata["annotations"]["rowcast.dev/generation"])
-                watcher.seen.setdefault((row, generation), now)
+                if seen := read(metadata):
+                    watcher.seen.setdefault(seen, now)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 
@@ -14,9 +14,10 @@ import psycopg2
 import psycopg2.extensions
 
 from bench import bare
-from bench.watching import Cluster, Watcher, cluster_watch, git_watch
+from bench.watching import RESOURCE, Cluster, Watcher, cluster_watch, git_watch
 from rowcast_local.platform import Platform
 
+Cursor = psycopg2.extensions.cursor
 TARGETS = ("k8s", "git")
 INSERT = """
     INSERT INTO app_configs (name, repository_url, branch, environment)
@@ -89,10 +90,7 @@ class Way:
                 time.sleep(max(0.0, started + number / per_second - time.perf_counter()))
                 row = ids[number % len(ids)]
                 cursor.execute("BEGIN")
-                cursor.execute(
-                    "UPDATE app_configs SET branch = %s WHERE id = %s RETURNING generation", (f"b{number}", row)
-                )
-                (generation,) = cursor.fetchone() or (0,)
+                generation = self._change_one(cursor, row, f"b{number}")
                 sent[row, generation] = time.time()
                 cursor.execute("COMMIT")
             for watcher in (cluster, git):
@@ -101,8 +99,8 @@ class Way:
 
     def backlog(self, rows: int, generation: int) -> list[Drain]:
         """Change every row while both syncs are down, then let first one drain it and then the other."""
-        change = "UPDATE app_configs SET branch = %s WHERE id = ANY(%s) RETURNING id, generation"
-        wanted = self._held_back(change, (f"g{generation}", self._rows("backlog", rows)))
+        ids = self._rows("backlog", rows)
+        wanted = self._held_back(lambda cursor: self._change_all(cursor, ids, f"g{generation}"))
         drains = []
         for target, arrived in self._drained(wanted, PATIENCE):
             if arrived.missing:
@@ -113,15 +111,36 @@ class Way:
 
     def new_rows(self, rows: int, seconds: float) -> list[tuple[str, Arrivals]]:
         """Create rows while both syncs are down, and give first one and then the other so many seconds for them."""
-        return list(self._drained(self._held_back(INSERT, ("new", rows)), seconds))
+        return list(self._drained(self._held_back(lambda cursor: self._insert(cursor, "new", rows)), seconds))
 
-    def _held_back(self, statement: str, values: tuple[object, ...]) -> set[tuple[int, int]]:
+    def _change_one(self, cursor: Cursor, row: int, text: str) -> int:
+        """Its new generation."""
+        cursor.execute("UPDATE app_configs SET branch = %s WHERE id = %s RETURNING generation", (text, row))
+        (generation,) = cursor.fetchone() or (0,)
+        return int(generation)
+
+    def _change_all(self, cursor: Cursor, ids: Sequence[int], text: str) -> Iterable[tuple[int, int]]:
+        """Rows and their new generations."""
+        change = "UPDATE app_configs SET branch = %s WHERE id = ANY(%s) RETURNING id, generation"
+        cursor.execute(change, (text, list(ids)))
+        return cursor.fetchall()
+
+    def _insert(self, cursor: Cursor, prefix: str, count: int) -> Iterable[tuple[int, int]]:
+        """New rows and their generations."""
+        cursor.execute(INSERT, (prefix, count))
+        return cursor.fetchall()
+
+    def _there(self, cursor: Cursor, prefix: str) -> list[int]:
+        """The ids of rows that were inserted before."""
+        cursor.execute("SELECT id FROM app_configs WHERE name LIKE %s ORDER BY id", (f"{prefix}-%",))
+        return [int(row) for (row,) in cursor.fetchall()]
+
+    def _held_back(self, change: Callable[[Cursor], Iterable[tuple[int, int]]]) -> set[tuple[int, int]]:
         """Run a change of many rows while both syncs are down; the rows and generations that wait for them."""
         for target in TARGETS:
             self._platform.stop_part(f"sync-{target}")
         with self._database() as cursor:
-            cursor.execute(statement, values)
-            wanted = {(int(row), int(generation)) for row, generation in cursor.fetchall()}
+            wanted = {(int(row), int(generation)) for row, generation in change(cursor)}
             self._captured(cursor)
         return wanted
 
@@ -141,7 +160,9 @@ class Way:
 
     def _limit(self, target: str, rows: int, generation: int, times: list[float]) -> float:
         if target == "k8s":
-            with cluster_watch(self._cluster, "bench"):  # the platform's namespace is watched, too
+            with cluster_watch(
+                self._cluster, RESOURCE.format(namespace="bench")
+            ):  # the platform's namespace is watched, too
                 return bare.applies(self._cluster, "bench", rows, generation + 1)
         trees = _trees(rows, generation, commits=len(set(times)))
         return bare.fast_import(trees)
@@ -149,13 +170,10 @@ class Way:
     def _rows(self, prefix: str, count: int) -> list[int]:
         """The ids of `count` rows, which are created and delivered first where they don't exist yet."""
         with self._database() as cursor:
-            cursor.execute("SELECT id FROM app_configs WHERE name LIKE %s ORDER BY id", (f"{prefix}-%",))
-            ids = [int(row) for (row,) in cursor.fetchall()]
-            if ids:
+            if ids := self._there(cursor, prefix):
                 return ids
             with self._watching() as watchers:
-                cursor.execute(INSERT, (prefix, count))
-                ids = [int(row) for row, _ in cursor.fetchall()]
+                ids = [int(row) for row, _ in self._insert(cursor, prefix, count)]
                 for watcher in watchers:
                     _wait(watcher, {(row, 1) for row in ids})
         return ids
@@ -181,10 +199,13 @@ class Way:
     @contextmanager
     def _watching(self) -> Iterator[tuple[Watcher, Watcher]]:
         with (
-            cluster_watch(self._cluster, self._env["ROWCAST_NAMESPACE"]) as cluster,
+            self._watching_cluster() as cluster,
             git_watch(self._env["ROWCAST_GIT_URL"]) as git,
         ):
             yield cluster, git
+
+    def _watching_cluster(self) -> AbstractContextManager[Watcher]:
+        return cluster_watch(self._cluster, RESOURCE.format(namespace=self._env["ROWCAST_NAMESPACE"]))
 
     def _database(self) -> _Database:
         return _Database(self._env["ROWCAST_DATABASE_URL"])
