@@ -14,8 +14,8 @@ from rowcast.crud.database.connections import reading
 from rowcast.crud.database.tables import app_configs, rows, sources
 from rowcast.crud.deliveries import of_rows, undelivered
 
-COUNT_MS = 20_000
-"""A million rows at two targets take some seconds."""
+COUNT_MS = 60_000
+"""A million rows at two targets take some seconds, and several times as long if none of them is delivered."""
 GRACE = timedelta(seconds=5)
 """More than a transaction of crud's takes: what it writes bears the time of its start, and is in the log at its end."""
 
