@@ -55,6 +55,7 @@ def _way(pipeline: Pipeline, seen: Seen) -> None:
     stages = view.stages(pipeline, seen.samples)
     st.html(picture.picture(stages, view.beside(pipeline, seen.samples)))
     _troubles(pipeline)
+    _renderers(pipeline)
     with st.expander("All figures", key="figures", icon=":material/table:"):
         st.dataframe(
             {
@@ -66,6 +67,13 @@ def _way(pipeline: Pipeline, seen: Seen) -> None:
             alt="Every figure that each station tells",
         )
     _topics(pipeline)
+
+
+def _renderers(pipeline: Pipeline) -> None:
+    found = view.renderers(pipeline)
+    if found:
+        st.subheader("Rows of each renderer", anchor=False)
+        st.dataframe(list(found), hide_index=True, alt="How many rows of each renderer wait or were refused")
 
 
 def _topics(pipeline: Pipeline) -> None:

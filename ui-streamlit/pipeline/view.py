@@ -25,6 +25,8 @@ HEADLINES: Final[Mapping[StationState, str]] = {
     "unknown": "Part of the way could not be asked.",
 }
 SHORT_REVISION: Final = 10
+BUILT_IN: Final = "appconfigs"
+"""The renderer of configurations."""
 NOT_TOLD: Final = "not told"
 """What this broker doesn't tell; of Kafka behind Connect, crud asks nothing."""
 RATE: Final = timedelta(seconds=10)
@@ -124,7 +126,7 @@ def stages(pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Stage, ...]:
     targets = [name.removeprefix("sync-") for name in boxes if name.startswith("sync-")]
     engines = tuple(f"engine-{target}" for target in targets)
     places = (
-        ("Table", ("database", "rows")),
+        ("Table", ("database", "sources", "rows")),
         ("Change log", ("slot",)),
         ("Capture", ("connect", "connector", "capture")),
         ("Broker", ("broker",)),
@@ -246,6 +248,53 @@ def topics(pipeline: Pipeline, now: datetime) -> tuple[Mapping[str, str], ...]:
     )
 
 
+def renderers(pipeline: Pipeline) -> tuple[Mapping[str, str], ...]:
+    """Return what each renderer's rows are like: one line a renderer, with its columns' names.
+
+    None where there is only the built-in one, of which the station says it all.
+    """
+    rows, letters = (_by_renderer(pipeline, name) for name in ("rows", "dead-letters"))
+    sources = pipeline.station("sources")
+    tables: Mapping[str, Mapping[str, Any]] = (sources.facts.get("renderers") or {}) if sources else {}
+    if not (rows.keys() | tables.keys()) - {BUILT_IN}:
+        return ()
+    return tuple(
+        {
+            "Renderer": name,
+            "Rows": _number(one.get("rows")),
+            "Waiting": _number(one.get("pending")),
+            "Refused": _number(one.get("failed")),
+            "Deletions": _number((one.get("deletions") or {}).get("pending")),
+            "Waits longest": _longest(one),
+            "Dead letters": _number(letters.get(name, {}).get("open", 0)),
+            "Table": _table(name, tables),
+        }
+        for name in dict.fromkeys([*rows, *tables])
+        for one in (rows.get(name, {}),)
+    )
+
+
+def _by_renderer(pipeline: Pipeline, name: str) -> Mapping[str, Mapping[str, Any]]:
+    station = pipeline.station(name)
+    return (station.facts.get("by_renderer") or {}) if station else {}
+
+
+def _table(renderer: str, tables: Mapping[str, Mapping[str, Any]]) -> str:
+    if renderer not in tables and renderer != BUILT_IN:
+        return "not captured"
+    return "; ".join(tables.get(renderer, {}).get("faults") or ()) or "well"
+
+
+def _longest(rows: Mapping[str, Any]) -> str:
+    waiting = [*(rows.get("targets") or {}).values(), rows.get("deletions") or {}]
+    aged = [one for one in waiting if one.get("oldest_pending_seconds") is not None]
+    if not aged:
+        return ""
+    oldest = max(aged, key=lambda one: one["oldest_pending_seconds"])
+    row = str(oldest.get("oldest_pending_row") or "").partition("/")[2]
+    return f"{row}, for {_age(oldest['oldest_pending_seconds'])}".removeprefix(", ")
+
+
 def facts_text(facts: Mapping[str, Any]) -> str:
     """Return a station's figures as one line."""
     shown = ((name, value) for name, value in facts.items() if isinstance(value, str | int | float))
@@ -281,6 +330,10 @@ def _figures(
                 ("waiting", f"{facts.get('pending', 0):,}"),
                 ("refused", f"{facts['failed']:,}" if facts.get("failed") else ""),
             ), _line(values("rows.pending", samples), "waiting rows", lambda x: f"{x:.0f}", 20)
+        case "sources" if facts:
+            tables = (facts.get("renderers") or {}).values()
+            wrong = sum(bool(table.get("faults")) for table in tables)
+            return (("renderers", f"{len(tables):,}"), ("not captured", f"{wrong:,}" if wrong else "")), None
         case "slot" if facts.get("present"):
             return (("lag", size(facts.get("lag_bytes"))), ("log kept", size(facts.get("retained_bytes")))), _line(
                 values("slot.lag_bytes", samples), "lag of the slot", size

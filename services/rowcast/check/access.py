@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
 from rowcast.core.errors import RowcastError, TransientError
+from rowcast.core.row import APP_CONFIGS, RowKey
 
 CRUD = "crud"
 _PASSING = frozenset({408, 425, 429})
@@ -73,9 +75,13 @@ class Crud:
     ) -> None:
         self._http.close()
 
-    def status(self, row_id: int) -> dict[str, Any]:
-        """What became of a row: `{id, generation | null, targets}`."""
-        return self._send("GET", f"/appconfigs/{row_id}/status")
+    def status(self, row: RowKey) -> dict[str, Any]:
+        """What became of a row: `{generation, targets}` at least; the generation is null if the row is gone."""
+        if row.renderer == APP_CONFIGS:
+            return self._send("GET", f"/appconfigs/{row.key}/status")
+        renderer, key = (quote(part, safe="") for part in row)
+        found = self._send("GET", f"/renderers/{renderer}/rows/{key}")
+        return found | {"generation": None} if found["deleted"] else found
 
     def create(self, config: Mapping[str, str]) -> dict[str, Any]:
         """The new row."""

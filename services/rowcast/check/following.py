@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from rowcast.core.errors import RowcastError, TransientError
+from rowcast.core.row import RowKey
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import UsageError
 
@@ -39,7 +40,7 @@ class Goal:
     Where an engine follows, a row that is not deleted has to be at `stage` or a later one; None: delivered will do.
     """
 
-    row_id: int
+    row: RowKey
     generation: int | None = None
     deleted: bool = False
     targets: Sequence[str] = ()
@@ -67,7 +68,7 @@ class GoneError(RowcastError):
 
 
 def judge(status: Mapping[str, Any], goal: Goal) -> list[Verdict]:
-    """A verdict for each target of the goal, by crud's answer to `/appconfigs/{id}/status`.
+    """A verdict for each target of the goal, by crud's answer: `generation` (null for a row that is gone), `targets`.
 
     Raises UnknownTargetError, and GoneError for a row that is gone when it should not be.
     """
@@ -76,7 +77,7 @@ def judge(status: Mapping[str, Any], goal: Goal) -> list[Verdict]:
     if unknown:
         raise UnknownTargetError(f"crud knows no target {', '.join(unknown)}, only {', '.join(known)}")
     if status["generation"] is None and not goal.deleted:
-        raise GoneError(f"row {goal.row_id} is deleted (to wait for that: --deleted)")
+        raise GoneError(f"row {goal.row} is deleted (to wait for that: --deleted)")
     targets = dict.fromkeys(goal.targets or known)
     if goal.deleted:
         there = status["generation"] is not None
@@ -130,7 +131,7 @@ def _failure(seen: Mapping[str, Any]) -> str:
 
 
 def follow(
-    read: Callable[[int], Mapping[str, Any]], goal: Goal, deadline: Deadline, each: Callable[[Verdict], None]
+    read: Callable[[RowKey], Mapping[str, Any]], goal: Goal, deadline: Deadline, each: Callable[[Verdict], None]
 ) -> list[Verdict]:
     """Waits until every target is settled or one has failed; `each` is told of a target once, when it is synced.
 
@@ -141,7 +142,7 @@ def follow(
 
     def look() -> list[Verdict]:
         nonlocal fixed
-        status = read(goal.row_id)
+        status = read(goal.row)
         if not fixed.deleted and fixed.generation is None and status["generation"] is not None:
             fixed = replace(goal, generation=status["generation"])
         verdicts = judge(status, fixed)

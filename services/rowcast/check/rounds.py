@@ -10,6 +10,7 @@ from typing import Any
 from rowcast.check.access import Crud, RefusedError
 from rowcast.check.following import Goal, State, Verdict, follow
 from rowcast.core.errors import RowcastError
+from rowcast.core.row import app_config
 from rowcast.runtime.deadline import Deadline
 
 PREFIX = "rowcast-check-"
@@ -64,10 +65,10 @@ class Round:
             return found[0]
 
     def _goal(self, row: dict[str, Any]) -> Goal:
-        return Goal(row["id"], row["generation"], targets=self._targets)
+        return Goal(app_config(row["id"]), row["generation"], targets=self._targets)
 
     def _gone(self, row_id: int) -> Goal:
-        return Goal(row_id, deleted=True, targets=self._targets)
+        return Goal(app_config(row_id), deleted=True, targets=self._targets)
 
     def _step(self, title: str, change: Callable[[], Any], goal: Callable[[Any], Goal]) -> Any:
         self.step = title

@@ -9,6 +9,7 @@ import typer
 
 from rowcast.check.access import Crud, access
 from rowcast.check.following import Goal, Stage, State, Verdict, follow
+from rowcast.core.row import APP_CONFIGS, RowKey, app_config, row_named
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import Exit, told
 
@@ -23,7 +24,10 @@ Targets = Annotated[list[str] | None, typer.Option(help="Which targets; by defau
 
 @app.command()
 def wait(
-    row: Annotated[int, typer.Option(min=1, help="The row's id.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[RENDERER/KEY]", help="The row, as lists and messages name it.")
+    ] = None,
+    row: Annotated[int | None, typer.Option(min=1, help="A configuration's id: --row 42 is appconfigs/42.")] = None,
     generation: Annotated[
         int | None, typer.Option(min=1, help="This one or a newer; by default the row's at the first look.")
     ] = None,
@@ -45,10 +49,24 @@ def wait(
         raise typer.BadParameter("--generation and --deleted exclude each other: a deletion is always the last")
     if deleted and stage is not None:
         raise typer.BadParameter("--stage and --deleted exclude each other: only what is there has a stage")
-    goal = Goal(row, generation, deleted, tuple(target or ()), stage)
+    goal = Goal(_row(name, row), generation, deleted, tuple(target or ()), stage)
     with told(), Crud(access(crud_url, os.environ)) as crud:
         verdicts = follow(crud.status, goal, Deadline(timeout), each=lambda verdict: typer.echo(str(verdict)))
     raise typer.Exit(_tell_others(verdicts))
+
+
+def _row(name: str | None, row_id: int | None) -> RowKey:
+    if row_id is not None and name is None:
+        return app_config(row_id)
+    if name is None or row_id is not None:
+        raise typer.BadParameter("name one row, as RENDERER/KEY or by --row")
+    try:
+        row = row_named(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if row.renderer == APP_CONFIGS and not row.key.isdecimal():
+        raise typer.BadParameter(f"the key of a configuration is its id, and not {row.key!r}")
+    return row
 
 
 def _tell_others(verdicts: list[Verdict]) -> Exit:

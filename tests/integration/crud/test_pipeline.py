@@ -167,12 +167,17 @@ def test_rows_are_counted_by_state_and_by_target(
     assert (facts["targets"]["git"]["pending"], facts["targets"]["git"]["overdue"]) == (2, 2)
     assert (facts["targets"]["k8s"]["pending"], facts["targets"]["k8s"]["failed"]) == (0, 1)
     assert facts["deletions"]["pending"] == 1
-    assert station["message"] == "overdue: 2 rows at git, 1 deletion"
-    assert measured['rowcast_rows{state="synced"}'] == 1
-    assert measured['rowcast_overdue_rows{target="git"}'] == 2
-    assert abs(measured['rowcast_oldest_pending_timestamp_seconds{target="git"}'] - time.time()) < 60
-    assert measured['rowcast_oldest_pending_timestamp_seconds{target="k8s"}'] == 0
-    assert measured["rowcast_deletions"] == 1
+    assert station["message"].startswith(
+        f"overdue: 2 rows at git, 1 deletion; the oldest is appconfigs/{rows['half']}, for "
+    )
+    assert facts["by_renderer"]["appconfigs"]["targets"] == facts["targets"]
+    assert facts["failed_row"] == f"appconfigs/{rows['failed']}"
+    ours = 'renderer="appconfigs"'
+    assert measured[f'rowcast_rows{{{ours},state="synced"}}'] == 1
+    assert measured[f'rowcast_overdue_rows{{{ours},target="git"}}'] == 2
+    assert abs(measured[f'rowcast_oldest_pending_timestamp_seconds{{{ours},target="git"}}'] - time.time()) < 60
+    assert measured[f'rowcast_oldest_pending_timestamp_seconds{{{ours},target="k8s"}}'] == 0
+    assert measured[f"rowcast_deletions{{{ours}}}"] == 1
 
 
 def test_a_database_that_is_away_is_said_at_once_and_has_no_figures() -> None:

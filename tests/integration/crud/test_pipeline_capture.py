@@ -209,12 +209,11 @@ def test_rows_whose_events_were_published_and_never_came_are_named_before_they_a
 
     assert (before["state"], before["facts"]["targets"]["git"]["missing"]) == ("ok", None)
     assert (found["state"], found["advice"]) == ("degraded", "missing-events")
-    assert "come through: 2 rows at git; sync looks for them every 5 s" in found["message"]
+    assert f"come through: 2 rows at git; the oldest is appconfigs/{rows['lost']}, for " in found["message"]
+    assert "; sync looks for them every 5 s" in found["message"]
     assert (found["facts"]["targets"]["git"]["missing"], found["facts"]["targets"]["k8s"]["missing"]) == (2, 0)
-    assert (measured['rowcast_missing_events{target="git"}'], measured['rowcast_missing_events{target="k8s"}']) == (
-        2,
-        0,
-    )
+    assert measured['rowcast_missing_events{renderer="appconfigs",target="git"}'] == 2
+    assert measured['rowcast_missing_events{renderer="appconfigs",target="k8s"}'] == 0
     assert (waiting["state"], waiting["facts"]["targets"]["git"]["missing"]) == ("ok", 0)
 
 

@@ -234,7 +234,10 @@ def captured(world: World, row_id: int) -> set[int]:
 def counted(world: World, outcome: str) -> float:
     """How often sync-k8s and sync-git, whichever did less, came to an outcome."""
     return min(
-        metric(world.env[url], f'rowcast_sync_changes_total{{outcome="{outcome}",target="{target}"}}')
+        metric(
+            world.env[url],
+            f'rowcast_sync_changes_total{{outcome="{outcome}",renderer="appconfigs",target="{target}"}}',
+        )
         for url, target in (("ROWCAST_SYNC_K8S_URL", "k8s"), ("ROWCAST_SYNC_GIT_URL", "git"))
     )
 

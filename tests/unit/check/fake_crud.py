@@ -21,6 +21,8 @@ class FakeCrud:
     def __init__(self) -> None:
         self.rows: dict[int, dict[str, Any]] = {}
         self.gone: set[int] = set()
+        self.others: dict[str, dict[str, Any]] = {}
+        """Rows of other renderers, by the path that they are asked for by."""
         self.looks = 0
         self.after = 2
         self.behaviour = dict.fromkeys(TARGETS, "arrives")
@@ -29,6 +31,12 @@ class FakeCrud:
         self.dapr = "1.18.2"
         self.failures: list[int] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+
+    def add_other(self, path: str, generation: int, *, deleted: bool = False, **git: Any) -> None:
+        """A row as `/renderers/{name}/rows/{key}` tells of it, delivered to k8s; `git` is what differs there."""
+        there = _state("synced", generation, "deleted" if deleted else "configured")
+        told = {"generation": generation, "deleted": deleted, "targets": {"k8s": there, "git": there | git}}
+        self.others[f"/renderers/{path}"] = told
 
     def add(self, row_id: int, generation: int = 1, name: str = "a") -> None:
         self.rows[row_id] = {"id": row_id, "generation": generation, "name": name}
@@ -57,6 +65,8 @@ class FakeCrud:
         return self._one(method, path, body)
 
     def _one(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path.startswith("/renderers/"):
+            return (200, self.others[path]) if path in self.others else (404, {"detail": "there is no such row"})
         found = re.fullmatch(r"/appconfigs/(\d+)(/status)?", path)
         assert found, path
         row_id = int(found[1])

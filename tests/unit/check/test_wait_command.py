@@ -173,6 +173,76 @@ def test_a_row_that_is_still_there_is_not_deleted(crud: FakeCrud) -> None:
     assert (ran.exit_code, "the row itself is not deleted yet" in ran.stderr) == (3, True)
 
 
+def of(row: str, *options: str) -> Any:
+    return CliRunner().invoke(app, ["wait", row, *options])
+
+
+@pytest.mark.parametrize(
+    ("row", "path"),
+    [
+        ("tenants/42", "tenants/rows/42"),
+        ("tenants/a/b,ü", "tenants/rows/a%2Fb%2C%C3%BC"),
+        ('tenants/["eu", "7"]', "tenants/rows/%5B%22eu%22%2C%20%227%22%5D"),
+    ],
+)
+def test_a_row_of_any_table_is_waited_for_by_its_renderer_and_key(crud: FakeCrud, row: str, path: str) -> None:
+    crud.add_other(path, 3)
+
+    ran = of(row)
+
+    assert (ran.exit_code, ran.stdout.splitlines()) == (
+        0,
+        ["k8s: synced, generation 3: configured", "git: synced, generation 3: configured"],
+    )
+    late = of(row, "--generation", "4", "--timeout", "0.1")
+    assert (late.exit_code, "git: pending, at generation 3 of 4" in late.stderr) == (3, True)
+
+
+def test_a_row_of_any_table_that_is_refused_is_code_1_with_the_reason(crud: FakeCrud) -> None:
+    crud.add_other("tenants/rows/42", 3, state="failed", outcome="dead-lettered", error="spec.name: no such key")
+
+    ran = of("tenants/42")
+
+    assert (ran.exit_code, "git: failed, generation 3: spec.name: no such key" in ran.stderr) == (1, True)
+
+
+def test_a_row_of_any_table_that_is_deleted_is_gone(crud: FakeCrud) -> None:
+    crud.add_other("tenants/rows/42", 3, deleted=True)
+
+    gone = of("tenants/42")
+
+    assert (gone.exit_code, "row tenants/42 is deleted" in gone.stderr) == (1, True)
+    assert of("tenants/42", "--deleted").stdout.splitlines() == ["k8s: synced, deleted", "git: synced, deleted"]
+    crud.add_other("tenants/rows/42", 3, deleted=True, state="pending")
+    late = of("tenants/42", "--deleted", "--timeout", "0.1")
+    assert (late.exit_code, "git: pending, not deleted yet" in late.stderr) == (3, True)
+
+
+def test_a_configuration_is_a_row_of_the_built_in_renderer(crud: FakeCrud) -> None:
+    crud.add(7, generation=3)
+    assert of("appconfigs/7", "--timeout", "5").exit_code == 0
+
+
+def test_a_row_of_a_renderer_that_never_was_is_code_1(crud: FakeCrud) -> None:
+    ran = of("tenants/42")
+    assert (ran.exit_code, "404: there is no such row" in ran.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "name one row"),
+        (["tenants/42", "--row", "7"], "name one row"),
+        (["tenants"], "a row is named as renderer/key"),
+        (["tenants/"], "a row is named as renderer/key"),
+        (["appconfigs/x"], "the key of a configuration is its id"),
+    ],
+)
+def test_a_row_has_to_be_named_once(crud: FakeCrud, arguments: list[str], words: str) -> None:
+    ran = CliRunner().invoke(app, ["wait", *arguments])
+    assert (ran.exit_code, words in " ".join(ran.stderr.replace("│", " ").split())) == (2, True), ran.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -12,11 +12,14 @@ import pytest
 from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts, subscriptions
 from rowcast.core.capture import ConnectFacts, EngineFacts
 from rowcast.core.connector import Status, TaskStatus
+from rowcast.core.row import RowKey
 from rowcast.crud.pipeline.advice import Advice, page
-from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Guards, Rows, Waiting
+from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Guards
 from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, table
 from rowcast.crud.pipeline.judging.verdict import Verdict
+from rowcast.crud.pipeline.rows import Rows, Waiting, together
 from rowcast.crud.pipeline.stations import Station, overall
+from rowcast.crud.sources.faults import SourceState
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PATIENCE = timedelta(seconds=60)
@@ -40,8 +43,7 @@ def slot(captured: ConnectFacts | EngineFacts | None = None, **changed: Any) -> 
         "marked_at": ago(3),
         "mark_confirmed": True,
     }
-    rows = Rows(0, 0, 0, {}, {}, Waiting())
-    return capture.slot(DatabaseFacts(NOW, well | changed, rows, {}), captured)
+    return capture.slot(DatabaseFacts(NOW, well | changed), captured)
 
 
 def connector(
@@ -71,9 +73,8 @@ def test_a_slot(changed: dict[str, Any], state: str, advice: Advice | None) -> N
 
 
 def guarded(**guards: Any) -> DatabaseFacts:
-    rows = Rows(0, 0, 0, {}, {}, Waiting())
     slot = {"present": True, "wal_status": "reserved", "active": False, "lsn": 1, "lag_bytes": 1, "beat_at": NOW}
-    return DatabaseFacts(NOW, slot | {"mark_confirmed": True}, rows, {}, guards=Guards(**guards))
+    return DatabaseFacts(NOW, slot | {"mark_confirmed": True}, guards=Guards(**guards))
 
 
 def test_a_broken_publication_comes_before_a_slot_that_nobody_reads() -> None:
@@ -180,8 +181,7 @@ def test_a_broker_that_takes_no_more_is_looked_at_in_its_own_way(kind: Any, word
     ],
 )
 def test_what_is_to_be_done_for_the_slot_is_said_for_whatever_reads_it(captured: Any, reader: Any, words: str) -> None:
-    rows = Rows(0, 0, 0, {}, {}, Waiting())
-    facts = DatabaseFacts(NOW, {"present": True, "wal_status": "reserved", "lsn": 5000}, rows, {})
+    facts = DatabaseFacts(NOW, {"present": True, "wal_status": "reserved", "lsn": 5000})
     verdict = capture.slot(facts, captured, reader)
     assert verdict.advice == Advice.RESTORED_DATABASE
     assert words in str(verdict.action)
@@ -290,9 +290,10 @@ WELL_SYNC: dict[str, Any] = {
 }
 
 
-def missing(captured: Any, unheard: dict[str, int] | None, **changed: Any) -> Any:
+def missing(captured: Any, unheard: dict[str, int] | None, **changed: Any) -> dict[str, int]:
     rows = Rows(9, 2, 0, {"git": Waiting(5, 0, ago(20))}, {}, Waiting(), unheard)
-    return table.missing(rows, captured, {"git": WELL_SYNC | changed}, NOW)
+    found = table.missing({"appconfigs": rows}, captured, {"git": WELL_SYNC | changed}, NOW)
+    return {target: numbers["appconfigs"] for target, numbers in found.items()}
 
 
 def received(seconds: float) -> dict[str, Any]:
@@ -339,17 +340,30 @@ def test_before_capture_is_past_the_snapshot_nothing_is_known_of_what_is_missing
 
 def test_nothing_is_known_of_what_is_missing_if_nobody_could_be_asked() -> None:
     assert missing(connector(), None) == {}
-    assert table.missing(Rows(9, 2, 0, {}, {}, Waiting(), {"git": 3}), connector(), {"git": None}, NOW) == {}
+    rows = {"appconfigs": Rows(9, 2, 0, {}, {}, Waiting(), {"git": 3})}
+    assert table.missing(rows, connector(), {"git": None}, NOW) == {}
 
 
-def test_a_gap_is_named_with_who_closes_it() -> None:
-    facts = Rows(9, 2, 0, {"git": Waiting(5, 5, ago(600))}, {}, Waiting())
-    verdict = table.rows(facts, {"git": 3, "k8s": 0}, 5.0)
+def at_git(renderer: str, count: int, overdue: int = 0, seconds: float = 20, key: str = "7", **more: Any) -> Rows:
+    """A renderer of nine rows, of which some wait at git."""
+    waiting = Waiting(count, overdue, ago(seconds), RowKey(renderer, key))
+    return Rows(9, 9 - count, 0, {"git": waiting}, {}, **({"deletions": Waiting()} | more))
+
+
+def test_events_of_each_renderer_are_missing_by_themselves() -> None:
+    rows = {name: replace(at_git(name, 3), unheard={"git": n}) for name, n in (("appconfigs", 0), ("tenants", 3))}
+    assert table.missing(rows, connector(), {"git": WELL_SYNC}, NOW) == {"git": {"appconfigs": 0, "tenants": 3}}
+
+
+def test_a_gap_is_named_with_its_renderer_its_oldest_row_and_who_closes_it() -> None:
+    rows = {"appconfigs": at_git("appconfigs", 1, seconds=5), "tenants": at_git("tenants", 5, 5, 600, "acme")}
+    verdict = table.rows(rows, NOW, {"git": {"appconfigs": 0, "tenants": 3}, "k8s": {"tenants": 0}}, 5.0)
     assert verdict.message == (
-        "events have been published and not come through: 3 rows at git; sync looks for them every 5 s"
+        "events have been published and not come through: 3 rows of tenants at git;"
+        " the oldest is tenants/acme, for 10 min; sync looks for them every 5 s"
     )
     assert (verdict.state, verdict.advice) == ("degraded", Advice.MISSING_EVENTS)
-    assert table.rows(facts, {"git": 0}).advice == Advice.RECONCILE
+    assert table.rows(rows, NOW, {"git": {"tenants": 0}}).advice == Advice.RECONCILE
 
 
 def sync(**changed: Any) -> Verdict:
@@ -406,12 +420,65 @@ def test_a_sync_that_is_well_says_nothing(changed: dict[str, Any]) -> None:
 
 
 def test_rows_that_are_overdue_come_before_those_that_were_refused() -> None:
-    waiting = {"k8s": Waiting(5, 0, ago(3)), "git": Waiting(5, 5, ago(600))}
-    late = table.rows(Rows(9, 2, 2, waiting, {}, Waiting(1, 1, ago(99))))
-    refused = table.rows(Rows(9, 7, 2, {"k8s": Waiting()}, {"k8s": 2}, Waiting()))
+    gone = Waiting(1, 1, ago(99), RowKey("appconfigs", "8"))
+    rows = {"appconfigs": replace(at_git("appconfigs", 5, 5, 600), failed=2, deletions=gone)}
+    failing = RowKey("tenants", "acme")
+    refused = {"appconfigs": at_git("appconfigs", 0), "tenants": replace(at_git("tenants", 0), failed=2)}
+    refused["tenants"] = replace(refused["tenants"], failing=failing)
 
-    assert (late.message, late.advice) == ("overdue: 5 rows at git, 1 deletion", Advice.RECONCILE)
-    assert (refused.message, refused.advice) == ("2 rows refused by a target", Advice.DEAD_LETTERS)
+    late = table.rows(rows, NOW)
+    failed = table.rows(refused, NOW)
+
+    assert late.message == "overdue: 5 rows at git, 1 deletion; the oldest is appconfigs/7, for 10 min"
+    assert late.advice == Advice.RECONCILE
+    assert failed.message == "2 rows of tenants refused by a target; one is tenants/acme"
+    assert failed.advice == Advice.DEAD_LETTERS
+
+
+def test_what_is_overdue_is_said_by_renderer_where_there_are_several() -> None:
+    rows = {
+        "appconfigs": at_git("appconfigs", 5, 2, 120),
+        "tenants": replace(at_git("tenants", 1, 1, 600, "acme"), deletions=Waiting(1, 1, ago(900), None)),
+    }
+    assert table.rows(rows, NOW).message == (
+        "overdue: 2 rows of appconfigs at git, 1 row of tenants at git, 1 deletion of tenants"
+    )
+
+
+def test_rows_of_all_renderers_together_have_the_oldest_of_them() -> None:
+    ours = Rows(9, 5, 1, {"git": Waiting(3, 1, ago(60), RowKey("appconfigs", "7"))}, {"git": 1}, Waiting(), {"git": 2})
+    theirs = Rows(4, 3, 0, {"git": Waiting(1, 0, ago(90), RowKey("tenants", "a"))}, {"git": 0}, Waiting(1), {"git": 1})
+
+    both = together([ours, theirs])
+
+    assert (both.total, both.synced, both.failed, both.refused) == (13, 8, 1, {"git": 1})
+    assert both.pending == {"git": Waiting(4, 1, ago(90), RowKey("tenants", "a"))}
+    assert (both.deletions.count, both.unheard) == (1, {"git": 3})
+
+
+def test_tables_that_are_not_captured_are_named_with_their_renderers() -> None:
+    well = SourceState("hosts", 1, "public.hosts")
+    broken = SourceState("tenants", 2, "public.tenants", ("there is no table public.tenants any more",))
+    many = [replace(broken, renderer=f"r{number}") for number in range(5)]
+
+    verdict = table.sources([well, broken])
+
+    assert table.sources([well]) == Verdict()
+    assert (verdict.state, verdict.advice) == ("degraded", Advice.SOURCE_CHANGED)
+    assert str(verdict.message).endswith("tenants: there is no table public.tenants any more")
+    assert "r2" in str(table.sources(many).message)
+    assert str(table.sources(many).message).endswith(". and 2 others")
+
+
+def test_dead_letters_are_counted_over_all_renderers_and_the_oldest_is_named() -> None:
+    letters = {
+        ("", "git"): Waiting(1, 0, ago(5)),
+        ("appconfigs", "git"): Waiting(2, 0, ago(60), RowKey("appconfigs", "7")),
+        ("tenants", "k8s"): Waiting(1, 0, ago(600), RowKey("tenants", "acme")),
+    }
+    verdict = table.dead_letters(letters, NOW)
+    assert verdict.message == "4 dead letters open, the oldest for 10 min: tenants/acme"
+    assert table.dead_letters({}, NOW) == Verdict()
 
 
 def test_the_whole_is_as_its_worst_part_that_is_configured() -> None:

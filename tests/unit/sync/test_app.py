@@ -186,7 +186,9 @@ async def test_one_by_one_has_the_same_outcomes_as_in_bulk(
     letters = [data["reason"] for topic, data in published if topic == "rowcast.dead-letters"]
     assert letters == ["undecodable", "not-owned"]
     metrics = (await sidecar.get("/metrics")).text
-    assert 'rowcast_sync_changes_total{outcome="dead-lettered",target="k8s"} 2.0' in metrics
+    dead = 'rowcast_sync_changes_total{outcome="dead-lettered",renderer'
+    assert f'{dead}="",target="k8s"}} 1.0' in metrics
+    assert f'{dead}="appconfigs",target="k8s"}} 1.0' in metrics
     assert (await sidecar.get("/facts")).json()["retrying"]["rows"] == 2
 
 

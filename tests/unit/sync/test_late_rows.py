@@ -96,7 +96,7 @@ async def test_what_is_late_is_delivered_as_the_table_has_it_and_told_even_where
     assert bench.told() == [(1, 3, "created"), (2, 1, "unchanged"), (3, 2, "deleted")]
     assert source.asked == [("memory", 30, None), ("memory", 30, app_config(2))]
     for outcome in ("created", "unchanged", "deleted"):
-        labels = {"target": "memory", "outcome": outcome}
+        labels = {"target": "memory", "renderer": "appconfigs", "outcome": outcome}
         assert bench.registry.get_sample_value("rowcast_late_rows_total", labels) == 1
 
 

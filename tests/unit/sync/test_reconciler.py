@@ -438,7 +438,7 @@ async def test_what_was_found_is_a_metric(bench: Bench) -> None:
 
     assert value("rowcast_reconcile_differences", kind="missing") == 1
     assert value("rowcast_reconciles_total", state="done") == 1
-    assert value("rowcast_reconcile_rows_total", outcome="created") == 1
+    assert value("rowcast_reconcile_rows_total", renderer="appconfigs", outcome="created") == 1
     assert value("rowcast_reconcile_last_success_timestamp_seconds")
 
 

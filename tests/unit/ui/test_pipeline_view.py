@@ -15,7 +15,7 @@ from pipeline import view as pipeline_view
 from pipeline.models import Pipeline, Station
 from pipeline.poller import KEPT, PipelinePoller, Sample
 from pipeline.view import Box, Line
-from unit.ui.fakes.operations import NOW, captured_by_engine, healthy, with_station
+from unit.ui.fakes.operations import NOW, captured_by_engine, healthy, with_station, with_tenants
 
 EVENT = {"saved_at": "2026-01-02T03:04:00Z", "captured_at": "2026-01-02T03:04:00.034Z"}
 
@@ -41,6 +41,29 @@ def test_the_way_goes_from_the_table_to_every_target() -> None:
         ["target-k8s", "target-git"],
     ]
     assert [one.name for one in pipeline_view.beside(healthy(), [])] == ["sidecar", "dead-letters"]
+
+
+def test_rows_are_shown_by_renderer_where_there_is_more_than_the_built_in_one() -> None:
+    assert pipeline_view.renderers(healthy()) == ()
+    ours, theirs = pipeline_view.renderers(with_tenants())
+
+    assert (ours["Renderer"], ours["Rows"], ours["Waits longest"], ours["Table"]) == ("appconfigs", "7", "", "well")
+    assert theirs == {
+        "Renderer": "tenants",
+        "Rows": "1,200",
+        "Waiting": "2",
+        "Refused": "1",
+        "Deletions": "3",
+        "Waits longest": "acme, for 1 min",
+        "Dead letters": "4",
+        "Table": "there is no table public.tenants any more",
+    }
+
+
+def test_the_tables_of_renderers_stand_at_the_beginning_of_the_way() -> None:
+    first, *_ = pipeline_view.stages(with_tenants(), [])
+    assert [one.name for one in first.boxes] == ["database", "sources", "rows"]
+    assert box(with_tenants(), "sources").figures == (("renderers", "1"), ("not captured", "1"))
 
 
 def test_a_sync_shows_its_rate_the_last_changes_lag_and_what_it_is_at() -> None:

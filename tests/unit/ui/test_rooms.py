@@ -16,7 +16,7 @@ from reconcile.models import Difference, Run, TargetRuns
 from shared.formatting import plain
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
 from unit.ui.fakes.client import FakeTable
-from unit.ui.fakes.operations import NOW, with_station
+from unit.ui.fakes.operations import NOW, with_station, with_tenants
 
 PLAN = (
     Difference("orphaned", "appconfigs/9", 1, "old", "", "the table has no such row"),
@@ -111,6 +111,16 @@ def test_the_pipeline_has_the_words_of_the_engine_behind_git(table: FakeTable) -
     table.operations.pipeline = replace(way, state="degraded", stations=(*way.stations, engine))
     (warning,) = opened(table, "Pipeline").warning
     assert warning.value.startswith(f"**GitOps engine of Git**: {plain(said)}")
+
+
+def test_the_pipeline_has_a_line_for_each_renderer(table: FakeTable) -> None:
+    table.operations.pipeline = with_tenants()
+
+    at = opened(table, "Pipeline")
+
+    shown = next(one.value for one in at.dataframe if "Renderer" in one.value)
+    assert list(shown["Renderer"]) == ["appconfigs", "tenants"]
+    assert list(shown["Waits longest"]) == ["", "acme, for 1 min"]
 
 
 def test_a_pipeline_that_is_well_says_only_that(table: FakeTable) -> None:

@@ -24,7 +24,10 @@ class DeadLetterSubscriber:
         self._engine = engine
         self._log = get_logger("rowcast.crud.dead_letters")
         self._received = Counter(
-            "rowcast_dead_letters_received", "Dead letters that were kept.", ["target", "reason"], registry=registry
+            "rowcast_dead_letters_received",
+            "Dead letters that were kept; the renderer is empty where no row is known.",
+            ["target", "renderer", "reason"],
+            registry=registry,
         )
         self._malformed = Counter(
             "rowcast_dead_letters_malformed", "Messages that are no dead letters.", registry=registry
@@ -52,8 +55,9 @@ class DeadLetterSubscriber:
         if letter_id is None:
             self._log.debug("dead letter known already", target=letter.target, renderer=letter.renderer, key=letter.key)
             return SUCCESS
-        self._received.labels(letter.target, letter.reason).inc()
-        self._log.warning("dead letter kept", id=letter_id, target=letter.target, reason=letter.reason)
+        self._received.labels(letter.target, letter.renderer or "", letter.reason).inc()
+        row = {"renderer": letter.renderer, "key": letter.key}
+        self._log.warning("dead letter kept", id=letter_id, target=letter.target, reason=letter.reason, **row)
         return SUCCESS
 
     def _save(self, letter: message.DeadLetter) -> int | None:

@@ -23,13 +23,13 @@ def settle(connection: Connection, row_ids: Sequence[int], targets: Sequence[str
 def on_its_way(targets: Sequence[str]) -> ColumnElement[bool]:
     """Whether a row of the table of deletions is still missing at some of `targets`, and has not come back."""
     status = sync_statuses.c
-    told = select(func.count()).where(
-        status.row_id == deletions.c.id,
-        status.target.in_(targets),
-        status.deleted,
-        status.outcome != "dead-lettered",
-        func.coalesce(status.stage, "") != PROPOSED,
-        status.error.is_(None),
-    )
+    told = select(func.count()).where(status.row_id == deletions.c.id, status.target.in_(targets), made())
     back = select(app_configs.c.id).where(app_configs.c.id == deletions.c.id).exists()
     return (told.scalar_subquery() < len(targets)) & ~back
+
+
+def made() -> ColumnElement[bool]:
+    """Whether a status says that its target has deleted the row."""
+    status = sync_statuses.c
+    proposed = func.coalesce(status.stage, "") == PROPOSED
+    return status.deleted & (status.outcome != "dead-lettered") & ~proposed & status.error.is_(None)

@@ -39,6 +39,11 @@ def readable() -> ColumnElement[bool]:
     return (key != "") & (func.length(key) <= KEY_MAX) & (rows.c.renderer != APP_CONFIGS)
 
 
+def captured() -> ColumnElement[bool]:
+    """Whether it is a row of some table: one of generation 0 only keeps the place of one that may come."""
+    return (rows.c.generation > 0) & (rows.c.renderer != APP_CONFIGS)
+
+
 def among(wanted: Sequence[RowKey]) -> ColumnElement[bool]:
     """Whether a row is one of these."""
     return _named(rows.c.renderer, rows.c.key, wanted)

@@ -4,21 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import CTE, ColumnElement, Values, case, column, exists, func, literal, select, true, values
+from sqlalchemy import ColumnElement, Values, case, column, exists, func, literal, select, values
 
 from rowcast.crud.database.tables import app_configs, history, sync_statuses
 
 Overall = Literal["synced", "pending", "failed"]
-
-
-def cells(targets: Sequence[str]) -> CTE:
-    """`id`, `target`, `state` and `since` (null unless pending) of every row at each of `targets`, reported or not."""
-    wanted = expected(targets)
-    its = (sync_statuses.c.row_id == app_configs.c.id) & (sync_statuses.c.target == wanted.c.target)
-    everything = app_configs.join(wanted, true()).outerjoin(sync_statuses, its)
-    since = case((state() == "pending", pending_since()))
-    columns = (app_configs.c.id, wanted.c.target, state().label("state"), since.label("since"))
-    return select(*columns).select_from(everything).cte("cells")
 
 
 def expected(targets: Sequence[str]) -> Values:

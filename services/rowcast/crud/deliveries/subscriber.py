@@ -34,7 +34,10 @@ class SyncStatusSubscriber:
         self._targets = targets
         self._log = get_logger("rowcast.crud.deliveries.subscriber")
         self._statuses = Counter(
-            "rowcast_sync_statuses", "Statuses that sync reported.", ["target", "outcome"], registry=registry
+            "rowcast_sync_statuses",
+            "Statuses that sync reported.",
+            ["target", "renderer", "outcome"],
+            registry=registry,
         )
         self._malformed = Counter(
             "rowcast_sync_statuses_malformed", "Messages or parts of them that could not be read.", registry=registry
@@ -66,7 +69,7 @@ class SyncStatusSubscriber:
         changed = await run_in_threadpool(self._save, report)
         self._trace(report, began)
         for status in report.statuses:
-            self._statuses.labels(report.target, status.outcome).inc()
+            self._statuses.labels(report.target, status.renderer, status.outcome).inc()
         self._log.debug("sync status recorded", target=report.target, rows=len(report.statuses), changed=changed)
         return SUCCESS
 

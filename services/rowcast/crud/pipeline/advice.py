@@ -34,6 +34,8 @@ class Advice(StrEnum):
     """Rows whose events were published and have not come through."""
     CAPTURE_SETUP = "capture-setup"
     """A trigger, the publication or the replica identity is not as the migrations left it."""
+    SOURCE_CHANGED = "source-changed"
+    """A renderer's table was dropped or changed, or its triggers don't fire: it isn't captured as it should be."""
     TOO_MANY_RIGHTS = "too-many-rights"
     """crud serves as a role that may do more than serving takes."""
     SLOT_BEHIND = "slot-behind"

@@ -1,22 +1,21 @@
-"""What PostgreSQL knows of the way: its slot, the rows and how they are, the deletions, the dead letters."""
+"""What PostgreSQL knows of the way, but for the rows: its slot, what captures tables, the dead letters, the engines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, RowMapping, func, literal, select, text, true
+from sqlalchemy import Connection, Engine, RowMapping, func, select, text
 
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.database.connections import reading
-from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, sync_statuses
-from rowcast.crud.deliveries.deletions import on_its_way
-from rowcast.crud.deliveries.states import cells, expected
+from rowcast.crud.database.tables import gitops_progress
 from rowcast.crud.migrations.capture import publication_faults, trigger_faults
+from rowcast.crud.pipeline.rows import Waiting
+from rowcast.crud.sources.faults import SourceState, source_states
 
 STATEMENT_MS = 1500
-GRACE = timedelta(seconds=5)
-"""More than a transaction of crud's takes: what it writes bears the time of its start, and is in the log at its end."""
 
 _SLOT = text("""
 SELECT slot.slot_name IS NOT NULL AS present, slot.active, slot.wal_status, slot.database = current_database() AS ours,
@@ -27,36 +26,16 @@ SELECT slot.slot_name IS NOT NULL AS present, slot.active, slot.wal_status, slot
     heart.beat_at, heart.marked_at, slot.confirmed_flush_lsn >= heart.marked_lsn AS mark_confirmed, now() AS now
 FROM public.rowcast_heartbeat AS heart LEFT JOIN pg_replication_slots AS slot ON slot.slot_name = heart.slot_name
 """)
+# Those of before 0.3 have the ids of configurations alone, and those of events that nobody can read neither.
 _LETTERS = text("""
-SELECT target, count(*) AS open, min(dead_lettered_at) AS oldest FROM public.dead_letters WHERE state = 'open'
-GROUP BY target
+SELECT coalesce(renderer, CASE WHEN row_id IS NOT NULL THEN :ours ELSE '' END) AS renderer, target,
+    count(*) AS open, min(dead_lettered_at) AS oldest,
+    (array_agg(coalesce(key, row_id::text) ORDER BY dead_lettered_at, id))[1] AS key
+FROM public.dead_letters WHERE state = 'open' GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
-
-@dataclass(frozen=True)
-class Waiting:
-    """Of one target, or of a kind of thing: how many, how many of them too long, and the oldest one's time."""
-
-    count: int = 0
-    overdue: int = 0
-    since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Configurations over all targets, and those that each target has not got, or has refused.
-
-    `unheard` counts, by target, the rows and deletions of which it has told nothing though their events were published;
-    it is None where it is not known what was published.
-    """
-
-    total: int
-    synced: int
-    failed: int
-    pending: Mapping[str, Waiting]
-    refused: Mapping[str, int]
-    deletions: Waiting
-    unheard: Mapping[str, int] | None = None
+Letters = Mapping[tuple[str, str], Waiting]
+"""Open dead letters by renderer and target; the renderer is empty where no row is known."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +73,14 @@ class DatabaseFacts:
 
     now: datetime
     slot: Mapping[str, Any]
-    rows: Rows
-    letters: Mapping[str, Waiting]
+    letters: Letters = field(default_factory=dict)
     engines: Mapping[str, GitOpsEngine] = field(default_factory=dict)
     guards: Guards = Guards()
+    sources: Sequence[SourceState] = ()
     published_at: datetime | None = None
 
 
-def read(
-    engine: Engine, targets: Sequence[str], patience: timedelta, published_at: datetime | None = None
-) -> DatabaseFacts:
+def read(engine: Engine, targets: Sequence[str], published_at: datetime | None = None) -> DatabaseFacts:
     """Ask the database. `published_at` is what was found before, and holds until there is a later one.
 
     Raises TransientError.
@@ -113,10 +90,9 @@ def read(
         slot = connection.execute(_SLOT).mappings().one()
         # A mark moves on once it is confirmed, so of two looks one finds it confirmed.
         published_at = slot["marked_at"] if slot["mark_confirmed"] else published_at
-        rows = _rows(connection, targets, slot["now"] - patience, published_at and published_at - GRACE)
         letters, engines = _letters(connection), _engines(connection, targets)
-        guards = _guards(connection)
-        return DatabaseFacts(slot["now"], dict(slot), rows, letters, engines, guards, published_at)
+        guards, sources = _guards(connection), source_states(connection)
+        return DatabaseFacts(slot["now"], dict(slot), letters, engines, guards, sources, published_at)
 
 
 def _guards(connection: Connection) -> Guards:
@@ -124,74 +100,14 @@ def _guards(connection: Connection) -> Guards:
     return Guards(trigger_faults(connection), publication_faults(connection), login, excess)
 
 
-def _rows(connection: Connection, targets: Sequence[str], late: datetime, published: datetime | None) -> Rows:
-    by_target = {row["target"]: row for row in connection.execute(_by_target(targets, late, published)).mappings()}
-    whole = connection.execute(_whole(targets)).mappings().one()
-    return Rows(
-        total=whole["total"],
-        synced=whole["synced"],
-        failed=whole["failed"],
-        pending={target: _waiting(by_target.get(target)) for target in targets},
-        refused={target: by_target[target]["failed"] if target in by_target else 0 for target in targets},
-        deletions=_waiting(connection.execute(_deletions(targets, late)).mappings().one()),
-        unheard=_unheard(connection, targets, by_target, published) if published else None,
-    )
-
-
-def _by_target(targets: Sequence[str], late: datetime, published: datetime | None) -> Executable:
-    cell = cells(targets).c
-    count, pending = func.count(), cell.state == "pending"
-    columns = (
-        count.filter(pending).label("count"),
-        count.filter(pending & (cell.since < late)).label("overdue"),
-        func.min(cell.since).label("since"),
-        count.filter(pending & (cell.since < literal(published, cell.since.type))).label("unheard"),
-        count.filter(cell.state == "failed").label("failed"),
-    )
-    return select(cell.target, *columns).group_by(cell.target)
-
-
-def _whole(targets: Sequence[str]) -> Executable:
-    cell = cells(targets).c
-    failed, synced = func.bool_or(cell.state == "failed"), func.bool_and(cell.state == "synced")
-    row = select(failed.label("failed"), synced.label("synced")).group_by(cell.id).subquery().c
-    count = func.count()
-    return select(
-        count.label("total"), count.filter(row.failed).label("failed"), count.filter(row.synced).label("synced")
-    )
-
-
-def _deletions(targets: Sequence[str], late: datetime) -> Executable:
-    since, count = deletions.c.deleted_at, func.count()
-    columns = (count.label("count"), count.filter(since < late).label("overdue"), func.min(since).label("since"))
-    return select(*columns).where(on_its_way(targets))
-
-
-def _unheard(
-    connection: Connection, targets: Sequence[str], by_target: Mapping[str, RowMapping], published: datetime
-) -> Mapping[str, int]:
-    gone = {row.target: row.number for row in connection.execute(_unheard_deletions(targets, published))}
-    there = {target: row["unheard"] for target, row in by_target.items()}
-    return {target: gone.get(target, 0) + there.get(target, 0) for target in targets}
-
-
-def _unheard_deletions(targets: Sequence[str], published: datetime) -> Executable:
-    """By target. One that a target has proposed, or refused, was heard of."""
-    target = expected(targets)
-    its = (sync_statuses.c.row_id == deletions.c.id) & (sync_statuses.c.target == target.c.target)
-    back = select(app_configs.c.id).where(app_configs.c.id == deletions.c.id).exists()
-    untold = func.coalesce(~sync_statuses.c.deleted, True) & ~back
-    return (
-        select(target.c.target, func.count().label("number"))
-        .select_from(deletions.join(target, true()).outerjoin(sync_statuses, its))
-        .where(deletions.c.deleted_at < published, untold)
-        .group_by(target.c.target)
-    )
-
-
-def _letters(connection: Connection) -> dict[str, Waiting]:
-    found = connection.execute(_LETTERS).mappings()
-    return {row["target"]: Waiting(row["open"], 0, row["oldest"]) for row in found}
+def _letters(connection: Connection) -> dict[tuple[str, str], Waiting]:
+    found = connection.execute(_LETTERS, {"ours": APP_CONFIGS}).mappings()
+    return {
+        (row["renderer"], row["target"]): Waiting(
+            row["open"], 0, row["oldest"], RowKey(row["renderer"], row["key"]) if row["key"] is not None else None
+        )
+        for row in found
+    }
 
 
 def _engines(connection: Connection, targets: Sequence[str]) -> dict[str, GitOpsEngine]:
@@ -207,7 +123,3 @@ def _engine(row: RowMapping) -> GitOpsEngine:
     return GitOpsEngine(
         **told, since=since, pending=row["pending"], truncated=row["pending_truncated"], refused=row["errors"]
     )
-
-
-def _waiting(row: RowMapping | None) -> Waiting:
-    return Waiting(row["count"], row["overdue"], row["since"]) if row else Waiting()

@@ -1,6 +1,7 @@
 """Asks every station at once, each for at most TIME_LIMIT seconds; what fails is a fact too."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,17 @@ from sqlalchemy import Engine
 
 from rowcast.core.capture import CaptureFacts
 from rowcast.core.errors import TransientError
-from rowcast.crud.pipeline import database
+from rowcast.crud.pipeline import database, rows
 from rowcast.crud.pipeline.capture import capture_port
 from rowcast.crud.pipeline.database import DatabaseFacts
+from rowcast.crud.pipeline.rows import Counted
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 
 TIME_LIMIT = 2.0
+REST = 4
+"""A count that takes long, of a million rows, begins again after so many times as long: who looks is no heavy load."""
 T = TypeVar("T")
 
 
@@ -35,6 +39,7 @@ class Gathered:
 
     at: datetime
     database: Answer[DatabaseFacts] = Answer()
+    rows: Answer[Counted] = Answer()
     capture: Answer[CaptureFacts] = Answer()
     sidecar: Answer[bool] = Answer()
     syncs: Mapping[str, Answer[Mapping[str, Any]]] = field(default_factory=dict)
@@ -49,6 +54,8 @@ class Gathering:
         self._sidecar = sidecar
         self._capture = capture_port(settings, sidecar, TIME_LIMIT)
         self._published_at: datetime | None = None
+        self._counted: Answer[Counted] = Answer(error="they are being counted")
+        self._count_again = 0.0
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._all: asyncio.Task[Gathered] | None = None
         self._log = get_logger("rowcast.pipeline")
@@ -66,22 +73,23 @@ class Gathering:
 
     async def _gather(self) -> Gathered:
         targets = self._settings.targets
-        asked: Sequence[Awaitable[Answer[Any]]] = (
-            self._ask("database", self._database),
+        asked: Sequence[Awaitable[Any]] = (
+            self._ask_database(),
             self._ask("capture", self._ask_capture),
             self._ask("sidecar", self._ask_sidecar),
             *(self._ask(f"sync-{target}", self._asking(target)) for target in targets),
         )
         found = await asyncio.gather(*asked)
         syncs = dict(zip(targets, found[3:], strict=True))
-        return Gathered(datetime.now(UTC), found[0], found[1], found[2], syncs)
+        facts, counted = found[0]
+        return Gathered(datetime.now(UTC), facts, counted, found[1], found[2], syncs)
 
-    async def _ask(self, name: str, ask: Callable[[], Awaitable[Any]]) -> Answer[Any]:
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[Any]], seconds: float = TIME_LIMIT) -> Answer[Any]:
         task = self._running.get(name)
         # A question that hangs in a thread can't be taken back: wait for that one rather than add another.
         if task is None or task.done():
             task = self._running[name] = asyncio.create_task(cast("Any", ask()))
-        done, _ = await asyncio.wait({task}, timeout=TIME_LIMIT)
+        done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
             return Answer(error=f"no answer within {TIME_LIMIT:g} s")
         error = task.exception()
@@ -91,12 +99,39 @@ class Gathering:
             self._log.error("a part could not be asked", part=name, exc_info=error)
         return Answer(error=str(error) or type(error).__name__)
 
+    async def _ask_database(self) -> tuple[Answer[DatabaseFacts], Answer[Counted]]:
+        """The rows after the rest, which says what was published."""
+        began = time.monotonic()
+        answer: Answer[DatabaseFacts] = await self._ask("database", self._database)
+        if answer.value is None:
+            return answer, Answer(error=answer.error)
+        return answer, await self._rows(TIME_LIMIT - (time.monotonic() - began))
+
     async def _database(self) -> DatabaseFacts:
-        settings, known = self._settings, self._published_at
-        patience = timedelta(seconds=settings.overdue_seconds)
-        facts = await asyncio.to_thread(database.read, self._engine, settings.targets, patience, known)
+        facts = await asyncio.to_thread(database.read, self._engine, self._settings.targets, self._published_at)
         self._published_at = facts.published_at
         return facts
+
+    async def _rows(self, seconds: float) -> Answer[Counted]:
+        """The rows as they were last counted, where a count takes longer than anybody waits."""
+        if time.monotonic() < self._count_again:
+            return self._counted
+        answer: Answer[Counted] = await self._ask("rows", self._count, seconds)
+        return answer if self._running["rows"].done() else self._counted
+
+    async def _count(self) -> Counted:
+        settings, started = self._settings, time.monotonic()
+        patience = timedelta(seconds=settings.overdue_seconds)
+        known = self._published_at
+        try:
+            counted = await asyncio.to_thread(rows.count, self._engine, settings.targets, patience, known)
+        except TransientError as error:
+            self._counted = Answer(error=str(error))
+            raise
+        self._counted = Answer(counted)
+        ended = time.monotonic()
+        self._count_again = ended + REST * (ended - started) if ended - started > TIME_LIMIT / 2 else 0.0
+        return counted
 
     async def _ask_capture(self) -> CaptureFacts | None:
         return await self._capture.facts() if self._capture else None

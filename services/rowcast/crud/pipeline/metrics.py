@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -9,9 +10,11 @@ from prometheus_client.registry import Collector
 
 from rowcast.core.broker import BrokerFacts
 from rowcast.core.capture import CaptureFacts, ConnectFacts, EngineFacts
-from rowcast.crud.pipeline.database import DatabaseFacts, Waiting
+from rowcast.core.row import APP_CONFIGS
+from rowcast.crud.pipeline.database import DatabaseFacts
 from rowcast.crud.pipeline.gathering import Gathered, Gathering
 from rowcast.crud.pipeline.report import missing, report
+from rowcast.crud.pipeline.rows import Counted, Waiting
 from rowcast.crud.pipeline.stations import STATES
 from rowcast.crud.settings import CrudSettings
 
@@ -45,20 +48,23 @@ def _gauge(name: str, text: str, *labels: str) -> tuple[GaugeMetricFamily, tuple
     return GaugeMetricFamily(f"rowcast_{name}", text, labels=labels), labels
 
 
+_AT = ("renderer", "target")
 _FAMILIES = {
     name: _gauge(name, text, *labels)
     for name, text, *labels in (
         ("station_state", "1 for the state that a station of the way is in.", "station", "state"),
-        ("rows", "Configurations by their state over all targets.", "state"),
-        ("pending_rows", "Rows whose present generation a target has not got.", "target"),
-        ("overdue_rows", "Rows that are pending for longer than ROWCAST_OVERDUE_SECONDS.", "target"),
-        ("missing_events", "Rows whose events were published and have not come to an idle target.", "target"),
-        ("oldest_pending_timestamp_seconds", "When the change was made that waits longest; 0 if none.", "target"),
-        ("deletions", "Deleted rows that are not gone from every target."),
-        ("overdue_deletions", "Deletions that take longer than ROWCAST_OVERDUE_SECONDS."),
-        ("oldest_deletion_timestamp_seconds", "When the deletion was made that waits longest; 0 if none."),
-        ("dead_letters_open", "Dead letters that nobody has replayed or discarded.", "target"),
-        ("oldest_dead_letter_timestamp_seconds", "When the oldest open dead letter was written; 0 if none.", "target"),
+        ("rows", "Rows by their state over all targets.", "renderer", "state"),
+        ("pending_rows", "Rows whose present generation a target has not got.", *_AT),
+        ("overdue_rows", "Rows that are pending for longer than ROWCAST_OVERDUE_SECONDS.", *_AT),
+        ("missing_events", "Rows whose events were published and have not come to an idle target.", *_AT),
+        ("oldest_pending_timestamp_seconds", "When the change was made that waits longest; 0 if none.", *_AT),
+        ("deletions", "Deleted rows that are not gone from every target.", "renderer"),
+        ("overdue_deletions", "Deletions that take longer than ROWCAST_OVERDUE_SECONDS.", "renderer"),
+        ("oldest_deletion_timestamp_seconds", "When the deletion was made that waits longest; 0 if none.", "renderer"),
+        ("rows_counted_timestamp_seconds", "When the rows were counted: with a million, not each time."),
+        ("source_faults", "What keeps a renderer's table from being captured as its declaration says.", "renderer"),
+        ("dead_letters_open", "Dead letters that nobody has replayed or discarded.", *_AT),
+        ("oldest_dead_letter_timestamp_seconds", "When the oldest open dead letter was written; 0 if none.", *_AT),
         ("slot_present", "1 if the replication slot is there."),
         ("slot_active", "1 if capture reads the slot."),
         ("slot_lost", "1 if PostgreSQL has given the slot up."),
@@ -89,9 +95,12 @@ _FAMILIES = {
 def _collected(found: Gathered, settings: CrudSettings) -> Iterator[Metric]:
     yield _stations(found, settings)
     if found.database.value is not None:
-        yield from _database(found.database.value)
+        yield from _database(found.database.value, settings)
+    if found.rows.value is not None:
+        yield from _rows(found.rows.value)
     if gaps := missing(found):
-        yield _family("missing_events", *(((target,), number) for target, number in gaps.items()))
+        values = (((one, target), number) for target, numbers in gaps.items() for one, number in numbers.items())
+        yield _family("missing_events", *values)
     if found.capture.value is not None:
         yield from _capture(found.capture.value)
 
@@ -112,18 +121,30 @@ def _stations(found: Gathered, settings: CrudSettings) -> Metric:
     )
 
 
-def _database(facts: DatabaseFacts) -> Iterator[Metric]:
-    rows, slot = facts.rows, facts.slot
-    pending = rows.total - rows.synced - rows.failed
-    counts = (("synced", rows.synced), ("pending", pending), ("failed", rows.failed))
-    yield _family("rows", *(((state,), count) for state, count in counts))
-    yield from _waiting("pending_rows", "oldest_pending_timestamp_seconds", rows.pending)
-    yield _family("overdue_rows", *(((target,), one.overdue) for target, one in rows.pending.items()))
-    yield _family("deletions", ((), rows.deletions.count))
-    yield _family("overdue_deletions", ((), rows.deletions.overdue))
-    yield _family("oldest_deletion_timestamp_seconds", ((), _timestamp(rows.deletions.since)))
-    letters = {**dict.fromkeys(rows.pending, Waiting()), **facts.letters}
+def _rows(counted: Counted) -> Iterator[Metric]:
+    rows = counted.by_renderer
+    states: list[tuple[tuple[str, ...], float]] = []
+    for renderer, one in rows.items():
+        pending = one.total - one.synced - one.failed
+        counts = (("synced", one.synced), ("pending", pending), ("failed", one.failed))
+        states += (((renderer, state), number) for state, number in counts)
+    yield _family("rows", *states)
+    waiting = {(renderer, target): one for renderer, each in rows.items() for target, one in each.pending.items()}
+    yield from _waiting("pending_rows", "oldest_pending_timestamp_seconds", waiting)
+    yield _family("overdue_rows", *((labels, one.overdue) for labels, one in waiting.items()))
+    deletions = {(renderer,): one.deletions for renderer, one in rows.items()}
+    yield from _waiting("deletions", "oldest_deletion_timestamp_seconds", deletions)
+    yield _family("overdue_deletions", *((labels, one.overdue) for labels, one in deletions.items()))
+    yield _family("rows_counted_timestamp_seconds", ((), counted.at.timestamp()))
+
+
+def _database(facts: DatabaseFacts, settings: CrudSettings) -> Iterator[Metric]:
+    slot = facts.slot
+    renderers = [APP_CONFIGS, *(state.renderer for state in facts.sources)]
+    nothing = {(renderer, target): Waiting() for renderer in renderers for target in settings.targets}
+    letters = {**nothing, **facts.letters}
     yield from _waiting("dead_letters_open", "oldest_dead_letter_timestamp_seconds", letters)
+    yield _family("source_faults", *(((state.renderer,), len(state.faults)) for state in facts.sources))
     yield _family("slot_present", ((), float(slot["present"])))
     yield _family("heartbeat_timestamp_seconds", ((), _timestamp(slot["beat_at"])))
     if slot["present"]:
@@ -136,9 +157,9 @@ def _database(facts: DatabaseFacts) -> Iterator[Metric]:
         yield _family("slot_confirmed_timestamp_seconds", ((), _timestamp(slot["marked_at"])))
 
 
-def _waiting(count: str, oldest: str, waiting: Mapping[str, Waiting]) -> Iterator[Metric]:
-    yield _family(count, *(((target,), one.count) for target, one in waiting.items()))
-    yield _family(oldest, *(((target,), _timestamp(one.since)) for target, one in waiting.items()))
+def _waiting(count: str, oldest: str, waiting: Mapping[Any, Waiting]) -> Iterator[Metric]:
+    yield _family(count, *((labels, one.count) for labels, one in waiting.items()))
+    yield _family(oldest, *((labels, _timestamp(one.since)) for labels, one in waiting.items()))
 
 
 def _capture(facts: CaptureFacts) -> Iterator[Metric]:

@@ -1,17 +1,19 @@
 """The page of facts from what was gathered. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from rowcast.core.broker import BrokerFacts, BrokerKind
 from rowcast.core.capture import ConnectFacts, EngineFacts
+from rowcast.core.row import RowKey
 from rowcast.crud.pipeline.advice import Advice
-from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Waiting
+from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Letters
 from rowcast.crud.pipeline.gathering import Gathered
 from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, table
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict, station
+from rowcast.crud.pipeline.rows import Counted, Rows, Waiting, together
 from rowcast.crud.pipeline.stations import PipelineOut, Station, pipeline
 from rowcast.crud.settings import CrudSettings
 
@@ -30,12 +32,12 @@ def report(found: Gathered, settings: CrudSettings) -> PipelineOut:
     return pipeline([*before, *_sidecar(found), *_syncs(found, settings)], found.at)
 
 
-def missing(found: Gathered) -> Mapping[str, int]:
-    """By target, the rows whose events were published and have not come through; only where that is known."""
-    if found.database.value is None:
+def missing(found: Gathered) -> table.Missing:
+    """By target and renderer, the rows whose events were published and have not come through; where that is known."""
+    if found.rows.value is None:
         return {}
     syncs = {target: answer.value for target, answer in found.syncs.items()}
-    return table.missing(found.database.value.rows, found.capture.value, syncs, found.at)
+    return table.missing(found.rows.value.by_renderer, found.capture.value, syncs, found.at)
 
 
 def _down(what: str, error: str | None) -> Verdict:
@@ -51,18 +53,30 @@ def _database(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
     error = (found.database.error or "").removeprefix("the database doesn't answer: ")
     verdict = capture.database(facts) if facts else _down("the database doesn't answer", error)
     yield station("database", "PostgreSQL", verdict, {"login": facts.guards.login} if facts else {}, now)
-    names = (("rows", "Configurations"), ("dead-letters", "Dead letters"), ("slot", "Replication slot"))
     if facts is None:
+        names = (("rows", "Rows"), ("dead-letters", "Dead letters"), ("slot", "Replication slot"))
         yield from (station(name, title, _unasked("the database"), {}, now) for name, title in names)
         return
-    gaps, reader = missing(found), capture.ENGINE if settings.capture == "engine" else capture.CONNECTOR
-    verdicts = (
-        (table.rows(facts.rows, gaps, _looks_seconds(found)), _row_facts(facts, gaps)),
-        (table.dead_letters(facts.letters, facts.now), _letter_facts(facts)),
-        (capture.slot(facts, found.capture.value, reader), _slot_facts(facts)),
-    )
-    for (name, title), (verdict, told) in zip(names, verdicts, strict=True):
-        yield station(name, title, verdict, told, now)
+    if facts.sources:
+        told = {
+            one.renderer: {"table": one.table, "revision": one.revision, "faults": one.faults} for one in facts.sources
+        }
+        yield station("sources", "Tables of renderers", table.sources(facts.sources), {"renderers": told}, now)
+    yield _rows(found)
+    verdict = table.dead_letters(facts.letters, facts.now)
+    yield station("dead-letters", "Dead letters", verdict, _letter_facts(facts.letters, facts.now), now)
+    reader = capture.ENGINE if settings.capture == "engine" else capture.CONNECTOR
+    verdict = capture.slot(facts, found.capture.value, reader)
+    yield station("slot", "Replication slot", verdict, _slot_facts(facts), now)
+
+
+def _rows(found: Gathered) -> Station:
+    counted, gaps = found.rows.value, missing(found)
+    if counted is None:
+        verdict = Verdict("unknown", f"the rows could not be counted: {found.rows.error}", "wait a moment")
+        return station("rows", "Rows", verdict, {}, found.at)
+    verdict = table.rows(counted.by_renderer, counted.at, gaps, _looks_seconds(found))
+    return station("rows", "Rows", verdict, _row_facts(counted, gaps, found.at), found.at)
 
 
 def _capture(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
@@ -176,18 +190,31 @@ def _broker_facts(facts: BrokerFacts | None) -> dict[str, Any]:
     return {"version": facts.version, "topics": topics, "warnings": list(facts.warnings)}
 
 
-def _row_facts(facts: DatabaseFacts, gaps: Mapping[str, int]) -> Mapping[str, Any]:
-    rows = facts.rows
+def _row_facts(counted: Counted, gaps: table.Missing, now: datetime) -> Mapping[str, Any]:
+    whole = together(counted.by_renderer.values())
+    sums = {target: sum(numbers.values()) for target, numbers in gaps.items()}
+    return {
+        **_figures(whole, sums, counted.at),
+        "counted_seconds": _seconds(now, counted.at),
+        "by_renderer": {
+            renderer: _figures(one, {target: numbers[renderer] for target, numbers in gaps.items()}, counted.at)
+            for renderer, one in counted.by_renderer.items()
+        },
+    }
+
+
+def _figures(rows: Rows, gaps: Mapping[str, int], now: datetime) -> dict[str, Any]:
     return {
         "rows": rows.total,
         "synced": rows.synced,
         "failed": rows.failed,
+        "failed_row": _named(rows.failing),
         "pending": rows.total - rows.synced - rows.failed,
         "targets": {
-            target: {**_waiting(one, facts.now), "failed": rows.refused[target], "missing": gaps.get(target)}
+            target: {**_waiting(one, now), "failed": rows.refused[target], "missing": gaps.get(target)}
             for target, one in rows.pending.items()
         },
-        "deletions": _waiting(rows.deletions, facts.now),
+        "deletions": _waiting(rows.deletions, now),
     }
 
 
@@ -195,19 +222,36 @@ def _waiting(one: Waiting, now: datetime) -> dict[str, Any]:
     return {
         "pending": one.count,
         "overdue": one.overdue,
+        "oldest_pending_row": _named(one.row),
         "oldest_pending_since": one.since,
         "oldest_pending_seconds": _seconds(now, one.since),
     }
 
 
-def _letter_facts(facts: DatabaseFacts) -> Mapping[str, Any]:
-    oldest = min((one.since for one in facts.letters.values() if one.since is not None), default=None)
-    return {
-        "open": sum(one.count for one in facts.letters.values()),
-        "oldest": oldest,
-        "oldest_seconds": _seconds(facts.now, oldest),
-        "targets": {target: one.count for target, one in facts.letters.items()},
+def _letter_facts(letters: Letters, now: datetime) -> Mapping[str, Any]:
+    by_renderer = {
+        renderer: _open((key for key in letters if key[0] == renderer), letters, now)
+        for renderer in dict.fromkeys(renderer for renderer, _ in letters)
     }
+    return {**_open(letters, letters, now), "by_renderer": by_renderer}
+
+
+def _open(some: Iterable[tuple[str, str]], letters: Letters, now: datetime) -> dict[str, Any]:
+    whole, targets = Waiting(), dict[str, int]()
+    for key in some:
+        whole += letters[key]
+        targets[key[1]] = targets.get(key[1], 0) + letters[key].count
+    return {
+        "open": whole.count,
+        "oldest": whole.since,
+        "oldest_row": _named(whole.row),
+        "oldest_seconds": _seconds(now, whole.since),
+        "targets": targets,
+    }
+
+
+def _named(row: RowKey | None) -> str | None:
+    return None if row is None else str(row)
 
 
 def _slot_facts(facts: DatabaseFacts) -> Mapping[str, Any]:

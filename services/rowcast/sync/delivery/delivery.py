@@ -131,8 +131,8 @@ class Delivery:
             self._metrics.batch(time.perf_counter() - started, len(entries))
         self._remember(batch)
         self._answer_replays(batch)
-        for outcome, count in batch.outcomes.items():
-            self._metrics.outcome(outcome, count)
+        for (renderer, outcome), count in batch.outcomes.items():
+            self._metrics.outcome(renderer, outcome, count)
         return batch.retry
 
     async def _desire(self, batch: Batch, again: bool) -> list[Desired]:
@@ -170,9 +170,9 @@ class Delivery:
         if waiting is None:
             return False
         entries = batch.rows.pop(row)
-        batch.outcomes[Outcome.STALE] += len(entries)
+        batch.outcomes[row.renderer, Outcome.STALE] += len(entries)
         if change.order > waiting.order:
-            batch.outcomes[Outcome.STALE] -= 1
+            batch.outcomes[row.renderer, Outcome.STALE] -= 1
             self._retries.renew(row, change.order, entries[-1])
         return True
 
@@ -190,9 +190,9 @@ class Delivery:
         entries = batch.rows[desired.row]
         match result:
             case Delivered(outcome, reference, stage=stage, link=link, trouble=trouble):
-                batch.outcomes[outcome] += 1
+                batch.outcomes[desired.row.renderer, outcome] += 1
                 # The row's earlier events in this batch were overtaken before they could be delivered.
-                batch.outcomes[Outcome.STALE] += len(entries) - 1
+                batch.outcomes[desired.row.renderer, Outcome.STALE] += len(entries) - 1
                 self._reporting.status(batch, desired, outcome, reference, trouble, stage, link)
                 self._metrics.delivered(desired, outcome)
             case Failed(PermanentError() as error):

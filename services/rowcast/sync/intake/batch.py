@@ -32,7 +32,7 @@ class Batch:
     `rows` has the entries of each row, that of its newest state last. `statuses` and `dead` are messages to publish,
     the latter with the entries that each of them stands for; `trouble` has rows (`id@generation`) by what was wrong
     with them. `whole`: the target took none of them, and said so of all at once. `replays` has the row of each entry
-    that is a replay and could be read.
+    that is a replay and could be read. `outcomes` counts by renderer, which is empty for what could not be read.
     """
 
     entries: Sequence[Entry]
@@ -41,7 +41,7 @@ class Batch:
     retry: set[str] = field(default_factory=set)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     dead: list[tuple[Sequence[Entry], dict[str, Any]]] = field(default_factory=list)
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     trouble: dict[str, list[str]] = field(default_factory=dict)
     failures: dict[RowKey, str] = field(default_factory=dict)
     reason: str = ""

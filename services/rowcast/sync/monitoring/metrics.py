@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from rowcast.core.events import Change, Op
 from rowcast.core.outcomes import Outcome
 from rowcast.core.render import Desired
+from rowcast.core.row import APP_CONFIGS
 from rowcast.sync.monitoring.facts import Facts
 
 _WAY = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -17,12 +18,15 @@ _NEWS = frozenset({Outcome.CREATED, Outcome.CONFIGURED, Outcome.DELETED})
 
 
 class SyncMetrics:
-    """Counters and gauges of one instance; every series carries the target."""
+    """Counters and gauges of one instance; every series carries the target, and what is counted by row its renderer."""
 
     def __init__(self, target: str, registry: CollectorRegistry) -> None:
         self._target = target
         self._changes = Counter(
-            "rowcast_sync_changes", "Change events by what became of them.", ["target", "outcome"], registry=registry
+            "rowcast_sync_changes",
+            "Change events by what became of them; the renderer is empty where an event could not be read.",
+            ["target", "renderer", "outcome"],
+            registry=registry,
         )
         self._errors = Counter("rowcast_sync_errors", "Failures by class.", ["target", "class"], registry=registry)
         self._seconds = Histogram(
@@ -56,13 +60,13 @@ class SyncMetrics:
         for histogram in (self._events, self._captured, self._delivered):
             histogram.labels(target)
         for outcome in Outcome:
-            self._changes.labels(target, outcome)
+            self._changes.labels(target, APP_CONFIGS, outcome)
         for kind in ("transient", "permanent", "bug"):
             self._errors.labels(target, kind)
 
-    def outcome(self, outcome: Outcome, count: int = 1) -> None:
-        """Count events by outcome."""
-        self._changes.labels(self._target, outcome).inc(count)
+    def outcome(self, renderer: str, outcome: Outcome, count: int = 1) -> None:
+        """Count events of a renderer's rows by outcome."""
+        self._changes.labels(self._target, renderer, outcome).inc(count)
 
     def error(self, kind: str, count: int = 1) -> None:
         """Count failures: transient, permanent or bug."""

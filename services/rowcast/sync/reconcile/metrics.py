@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rowcast.core.reconcile import Kind
+from rowcast.core.row import APP_CONFIGS
 from rowcast.sync.reconcile.run import Run, State
 
 
@@ -32,24 +33,24 @@ class ReconcileMetrics:
         self._outcomes = Counter(
             "rowcast_reconcile_rows",
             "Rows that a reconcile or drift had delivered, by outcome.",
-            ["target", "outcome"],
+            ["target", "renderer", "outcome"],
             registry=registry,
         )
         self._drift = Counter(
-            "rowcast_drift", "Rows that somebody else touched at the target.", names, registry=registry
+            "rowcast_drift", "Rows that somebody else touched at the target.", ["target", "renderer"], registry=registry
         )
         self._late = Counter(
             "rowcast_late_rows",
             "Rows whose change had not been told in time, delivered from the table, by outcome: unchanged where it was"
             " only not told.",
-            ["target", "outcome"],
+            ["target", "renderer", "outcome"],
             registry=registry,
         )
         for kind in Kind:
             self._found.labels(target, kind).set(0)
         for state in (State.DONE, State.REFUSED, State.FAILED):
             self._runs.labels(target, state)
-        self._drift.labels(target)
+        self._drift.labels(target, APP_CONFIGS)
 
     def ended(self, run: Run, seconds: float) -> None:
         """Record a reconcile that has ended."""
@@ -61,14 +62,14 @@ class ReconcileMetrics:
             for kind, count in run.plan.counts().items():
                 self._found.labels(self._target, kind).set(count)
 
-    def outcome(self, outcome: str) -> None:
-        """Count a row that was delivered."""
-        self._outcomes.labels(self._target, outcome).inc()
+    def outcome(self, renderer: str, outcome: str) -> None:
+        """Count a renderer's row that was delivered."""
+        self._outcomes.labels(self._target, renderer, outcome).inc()
 
-    def late(self, outcome: str) -> None:
-        """Count a row that was late."""
-        self._late.labels(self._target, outcome).inc()
+    def late(self, renderer: str, outcome: str) -> None:
+        """Count a renderer's row that was late."""
+        self._late.labels(self._target, renderer, outcome).inc()
 
-    def drift(self) -> None:
-        """Count a row that somebody else touched."""
-        self._drift.labels(self._target).inc()
+    def drift(self, renderer: str) -> None:
+        """Count a renderer's row that somebody else touched."""
+        self._drift.labels(self._target, renderer).inc()

@@ -114,7 +114,7 @@ class Reconciler:
         missed = []
         for desired, result in settled.results.values():
             if isinstance(result, Delivered):
-                self._metrics.late(result.outcome)
+                self._metrics.late(desired.row.renderer, result.outcome)
                 if result.outcome is not Outcome.UNCHANGED:
                     missed.append(desired.saved_at)
         again |= (await self._report(settled, "late")).keys()
@@ -205,7 +205,7 @@ class Reconciler:
         if not statuses:
             return unkept
         for status in statuses:
-            self._metrics.outcome(status["outcome"])
+            self._metrics.outcome(status["renderer"], status["outcome"])
         self._log.info(
             "reconciled rows",
             cause=CAUSE,

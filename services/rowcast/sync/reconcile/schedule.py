@@ -247,7 +247,7 @@ class Drift:
 
     def notice(self, row: RowKey) -> None:
         """Take a row in; returns at once."""
-        self._metrics.drift()
+        self._metrics.drift(row.renderer)
         if not self._correct:
             self._log.warning("drift noticed and left, as set", row=str(row))
             return

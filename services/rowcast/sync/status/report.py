@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -197,7 +198,7 @@ class Reporting:
                 batch.reason = str(error)
                 batch.retry.update(entry.id for entry in entries)
                 return
-            batch.outcomes[Outcome.DEAD_LETTERED] += len(entries)
+            batch.outcomes[letter["renderer"] or "", Outcome.DEAD_LETTERED] += len(entries)
             self._log.error("dead-lettered", reason=letter["reason"], error=letter["error"], row=_in_words(letter))
 
         await asyncio.gather(*(one(entries, letter) for entries, letter in batch.dead))
@@ -216,11 +217,14 @@ class Reporting:
         for cause, rows in batch.trouble.items():
             # One line for a cause, not for a row: a target that is down would flood the log.
             self._log.warning("will be delivered again", error=cause, count=len(rows), rows=rows[:ROWS_IN_A_LOG_LINE])
+        outcomes = Counter[str]()
+        for (_, outcome), count in batch.outcomes.items():
+            outcomes[str(outcome)] += count
         self._log.info(
             "batch",
             events=len(batch.entries),
             retry=len(batch.retry),
-            outcomes={str(outcome): count for outcome, count in batch.outcomes.items() if count},
+            outcomes={outcome: count for outcome, count in outcomes.items() if count},
             rows=[_line(one) for one in batch.statuses[:ROWS_IN_A_LOG_LINE]],
         )
 

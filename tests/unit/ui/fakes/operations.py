@@ -18,7 +18,7 @@ def healthy() -> Pipeline:
     """Return a way on which all is well."""
     names = (
         ("database", "PostgreSQL"),
-        ("rows", "Configurations"),
+        ("rows", "Rows"),
         ("dead-letters", "Dead letters"),
         ("slot", "Replication slot"),
         ("connect", "Kafka Connect"),
@@ -48,6 +48,20 @@ def with_station(pipeline: Pipeline, name: str, **changes: Any) -> Pipeline:
     stations = tuple(replace(one, **changes) if one.name == name else one for one in pipeline.stations)
     order = ("down", "degraded", "unknown", "ok")
     return Pipeline(min((one.state for one in stations), key=order.index), pipeline.checked_at, stations)
+
+
+def with_tenants() -> Pipeline:
+    """Return a way on which the rows of a table that isn't ours go, too; it was changed, and some rows wait."""
+    git = {"oldest_pending_row": "tenants/acme", "oldest_pending_seconds": 61.2}
+    theirs = {"rows": 1200, "pending": 2, "failed": 1, "deletions": {"pending": 3}, "targets": {"git": git}}
+    ours = {"rows": 7, "pending": 0, "failed": 0, "deletions": {"pending": 0}, "targets": {}}
+    rows = {"rows": 1207, "pending": 2, "by_renderer": {"appconfigs": ours, "tenants": theirs}}
+    faults = ["there is no table public.tenants any more"]
+    tables = {"renderers": {"tenants": {"table": "public.tenants", "revision": 2, "faults": faults}}}
+    letters = {"open": 4, "by_renderer": {"tenants": {"open": 4}}}
+    way = with_station(with_station(healthy(), "rows", facts=rows), "dead-letters", facts=letters)
+    sources = Station("sources", "Tables of renderers", "degraded", f"tenants: {faults[0]}", facts=tables)
+    return replace(way, state="degraded", stations=(way.stations[0], sources, *way.stations[1:]))
 
 
 @dataclass
