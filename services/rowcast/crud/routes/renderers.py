@@ -1,7 +1,8 @@
 """Renderers, their revisions, and the rows of their tables."""
 
-from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection, RowMapping
@@ -14,6 +15,9 @@ from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.renderers import revisions, rows
 from rowcast.crud.renderers.schemas import (
+    ColumnOut,
+    ColumnReference,
+    Columns,
     RendererListed,
     RendererOut,
     RendererRevisions,
@@ -23,6 +27,7 @@ from rowcast.crud.renderers.schemas import (
     RowOut,
     RowPage,
 )
+from rowcast.crud.renderers.tables import SourceTable, source_table
 from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
@@ -32,6 +37,19 @@ from rowcast.crud.rows.schemas import SyncTimes, TargetStatus
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 T = TypeVar("T")
 Name = Annotated[str, Path(max_length=63, description="The renderer's name.")]
+Sort = Annotated[
+    str | None,
+    Query(
+        max_length=63,
+        description="`key` (the default), `changed_at`, `generation`, or a column. A cursor keeps its own.",
+    ),
+]
+Direction = Annotated[Literal["asc", "desc"] | None, Query(description="`asc` if left out; NULL is the greatest.")]
+Values = Annotated[
+    list[Annotated[str, Query(max_length=2048)]] | None,
+    Query(max_length=20, description="`column=value`, as the row has it as text; all of them must fit."),
+]
+_NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8"})
 
 
 @router.get("", operation_id="listRenderers", responses=responses())
@@ -70,6 +88,14 @@ def get_revision(
     return RevisionOut.model_validate(dict(found))
 
 
+@router.get("/{name}/columns", operation_id="listColumns", responses=responses(404))
+def list_columns(name: Name, database: Database) -> Columns:
+    """The columns of a renderer's table, and whether its rows can be edited."""
+    with reading(database) as connection:
+        found = source_table(connection, name)
+    return Columns(editable=found.why is None, why=found.why, columns=list(_columns(found)))
+
+
 @router.get("/{name}/rows", operation_id="listRows", responses=responses(404))
 def list_rows(
     name: Name,
@@ -84,16 +110,16 @@ def list_rows(
             description="Over all targets: one that `failed` counts first, then one that is `pending`; or `deleted`."
         ),
     ] = None,
+    sort: Sort = None,
+    order: Direction = None,
+    filter: Values = None,  # noqa: A002 - the parameter's name in the API
 ) -> RowPage:
-    """A page of a renderer's rows in the order of their keys, each with what became of it at each target."""
+    """A page of a renderer's rows, each with what became of it at each target."""
     after = paging.decode(cursor) if cursor is not None else None
-    if after is not None and after.sort != rows.CURSOR:
-        raise FieldError("cursor", "cursor", "is not a cursor of this list")
-    if search is not None and "\x00" in search:
-        raise FieldError("search", "printable", "must not have NUL characters")
     with reading(database) as connection:
-        _there(revisions.get(connection, name), name)
-        page = rows.page(connection, rows.RowFilter(name, search, state, settings.targets), after, limit)
+        table = source_table(connection, name)
+        wanted = rows.RowFilter(name, search, state, settings.targets, _values(filter or (), table))
+        page = rows.page(connection, wanted, _order(sort, order, after, table), after, limit)
         items = _with_targets(connection, page.rows, Judge(settings), settings.targets)
     following = page.next_cursor
     return RowPage(items=items, next_cursor=paging.encode(following) if following else None, total=page.total)
@@ -112,6 +138,56 @@ def get_row(
         if row is None:
             raise MissingError(f"renderer {name} has no row {key}")
         return _with_targets(connection, [row], Judge(settings), settings.targets)[0]
+
+
+def _columns(found: SourceTable) -> Iterator[ColumnOut]:
+    if found.source is None or found.table is None:
+        return
+    references = {
+        key.columns[0]: ColumnReference(table=str(key.table), column=key.referenced[0])
+        for key in found.table.foreign_keys
+        if len(key.columns) == 1
+    }
+    for name, column in found.columns.items():
+        yield ColumnOut(
+            name=name,
+            type=column.base,
+            nullable=not column.required,
+            has_default=column.defaulted,
+            generated=column.generated,
+            key=name in found.source.key,
+            values=list(column.labels) or None,
+            references=references.get(name),
+        )
+
+
+def _values(filters: Sequence[str], table: SourceTable) -> list[tuple[str, str]]:
+    pairs = []
+    for each in filters:
+        # A column's name may have the sign in it.
+        ends = (place for place, character in enumerate(each) if character == "=")
+        place = next((place for place in ends if each[:place] in table.shape.columns), None)
+        if place is None:
+            raise FieldError("filter", "column", f"{each!r} is not column=value, of a column that rows have")
+        pairs.append((each[:place], each[place + 1 :]))
+    return pairs
+
+
+def _order(sort: str | None, direction: str | None, after: paging.Cursor | None, table: SourceTable) -> rows.Order:
+    order = rows.Order(sort or rows.KEY, direction == "desc") if after is None else rows.order_of(after)
+    if after is not None and (sort not in (None, order.by) or direction not in (None, _direction(order))):
+        raise FieldError("cursor", "cursor", f"continues a list sorted by {order.by}, {_direction(order)}")
+    if order.by in rows.OWN:
+        return order
+    if order.by not in table.shape.columns:
+        raise FieldError("sort", "column", f"{order.by!r} is no column that rows have")
+    column = table.columns.get(order.by)
+    numeric = column is not None and column.type in _NUMBERS
+    return replace(order, numeric=numeric)
+
+
+def _direction(order: rows.Order) -> str:
+    return "desc" if order.descending else "asc"
 
 
 def _there(found: T | None, name: str) -> T:

@@ -19,16 +19,17 @@ WHERE namespace.nspname = :schema AND class.relname = :name
 """)
 # A domain is what it rests on, however deep; an array what is in it.
 _COLUMNS = text("""
-WITH RECURSIVE resolved (attnum, oid, required) AS (
-    SELECT attnum, atttypid, attnotnull FROM pg_attribute
+WITH RECURSIVE resolved (attnum, oid, typmod, required) AS (
+    SELECT attnum, atttypid, atttypmod, attnotnull FROM pg_attribute
     WHERE attrelid = :oid AND attnum > 0 AND NOT attisdropped
     UNION ALL
-    SELECT resolved.attnum, type.typbasetype, resolved.required OR type.typnotnull FROM resolved
+    SELECT resolved.attnum, type.typbasetype, type.typtypmod, resolved.required OR type.typnotnull FROM resolved
     JOIN pg_type AS type ON type.oid = resolved.oid WHERE type.typtype = 'd'
 )
 SELECT attribute.attname AS name, format_type(attribute.atttypid, attribute.atttypmod) AS declared,
-    base.typname AS type, base.typtype AS kind, element.typname AS element, element.typtype AS element_kind,
-    resolved.required AS required, attribute.attgenerated <> '' AS generated,
+    format_type(base.oid, resolved.typmod) AS base, base.typname AS type, base.typtype AS kind,
+    element.typname AS element, element.typtype AS element_kind,
+    resolved.required AS required, attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS generated,
     attribute.attidentity <> '' OR attribute.atthasdef AS defaulted,
     ARRAY(SELECT CAST(enumlabel AS text) FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder) AS labels
 FROM resolved
@@ -61,7 +62,8 @@ WHERE conrelid = :oid AND contype = 'f' ORDER BY conname
 class Column:
     """`type` is the base type's name (a domain is what it rests on); `element` that of an array's elements.
 
-    `declared` is the type as one would write it; `labels` are an enum's.
+    `declared` is the type as one would write it, `base` that of what it rests on; `labels` are an enum's. `generated`:
+    nobody writes it but the database.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Column:
     required: bool
     generated: bool
     defaulted: bool
+    base: str
     labels: tuple[str, ...] = ()
 
 
@@ -136,6 +139,7 @@ def read_table(connection: Connection, name: TableName) -> Table | None:
             row["required"],
             row["generated"],
             row["defaulted"],
+            row["base"],
             tuple(row["labels"]),
         )
         for row in connection.execute(_COLUMNS, oid).mappings()
