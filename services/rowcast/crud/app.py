@@ -20,8 +20,10 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
-from rowcast.crud.routes import dead_letters, pipeline, reconciles, renderers, rows_of_any_table, statuses
+from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
+from rowcast.crud.routes.renderers import previews as renderer_previews
+from rowcast.crud.routes.renderers import reads as renderers
 from rowcast.crud.routes.rows import (
     activity,
     appconfigs,
@@ -67,6 +69,7 @@ ROUTES = (
     pipeline,
     reconciles,
     renderers,
+    renderer_previews,
     rows_of_any_table,
     statuses,
 )

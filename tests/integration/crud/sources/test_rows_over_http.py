@@ -207,3 +207,74 @@ def test_a_cursor_goes_on_with_its_own_order_only(served: httpx.Client) -> None:
     for params in ({"sort": "slug"}, {"order": "desc"}):
         again = served.get("/renderers/tenants/rows", params={"cursor": first, **params})
         assert refusal(again) == ("cursor", "cursor")
+
+
+def previewed(client: httpx.Client, **asked: Any) -> dict[str, Any]:
+    answer = client.post("/renderers/tenants/preview", json=asked)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_row_is_previewed_as_it_is_and_as_it_would_be(served: httpx.Client) -> None:
+    size = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "acme"}, "data": {"size": "20"}}
+    as_it_is = {"name": "acme", "environment": "eu", "manifests": [{"id": "settings", "manifest": size}], "errors": []}
+
+    assert served.get("/renderers/tenants/preview", params={"key": "1"}).json() == as_it_is
+    assert previewed(served, key="1") == as_it_is
+    changed = previewed(served, key="1", row={"size": 50, "region": "us"})
+    assert (changed["environment"], changed["manifests"][0]["manifest"]["data"]) == ("us", {"size": "2"})
+    new = previewed(served, row={"id": 9, "slug": "new", "plan": "free", "size": 1})
+    assert (new["name"], new["errors"]) == ("new", [])
+
+
+def test_what_has_no_value_is_said_with_its_place_and_its_expression(served: httpx.Client) -> None:
+    found = previewed(served, key="1", row={"size": 0})
+
+    assert (found["name"], found["manifests"]) == (None, [])
+    (error,) = found["errors"]
+    assert error == {
+        "path": "spec.manifests[0].template.data.size",
+        "expression": "string(100 / row.size)",
+        "message": "divide by zero",
+        "line": 16,
+        "column": 22,
+    }
+    (error,) = previewed(served, row={"id": 9, "slgu": "x"})["errors"]
+    assert (error["path"], error["message"]) == ("row.slgu", "there is no such column; slug is meant?")
+
+
+def test_a_declaration_that_is_not_applied_is_checked_and_rendered(served: httpx.Client) -> None:
+    other = DECLARATION.replace("100 / row.size", "row.size * 2").replace(", exclude: [secret]", "")
+    assert previewed(served, key="2", spec=other)["manifests"][0]["manifest"]["data"] == {"size": "60"}
+
+    errors = previewed(served, key="2", spec=DECLARATION.replace("${row.slug}\n", "${row.slgu}\n"))["errors"]
+    assert [(error["line"], error["column"], error["path"]) for error in errors] == [(7, 14, "spec.name")]
+    assert "slug is meant?" in errors[0]["message"]
+    assert previewed(served, key="2", spec="a: [")["errors"][0]["message"].startswith("is no YAML")
+
+
+def test_an_older_revision_can_be_previewed(served: httpx.Client, place: Place, tmp_path: Path) -> None:
+    apply(place, tmp_path, DECLARATION.replace("100 / row.size", "row.size * 2"))
+
+    sizes = [
+        served.get("/renderers/tenants/preview", params={"key": "1", **revision}).json()["manifests"][0]
+        for revision in ({}, {"revision": 1})
+    ]
+
+    assert [each["manifest"]["data"]["size"] for each in sizes] == ["10", "20"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"key": "none"}, 404),
+        ({"key": "1", "revision": 9}, 404),
+        ({}, 422),
+        ({"key": "1", "spec": "a", "revision": 1}, 422),
+        ({"key": "\0"}, 404),
+    ],
+)
+def test_a_question_about_nothing_is_no_preview(served: httpx.Client, asked: dict[str, Any], status: int) -> None:
+    assert served.post("/renderers/tenants/preview", json=asked).status_code == status
+    assert served.post("/renderers/none/preview", json={"key": "1"}).status_code == 404
