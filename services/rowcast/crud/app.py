@@ -22,6 +22,7 @@ from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
+from rowcast.crud.routes.renderers import edits as renderer_edits
 from rowcast.crud.routes.renderers import previews as renderer_previews
 from rowcast.crud.routes.renderers import reads as renderers
 from rowcast.crud.routes.rows import (
@@ -70,6 +71,7 @@ ROUTES = (
     reconciles,
     renderers,
     renderer_previews,
+    renderer_edits,
     rows_of_any_table,
     statuses,
 )

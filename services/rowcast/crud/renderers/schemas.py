@@ -94,6 +94,12 @@ class RowOut(BaseModel):
     targets: dict[str, TargetStatus]
 
 
+class RowsOut(BaseModel):
+    """The rows as they are now, in the order of a batch's operations; null for a deleted one."""
+
+    items: list[RowOut | None]
+
+
 class RowPage(BaseModel):
     """A part of a list. `next_cursor` continues it; `total` counts the whole list."""
 

@@ -58,6 +58,29 @@ WHERE conrelid = :oid AND contype = 'f' ORDER BY conname
 """)
 
 
+_CONSTRAINTS = text("""
+SELECT conname AS name, pg_get_constraintdef(oid) AS definition, ARRAY(
+    SELECT CAST(attname AS text) FROM unnest(conkey) WITH ORDINALITY AS part (attnum, place)
+    JOIN pg_attribute ON attrelid = conrelid AND pg_attribute.attnum = part.attnum ORDER BY place) AS columns
+FROM pg_constraint WHERE conrelid = to_regclass(format('%I.%I', CAST(:schema AS text), CAST(:name AS text)))
+UNION ALL
+SELECT relname, pg_get_indexdef(indexrelid), ARRAY(
+    SELECT CAST(attname AS text) FROM unnest(indkey) WITH ORDINALITY AS part (attnum, place)
+    JOIN pg_attribute ON attrelid = indrelid AND pg_attribute.attnum = part.attnum ORDER BY place)
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indisunique AND indrelid = to_regclass(format('%I.%I', CAST(:schema AS text), CAST(:name AS text)))
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid)
+""")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A rule of a table's, or a unique index: which columns it is about, and how SQL has it."""
+
+    columns: tuple[str, ...]
+    definition: str
+
+
 @dataclass(frozen=True)
 class Column:
     """`type` is the base type's name (a domain is what it rests on); `element` that of an array's elements.
@@ -120,6 +143,12 @@ class Table:
             for name, each in self.columns.items()
         }
         return shapes.TableShape(columns, self.keys)
+
+
+def read_constraints(connection: Connection, name: TableName) -> Mapping[str, Constraint]:
+    """Those of a table, by their names."""
+    found = connection.execute(_CONSTRAINTS, {"schema": name.schema, "name": name.name}).mappings()
+    return {row["name"]: Constraint(tuple(row["columns"]), row["definition"]) for row in found}
 
 
 def read_table(connection: Connection, name: TableName) -> Table | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +279,227 @@ def test_an_older_revision_can_be_previewed(served: httpx.Client, place: Place, 
 def test_a_question_about_nothing_is_no_preview(served: httpx.Client, asked: dict[str, Any], status: int) -> None:
     assert served.post("/renderers/tenants/preview", json=asked).status_code == status
     assert served.post("/renderers/none/preview", json={"key": "1"}).status_code == 404
+
+
+ROWS = "/renderers/tenants/rows"
+NEW = {"slug": "new", "size": 1}
+
+
+def create(client: httpx.Client, values: dict[str, Any]) -> httpx.Response:
+    return client.post(ROWS, json={"values": values}, headers={"x-rowcast-user": "ada"})
+
+
+def generation(client: httpx.Client, key: str) -> int:
+    return int(client.get(f"{ROWS}/{key}").json()["generation"])
+
+
+def test_a_row_is_created_changed_and_deleted_in_its_own_table_and_captured_there(
+    served: httpx.Client, place: Place
+) -> None:
+    made = create(served, NEW)
+    assert made.status_code == 201, made.text
+    row = made.json()
+    assert (row["key"], row["generation"], row["actor"], row["row"]["slug"]) == ("5", 1, "ada", "new")
+    assert (made.headers["location"], made.headers["etag"]) == (f"{ROWS}/5", '"1"')
+    assert place.ask('SELECT slug, plan FROM "Shop"."Tenants" WHERE id = 5') == [("new", "free")]
+
+    changed = served.patch(f"{ROWS}/5", json={"values": {"size": 2, "plan": "gold"}}, headers={"if-match": '"1"'})
+    assert (changed.status_code, changed.headers["etag"], changed.json()["row"]["plan"]) == (200, '"2"', "gold")
+    same = served.patch(f"{ROWS}/5", json={"values": {"size": 2}})
+    assert (same.json()["generation"], served.patch(f"{ROWS}/5", json={"values": {}}).json()["generation"]) == (2, 2)
+
+    gone = served.delete(f"{ROWS}/5", headers={"if-match": '"2"', "x-rowcast-user": "bob"})
+    assert gone.status_code == 204, gone.text
+    last = served.get(f"{ROWS}/5").json()
+    assert (last["deleted"], last["generation"], last["actor"]) == (True, 3, "bob")
+    assert place.ask('SELECT 1 FROM "Shop"."Tenants" WHERE id = 5') == []
+    assert served.delete(f"{ROWS}/5").status_code == 404
+
+
+def test_values_of_every_type_are_written_as_they_are_read(served: httpx.Client) -> None:
+    values = {
+        "slug": "types",
+        "size": 3,
+        "price": "1234.50",
+        "big": "9223372036854775807",
+        "tags": ["a", 'b "c" \\', None, "{}", "ü"],
+        "settings": {"a": [1, None, {"b": "'\u2603"}]},
+        "region": None,
+        "contact": "a@b",
+    }
+    row = create(served, values).json()
+    read = {name: row["row"][name] for name in values}
+    assert read == values
+
+    again = served.patch(f"{ROWS}/{row['key']}", json={"values": {**read, "big": 7, "tags": []}}).json()
+    assert (again["row"]["big"], again["row"]["tags"]) == (7, [])
+    nothing = served.patch(f"{ROWS}/{row['key']}", json={"values": dict.fromkeys(("big", "tags", "settings"))}).json()
+    assert [nothing["row"][name] for name in ("big", "tags", "settings", "price")] == [None, None, None, "1234.50"]
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "error"),
+    [
+        ({"size": 1}, 422, ("slug", "not-null")),
+        ({**NEW, "plan": None}, 422, ("plan", "not-null")),
+        ({**NEW, "slug": "acme"}, 409, ("slug", "unique")),
+        ({**NEW, "size": 0}, 422, ("size", "check")),
+        ({**NEW, "region": "mars"}, 422, ("region", "foreign-key")),
+        ({**NEW, "plan": "silver"}, 422, ("plan", "type")),
+        ({**NEW, "size": "many"}, 422, ("size", "type")),
+        ({**NEW, "size": 2**40}, 422, ("size", "range")),
+        ({**NEW, "price": "12345.6"}, 422, ("price", "range")),
+        ({**NEW, "slug": "x" * 11}, 422, ("slug", "max-length")),
+        ({**NEW, "contact": "nobody"}, 422, ("contact", "check")),
+        ({**NEW, "full % name": "x"}, 422, ("full % name", "generated")),
+        ({**NEW, "secret": "x"}, 422, ("secret", "excluded")),
+        ({**NEW, "slgu": "x"}, 422, ("slgu", "unknown-field")),
+        ({**NEW, "tags": "a"}, 422, ("tags", "type")),
+        ({**NEW, "slug": 7}, 422, ("slug", "type")),
+        ({**NEW, "slug": "\0"}, 422, ("slug", "type")),
+        ({**NEW, "settings": "\0"}, 422, ("settings", "type")),
+    ],
+)
+def test_what_the_database_refuses_is_told_as_a_field_and_a_rule(
+    served: httpx.Client, values: dict[str, Any], status: int, error: tuple[str, str]
+) -> None:
+    assert refusal(create(served, values), status) == error
+    changed = served.patch(f"{ROWS}/2", json={"values": {**values, "slug": values.get("slug")}})
+    assert refusal(changed, status) == error
+    assert (generation(served, "2"), keys(served)) == (1, ["1", "2", "3", "4"])
+
+
+def test_a_row_that_has_changed_meanwhile_is_not_changed(served: httpx.Client, place: Place) -> None:
+    seen = {"if-match": '"1"'}
+    place.run('UPDATE "Shop"."Tenants" SET size = 6 WHERE id = 1')
+
+    stale = served.patch(f"{ROWS}/1", json={"values": {"size": 7}}, headers=seen)
+    assert (refusal(stale, 412), stale.headers["etag"]) == (("generation", "generation"), '"2"')
+    assert served.delete(f"{ROWS}/1", headers=seen).status_code == 412
+    assert served.get(f"{ROWS}/1").json()["row"]["size"] == 6
+
+
+def test_of_two_who_change_what_both_have_seen_one_is_told(served: httpx.Client, place: Place) -> None:
+    """The first holds the row: the second waits, and then sees the first one's generation."""
+    other = place.connect()
+    with other.cursor() as cursor:
+        cursor.execute('UPDATE "Shop"."Tenants" SET size = 6 WHERE id = 1')
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(served.patch, f"{ROWS}/1", json={"values": {"size": 7}}, headers={"if-match": '"1"'})
+            waiting = (
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'rowcast-crud' AND wait_event_type = 'Lock'"
+            )
+            while not place.ask(waiting):
+                assert not answer.done(), answer.result().text
+            other.commit()
+            assert answer.result().status_code == 412
+    other.close()
+    assert served.get(f"{ROWS}/1").json()["row"]["size"] == 6
+
+
+def batch(client: httpx.Client, *operations: dict[str, Any]) -> httpx.Response:
+    return client.post(f"{ROWS}:batch", json={"operations": operations})
+
+
+def test_a_batch_is_done_whole(served: httpx.Client) -> None:
+    done = batch(
+        served,
+        {"op": "delete", "key": "4", "generation": 1},
+        {"op": "create", "values": {"slug": "delta"}},
+        {"op": "update", "key": "1", "generation": 1, "values": {"size": 50}},
+    )
+
+    assert done.status_code == 200, done.text
+    gone, made, changed = done.json()["items"]
+    assert (gone, made["key"], changed["row"]["size"]) == (None, "5", 50)
+    assert keys(served) == ["1", "2", "3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "error"),
+    [
+        ({"op": "create", "values": {"slug": "beta"}}, 409, ("slug", "unique")),
+        ({"op": "update", "key": "2", "values": {"size": -1}}, 422, ("size", "check")),
+        ({"op": "update", "key": "2", "generation": 9}, 412, ("generation", "generation")),
+        ({"op": "delete", "key": "99"}, 404, ("key", "not-found")),
+        ({"op": "delete", "key": "1"}, 422, ("key", "duplicate")),
+    ],
+)
+def test_a_batch_of_which_one_is_refused_changes_nothing(
+    served: httpx.Client, last: dict[str, Any], status: int, error: tuple[str, str]
+) -> None:
+    refused = batch(served, {"op": "update", "key": "1", "values": {"size": 50}}, last)
+
+    assert refusal(refused, status) == error
+    assert refused.json()["errors"][0]["index"] == 1
+    assert generation(served, "1") == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "error"),
+    [
+        ({"op": "update", "values": {}}, "key"),
+        ({"op": "create", "key": "1"}, "key"),
+        ({"op": "delete", "key": "1", "values": {"a": 1}}, "values"),
+        ({"op": "drop"}, "one-of"),
+    ],
+)
+def test_an_operation_that_is_none_is_refused_by_its_index(
+    served: httpx.Client, operation: dict[str, Any], error: str
+) -> None:
+    refused = batch(served, {"op": "create", "values": NEW}, operation)
+
+    assert refusal(refused)[1] == error
+    assert refused.json()["errors"][0]["index"] == 1
+
+
+def test_a_row_that_others_refer_to_is_not_deleted(served: httpx.Client, place: Place) -> None:
+    place.run(
+        'CREATE TABLE hosts (tenant bigint REFERENCES "Shop"."Tenants" INITIALLY DEFERRED)',
+        "INSERT INTO hosts VALUES (2)",
+    )
+    assert refusal(served.delete(f"{ROWS}/2"), 409) == ("key", "referenced")
+    place.run("DROP TABLE hosts")
+    assert served.delete(f"{ROWS}/2").status_code == 204
+
+
+def test_what_may_not_be_written_is_forbidden_with_the_grant_that_is_missing(
+    served: httpx.Client, place: Place, tmp_path: Path
+) -> None:
+    place.run('REVOKE USAGE ON SEQUENCE "Shop"."Tenants_id_seq" FROM rowcast_crud')
+    refused = create(served, NEW)
+    assert refusal(refused, 403) == ("renderer", "grant")
+    assert 'GRANT USAGE ON SEQUENCE "Shop"."Tenants_id_seq" TO "rowcast_crud"' in refused.json()["detail"]
+
+    apply(place, tmp_path, DECLARATION.replace(", edit: true", ""))
+    for answer in (
+        create(served, NEW),
+        served.patch(f"{ROWS}/1", json={"values": {}}),
+        served.delete(f"{ROWS}/1"),
+        batch(served, {"op": "delete", "key": "1"}),
+    ):
+        assert refusal(answer, 403) == ("renderer", "not-editable")
+    assert served.post("/renderers/none/rows", json={"values": {}}).status_code == 404
+
+
+def test_rows_of_a_partitioned_table_with_a_key_of_several_columns_are_edited(
+    served: httpx.Client, place: Place, tmp_path: Path
+) -> None:
+    place.run(
+        "CREATE TABLE parted (region text, day date, size int, PRIMARY KEY (region, day)) PARTITION BY LIST (region)",
+        "CREATE TABLE parted_rest PARTITION OF parted DEFAULT",
+    )
+    declaration = DECLARATION.replace("Shop.Tenants, key: [id], exclude: [secret]", "parted, key: [region, day]")
+    changes = {"name: tenants": "name: parted", "row.slug": "row.region", "row.region == null": "row.size == null"}
+    for old, new in changes.items():
+        declaration = declaration.replace(old, new)
+    apply(place, tmp_path, declaration)
+
+    made = served.post("/renderers/parted/rows", json={"values": {"region": "e/u", "day": "2026-11-29", "size": 1}})
+    assert (made.status_code, made.json()["key"]) == (201, '["e/u", "2026-11-29"]')
+    path = made.headers["location"]
+    assert served.patch(path, json={"values": {"size": 2}}).json()["generation"] == 2
+    moved = served.patch(path, json={"values": {"day": "2026-11-30"}})
+    assert (moved.json()["key"], served.get(path).json()["deleted"]) == ('["e/u", "2026-11-30"]', True)
+    assert served.delete("/renderers/parted/rows/%5B%22e%2Fu%22%2C%20%222026-11-30%22%5D").status_code == 204
+    place.run("DROP TABLE parted")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import Connection, RowMapping
 
 from rowcast.core.row import KEY_MAX, RowKey
@@ -32,11 +32,14 @@ from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.routes.rows.sync_states import Judge
+from rowcast.crud.rows.preconditions import etag
 from rowcast.crud.rows.schemas import SyncTimes, TargetStatus
+from rowcast.crud.settings import CrudSettings
 
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 T = TypeVar("T")
 Name = Annotated[str, Path(max_length=63, description="The renderer's name.")]
+Key = Annotated[str, Path(max_length=KEY_MAX, description="The row's key, as lists have it.")]
 Sort = Annotated[
     str | None,
     Query(
@@ -46,8 +49,8 @@ Sort = Annotated[
 ]
 Direction = Annotated[Literal["asc", "desc"] | None, Query(description="`asc` if left out; NULL is the greatest.")]
 Values = Annotated[
-    list[Annotated[str, Query(max_length=2048)]] | None,
-    Query(max_length=20, description="`column=value`, as the row has it as text; all of them must fit."),
+    list[Annotated[str, Query(max_length=256)]] | None,
+    Query(max_length=8, description="`column=value`, as the row has it as text; all of them must fit."),
 ]
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8"})
 
@@ -120,24 +123,25 @@ def list_rows(
         table = source_table(connection, name)
         wanted = rows.RowFilter(name, search, state, settings.targets, _values(filter or (), table))
         page = rows.page(connection, wanted, _order(sort, order, after, table), after, limit)
-        items = _with_targets(connection, page.rows, Judge(settings), settings.targets)
+        items = with_targets(connection, page.rows, settings)
     following = page.next_cursor
     return RowPage(items=items, next_cursor=paging.encode(following) if following else None, total=page.total)
 
 
 @router.get("/{name}/rows/{key:path}", operation_id="getRow", responses=responses(404))
-def get_row(
-    name: Name,
-    key: Annotated[str, Path(max_length=KEY_MAX, description="The row's key, as lists have it.")],
-    database: Database,
-    settings: Settings,
-) -> RowOut:
-    """One row and what became of it; a deleted one is there as it was last."""
+def get_row(name: Name, key: Key, response: Response, database: Database, settings: Settings) -> RowOut:
+    """One row and what became of it; a deleted one is there as it was last. Its `ETag` is its generation."""
     with reading(database) as connection:
         row = None if "\x00" in key else rows.get(connection, RowKey(name, key))
         if row is None:
             raise MissingError(f"renderer {name} has no row {key}")
-        return _with_targets(connection, [row], Judge(settings), settings.targets)[0]
+        return answered(with_targets(connection, [row], settings)[0], response)
+
+
+def answered(row: RowOut, response: Response) -> RowOut:
+    """The row, and its `ETag` in the answer."""
+    response.headers["etag"] = etag(row.generation)
+    return row
 
 
 def _columns(found: SourceTable) -> Iterator[ColumnOut]:
@@ -196,9 +200,9 @@ def _there(found: T | None, name: str) -> T:
     return found
 
 
-def _with_targets(
-    connection: Connection, found: Sequence[RowMapping], judge: Judge, targets: Sequence[str]
-) -> list[RowOut]:
+def with_targets(connection: Connection, found: Sequence[RowMapping], settings: CrudSettings) -> list[RowOut]:
+    """Captured rows, each with what became of it at each target."""
+    judge = Judge(settings)
     keys = [RowKey(row["renderer"], row["key"]) for row in found]
     told: dict[RowKey, dict[str, TargetStatus]] = {key: {} for key in keys}
     for status in of_rows.statuses(connection, keys):
@@ -207,7 +211,7 @@ def _with_targets(
     for row, key in zip(found, keys, strict=True):
         nothing = {
             target: TargetStatus.model_validate({**judge.unreported(row["changed_at"]), "times": SyncTimes()})
-            for target in targets
+            for target in settings.targets
         }
         made.append(RowOut.model_validate({**row, "targets": nothing | told[key]}))
     return made
