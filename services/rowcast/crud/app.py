@@ -23,6 +23,7 @@ from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
+from rowcast.crud.routes.renderers import files as renderer_files
 from rowcast.crud.routes.renderers import previews as renderer_previews
 from rowcast.crud.routes.renderers import reads as renderers
 from rowcast.crud.routes.rows import (
@@ -72,6 +73,7 @@ ROUTES = (
     renderers,
     renderer_previews,
     renderer_edits,
+    renderer_files,
     rows_of_any_table,
     statuses,
 )

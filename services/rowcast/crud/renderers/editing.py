@@ -87,9 +87,8 @@ class Editor:
         mine = (rows.c.renderer == self.renderer) & rows.c.key.in_(keys) & ~rows.c.deleted
         there = set(self.connection.execute(sa.select(rows.c.key).where(mine)).scalars())
         for key in sorted(there):
-            query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self._table).where(*self._is(key))
-            query = query.with_hint(self._table, "ONLY") if self._only else query
-            self.connection.execute(query.with_for_update())
+            query = sa.select(self._key()).where(*self._is(key)).with_for_update()
+            self.connection.execute(self._read(query))
         captured = sa.select(rows).where(mine).order_by(rows.c.key).with_for_update()
         return {row["key"]: row for row in self.connection.execute(captured).mappings()}
 
@@ -100,6 +99,17 @@ class Editor:
             raise MissingError(f"renderer {self.renderer} has no row {key}")
         expect(row)
         return row
+
+    def key_of(self, values: Mapping[str, Any]) -> str | None:
+        """The key of the row that has these, if there is one. Raises FieldError."""
+        if any(values.get(name) is None for name in self.key_columns):
+            return None
+        texts = {name: as_text(self._every_column[name], values[name]) for name in self.key_columns}
+        query: sa.Select[Any] = sa.select(self._key()).where(
+            *(self._table.c[name] == text for name, text in texts.items())
+        )
+        found: str | None = self._execute(self._read(query), texts).scalar_one_or_none()
+        return found
 
     def create(self, values: Mapping[str, Any]) -> RowMapping:
         """The new row as captured. Raises FieldError, ForbiddenError."""
@@ -124,14 +134,19 @@ class Editor:
         """What the database looks at only at the end, it looks at now. Raises as `create` does."""
         self._execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"), {})
 
+    def _key(self) -> sa.ColumnElement[str]:
+        """As the triggers write it: the text of one column, or of several as a JSON array."""
+        columns = [sa.cast(self._table.c[name], sa.Text) for name in self.key_columns]
+        return columns[0] if len(columns) == 1 else sa.cast(sa.func.jsonb_build_array(*columns), sa.Text)
+
+    def _read(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        return query.with_hint(self._table, "ONLY") if self._only else query
+
     def _of_its_own(self, statement: Any) -> Any:
         return statement.with_hint("ONLY") if self._only else statement
 
     def _written(self, statement: Any, texts: Texts) -> RowMapping:
-        columns = [sa.cast(self._table.c[name], sa.Text) for name in self.key_columns]
-        # As the triggers write it: the text of one column, or of several as a JSON array.
-        key = columns[0] if len(columns) == 1 else sa.cast(sa.func.jsonb_build_array(*columns), sa.Text)
-        written = self._execute(statement.returning(key), texts).scalar_one_or_none()
+        written = self._execute(statement.returning(self._key()), texts).scalar_one_or_none()
         if written is None:
             raise self._kept_out()
         return self._captured(written)

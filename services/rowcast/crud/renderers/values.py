@@ -7,7 +7,7 @@ from rowcast.crud.errors import FieldError
 from rowcast.crud.sources.catalogue import Column
 
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8", "money"})
-_DOCUMENTS = frozenset({"json", "jsonb"})
+DOCUMENTS = frozenset({"json", "jsonb"})
 
 
 def as_text(column: Column, value: Any) -> str | None:
@@ -28,7 +28,7 @@ def as_text(column: Column, value: Any) -> str | None:
 
 
 def _scalar(kind: str, value: Any) -> str:
-    if kind in _DOCUMENTS:
+    if kind in DOCUMENTS:
         return json.dumps(value)
     if isinstance(value, bool):
         if kind != "bool":
@@ -57,7 +57,7 @@ def _array(kind: str, items: list[Any]) -> str:
 def _item(kind: str, item: Any) -> str:
     if item is None:
         return "NULL"
-    if isinstance(item, list) and kind not in _DOCUMENTS:
+    if isinstance(item, list) and kind not in DOCUMENTS:
         return _array(kind, item)
     escaped = _scalar(kind, item).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -503,3 +504,86 @@ def test_rows_of_a_partitioned_table_with_a_key_of_several_columns_are_edited(
     assert (moved.json()["key"], served.get(path).json()["deleted"]) == ('["e/u", "2026-11-30"]', True)
     assert served.delete("/renderers/parted/rows/%5B%22e%2Fu%22%2C%20%222026-11-30%22%5D").status_code == 204
     place.run("DROP TABLE parted")
+
+
+def sent(client: httpx.Client, content: str, media_type: str, **params: Any) -> httpx.Response:
+    return client.post(f"{ROWS}:import", content=content, headers={"content-type": media_type}, params=params)
+
+
+@pytest.mark.parametrize(("kind", "media_type"), [("csv", "text/csv"), ("ndjson", "application/x-ndjson")])
+def test_what_is_exported_can_be_imported_and_changes_nothing(
+    served: httpx.Client, kind: str, media_type: str, place: Place
+) -> None:
+    awkward = {"tags": ["=1", "", None, 'a,"b'], "settings": "a", "big": str(2**60), "price": "-1.50", "contact": "'@"}
+    assert served.patch(f"{ROWS}/2", json={"values": awkward}).status_code == 200
+    place.run("UPDATE \"Shop\".\"Tenants\" SET slug = '=1+1', region = NULL, settings = '[1]' WHERE id = 1")
+    exported = served.get(f"{ROWS}:export", params={"format": kind})
+    assert exported.headers["content-type"].startswith(media_type), exported.text
+
+    report = sent(served, exported.text, media_type).json()
+
+    assert [(line["action"], line["errors"]) for line in report["lines"]] == [("none", [])] * 4
+    assert (report["unchanged"], generation(served, "2")) == (4, 2)
+    empty = sent(served, "id,slug\r\n3,'\r\n", "text/csv")
+    assert (empty.status_code, served.get(f"{ROWS}/3").json()["row"]["slug"]) == (200, "")
+
+
+def test_an_export_has_what_the_lists_filters_let_through(served: httpx.Client) -> None:
+    found = served.get(f"{ROWS}:export", params={"filter": "size=5", "sort": "key", "order": "desc"})
+    assert [json.loads(line)["slug"] for line in found.text.splitlines()] == ["delta", "acme"]
+    assert served.get("/renderers/none/rows:export").status_code == 404
+
+
+LINES = 'id,slug,size,tags\r\n1,acme,7,\r\n,new,1,"[""a""]"\r\n2,beta,30,\r\n'
+
+
+def test_an_import_creates_and_changes_rows_by_their_keys(served: httpx.Client) -> None:
+    would = sent(served, LINES, "text/csv", dry_run="true")
+    assert (would.status_code, keys(served), generation(served, "1")) == (200, ["1", "2", "3", "4"], 1)
+
+    done = sent(served, LINES, "text/csv").json()
+
+    assert [line["action"] for line in done["lines"]] == [line["action"] for line in would.json()["lines"]]
+    assert [line["action"] for line in done["lines"]] == ["change", "create", "none"]
+    assert done["lines"][0]["fields"] == {"size": [5, 7]}
+    assert served.get(f"{ROWS}/{done['lines'][1]['key']}").json()["row"]["tags"] == ["a"]
+
+
+def test_of_an_import_in_which_some_are_refused_nothing_or_the_rest_is_done(served: httpx.Client) -> None:
+    rows = [
+        {"id": 1, "size": 7},
+        {"id": 1, "size": 8},
+        {"slug": "beta"},
+        {"id": 2, "slgu": "x"},
+        {"id": "x"},
+        {"id": 3, "size": 0},
+    ]
+    told = [(1, "key", "duplicate"), (2, "slug", "unique"), (3, "slgu", "unknown-field"), (4, "id", "type")]
+    told.append((5, "size", "check"))
+
+    refused = served.post(f"{ROWS}:import", json={"rows": rows})
+    assert refused.status_code == 422, refused.text
+    assert [(one["index"], one["field"], one["rule"]) for one in refused.json()["errors"]] == told
+    assert (refused.json()["refused"], generation(served, "1")) == (5, 1)
+    dry = served.post(f"{ROWS}:import", json={"rows": rows, "dry_run": True})
+    assert (dry.status_code, dry.json()["refused"], generation(served, "1")) == (200, 5, 1)
+
+    done = served.post(f"{ROWS}:import", json={"rows": rows, "partial": True})
+    assert (done.status_code, done.json()["changed"], done.json()["refused"]) == (200, 1, 5)
+    assert (generation(served, "1"), generation(served, "3")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "rule"),
+    [
+        ("", "text/csv", "max-items"),
+        ("id,id\r\n1,2\r\n", "text/csv", "csv"),
+        ("id,slug\r\n1\r\n", "text/csv", "csv"),
+        ("{", "application/x-ndjson", "json"),
+        ("[]", "application/x-ndjson", "json-object"),
+        ("{", "application/json", "json-invalid"),
+        ("{}", "application/json", "missing"),
+    ],
+)
+def test_what_is_no_file_of_rows_is_refused(served: httpx.Client, content: str, media_type: str, rule: str) -> None:
+    assert refusal(sent(served, content, media_type))[1] == rule

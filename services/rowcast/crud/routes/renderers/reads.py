@@ -40,6 +40,11 @@ router = APIRouter(prefix="/renderers", tags=["renderers"])
 T = TypeVar("T")
 Name = Annotated[str, Path(max_length=63, description="The renderer's name.")]
 Key = Annotated[str, Path(max_length=KEY_MAX, description="The row's key, as lists have it.")]
+Search = Annotated[str | None, Query(max_length=2048, description="A part of the key or of a value.")]
+State = Annotated[
+    rows.State | None,
+    Query(description="Over all targets: one that `failed` counts first, then one that is `pending`; or `deleted`."),
+]
 Sort = Annotated[
     str | None,
     Query(
@@ -106,13 +111,8 @@ def list_rows(
     settings: Settings,
     limit: Limit = 50,
     cursor: CursorText = None,
-    search: Annotated[str | None, Query(max_length=2048, description="A part of the key or of a value.")] = None,
-    state: Annotated[
-        rows.State | None,
-        Query(
-            description="Over all targets: one that `failed` counts first, then one that is `pending`; or `deleted`."
-        ),
-    ] = None,
+    search: Search = None,
+    state: State = None,
     sort: Sort = None,
     order: Direction = None,
     filter: Values = None,  # noqa: A002 - the parameter's name in the API
@@ -121,8 +121,8 @@ def list_rows(
     after = paging.decode(cursor) if cursor is not None else None
     with reading(database) as connection:
         table = source_table(connection, name)
-        wanted = rows.RowFilter(name, search, state, settings.targets, _values(filter or (), table))
-        page = rows.page(connection, wanted, _order(sort, order, after, table), after, limit)
+        wanted = rows.RowFilter(name, search, state, settings.targets, values_wanted(filter, table))
+        page = rows.page(connection, wanted, order_wanted(sort, order, after, table), after, limit)
         items = with_targets(connection, page.rows, settings)
     following = page.next_cursor
     return RowPage(items=items, next_cursor=paging.encode(following) if following else None, total=page.total)
@@ -165,9 +165,10 @@ def _columns(found: SourceTable) -> Iterator[ColumnOut]:
         )
 
 
-def _values(filters: Sequence[str], table: SourceTable) -> list[tuple[str, str]]:
+def values_wanted(filters: Sequence[str] | None, table: SourceTable) -> list[tuple[str, str]]:
+    """What a list is filtered by. Raises FieldError."""
     pairs = []
-    for each in filters:
+    for each in filters or ():
         # A column's name may have the sign in it.
         ends = (place for place, character in enumerate(each) if character == "=")
         place = next((place for place in ends if each[:place] in table.shape.columns), None)
@@ -177,7 +178,10 @@ def _values(filters: Sequence[str], table: SourceTable) -> list[tuple[str, str]]
     return pairs
 
 
-def _order(sort: str | None, direction: str | None, after: paging.Cursor | None, table: SourceTable) -> rows.Order:
+def order_wanted(
+    sort: str | None, direction: str | None, after: paging.Cursor | None, table: SourceTable
+) -> rows.Order:
+    """What a list is sorted by, or goes on with. Raises FieldError."""
     order = rows.Order(sort or rows.KEY, direction == "desc") if after is None else rows.order_of(after)
     if after is not None and (sort not in (None, order.by) or direction not in (None, _direction(order))):
         raise FieldError("cursor", "cursor", f"continues a list sorted by {order.by}, {_direction(order)}")
