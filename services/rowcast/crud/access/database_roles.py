@@ -69,6 +69,7 @@ def serving_role(name: str) -> Role:
         "public.dead_letter_receipts": "SELECT, INSERT",
         "public.rowcast_heartbeat": "SELECT",
         "rowcast.rows": "SELECT, UPDATE (traceparent)",
+        "rowcast.row_history": "SELECT",
         "rowcast.sources": "SELECT",
         "rowcast.renderers": "SELECT",
         "rowcast.statuses": "SELECT, INSERT, UPDATE",

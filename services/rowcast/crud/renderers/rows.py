@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from rowcast.core.row import RowKey
-from rowcast.crud.database.tables import row_statuses, rows
+from rowcast.crud.database.tables import row_history, row_statuses, rows
 from rowcast.crud.deliveries.of_rows import state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page
@@ -36,6 +36,7 @@ SORTED_TEXT = 200
 """Characters of a value by which rows are sorted, so that a cursor stays short; among equal ones keys decide."""
 OWN = (KEY, CHANGED_AT, GENERATION)
 """What every row is sorted by; any other name is a column's."""
+HISTORY = "row-history"
 _CURSOR = "rows:"
 _NUMBER = r"^-?(\d+(\.\d+)?([eE][-+]?\d{1,3})?|Infinity)$|^NaN$"
 
@@ -98,6 +99,17 @@ def get(connection: Connection, row: RowKey) -> RowMapping | None:
     """One row; a deleted one as it was last."""
     query = select(rows).where(rows.c.renderer == row.renderer, rows.c.key == row.key)
     return connection.execute(query).mappings().one_or_none()
+
+
+def history(connection: Connection, row: RowKey, before: Cursor | None, limit: int) -> Page:
+    """A row's generations, newest first. `total` isn't counted (0)."""
+    past = row_history.c
+    query = select(row_history).where(past.renderer == row.renderer, past.key == row.key)
+    if before is not None:
+        query = query.where(past.generation < before.row_id)
+    found = connection.execute(query.order_by(past.generation.desc()).limit(limit + 1)).mappings().all()
+    more, found = len(found) > limit, found[:limit]
+    return Page(found, Cursor(HISTORY, "", found[-1]["generation"]) if more else None, 0)
 
 
 def _sorted_by(order: Order) -> Sequence[ColumnElement[Any]]:

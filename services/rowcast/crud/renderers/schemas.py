@@ -100,6 +100,25 @@ class RowsOut(BaseModel):
     items: list[RowOut | None]
 
 
+class RowGeneration(BaseModel):
+    """What a row was from a change on. `row` of a deletion is what it was last."""
+
+    generation: int
+    revision: int
+    deleted: bool
+    row: dict[str, Any]
+    actor: str | None
+    actor_verified: bool
+    changed_at: Time
+
+
+class RowHistory(BaseModel):
+    """A row's generations, newest first: the last hundred are kept."""
+
+    items: list[RowGeneration]
+    next_cursor: str | None
+
+
 class RowPage(BaseModel):
     """A part of a list. `next_cursor` continues it; `total` counts the whole list."""
 

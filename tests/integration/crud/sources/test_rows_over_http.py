@@ -85,6 +85,7 @@ def tenants(place: Place, tmp_path: Path) -> None:
         "DELETE FROM rowcast.sources",
         'TRUNCATE "Shop"."Tenants" RESTART IDENTITY',
         "DELETE FROM rowcast.rows",
+        "DELETE FROM rowcast.row_history",
         f'INSERT INTO "Shop"."Tenants" (id, slug, size, price, tags, region) VALUES {", ".join(LISTED)}',
         'SELECT setval(\'"Shop"."Tenants_id_seq"\', 4)',
     )
@@ -587,3 +588,48 @@ def test_of_an_import_in_which_some_are_refused_nothing_or_the_rest_is_done(serv
 )
 def test_what_is_no_file_of_rows_is_refused(served: httpx.Client, content: str, media_type: str, rule: str) -> None:
     assert refusal(sent(served, content, media_type))[1] == rule
+
+
+def history(client: httpx.Client, key: str, **params: Any) -> dict[str, Any]:
+    answer = client.get("/renderers/tenants/history", params={"key": key, **params})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_rows_history_has_what_it_was_and_who_changed_it(served: httpx.Client, place: Place) -> None:
+    key = create(served, NEW).json()["key"]
+    place.run(f'UPDATE "Shop"."Tenants" SET size = 2 WHERE id = {key}')
+    place.run(f'UPDATE "Shop"."Tenants" SET size = 2 WHERE id = {key}')
+    served.delete(f"{ROWS}/{key}", headers={"x-rowcast-user": "bob"})
+
+    items = history(served, key)["items"]
+
+    assert [(one["generation"], one["deleted"], one["row"]["size"], one["actor"]) for one in items] == [
+        (3, True, 2, "bob"),
+        (2, False, 2, None),
+        (1, False, 1, "ada"),
+    ]
+    first = history(served, key, limit=2)
+    assert [one["generation"] for one in history(served, key, cursor=first["next_cursor"])["items"]] == [1]
+    assert served.get("/renderers/tenants/history", params={"key": "none"}).status_code == 404
+    rows = served.get(ROWS, params={"limit": 1}).json()["next_cursor"]
+    other = served.get("/renderers/tenants/history", params={"key": key, "cursor": rows})
+    assert refusal(other) == ("cursor", "cursor")
+
+
+def test_a_rows_history_has_its_last_hundred_generations(served: httpx.Client, place: Place) -> None:
+    place.run(
+        'DO $$ BEGIN FOR n IN 1..105 LOOP UPDATE "Shop"."Tenants" SET big = n WHERE id IN (1, 2); END LOOP; END $$',
+    )
+
+    generations = [one["generation"] for one in history(served, "1", limit=200)["items"]]
+    assert generations == list(range(106, 6, -1))
+    assert len(history(served, "2", limit=200)["items"]) == 100
+    assert len(history(served, "3")["items"]) == 1
+
+
+def test_a_writer_who_bypasses_triggers_bypasses_no_history(served: httpx.Client, place: Place) -> None:
+    """As does logical replication's apply."""
+    place.run("SET session_replication_role = replica; UPDATE rowcast.rows SET generation = 2 WHERE key = '1'")
+    assert [one["generation"] for one in history(served, "1")["items"]] == [2, 1]

@@ -24,6 +24,8 @@ from rowcast.crud.renderers.schemas import (
     Renderers,
     RevisionListed,
     RevisionOut,
+    RowGeneration,
+    RowHistory,
     RowOut,
     RowPage,
 )
@@ -136,6 +138,29 @@ def get_row(name: Name, key: Key, response: Response, database: Database, settin
         if row is None:
             raise MissingError(f"renderer {name} has no row {key}")
         return answered(with_targets(connection, [row], settings)[0], response)
+
+
+@router.get("/{name}/history", operation_id="getRowHistory", responses=responses(404))
+def get_history(
+    name: Name,
+    key: Annotated[str, Query(max_length=KEY_MAX, description="The row's key, as lists have it.")],
+    database: Database,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> RowHistory:
+    """What a row was, newest first, also of a deleted one; direct SQL edits are among it."""
+    before = paging.decode(cursor) if cursor is not None else None
+    if before is not None and before.sort != rows.HISTORY:
+        raise FieldError("cursor", "cursor", "is not a cursor of a row's history")
+    with reading(database) as connection:
+        page = rows.history(connection, RowKey(name, key), before, limit)
+    if not page.rows and before is None:
+        raise MissingError(f"renderer {name} has no row {key}")
+    following = page.next_cursor
+    return RowHistory(
+        items=[RowGeneration.model_validate(dict(row)) for row in page.rows],
+        next_cursor=paging.encode(following) if following else None,
+    )
 
 
 def answered(row: RowOut, response: Response) -> RowOut:
