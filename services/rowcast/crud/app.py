@@ -24,6 +24,7 @@ from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
 from rowcast.crud.routes.renderers import files as renderer_files
+from rowcast.crud.routes.renderers import live as renderer_live
 from rowcast.crud.routes.renderers import previews as renderer_previews
 from rowcast.crud.routes.renderers import reads as renderers
 from rowcast.crud.routes.rows import (
@@ -74,6 +75,7 @@ ROUTES = (
     renderer_previews,
     renderer_edits,
     renderer_files,
+    renderer_live,
     rows_of_any_table,
     statuses,
 )

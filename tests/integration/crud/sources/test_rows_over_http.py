@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy.engine import make_url
 
-from integration.crud.serving import make_settings, serving
+from integration.crud.serving import make_settings, serving, serving_app
+from rowcast.core.events import read
+from rowcast.core.shapes import Column, RowShape
 from rowcast.crud.migrations.migrate import migrate
+from rowcast.sync.rendering import Rendering, Revision
+from rowcast.sync.routes.preview import add_routes
+from rowcast.sync.targets.memory import MemoryTarget
 
 from .conftest import Place
 from .test_commands import rowcast
@@ -633,3 +640,49 @@ def test_a_writer_who_bypasses_triggers_bypasses_no_history(served: httpx.Client
     """As does logical replication's apply."""
     place.run("SET session_replication_role = replica; UPDATE rowcast.rows SET generation = 2 WHERE key = '1'")
     assert [one["generation"] for one in history(served, "1")["items"]] == [2, 1]
+
+
+class Applied:
+    """The revision of these tests, as crud would answer it."""
+
+    async def revision(self, name: str, number: int) -> Revision:
+        columns = {"id": ("int", False), "slug": ("string", False), "size": ("int", True), "region": ("string", True)}
+        shape = RowShape({column: Column(column, *kind) for column, kind in columns.items()})
+        return Revision(DECLARATION, shape)
+
+
+@pytest.fixture
+def asking(migrated_url: str, place: Place) -> Iterator[httpx.Client]:
+    """crud whose sidecar reaches one instance of sync, whichever it asks; its target has the row 2 and no other."""
+    sync, target, rendering = FastAPI(), MemoryTarget(), Rendering(Applied())
+    add_routes(sync, target, rendering)
+    with serving_app(sync) as sidecar:
+        port = sidecar.base_url.port
+        with serving(make_settings(migrated_url, dapr_http_port=port)) as client:
+            line = client.get("/rows:snapshot", params={"row": "tenants/2"}).text.splitlines()[1]
+
+            async def deliver() -> None:
+                await target.deliver([await rendering.one(read(json.loads(line), lsn=0))])
+
+            asyncio.run(deliver())
+            yield client
+
+
+def test_what_is_live_of_a_row_is_asked_of_the_targets_beside_what_its_table_asks_for(asking: httpx.Client) -> None:
+    answer = asking.get("/renderers/tenants/live", params={"key": "1"})
+
+    assert answer.status_code == 200, answer.text
+    targets = answer.json()["targets"]
+    assert list(targets) == ["k8s", "git"]
+    at_k8s = targets["k8s"]
+    assert (at_k8s["found"], at_k8s["manifests"], at_k8s["unavailable"], at_k8s["error"]) == (False, [], None, None)
+    assert any("size: '20'" in line for line in at_k8s["difference"])
+
+    there = asking.get("/renderers/tenants/live", params={"key": "2"}).json()["targets"]["git"]
+    assert (there["found"], there["manifests"][0]["data"], there["difference"]) == (True, {"size": "3"}, [])
+    assert asking.get("/renderers/tenants/live", params={"key": "none"}).status_code == 404
+
+
+def test_a_target_that_cannot_be_asked_says_so(served: httpx.Client) -> None:
+    targets = served.get("/renderers/tenants/live", params={"key": "1"}).json()["targets"]
+    assert [(one["found"], "doesn't answer" in one["unavailable"]) for one in targets.values()] == [(None, True)] * 2
