@@ -13,7 +13,16 @@ Create = Literal["always", "once"]
 
 
 class ExpressionError(RowcastError):
-    """An expression has no value for a row; the text has the expression's place in the declaration, and why."""
+    """An expression has no value for a row; the text has the expression's place in the declaration, and why.
+
+    `path` is where it stands, or what of the row it is about; both are empty where nothing of that is known.
+    """
+
+    def __init__(self, message: str, path: str = "", expression: str = "") -> None:
+        super().__init__(": ".join(part for part in (path, expression, message) if part))
+        self.message = message
+        self.path = path
+        self.expression = expression
 
 
 class Expression(Protocol):

@@ -29,10 +29,14 @@ class Related:
 
 @dataclass(frozen=True)
 class Source:
-    """A renderer's table. `related` is by the name under which the related rows stand in the captured row."""
+    """A renderer's table. `related` is by the name under which the related rows stand in the captured row.
+
+    `edit`: the API may change the table's rows.
+    """
 
     renderer: str
     table: TableName
     key: tuple[str, ...]
     exclude: frozenset[str] = frozenset()
     related: Mapping[str, Related] = field(default_factory=dict)
+    edit: bool = False

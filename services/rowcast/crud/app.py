@@ -20,8 +20,13 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
-from rowcast.crud.routes import dead_letters, pipeline, reconciles, renderers, rows_of_any_table, statuses
+from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
+from rowcast.crud.routes.renderers import edits as renderer_edits
+from rowcast.crud.routes.renderers import files as renderer_files
+from rowcast.crud.routes.renderers import live as renderer_live
+from rowcast.crud.routes.renderers import previews as renderer_previews
+from rowcast.crud.routes.renderers import reads as renderers
 from rowcast.crud.routes.rows import (
     activity,
     appconfigs,
@@ -67,6 +72,10 @@ ROUTES = (
     pipeline,
     reconciles,
     renderers,
+    renderer_previews,
+    renderer_edits,
+    renderer_files,
+    renderer_live,
     rows_of_any_table,
     statuses,
 )

@@ -19,11 +19,10 @@ class NotFoundError(MissingError):
 
 
 class StaleGenerationError(RowcastError):
-    """The caller saw another generation than the row has now."""
+    """The caller saw another generation than the row has now; `what` is the row in words."""
 
-    def __init__(self, row_id: int, generation: int) -> None:
-        super().__init__(f"configuration {row_id} has changed; it is at generation {generation} now")
-        self.row_id = row_id
+    def __init__(self, what: str, generation: int) -> None:
+        super().__init__(f"{what} has changed; it is at generation {generation} now")
         self.generation = generation
 
 
@@ -41,6 +40,18 @@ class FieldError(RowcastError):
     def __init__(self, field: str, rule: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+        self.rule = rule
+
+
+class ConflictError(FieldError):
+    """A value, or a deletion, doesn't go with other rows that are there."""
+
+
+class ForbiddenError(RowcastError):
+    """crud may not do it, whoever asks; the text says what it takes. `rule` is not-editable or grant."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
         self.rule = rule
 
 
@@ -74,7 +85,7 @@ class BrokerError(TransientError):
 class ItemError:
     """What is wrong with the element at `index` of a batch.
 
-    `rule` is not-found, generation, unique, duplicate or resolved.
+    `rule` is not-found, generation, unique, duplicate or resolved, or what a table's own rules are broken by.
     """
 
     index: int

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from rowcast.crud.errors import FieldError
 
 _VERSION = 1
-_MAX_LENGTH = 1024
+_MAX_LENGTH = 3072
 
 
 @dataclass(frozen=True)

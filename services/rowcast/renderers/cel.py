@@ -150,16 +150,16 @@ class CelExpression:
         value = self._value(variables)
         items = None if value.type() == cel.Type.NULL else value.value()
         if not isinstance(items, list):
-            raise ExpressionError(f"{self._place}: {self._text}: is no list")
+            raise ExpressionError("is no list", self._place, self._text)
         return [item.value() if item.type().is_message() else _as_json(item, self._text, self._place) for item in items]
 
     def _value(self, variables: Mapping[str, Any]) -> Any:
         try:
             value = self._compiled.eval(data=dict(variables))
         except (RuntimeError, ValueError, TypeError) as error:
-            raise ExpressionError(f"{self._place}: {self._text}: {_plain(str(error))}") from None
+            raise ExpressionError(_plain(str(error)), self._place, self._text) from None
         if value.type() in (cel.Type.ERROR, cel.Type.UNKNOWN):
-            raise ExpressionError(f"{self._place}: {self._text}: {_plain(str(value.value()))}")
+            raise ExpressionError(_plain(str(value.value())), self._place, self._text)
         return value
 
 
@@ -172,18 +172,18 @@ def _as_json(value: Any, text: str, place: str) -> Any:
         return [_as_json(item, text, place) for item in content]
     if isinstance(content, dict):
         if not all(isinstance(key, str) for key in content):
-            raise ExpressionError(f"{place}: {text}: the keys of a mapping must be strings")
+            raise ExpressionError("the keys of a mapping must be strings", place, text)
         # Its mappings have another order in each process.
         return {key: _as_json(item, text, place) for key, item in sorted(content.items())}
     if isinstance(content, Message):
-        raise ExpressionError(f"{place}: {text}: is a whole row; name the columns that are meant")
+        raise ExpressionError("is a whole row; name the columns that are meant", place, text)
     if isinstance(content, float) and not math.isfinite(content):
-        raise ExpressionError(f"{place}: {text}: {content} is no number that JSON has")
+        raise ExpressionError(f"{content} is no number that JSON has", place, text)
     if isinstance(content, float) and content.is_integer() and abs(content) < 2**53:
         return int(content)  # JSON has one kind of number, and 80.0 is no port
     if isinstance(content, bool | int | float | str):
         return content
-    raise ExpressionError(f"{place}: {text}: gives {value.type().name()}, which JSON hasn't; use string(…)")
+    raise ExpressionError(f"gives {value.type().name()}, which JSON hasn't; use string(…)", place, text)
 
 
 def _add_fields(message: descriptor_pb2.DescriptorProto, columns: Mapping[str, Column]) -> None:

@@ -118,12 +118,12 @@ def check_row(shape: RowShape, row: Mapping[str, Any]) -> None:
     for name in row:
         if name not in shape.columns and name not in shape.related:
             near = difflib.get_close_matches(name, [*shape.columns, *shape.related], 1)
-            raise ExpressionError(f"row.{name}: there is no such column" + (f"; {near[0]} is meant?" if near else ""))
+            raise ExpressionError("there is no such column" + (f"; {near[0]} is meant?" if near else ""), f"row.{name}")
     _check_columns("row", shape.columns, row)
     for alias, columns in shape.related.items():
         items = row.get(alias) or []
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise ExpressionError(f"row.{alias}: must be a list of rows")
+            raise ExpressionError("must be a list of rows", f"row.{alias}")
         for index, item in enumerate(items):
             _check_columns(f"row.{alias}[{index}]", columns, item)
 
@@ -131,4 +131,4 @@ def check_row(shape: RowShape, row: Mapping[str, Any]) -> None:
 def _check_columns(place: str, columns: Mapping[str, Column], row: Mapping[str, Any]) -> None:
     missing = [name for name, column in columns.items() if not column.nullable and row.get(name) is None]
     if missing:
-        raise ExpressionError(f"{place}: is without {', '.join(missing)}, which can't be NULL")
+        raise ExpressionError(f"is without {', '.join(missing)}, which can't be NULL", place)

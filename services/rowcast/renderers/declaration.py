@@ -131,6 +131,14 @@ class _Reading:
             self._wrong(path, "is empty")
         return tuple(value)
 
+    def _boolean(self, path: Path) -> bool:
+        value = self._at(path)
+        if value is _MISSING:
+            return False
+        if not isinstance(value, bool):
+            self._wrong(path, f"must be true or false, and is {_kind(value)}")
+        return value is True
+
     # The parts of a declaration.
 
     def renderer(self) -> Renderer:
@@ -156,14 +164,14 @@ class _Reading:
         if name == APP_CONFIGS:
             self._wrong(("metadata", "name"), f"{name} is the built-in renderer's")
         at: Path = ("spec", "source")
-        self._mapping(at, ("table", "key", "exclude", "where", "with"))
+        self._mapping(at, ("table", "key", "exclude", "where", "with", "edit"))
         table = self._table((*at, "table"))
         key = self._texts((*at, "key"), required=True)
         exclude = self._texts((*at, "exclude"))
         for column in sorted({*key} & {*exclude}):
             self._wrong((*at, "exclude"), f"{column} is part of the key, which can't be left out")
         related = {alias: self._related((*at, "with", alias)) for alias in self._mapping((*at, "with"), required=False)}
-        return Source(name, table, key, frozenset(exclude), related)
+        return Source(name, table, key, frozenset(exclude), related, self._boolean((*at, "edit")))
 
     def _table(self, path: Path) -> TableName:
         schema, dot, name = self._text(path).rpartition(".")

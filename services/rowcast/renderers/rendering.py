@@ -14,10 +14,10 @@ def render(renderer: Renderer, language: Language, row: Mapping[str, Any]) -> Re
     variables = {"row": language.row(row)}
     name = renderer.row_name.render(variables)
     if not isinstance(name, str) or not name:
-        raise ExpressionError(f"spec.name: must be a text, and is {name!r}")
+        raise ExpressionError(f"must be a text, and is {name!r}", "spec.name")
     environment = None if renderer.environment is None else renderer.environment.render(variables)
     if renderer.environment is not None and not isinstance(environment, str):
-        raise ExpressionError(f"spec.environment: must be a text, and is {environment!r}")
+        raise ExpressionError(f"must be a text, and is {environment!r}", "spec.environment")
     if renderer.where is not None and renderer.where.evaluate(variables) is not True:
         return RenderedRow(name, environment, ())
     manifests = [one for manifest in renderer.manifests for one in _manifests(renderer, manifest, variables)]
@@ -45,19 +45,20 @@ def _each(manifest: Manifest, variables: Mapping[str, Any]) -> Iterator[Mapping[
 def _judge(renderer: Renderer, manifest: Manifest, content: Mapping[str, Any]) -> None:
     kind = _kind(content)
     if kind not in renderer.allow.kinds:
-        raise ExpressionError(f"manifest {manifest.id}: {kind} is not among spec.allow.kinds")
+        raise ExpressionError(f"{kind} is not among spec.allow.kinds", f"manifest {manifest.id}")
     metadata = content.get("metadata", {})
     if not isinstance(metadata.get("name"), str) or not metadata["name"]:
-        raise ExpressionError(f"manifest {manifest.id}: metadata.name must be a text, and is {metadata.get('name')!r}")
+        said = f"metadata.name must be a text, and is {metadata.get('name')!r}"
+        raise ExpressionError(said, f"manifest {manifest.id}")
     namespace = metadata.get("namespace")
     if namespace is not None and not isinstance(namespace, str):
-        raise ExpressionError(f"manifest {manifest.id}: metadata.namespace must be a text, and is {namespace!r}")
+        raise ExpressionError(f"metadata.namespace must be a text, and is {namespace!r}", f"manifest {manifest.id}")
     patterns = renderer.allow.namespaces
     if namespace is not None and patterns and not any(fnmatchcase(namespace, pattern) for pattern in patterns):
-        raise ExpressionError(f"manifest {manifest.id}: namespace {namespace} is not among spec.allow.namespaces")
+        raise ExpressionError(f"namespace {namespace} is not among spec.allow.namespaces", f"manifest {manifest.id}")
     reason = refused(kind, content)
     if reason is not None:
-        raise ExpressionError(f"manifest {manifest.id}: Kubernetes refuses it: {reason}")
+        raise ExpressionError(f"Kubernetes refuses it: {reason}", f"manifest {manifest.id}")
 
 
 def _kind(content: Mapping[str, Any]) -> str:

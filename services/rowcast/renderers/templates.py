@@ -119,7 +119,7 @@ class _Text:
         if isinstance(value, str | int | float):
             return str(value)
         kind = {type(None): "NULL", list: "a list", dict: "a mapping"}[type(value)]
-        raise ExpressionError(f"{self.place}: {kind} can't stand within a text")
+        raise ExpressionError(f"{kind} can't stand within a text", self.place)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _validation_error(found: Mapping[str, Any]) -> dict[str, Any]:
     }
     if kind == "json_invalid":
         answer["field"] = "body"
-    if len(location) > 1 and location[0] in ("items", "rows") and isinstance(location[1], int):
+    if len(location) > 1 and location[0] in ("items", "rows", "operations") and isinstance(location[1], int):
         answer["index"] = location[1]
         answer["field"] = ".".join(str(part) for part in location[2:]) or str(location[0])
     return answer

@@ -61,14 +61,15 @@ def serving_role(name: str) -> Role:
     grants = {
         "public.app_configs": f"SELECT, INSERT ({_CONTENT}), UPDATE ({_CONTENT}, updated_by), DELETE",
         "public.app_config_history": "SELECT",
-        # To lock a row takes UPDATE of some column.
+        # To lock a row, here and of `rowcast.rows`, takes UPDATE of some column.
         "public.app_config_deletions": "SELECT, UPDATE (deleted_at), DELETE",
         "public.sync_statuses": "SELECT, INSERT, UPDATE",
         "public.gitops_progress": "SELECT, INSERT, UPDATE, DELETE",
         "public.dead_letters": "SELECT, INSERT, UPDATE",
         "public.dead_letter_receipts": "SELECT, INSERT",
         "public.rowcast_heartbeat": "SELECT",
-        "rowcast.rows": "SELECT",
+        "rowcast.rows": "SELECT, UPDATE (traceparent)",
+        "rowcast.row_history": "SELECT",
         "rowcast.sources": "SELECT",
         "rowcast.renderers": "SELECT",
         "rowcast.statuses": "SELECT, INSERT, UPDATE",

@@ -97,6 +97,22 @@ rows = Table(
     schema=SCHEMA,
 )
 
+row_history = Table(
+    "row_history",
+    metadata,
+    Column("renderer", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("row", JSONB, nullable=False),
+    Column("actor", Text),
+    Column("actor_verified", Boolean, nullable=False),
+    Column("changed_at", _TIME, nullable=False),
+    schema=SCHEMA,
+)
+"""What rows were at each generation, a hundred of each; triggers of `rows` keep it."""
+
 sources = Table(
     "sources",
     metadata,

@@ -1,43 +1,98 @@
-"""Reads of `rowcast.rows`. Every function works in the caller's transaction."""
+"""Reads of `rowcast.rows` and of their history. Every function works in the caller's transaction."""
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import quote, unquote
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, case, cast, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Numeric,
+    RowMapping,
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    tuple_,
+)
 
 from rowcast.core.row import RowKey
-from rowcast.crud.database.tables import row_statuses, rows
+from rowcast.crud.database.tables import row_history, row_statuses, rows
 from rowcast.crud.deliveries.of_rows import state
+from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page
 from rowcast.crud.rows.text_search import contains_in_any_case
 
-CURSOR = "rows"
 State = Literal["synced", "pending", "failed", "deleted"]
+KEY, CHANGED_AT, GENERATION = "key", "changed_at", "generation"
+SORTED_TEXT = 200
+"""Characters of a value by which rows are sorted, so that a cursor stays short; among equal ones keys decide."""
+OWN = (KEY, CHANGED_AT, GENERATION)
+"""What every row is sorted by; any other name is a column's."""
+HISTORY = "row-history"
+_CURSOR = "rows:"
+_NUMBER = r"^-?(\d+(\.\d+)?([eE][-+]?\d{1,3})?|Infinity)$|^NaN$"
 
 
 @dataclass(frozen=True)
 class RowFilter:
-    """Which rows of a renderer a list has. Deleted ones are in none but their own."""
+    """Which rows of a renderer a list has. Deleted ones are in none but their own. `values`: of columns, as text."""
 
     renderer: str
     search: str | None = None
     state: State | None = None
     targets: Sequence[str] = ()
+    values: Sequence[tuple[str, str]] = ()
 
 
-def page(connection: Connection, wanted: RowFilter, after: Cursor | None, limit: int) -> Page:
-    """One page, in the order of keys, and the number of rows in the whole list."""
+@dataclass(frozen=True)
+class Order:
+    """`by` is `key`, `changed_at`, `generation`, or a column: of numbers, or else as text. NULL is the greatest."""
+
+    by: str = KEY
+    descending: bool = False
+    numeric: bool = False
+
+    @property
+    def name(self) -> str:
+        """As cursors have it."""
+        return f"{_CURSOR}{'-' if self.descending else ''}{self.by}"
+
+
+def order_of(cursor: Cursor) -> Order:
+    """The order that a cursor is of. Raises FieldError for a cursor of another list."""
+    if not cursor.sort.startswith(_CURSOR):
+        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    name = cursor.sort.removeprefix(_CURSOR)
+    return Order(name.removeprefix("-"), name.startswith("-"))
+
+
+def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor | None, limit: int) -> Page:
+    """One page, and the number of rows in the whole list. Raises FieldError for a cursor that none gave out."""
     conditions = _conditions(wanted)
     total = connection.execute(select(func.count()).select_from(rows).where(*conditions)).scalar_one()
-    query = select(rows).where(*conditions).order_by(rows.c.key).limit(limit + 1)
+    query = whole_list(wanted, order).limit(limit + 1)
+    sorted_by = _sorted_by(order)
+    query = query.add_columns(*(each.label(f"sorted_{index}") for index, each in enumerate(sorted_by)))
     if after is not None:
-        query = query.where(rows.c.key > unquote(after.key))
+        here, there = tuple_(*sorted_by), tuple_(*_place(order, after))
+        query = query.where(here < there if order.descending else here > there)
     found = connection.execute(query).mappings().all()
-    more = len(found) > limit
-    found = found[:limit]
-    return Page(found, Cursor(CURSOR, quote(found[-1]["key"], safe=""), 0) if more else None, total)
+    more, found = len(found) > limit, found[:limit]
+    return Page(found, _cursor(order, found[-1], len(sorted_by)) if more else None, total)
+
+
+def whole_list(wanted: RowFilter, order: Order) -> Select[Any]:
+    """All rows of a list, in its order."""
+    by = (each.desc() if order.descending else each for each in _sorted_by(order))
+    return select(rows).where(*_conditions(wanted)).order_by(*by)
 
 
 def get(connection: Connection, row: RowKey) -> RowMapping | None:
@@ -46,9 +101,80 @@ def get(connection: Connection, row: RowKey) -> RowMapping | None:
     return connection.execute(query).mappings().one_or_none()
 
 
+def history(connection: Connection, row: RowKey, before: Cursor | None, limit: int) -> Page:
+    """A row's generations, newest first. `total` isn't counted (0)."""
+    past = row_history.c
+    query = select(row_history).where(past.renderer == row.renderer, past.key == row.key)
+    if before is not None:
+        query = query.where(past.generation < before.row_id)
+    found = connection.execute(query.order_by(past.generation.desc()).limit(limit + 1)).mappings().all()
+    more, found = len(found) > limit, found[:limit]
+    return Page(found, Cursor(HISTORY, "", found[-1]["generation"]) if more else None, 0)
+
+
+def _sorted_by(order: Order) -> Sequence[ColumnElement[Any]]:
+    """What a list is sorted by; none of it is NULL, and the last one makes it unique."""
+    if order.by == KEY:
+        return (rows.c.key,)
+    if order.by in (CHANGED_AT, GENERATION):
+        return (rows.c[order.by], rows.c.key)
+    text = rows.c.row[order.by].astext
+    if not order.numeric:
+        return (text.is_(None), func.coalesce(func.left(text, SORTED_TEXT), ""), rows.c.key)
+    # What was captured when the column had another type is no reason to refuse the list.
+    number = case((text.regexp_match(_NUMBER), cast(text, Numeric)), else_=null())
+    return (number.is_(None), func.coalesce(number, 0), rows.c.key)
+
+
+def _cursor(order: Order, row: RowMapping, parts: int) -> Cursor:
+    values = [row[f"sorted_{index}"] for index in range(parts)]
+    as_json = [_as_json(value) for value in values]
+    return Cursor(order.name, json.dumps(as_json), 0)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def _place(order: Order, cursor: Cursor) -> Sequence[Any]:
+    """Where a cursor is. Raises FieldError."""
+    try:
+        match order.by, json.loads(cursor.key):
+            case "key", [str(key)]:
+                return (_plain(key),)
+            case "changed_at", [str(moment), str(key)]:
+                return (_moment(moment), _plain(key))
+            case "generation", [int(number), str(key)] if 0 <= number < 2**63:
+                return (number, _plain(key))
+            case by, [bool(missing), str(value), str(key)] if by not in OWN:
+                if not order.numeric:
+                    return (missing, _plain(value), _plain(key))
+                if re.fullmatch(_NUMBER, value):
+                    return (missing, cast(literal(value), Numeric), _plain(key))
+    except (ValueError, OverflowError, RecursionError):
+        pass
+    raise FieldError("cursor", "cursor", "is not a cursor that this API gave out")
+
+
+def _plain(text: str) -> str:
+    if b"\x00" in text.encode():
+        raise ValueError
+    return text
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() is None or moment.astimezone(UTC).isoformat() != text:
+        raise ValueError
+    return moment
+
+
 def _conditions(wanted: RowFilter) -> list[ColumnElement[bool]]:
     there = rows.c.deleted if wanted.state == "deleted" else ~rows.c.deleted
     conditions = [rows.c.renderer == wanted.renderer, rows.c.generation > 0, there]
+    conditions += [rows.c.row[column].astext == value for column, value in wanted.values]
     if wanted.search:
         conditions.append(
             contains_in_any_case(rows.c.key, wanted.search)

@@ -51,6 +51,34 @@ class RendererRevisions(BaseModel):
     items: list[RevisionListed]
 
 
+class ColumnReference(BaseModel):
+    """What a foreign key of one column refers to."""
+
+    table: str = Field(examples=["public.regions"])
+    column: str
+
+
+class ColumnOut(BaseModel):
+    """A column of a renderer's table, as PostgreSQL's catalogue has it."""
+
+    name: str
+    type: str = Field(description="as SQL writes it; of a domain, what it rests on", examples=["numeric(10,2)"])
+    nullable: bool
+    has_default: bool
+    generated: bool = Field(description="nobody writes it but the database")
+    key: bool = Field(description="one of those that name a row")
+    values: list[str] | None = Field(description="an enum's, in their order")
+    references: ColumnReference | None
+
+
+class Columns(BaseModel):
+    """The columns that a renderer's rows have, without excluded ones; empty where the table is gone."""
+
+    editable: bool = Field(description="whether rows can be created, changed and deleted here")
+    why: str | None = Field(description="why not: the declaration doesn't say so, or the GRANT that is missing")
+    columns: list[ColumnOut]
+
+
 class RowOut(BaseModel):
     """A row of a renderer's table as it was captured, and what became of it, by target."""
 
@@ -66,8 +94,33 @@ class RowOut(BaseModel):
     targets: dict[str, TargetStatus]
 
 
+class RowsOut(BaseModel):
+    """The rows as they are now, in the order of a batch's operations; null for a deleted one."""
+
+    items: list[RowOut | None]
+
+
+class RowGeneration(BaseModel):
+    """What a row was from a change on. `row` of a deletion is what it was last."""
+
+    generation: int
+    revision: int
+    deleted: bool
+    row: dict[str, Any]
+    actor: str | None
+    actor_verified: bool
+    changed_at: Time
+
+
+class RowHistory(BaseModel):
+    """A row's generations, newest first: the last hundred are kept."""
+
+    items: list[RowGeneration]
+    next_cursor: str | None
+
+
 class RowPage(BaseModel):
-    """A part of a list, in the order of keys. `next_cursor` continues it; `total` counts the whole list."""
+    """A part of a list. `next_cursor` continues it; `total` counts the whole list."""
 
     items: list[RowOut]
     next_cursor: str | None

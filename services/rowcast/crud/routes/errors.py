@@ -12,7 +12,9 @@ from rowcast.crud.errors import (
     BatchError,
     BrokerError,
     BusyError,
+    ConflictError,
     FieldError,
+    ForbiddenError,
     LetterResolvedError,
     LockedError,
     MissingError,
@@ -24,6 +26,7 @@ from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX, PROBLEM_JSON, ProblemResponse, problem, validation_errors
 
 _BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "resolved": 409, "duplicate": 422}
+_BATCH_STATUS |= dict.fromkeys(("exclusion", "referenced", "not-captured", "trigger"), 409)
 _SAFE = ("GET", "HEAD")
 _BATCH_PREFIXES = ("create.", "update.", "delete.")
 
@@ -69,8 +72,10 @@ def describe_problems(app: FastAPI) -> None:
 
 
 _MEANING = {
+    403: "The renderer's rows are not to be edited, or crud's role may not write its table; `detail` has the GRANT.",
     404: "There is no such configuration, dead letter, target, renderer or row.",
-    409: "The name is taken, the row is locked, the dead letter is resolved already, or a reconcile is running.",
+    409: "The name is taken, a row conflicts with others or is locked, the dead letter is resolved already, or a"
+    " reconcile is running.",
     412: "The configuration has changed since the caller read it.",
     422: "The request isn't valid; `errors` names field and rule.",
     503: "The database or the broker doesn't answer, or too many ask at the same time; try again.",
@@ -121,10 +126,18 @@ def add_answers(app: FastAPI) -> None:
     async def field_invalid(_request: Request, error: FieldError) -> ProblemResponse:
         return problem(422, "the request is not valid", [_item(error.field, error.rule, str(error))])
 
+    @app.exception_handler(ConflictError)
+    async def conflicting(_request: Request, error: ConflictError) -> ProblemResponse:
+        return problem(409, str(error), [_item(error.field, error.rule, str(error))])
+
+    @app.exception_handler(ForbiddenError)
+    async def forbidden(_request: Request, error: ForbiddenError) -> ProblemResponse:
+        return problem(403, str(error), [_item("renderer", error.rule, str(error))])
+
     @app.exception_handler(BatchError)
     async def batch_refused(_request: Request, error: BatchError) -> ProblemResponse:
         errors = [{"index": e.index, **_item(e.field, e.rule, e.message)} for e in error.errors]
-        return problem(_BATCH_STATUS[error.errors[0].rule], str(error), errors)
+        return problem(_BATCH_STATUS.get(error.errors[0].rule, 422), str(error), errors)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> ProblemResponse:

@@ -65,8 +65,8 @@ def snapshot(
     """
     targets = settings.targets if sync else ()
     if row:
-        return few(Snapshot(database, *_wanted(row), targets), _line)
-    return stream(lambda: Snapshot(database, true(), true(), targets), settings, shares, _line)
+        return few(Snapshot(database, *_wanted(row), targets), as_line)
+    return stream(lambda: Snapshot(database, true(), true(), targets), settings, shares, as_line)
 
 
 @router.get("/rows:late", operation_id="lateRows", responses=responses())
@@ -119,7 +119,8 @@ def _row(text: str, field: str) -> RowKey:
     return row
 
 
-def _line(row: RowMapping) -> bytes:
+def as_line(row: RowMapping) -> bytes:
+    """A row as sync reads it: one JSON object."""
     if "renderer" not in row:
         head = orjson.dumps({"renderer": APP_CONFIGS, "key": str(row["id"])})
         return head[:-1] + b"," + AppConfigOut.model_construct(**dict(row)).model_dump_json().encode()[1:]

@@ -1,36 +1,53 @@
-"""All rows that a list's filters let through, as a file; read through a cursor of the server's, written as it comes."""
+"""All rows that a list's filters let through, as a file; read through a cursor of the server's, written as it comes.
+
+Of configurations, or of any table.
+"""
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
 
 import orjson
 import yaml
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine, RowMapping, Select
 
 from rowcast.crud.database.connections import reading, translated
 from rowcast.crud.rows import queries
 
-Format = Literal["json", "yaml", "csv"]
-MEDIA_TYPES: Mapping[Format, str] = {"json": "application/json", "yaml": "application/yaml", "csv": "text/csv"}
+Format = Literal["json", "yaml", "csv", "ndjson"]
+MEDIA_TYPES: Mapping[Format, str] = {
+    "json": "application/json",
+    "yaml": "application/yaml",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+}
 COLUMNS = ("name", "repository_url", "branch", "environment", "id", "generation", "updated_at", "updated_by")
 ROWS_AT_ONCE = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKED = tuple(f"'{first}" for first in (*_FORMULA, "'"))
+_NUMBER = re.compile(r"-\d+(\.\d+)?")
 
 
 class Export:
     """One transaction, whose first rows are read at once so that what fails fails before the first byte."""
 
-    def __init__(self, engine: Engine, wanted: queries.ListFilter, sort: str) -> None:
-        """Raises TransientError."""
+    def __init__(
+        self,
+        engine: Engine,
+        query: Select[Any],
+        columns: Sequence[str],
+        as_exported: Callable[[RowMapping], Mapping[str, Any]],
+    ) -> None:
+        """What a query finds, each row by its `columns`. Raises TransientError."""
+        self._columns, self._as_exported = columns, as_exported
         self._transaction = ExitStack()
         try:
             connection = self._transaction.enter_context(reading(engine))
             streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
-            found = streaming.execute(queries.whole_list(wanted, sort)).mappings()
+            found = streaming.execute(query).mappings()
             self._parts = iter(found.partitions(ROWS_AT_ONCE))
             self._first = next(self._parts, [])
         except BaseException:
@@ -44,20 +61,27 @@ class Export:
     def written(self, kind: Format) -> Iterator[bytes]:
         """The file. Raises TransientError when it breaks off."""
         with translated(), self._transaction:
-            yield from written(kind, self._rows())
+            yield from written(kind, self._rows(), self._columns)
 
-    def _rows(self) -> Iterator[Sequence[dict[str, Any]]]:
-        yield [_row(row) for row in self._first]
+    def _rows(self) -> Iterator[Sequence[Mapping[str, Any]]]:
+        yield [self._as_exported(row) for row in self._first]
         for part in self._parts:
-            yield [_row(row) for row in part]
+            yield [self._as_exported(row) for row in part]
 
 
-def written(kind: Format, parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
-    """Rows of COLUMNS as a file."""
-    return _WRITERS[kind](parts)
+def configurations(engine: Engine, wanted: queries.ListFilter, sort: str) -> Export:
+    """Those of a list. Raises TransientError."""
+    return Export(engine, queries.whole_list(wanted, sort), COLUMNS, _configuration)
 
 
-def _row(row: RowMapping) -> dict[str, Any]:
+def written(
+    kind: Format, parts: Iterator[Sequence[Mapping[str, Any]]], columns: Sequence[str] = COLUMNS
+) -> Iterator[bytes]:
+    """Rows of these columns as a file."""
+    return _csv(parts, columns) if kind == "csv" else _WRITERS[kind](parts)
+
+
+def _configuration(row: RowMapping) -> dict[str, Any]:
     return {**{name: row[name] for name in COLUMNS}, "updated_at": row["updated_at"].isoformat()}
 
 
@@ -70,6 +94,11 @@ def _json(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
     yield b"[]\n" if before == b"[\n" else b"\n]\n"
 
 
+def _ndjson(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
+    for part in parts:
+        yield b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in part)
+
+
 def _yaml(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
     empty = True
     for part in parts:
@@ -80,28 +109,40 @@ def _yaml(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
         yield b"[]\n"
 
 
-def _csv(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:
-    yield _lines([dict(zip(COLUMNS, COLUMNS, strict=True))])
+def _csv(parts: Iterator[Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> Iterator[bytes]:
+    yield _lines([dict(zip(columns, columns, strict=True))], columns)
     for part in parts:
-        yield _lines([{name: _plain(value) for name, value in row.items()} for row in part])
+        yield _lines([{name: as_cell(value) for name, value in row.items()} for row in part], columns)
 
 
-def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
     text = io.StringIO()
-    csv.DictWriter(text, COLUMNS).writerows(rows)
+    csv.DictWriter(text, columns).writerows(rows)
     return text.getvalue().encode()
 
 
-def _plain(value: object) -> object:
-    """A text that a spreadsheet would run as a formula gets a `'` in front, and so does one that would look like it.
+def as_cell(value: object) -> object:
+    """A value in CSV: NULL is an empty cell, a list or an object its JSON.
 
-    Who reads it again takes a `'` away that stands before one of these characters, or before another `'`.
+    A text that a spreadsheet would run as a formula gets a `'` in front, and so does one that would look like it, and
+    an empty one. Who reads it again takes a `'` away that stands alone, before one of these characters, or before
+    another `'`.
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA + _MARKED) else value
+    if isinstance(value, bool | dict | list):
+        return orjson.dumps(value).decode()
+    if not isinstance(value, str):
+        return value
+    marked = value in ("", "'") or (value.startswith(_FORMULA + _MARKED) and not _NUMBER.fullmatch(value))
+    return f"'{value}" if marked else value
+
+
+def of_cell(cell: str) -> str | None:
+    """The text of a cell; None for NULL."""
+    return cell[1:] if cell == "'" or cell.startswith(_MARKED) else cell or None
 
 
 _WRITERS: Mapping[Format, Callable[[Iterator[Sequence[Mapping[str, Any]]]], Iterator[bytes]]] = {
     "json": _json,
     "yaml": _yaml,
-    "csv": _csv,
+    "ndjson": _ndjson,
 }

@@ -34,7 +34,7 @@ class Line:
     name: str
     action: Action
     row_id: int | None = None
-    fields: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     errors: Sequence[Finding] = ()
 
 

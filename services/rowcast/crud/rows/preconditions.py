@@ -51,7 +51,8 @@ def expectation(if_match: str | None, if_none_match: str | None = None) -> Calla
     def expect(row: RowMapping) -> None:
         unlike = expected is not None and not expected.any and etag(row["generation"]) not in expected.tags
         if unlike or not_modified(if_none_match, row["generation"]):
-            raise StaleGenerationError(row["id"], row["generation"])
+            what = f"configuration {row['id']}" if "id" in row else f"row {row['key']}"
+            raise StaleGenerationError(what, row["generation"])
 
     return expect
 

@@ -19,16 +19,17 @@ WHERE namespace.nspname = :schema AND class.relname = :name
 """)
 # A domain is what it rests on, however deep; an array what is in it.
 _COLUMNS = text("""
-WITH RECURSIVE resolved (attnum, oid, required) AS (
-    SELECT attnum, atttypid, attnotnull FROM pg_attribute
+WITH RECURSIVE resolved (attnum, oid, typmod, required) AS (
+    SELECT attnum, atttypid, atttypmod, attnotnull FROM pg_attribute
     WHERE attrelid = :oid AND attnum > 0 AND NOT attisdropped
     UNION ALL
-    SELECT resolved.attnum, type.typbasetype, resolved.required OR type.typnotnull FROM resolved
+    SELECT resolved.attnum, type.typbasetype, type.typtypmod, resolved.required OR type.typnotnull FROM resolved
     JOIN pg_type AS type ON type.oid = resolved.oid WHERE type.typtype = 'd'
 )
 SELECT attribute.attname AS name, format_type(attribute.atttypid, attribute.atttypmod) AS declared,
-    base.typname AS type, base.typtype AS kind, element.typname AS element, element.typtype AS element_kind,
-    resolved.required AS required, attribute.attgenerated <> '' AS generated,
+    format_type(base.oid, resolved.typmod) AS base, base.typname AS type, base.typtype AS kind,
+    element.typname AS element, element.typtype AS element_kind,
+    resolved.required AS required, attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS generated,
     attribute.attidentity <> '' OR attribute.atthasdef AS defaulted,
     ARRAY(SELECT CAST(enumlabel AS text) FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder) AS labels
 FROM resolved
@@ -57,11 +58,35 @@ WHERE conrelid = :oid AND contype = 'f' ORDER BY conname
 """)
 
 
+_CONSTRAINTS = text("""
+SELECT conname AS name, pg_get_constraintdef(oid) AS definition, ARRAY(
+    SELECT CAST(attname AS text) FROM unnest(conkey) WITH ORDINALITY AS part (attnum, place)
+    JOIN pg_attribute ON attrelid = conrelid AND pg_attribute.attnum = part.attnum ORDER BY place) AS columns
+FROM pg_constraint WHERE conrelid = to_regclass(format('%I.%I', CAST(:schema AS text), CAST(:name AS text)))
+UNION ALL
+SELECT relname, pg_get_indexdef(indexrelid), ARRAY(
+    SELECT CAST(attname AS text) FROM unnest(indkey) WITH ORDINALITY AS part (attnum, place)
+    JOIN pg_attribute ON attrelid = indrelid AND pg_attribute.attnum = part.attnum ORDER BY place)
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indisunique AND indrelid = to_regclass(format('%I.%I', CAST(:schema AS text), CAST(:name AS text)))
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid)
+""")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A rule of a table's, or a unique index: which columns it is about, and how SQL has it."""
+
+    columns: tuple[str, ...]
+    definition: str
+
+
 @dataclass(frozen=True)
 class Column:
     """`type` is the base type's name (a domain is what it rests on); `element` that of an array's elements.
 
-    `declared` is the type as one would write it; `labels` are an enum's.
+    `declared` is the type as one would write it, `base` that of what it rests on; `labels` are an enum's. `generated`:
+    nobody writes it but the database.
     """
 
     name: str
@@ -71,6 +96,7 @@ class Column:
     required: bool
     generated: bool
     defaulted: bool
+    base: str
     labels: tuple[str, ...] = ()
 
 
@@ -119,6 +145,12 @@ class Table:
         return shapes.TableShape(columns, self.keys)
 
 
+def read_constraints(connection: Connection, name: TableName) -> Mapping[str, Constraint]:
+    """Those of a table, by their names."""
+    found = connection.execute(_CONSTRAINTS, {"schema": name.schema, "name": name.name}).mappings()
+    return {row["name"]: Constraint(tuple(row["columns"]), row["definition"]) for row in found}
+
+
 def read_table(connection: Connection, name: TableName) -> Table | None:
     """The table, or None if there is none of the name."""
     # format_type leaves out the schemas of search_path, and what captures a table has none but pg_catalog.
@@ -136,6 +168,7 @@ def read_table(connection: Connection, name: TableName) -> Table | None:
             row["required"],
             row["generated"],
             row["defaulted"],
+            row["base"],
             tuple(row["labels"]),
         )
         for row in connection.execute(_COLUMNS, oid).mappings()

@@ -17,6 +17,7 @@ from rowcast.core.source import TableName
 from rowcast.crud.sources.apply import apply
 from rowcast.crud.sources.catalogue import read_table
 from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
+from rowcast.crud.sources.grants import editing_grants, grant_editing
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
 from rowcast.renderers.declaration import check, read_source
@@ -27,6 +28,7 @@ from rowcast.renderers.rendering import render
 from rowcast.renderers.rights import RBAC, manifests
 from rowcast.runtime.exits import UsageError, told
 
+SERVING_ROLE = "rowcast_crud"
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
 
 `apply` makes a declaration count; all others change neither database nor cluster.
@@ -43,6 +45,12 @@ Columns = Annotated[
     typer.Option(help="The file of columns [default: FILE's name with .columns.yaml, if there is no --database-url]"),
 ]
 Declaration = Annotated[Path, typer.Argument(metavar="FILE", help="The declaration.")]
+ServingRole = Annotated[
+    str,
+    typer.Option(
+        envvar="ROWCAST_SERVING_ROLE", help="The role that crud serves as: it may edit the tables of `edit: true`."
+    ),
+]
 Tables = Callable[[TableName], TableShape | None]
 
 
@@ -190,10 +198,12 @@ def sql(
             help="Whether it is run by the tables' owner. Without, who sets session_replication_role bypasses capture.",
         ),
     ] = True,
+    serving_role: ServingRole = SERVING_ROLE,
 ) -> None:
     """Print the SQL that captures a declaration's table into `rowcast.rows`, for a database administrator. Not run.
 
-    It is one transaction, and can be run again; `apply` runs it, too. Exit codes: 0 done, 1 problems,
+    It is one transaction, and can be run again; `apply` runs it, too. With `edit: true` it also lets crud's role change
+    the table's rows. Exit codes: 0 done, 1 problems,
     2 wrong options.
     """
 
@@ -203,19 +213,25 @@ def sql(
             renderer, _ = check(text, table)
         with reading(_required(database_url)) as connection:
             capture = capture_of(connection, renderer.source, owner)
+            edit, table_name = renderer.source.edit, renderer.source.table
+            granted = editing_grants(connection, table_name, serving_role) if edit and not remove else ()
         typer.echo(capture.removal() if remove else capture.script(), nl=False)
+        for grant in granted:
+            typer.echo(f"{grant.statement};")
 
 
 @app.command(name="apply")
 def apply_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
     database_url: DatabaseUrl = None,
+    serving_role: ServingRole = SERVING_ROLE,
 ) -> None:
     """Make declarations count: their tables are captured, and their rows delivered as they say.
 
     The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables; without these, see `sql`. Each
-    is a new revision if its text has changed, by which all of its rows go on. Can be run again. Exit codes: 0 done,
-    1 problems, or the database refuses it, 2 wrong options.
+    is a new revision if its text has changed, by which all of its rows go on. With `edit: true` crud's role gets the
+    right to change the table's rows; where the login can't give it, what has to be run is printed. Can be run again.
+    Exit codes: 0 done, 1 problems, or the database refuses it, 2 wrong options.
     """
     with told():
         url = _required(database_url)
@@ -227,9 +243,15 @@ def apply_files(
             with writing(url) as connection:
                 capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
                 applied = apply(connection, declaration, renderer, shape, capture)
+                edited = renderer.source.table if renderer.source.edit else None
+                lacking = grant_editing(connection, edited, serving_role) if edited else []
             rows = f"{applied.captured} rows captured, {applied.assigned} follow"
             what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
             typer.echo(f"{file}: {renderer.name} {what}: {rows}")
+            for statement in lacking:
+                typer.echo(
+                    f"{file}: {serving_role} can't edit {edited} before its owner has run: {statement};", err=True
+                )
 
 
 @app.command(name="rights")

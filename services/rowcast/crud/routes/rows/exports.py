@@ -1,5 +1,6 @@
 """Configurations as a file."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import Annotated
@@ -7,18 +8,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from rowcast.crud.access.pool_shares import Shares
 from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import Sort
 from rowcast.crud.routes.streams import TableStream
 from rowcast.crud.rows import queries
-from rowcast.crud.rows.export import COLUMNS, MEDIA_TYPES, Export, Format
+from rowcast.crud.rows.export import COLUMNS, MEDIA_TYPES, Export, Format, configurations
+from rowcast.crud.settings import CrudSettings
 
 router = APIRouter(tags=["configurations"])
 _FILES = {
     MEDIA_TYPES["json"]: {"schema": {"type": "array", "items": {"type": "object", "required": list(COLUMNS)}}},
     MEDIA_TYPES["yaml"]: {"schema": {"type": "array", "items": {"type": "object", "required": list(COLUMNS)}}},
-    MEDIA_TYPES["csv"]: {"schema": {"type": "string"}},
+    **{MEDIA_TYPES[kind]: {"schema": {"type": "string"}} for kind in ("csv", "ndjson")},
 }
 
 
@@ -41,10 +44,15 @@ def export(
     """All configurations that match, as the list's filters have it, from one transaction; can be imported again."""
     patience = timedelta(seconds=settings.overdue_seconds)
     wanted = queries.ListFilter(environment, search, state, settings.targets, patience)
+    return file(lambda: configurations(database, wanted, sort), "configurations", format, settings, shares)
+
+
+def file(take: Callable[[], Export], name: str, kind: Format, settings: CrudSettings, shares: Shares) -> TableStream:
+    """An export as a file to be saved as `name`, in the turn of those who read whole tables. Raises BusyError."""
     with ExitStack() as until_sent:
         shares.exports.take()
         until_sent.callback(shares.exports.give_back)
-        taken = until_sent.enter_context(closing(Export(database, wanted, sort)))
-        headers = {"content-disposition": f'attachment; filename="configurations.{format}"'}
+        taken = until_sent.enter_context(closing(take()))
+        headers = {"content-disposition": f'attachment; filename="{name}.{kind}"'}
         close = until_sent.pop_all().close
-        return TableStream(taken.written(format), close, settings, MEDIA_TYPES[format], headers)
+        return TableStream(taken.written(kind), close, settings, MEDIA_TYPES[kind], headers)

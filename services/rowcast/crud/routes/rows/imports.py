@@ -68,7 +68,7 @@ def import_rows(wanted: ImportIn, database: Database, actor: Actor) -> ImportOut
     try:
         return _report(imports.execute(database, actor, given, wanted.partial))
     except imports.ImportRefusedError as error:
-        return _problem(str(error), _report(error.lines))
+        return problem_of(str(error), error.lines, _report(error.lines).model_dump())
 
 
 def _given(row: Mapping[str, Any]) -> Given:
@@ -90,19 +90,18 @@ def _unknown(column: str) -> Mapping[str, Any]:
 
 
 def _report(lines: Sequence[Line]) -> ImportOut:
-    count = Counter(line.action for line in lines)
-    return ImportOut(
-        created=count["create"],
-        changed=count["change"],
-        unchanged=count["none"],
-        refused=count["refuse"],
-        lines=[ImportLine.model_validate(asdict(line)) for line in lines],
-    )
+    return ImportOut(**counted(lines), lines=[ImportLine.model_validate(asdict(line)) for line in lines])
 
 
-def _problem(detail: str, report: ImportOut) -> ProblemResponse:
-    errors = [
-        {"index": line.index, **error.model_dump(exclude={"index"})} for line in report.lines for error in line.errors
-    ]
+def counted(lines: Sequence[Line]) -> dict[str, Any]:
+    """How many of each action there are, as a report has it."""
+    count: Counter[str] = Counter(line.action for line in lines)
+    actions = {"created": "create", "changed": "change", "unchanged": "none", "refused": "refuse"}
+    return {name: count[action] for name, action in actions.items()}
+
+
+def problem_of(detail: str, lines: Sequence[Line], report: Mapping[str, Any]) -> ProblemResponse:
+    """The answer of an import of which some lines are refused; it has the report, too."""
+    errors = [{"index": line.index, **error} for line in lines for error in line.errors]
     body = {"type": "about:blank", "title": "Unprocessable Content", "status": 422, "detail": detail, "errors": errors}
-    return ProblemResponse({**body, **report.model_dump()}, status_code=422)
+    return ProblemResponse({**body, **report}, status_code=422)

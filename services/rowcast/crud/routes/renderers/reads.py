@@ -1,0 +1,253 @@
+"""Renderers, their revisions, and the rows of their tables."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import APIRouter, Path, Query, Response
+from sqlalchemy import Connection, RowMapping
+
+from rowcast.core.row import KEY_MAX, RowKey
+from rowcast.crud import paging
+from rowcast.crud.database.connections import reading
+from rowcast.crud.deliveries import of_rows
+from rowcast.crud.errors import FieldError, MissingError
+from rowcast.crud.fields import MAX_ID, Decimal
+from rowcast.crud.renderers import revisions, rows
+from rowcast.crud.renderers.schemas import (
+    ColumnOut,
+    ColumnReference,
+    Columns,
+    RendererListed,
+    RendererOut,
+    RendererRevisions,
+    Renderers,
+    RevisionListed,
+    RevisionOut,
+    RowGeneration,
+    RowHistory,
+    RowOut,
+    RowPage,
+)
+from rowcast.crud.renderers.tables import SourceTable, source_table
+from rowcast.crud.routes.dependencies import Database, Settings
+from rowcast.crud.routes.errors import responses
+from rowcast.crud.routes.rows.lists import CursorText, Limit
+from rowcast.crud.routes.rows.sync_states import Judge
+from rowcast.crud.rows.preconditions import etag
+from rowcast.crud.rows.schemas import SyncTimes, TargetStatus
+from rowcast.crud.settings import CrudSettings
+
+router = APIRouter(prefix="/renderers", tags=["renderers"])
+T = TypeVar("T")
+Name = Annotated[str, Path(max_length=63, description="The renderer's name.")]
+Key = Annotated[str, Path(max_length=KEY_MAX, description="The row's key, as lists have it.")]
+Search = Annotated[str | None, Query(max_length=2048, description="A part of the key or of a value.")]
+State = Annotated[
+    rows.State | None,
+    Query(description="Over all targets: one that `failed` counts first, then one that is `pending`; or `deleted`."),
+]
+Sort = Annotated[
+    str | None,
+    Query(
+        max_length=63,
+        description="`key` (the default), `changed_at`, `generation`, or a column. A cursor keeps its own.",
+    ),
+]
+Direction = Annotated[Literal["asc", "desc"] | None, Query(description="`asc` if left out; NULL is the greatest.")]
+Values = Annotated[
+    list[Annotated[str, Query(max_length=256)]] | None,
+    Query(max_length=8, description="`column=value`, as the row has it as text; all of them must fit."),
+]
+_NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8"})
+
+
+@router.get("", operation_id="listRenderers", responses=responses())
+def list_renderers(database: Database) -> Renderers:
+    """Every renderer that was applied, at its newest revision; the built-in one, `appconfigs`, is not among them."""
+    with reading(database) as connection:
+        found = revisions.current(connection)
+    return Renderers(items=[RendererListed.model_validate(dict(one)) for one in found])
+
+
+@router.get("/{name}", operation_id="getRenderer", responses=responses(404))
+def get_renderer(name: Name, database: Database) -> RendererOut:
+    """One renderer, with its newest declaration."""
+    with reading(database) as connection:
+        return RendererOut.model_validate(dict(_there(revisions.get(connection, name), name)))
+
+
+@router.get("/{name}/revisions", operation_id="listRendererRevisions", responses=responses(404))
+def list_revisions(name: Name, database: Database) -> RendererRevisions:
+    """Its revisions, newest first."""
+    with reading(database) as connection:
+        found = revisions.history(connection, name)
+        _there(found or None, name)
+    return RendererRevisions(items=[RevisionListed.model_validate(dict(one)) for one in found])
+
+
+@router.get("/{name}/revisions/{revision}", operation_id="getRendererRevision", responses=responses(404))
+def get_revision(
+    name: Name, revision: Annotated[int, Decimal, Path(ge=1, le=MAX_ID)], database: Database
+) -> RevisionOut:
+    """One revision, whole; it never changes."""
+    with reading(database) as connection:
+        found = revisions.revision(connection, name, revision)
+    if found is None:
+        raise MissingError(f"there is no revision {revision} of a renderer {name}")
+    return RevisionOut.model_validate(dict(found))
+
+
+@router.get("/{name}/columns", operation_id="listColumns", responses=responses(404))
+def list_columns(name: Name, database: Database) -> Columns:
+    """The columns of a renderer's table, and whether its rows can be edited."""
+    with reading(database) as connection:
+        found = source_table(connection, name)
+    return Columns(editable=found.why is None, why=found.why, columns=list(_columns(found)))
+
+
+@router.get("/{name}/rows", operation_id="listRows", responses=responses(404))
+def list_rows(
+    name: Name,
+    database: Database,
+    settings: Settings,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+    search: Search = None,
+    state: State = None,
+    sort: Sort = None,
+    order: Direction = None,
+    filter: Values = None,  # noqa: A002 - the parameter's name in the API
+) -> RowPage:
+    """A page of a renderer's rows, each with what became of it at each target."""
+    after = paging.decode(cursor) if cursor is not None else None
+    with reading(database) as connection:
+        table = source_table(connection, name)
+        wanted = rows.RowFilter(name, search, state, settings.targets, values_wanted(filter, table))
+        page = rows.page(connection, wanted, order_wanted(sort, order, after, table), after, limit)
+        items = with_targets(connection, page.rows, settings)
+    following = page.next_cursor
+    return RowPage(items=items, next_cursor=paging.encode(following) if following else None, total=page.total)
+
+
+@router.get("/{name}/rows/{key:path}", operation_id="getRow", responses=responses(404))
+def get_row(name: Name, key: Key, response: Response, database: Database, settings: Settings) -> RowOut:
+    """One row and what became of it; a deleted one is there as it was last. Its `ETag` is its generation."""
+    with reading(database) as connection:
+        row = None if "\x00" in key else rows.get(connection, RowKey(name, key))
+        if row is None:
+            raise MissingError(f"renderer {name} has no row {key}")
+        return answered(with_targets(connection, [row], settings)[0], response)
+
+
+@router.get("/{name}/history", operation_id="getRowHistory", responses=responses(404))
+def get_history(
+    name: Name,
+    key: Annotated[str, Query(max_length=KEY_MAX, description="The row's key, as lists have it.")],
+    database: Database,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> RowHistory:
+    """What a row was, newest first, also of a deleted one; direct SQL edits are among it."""
+    before = paging.decode(cursor) if cursor is not None else None
+    if before is not None and before.sort != rows.HISTORY:
+        raise FieldError("cursor", "cursor", "is not a cursor of a row's history")
+    with reading(database) as connection:
+        page = rows.history(connection, RowKey(name, key), before, limit)
+    if not page.rows and before is None:
+        raise MissingError(f"renderer {name} has no row {key}")
+    following = page.next_cursor
+    return RowHistory(
+        items=[RowGeneration.model_validate(dict(row)) for row in page.rows],
+        next_cursor=paging.encode(following) if following else None,
+    )
+
+
+def answered(row: RowOut, response: Response) -> RowOut:
+    """The row, and its `ETag` in the answer."""
+    response.headers["etag"] = etag(row.generation)
+    return row
+
+
+def _columns(found: SourceTable) -> Iterator[ColumnOut]:
+    if found.source is None or found.table is None:
+        return
+    references = {
+        key.columns[0]: ColumnReference(table=str(key.table), column=key.referenced[0])
+        for key in found.table.foreign_keys
+        if len(key.columns) == 1
+    }
+    for name, column in found.columns.items():
+        yield ColumnOut(
+            name=name,
+            type=column.base,
+            nullable=not column.required,
+            has_default=column.defaulted,
+            generated=column.generated,
+            key=name in found.source.key,
+            values=list(column.labels) or None,
+            references=references.get(name),
+        )
+
+
+def values_wanted(filters: Sequence[str] | None, table: SourceTable) -> list[tuple[str, str]]:
+    """What a list is filtered by. Raises FieldError."""
+    pairs = []
+    for each in filters or ():
+        # A column's name may have the sign in it.
+        ends = (place for place, character in enumerate(each) if character == "=")
+        place = next((place for place in ends if each[:place] in table.shape.columns), None)
+        if place is None:
+            raise FieldError("filter", "column", f"{each!r} is not column=value, of a column that rows have")
+        pairs.append((each[:place], each[place + 1 :]))
+    return pairs
+
+
+def order_wanted(
+    sort: str | None, direction: str | None, after: paging.Cursor | None, table: SourceTable
+) -> rows.Order:
+    """What a list is sorted by, or goes on with. Raises FieldError."""
+    order = rows.Order(sort or rows.KEY, direction == "desc") if after is None else rows.order_of(after)
+    if after is not None and (sort not in (None, order.by) or direction not in (None, _direction(order))):
+        raise FieldError("cursor", "cursor", f"continues a list sorted by {order.by}, {_direction(order)}")
+    if order.by in rows.OWN:
+        return order
+    if order.by not in table.shape.columns:
+        raise FieldError("sort", "column", f"{order.by!r} is no column that rows have")
+    column = table.columns.get(order.by)
+    numeric = column is not None and column.type in _NUMBERS
+    return replace(order, numeric=numeric)
+
+
+def _direction(order: rows.Order) -> str:
+    return "desc" if order.descending else "asc"
+
+
+def _there(found: T | None, name: str) -> T:
+    if found is None:
+        raise MissingError(f"there is no renderer {name}")
+    return found
+
+
+def with_targets(connection: Connection, found: Sequence[RowMapping], settings: CrudSettings) -> list[RowOut]:
+    """Captured rows, each with what became of it at each target."""
+    judge = Judge(settings)
+    keys = [RowKey(row["renderer"], row["key"]) for row in found]
+    told: dict[RowKey, dict[str, TargetStatus]] = {key: {} for key in keys}
+    for status in of_rows.statuses(connection, keys):
+        told[RowKey(status["renderer"], status["key"])][status["target"]] = _target(status, judge)
+    made = []
+    for row, key in zip(found, keys, strict=True):
+        nothing = {
+            target: TargetStatus.model_validate({**judge.unreported(row["changed_at"]), "times": SyncTimes()})
+            for target in settings.targets
+        }
+        made.append(RowOut.model_validate({**row, "targets": nothing | told[key]}))
+    return made
+
+
+def _target(row: RowMapping, judge: Judge) -> TargetStatus:
+    times = SyncTimes(
+        saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
+    )
+    return TargetStatus.model_validate({**judge.reported(row), "times": times})
