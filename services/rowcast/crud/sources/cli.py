@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from sqlalchemy import Connection
 
 from rowcast.core.renderer import ExpressionError, Renderer
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import TableName
-from rowcast.crud.sources.apply import apply
+from rowcast.crud.sources.apply import AdministratorError, Applied, apply
 from rowcast.crud.sources.catalogue import read_table
 from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
+from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
 from rowcast.renderers.declaration import check, read_source
@@ -213,9 +215,11 @@ def apply_files(
 ) -> None:
     """Make declarations count: their tables are captured, and their rows delivered as they say.
 
-    The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables; without these, see `sql`. Each
-    is a new revision if its text has changed, by which all of its rows go on. Can be run again. Exit codes: 0 done,
-    1 problems, or the database refuses it, 2 wrong options.
+    The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables. Without these, what captures a
+    table has to be there as this declaration needs it; if it isn't, the SQL that an administrator has to run is printed
+    (as by `sql`), and nothing is changed. Each is a new revision if its text has changed, by which all of its rows go
+    on. Can be run again. Exit codes: 0 done, 1 problems, or the database refuses it, or an administrator is needed,
+    2 wrong options.
     """
     with told():
         url = _required(database_url)
@@ -226,7 +230,7 @@ def apply_files(
                     renderer, shape = check(declaration, table)
             with writing(url) as connection:
                 capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
-                applied = apply(connection, declaration, renderer, shape, capture)
+                applied = _applied(connection, declaration, renderer, shape, capture)
             rows = f"{applied.captured} rows captured, {applied.assigned} follow"
             what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
             typer.echo(f"{file}: {renderer.name} {what}: {rows}")
@@ -260,6 +264,16 @@ def print_rights(
                 renderers.append(check(_read(file), table)[0])
         documents = manifests(name, renderers, subject)
         typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+
+
+def _applied(
+    connection: Connection, declaration: str, renderer: Renderer, shape: RowShape, capture: Capture
+) -> Applied:
+    try:
+        return apply(connection, declaration, renderer, shape, capture)
+    except AdministratorError as error:
+        typer.echo(error.script, nl=False)
+        raise
 
 
 def _required(database_url: str | None) -> str:

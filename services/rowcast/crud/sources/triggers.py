@@ -13,7 +13,7 @@ was changed so that it can't be captured any more takes writes as before; the fa
 `compare` catches up once it is mended.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rowcast.core.source import Related, Source, TableName
@@ -78,6 +78,32 @@ def qualified(table: TableName) -> str:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A function of schema `rowcast`: its name there, its arguments as SQL has them, and its body."""
+
+    name: str
+    arguments: str
+    returns: str
+    body: str
+
+    def statement(self) -> str:
+        """Makes it, or makes it anew."""
+        return (
+            f"CREATE OR REPLACE FUNCTION rowcast.{identifier(self.name)}({self.arguments}) RETURNS {self.returns}\n"
+            f"LANGUAGE plpgsql SECURITY DEFINER\n{_SESSION}\nAS $rowcast${self.body}$rowcast$"
+        )
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger of a table; `statement` makes it, in the words and the order of `pg_get_triggerdef`."""
+
+    name: str
+    table: TableName
+    statement: str
+
+
+@dataclass(frozen=True)
 class Capture:
     """A source with what the catalogue says of its tables; `related` by the same names as the source's.
 
@@ -93,9 +119,10 @@ class Capture:
     def install(self) -> list[str]:
         """The statements that make, or make anew, what captures the table. They change no row."""
         return [
-            *self._functions(),
-            *self._triggers("source", self.table),
-            *(statement for name, table in self.related.items() for statement in self._triggers(f"with/{name}", table)),
+            removal(self.source.renderer, self.functions()),
+            *(function.statement() for function in self.functions()),
+            *(f"DROP TRIGGER IF EXISTS {identifier(name)} ON {on}" for name, on in self._every_trigger()),
+            *(statement for trigger in self.triggers() for statement in self._made(trigger)),
         ]
 
     def select(self, key: Sequence[str]) -> list[str]:
@@ -113,22 +140,11 @@ class Capture:
 
     def removal(self) -> str:
         """The same for taking it away; the captured rows stay."""
-        return _transaction(self.remove())
+        return _transaction([removal(self.source.renderer)])
 
     def compare(self) -> str:
         """A query of one value: how many rows have been refreshed because they differed."""
         return f"SELECT {self._name('compare')}()"
-
-    def remove(self) -> list[str]:
-        """The statements that take triggers and functions away again; the rows stay."""
-        tables = [("source", self.table), *((f"with/{name}", table) for name, table in self.related.items())]
-        drop = [
-            f"DROP TRIGGER IF EXISTS {identifier(name)} ON {qualified(table.name)}"
-            for part, table in tables
-            for name in self._trigger_names(part)
-        ]
-        parts = ["source", *(f"with/{name}" for name in self.related), "compare", "refresh"]
-        return [*drop, *(f"DROP FUNCTION IF EXISTS {self._name(part)}" for part in parts)]
 
     def _name(self, part: str) -> str:
         return f"rowcast.{identifier(f'{self.source.renderer}/{part}')}"
@@ -136,9 +152,18 @@ class Capture:
     def _trigger_names(self, part: str) -> list[str]:
         return [f"rowcast/{self.source.renderer}/{part}/{event.lower()}" for event in (*_EVENTS, "TRUNCATE", "row")]
 
+    def _parts(self) -> list[tuple[str, Table]]:
+        return [("source", self.table), *((f"with/{name}", table) for name, table in self.related.items())]
+
+    def _every_trigger(self) -> Iterator[tuple[str, str]]:
+        for part, table in self._parts():
+            for name in self._trigger_names(part):
+                yield name, qualified(table.name)
+
     # The functions.
 
-    def _functions(self) -> Iterator[str]:
+    def functions(self) -> Iterator[Function]:
+        """What captures the table, in the order in which it is made."""
         keys = ", ".join(f"k{number} text[]" for number, _ in enumerate(self.source.key))
         yield self._function("refresh", keys, "bigint", self._refresh_body())
         yield self._function("compare", "", "bigint", self._compare_body())
@@ -147,11 +172,8 @@ class Capture:
         for name, related in self.source.related.items():
             yield self._function(f"with/{name}", "", "trigger", self._related_body(related))
 
-    def _function(self, part: str, arguments: str, returns: str, body: str) -> str:
-        return (
-            f"CREATE OR REPLACE FUNCTION {self._name(part)}({arguments}) RETURNS {returns}\n"
-            f"LANGUAGE plpgsql SECURITY DEFINER\n{_SESSION}\nAS $rowcast$\n{body}\n$rowcast$"
-        )
+    def _function(self, part: str, arguments: str, returns: str, body: str) -> Function:
+        return Function(f"{self.source.renderer}/{part}", arguments, returns, f"\n{body}\n")
 
     def _row(self) -> str:
         """A row `t` as it is captured."""
@@ -280,29 +302,28 @@ END"""
 
     # The triggers.
 
-    def _triggers(self, part: str, table: Table) -> Iterator[str]:
-        names = dict(zip((*_EVENTS, "TRUNCATE", "row"), self._trigger_names(part), strict=True))
+    def triggers(self) -> Iterator[Trigger]:
+        """What calls the functions."""
+        for part, table in self._parts():
+            names = dict(zip((*_EVENTS, "TRUNCATE", "row"), self._trigger_names(part), strict=True))
+            if table.kind == "p":
+                # A write straight into a partition fires no statement trigger of the whole; this one is on each.
+                yield self._trigger(names["row"], part, table, "INSERT OR DELETE OR UPDATE", "FOR EACH ROW")
+            else:
+                for event, transition in _EVENTS.items():
+                    rest = f"REFERENCING {transition} FOR EACH STATEMENT"
+                    yield self._trigger(names[event], part, table, event, rest)
+            yield self._trigger(names["TRUNCATE"], part, table, "TRUNCATE", "FOR EACH STATEMENT")
+
+    def _trigger(self, name: str, part: str, table: Table, event: str, rest: str) -> Trigger:
         on, function = qualified(table.name), f"EXECUTE FUNCTION {self._name(part)}()"
-        for name in names.values():
-            yield f"DROP TRIGGER IF EXISTS {identifier(name)} ON {on}"
-        if table.kind == "p":
-            # A write straight into a partition fires no statement trigger of the whole; this one is on each partition.
-            yield (
-                f"CREATE TRIGGER {identifier(names['row'])} AFTER INSERT OR UPDATE OR DELETE ON {on}"
-                f" FOR EACH ROW {function}"
-            )
-            made = ["row"]
-        else:
-            made = list(_EVENTS)
-            for event, transition in _EVENTS.items():
-                yield (
-                    f"CREATE TRIGGER {identifier(names[event])} AFTER {event} ON {on} REFERENCING {transition}"
-                    f" FOR EACH STATEMENT {function}"
-                )
-        yield f"CREATE TRIGGER {identifier(names['TRUNCATE'])} AFTER TRUNCATE ON {on} FOR EACH STATEMENT {function}"
+        statement = f"CREATE TRIGGER {identifier(name)} AFTER {event} ON {on} {rest} {function}"
+        return Trigger(name, table.name, statement)
+
+    def _made(self, trigger: Trigger) -> Iterator[str]:
+        yield trigger.statement
         if self.owned:
-            for event in (*made, "TRUNCATE"):
-                yield f"ALTER TABLE {on} ENABLE ALWAYS TRIGGER {identifier(names[event])}"
+            yield f"ALTER TABLE {qualified(trigger.table)} ENABLE ALWAYS TRIGGER {identifier(trigger.name)}"
 
     def _key_types(self) -> list[str]:
         return [self.table.columns[name].declared for name in self.source.key]
@@ -321,6 +342,25 @@ END"""
             )
             for name, related in self.source.related.items()
         )
+
+
+def removal(renderer: str, keep: Iterable[Function] = ()) -> str:
+    """The statement that takes away what captures a renderer's table, or once did, but for `keep`; the rows stay.
+
+    A function's triggers go with it, whoever owns the table, and if that is gone.
+    """
+    kept = "".join(
+        f" AND (proname, pg_get_function_identity_arguments(oid)) <> ({literal(function.name)},"
+        f" {literal(function.arguments)})"
+        for function in keep
+    )
+    return f"""DO $rowcast$
+DECLARE gone text;
+BEGIN
+FOR gone IN SELECT format('rowcast.%I(%s)', proname, pg_get_function_identity_arguments(oid)) FROM pg_proc
+    WHERE pronamespace = to_regnamespace('rowcast') AND starts_with(proname, {literal(f"{renderer}/")}){kept}
+LOOP EXECUTE 'DROP FUNCTION ' || gone || ' CASCADE'; END LOOP;
+END $rowcast$"""
 
 
 def value(expression: str, column: Column) -> str:

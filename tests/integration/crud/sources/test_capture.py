@@ -372,6 +372,6 @@ def test_names_may_be_anything(place: Place) -> None:
 
     found = place.ask("SELECT key, row->>'a$rowcast b' FROM rowcast.rows")
     assert found == [("1", "x")]
-    place.run(*capture.remove())
+    place.run(capture.removal())
     assert place.ask("SELECT FROM pg_trigger WHERE NOT tgisinternal") == []
     assert place.ask("SELECT FROM pg_proc WHERE pronamespace = 'rowcast'::regnamespace") == []
