@@ -15,7 +15,7 @@ from rowcast.crud.sources.installed import is_ours, missing
 from rowcast.crud.sources.triggers import Capture
 
 _LOCK = 7_769_671_833
-"""Of all who apply to one database."""
+"""Of all who apply or delete in one database."""
 _MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
 _NEWEST = text(
     "SELECT revision, sha256, shape FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1"
@@ -60,6 +60,11 @@ class Applied:
     assigned: int
 
 
+def one_at_a_time(connection: Connection) -> None:
+    """Waits until nobody else applies or deletes a renderer of this database; holds to the transaction's end."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
 def apply(connection: Connection, declaration: str, renderer: Renderer, shape: RowShape, capture: Capture) -> Applied:
     """Keep the declaration, install what captures its table, and let its rows follow. Run again, it changes nothing.
 
@@ -68,7 +73,7 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
     """
     if not connection.execute(_MIGRATED).scalar():
         raise SourceError("the database has no renderers yet: migrate it first (rowcast crud migrate)")
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    one_at_a_time(connection)
     lacking = missing(connection, capture)
     if lacking and not is_ours(connection, capture):
         raise AdministratorError(replace(capture, owned=True).script(), lacking)

@@ -31,7 +31,7 @@ from rowcast.runtime.exits import UsageError, told
 
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
 
-`apply` makes a declaration count; all others change neither database nor cluster.
+`apply` makes a declaration count, and `delete` ends that; all others change neither database nor cluster.
 """
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 DatabaseUrl = Annotated[
@@ -64,7 +64,7 @@ def init(
     with told():
         schema, _, name = table.rpartition(".")
         full = TableName(schema or "public", name)
-        with reading(_required(database_url)) as connection:
+        with reading(required(database_url)) as connection:
             found = read_table(connection, full)
         if found is None:
             raise SourceError(f"there is no table {full}")
@@ -87,7 +87,7 @@ def columns(
 
     with told(), _problems_of(file):
         source = read_source(_read(file))
-        with reading(_required(database_url)) as connection:
+        with reading(required(database_url)) as connection:
             capture = capture_of(connection, source)
         tables = {table.name: table.shape() for table in (capture.table, *capture.related.values())}
         _write(write_columns(tables), output, force)
@@ -144,7 +144,7 @@ def render_row(
         with _tables(file, columns, database_url) as table:
             renderer, shape = check(text, table)
         if key:
-            with reading(_required(database_url)) as connection:
+            with reading(required(database_url)) as connection:
                 content = read_row(connection, capture_of(connection, renderer.source), key)
         else:
             content = _row(row)
@@ -201,9 +201,9 @@ def sql(
 
     with told(), _problems_of(file):
         text = _read(file)
-        with _tables(file, None, _required(database_url)) as table:
+        with _tables(file, None, required(database_url)) as table:
             renderer, _ = check(text, table)
-        with reading(_required(database_url)) as connection:
+        with reading(required(database_url)) as connection:
             capture = capture_of(connection, renderer.source, owner)
         typer.echo(capture.removal() if remove else capture.script(), nl=False)
 
@@ -222,7 +222,7 @@ def apply_files(
     2 wrong options.
     """
     with told():
-        url = _required(database_url)
+        url = required(database_url)
         for file in files:
             with _problems_of(file):
                 declaration = _read(file)
@@ -276,7 +276,8 @@ def _applied(
         raise
 
 
-def _required(database_url: str | None) -> str:
+def required(database_url: str | None) -> str:
+    """The URL. Raises UsageError if there is none."""
     if not database_url:
         raise UsageError("needs --database-url or ROWCAST_DATABASE_URL")
     return database_url

@@ -43,7 +43,12 @@ def is_ours(connection: Connection, capture: Capture) -> bool:
     """Whether this login may make what captures a table: TRIGGER and SELECT on each, and no function of another's."""
     tables = (capture.table, *capture.related.values())
     rights = all(table.may_trigger and table.may_read for table in tables)
-    return rights and all(row["ours"] for row in _functions(connection, capture.source.renderer))
+    return rights and not installed_by_others(connection, capture.source.renderer)
+
+
+def installed_by_others(connection: Connection, renderer: str) -> list[str]:
+    """A renderer's functions that this login may neither make anew nor take away, by name."""
+    return [row["name"] for row in _functions(connection, renderer) if not row["ours"]]
 
 
 def _functions(connection: Connection, renderer: str) -> Iterator[RowMapping]:

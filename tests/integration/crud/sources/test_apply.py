@@ -44,6 +44,7 @@ def shops(migrated_url: str) -> Iterator[Place]:
         "DELETE FROM rowcast.rows WHERE renderer = 'shops'",
         "DELETE FROM rowcast.sources",
         "DELETE FROM rowcast.renderers",
+        "DELETE FROM rowcast.statuses",
     )
 
 
