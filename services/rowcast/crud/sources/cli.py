@@ -18,13 +18,14 @@ from rowcast.core.source import TableName
 from rowcast.crud.sources.apply import AdministratorError, Applied, apply
 from rowcast.crud.sources.catalogue import read_table
 from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
+from rowcast.crud.sources.installed import noted_fault
 from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
 from rowcast.renderers.declaration import check, read_source
 from rowcast.renderers.draft import draft
 from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
-from rowcast.renderers.positions import ProblemsError
+from rowcast.renderers.positions import ProblemsError, read
 from rowcast.renderers.rendering import render
 from rowcast.renderers.rights import RBAC, manifests
 from rowcast.runtime.exits import UsageError, told
@@ -101,7 +102,8 @@ def check_files(
 ) -> None:
     """Check declarations, their expressions' types by the tables' columns: every problem as FILE:LINE:COLUMN.
 
-    Exit codes: 0 no problem, 1 problems, 2 wrong options, or neither a database nor a file of columns.
+    With a database, also whether changes of the table were not captured. Exit codes: 0 no problem, 1 problems, 2 wrong
+    options, or neither a database nor a file of columns.
     """
     problems = 0
     with told():
@@ -109,8 +111,10 @@ def check_files(
             text = _read(file)
             try:
                 with _tables(file, columns, database_url) as table:
-                    check(text, table)
+                    renderer, _ = check(text, table)
                     read_tests(text)
+                if database_url:
+                    _judge_capture(text, renderer, database_url)
             except ProblemsError as error:
                 problems += len(error.problems)
                 for problem in error.problems:
@@ -264,6 +268,15 @@ def print_rights(
                 renderers.append(check(_read(file), table)[0])
         documents = manifests(name, renderers, subject)
         typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+
+
+def _judge_capture(declaration: str, renderer: Renderer, database_url: str) -> None:
+    """Raises ProblemsError for what the triggers of the table have noted."""
+    with reading(database_url) as connection:
+        fault = noted_fault(connection, renderer.name)
+    if fault is not None:
+        where = ("spec", "source", "table")
+        raise ProblemsError([read(declaration).problem(where, f"{fault} (apply it again once that is mended)")])
 
 
 def _applied(

@@ -16,6 +16,12 @@ _TRIGGERS = text("""
 SELECT pg_get_triggerdef(oid) AS statement, tgenabled AS fires
 FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND NOT tgisinternal AND tgname = :name
 """)
+# Whoever checks a declaration may have no right on what is ours.
+_MAY_READ = text("""
+SELECT has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT')
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = 'rowcast' AND relname = 'sources'
+""")
+_FAULT = text("SELECT fault FROM rowcast.sources WHERE renderer = :renderer")
 _PATH = text("SET LOCAL search_path = pg_catalog")
 
 
@@ -49,6 +55,13 @@ def is_ours(connection: Connection, capture: Capture) -> bool:
 def installed_by_others(connection: Connection, renderer: str) -> list[str]:
     """A renderer's functions that this login may neither make anew nor take away, by name."""
     return [row["name"] for row in _functions(connection, renderer) if not row["ours"]]
+
+
+def noted_fault(connection: Connection, renderer: str) -> str | None:
+    """Why changes of a renderer's table were not captured, as its triggers have noted it; None also if unknown."""
+    if not connection.execute(_MAY_READ).scalar():
+        return None
+    return connection.execute(_FAULT, {"renderer": renderer}).scalar()
 
 
 def _functions(connection: Connection, renderer: str) -> Iterator[RowMapping]:

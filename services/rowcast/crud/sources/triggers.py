@@ -9,13 +9,14 @@ Of each renderer there are, in schema `rowcast`:
 - `NAME/compare()`: refreshes whatever differs, which is also how the rows get there in the beginning.
 
 No function depends on the table, so that its owner may drop it. What a writer sees of all this is time. A table that
-was changed so that it can't be captured any more takes writes as before; the fault is noted in `rowcast.sources`, and
-`compare` catches up once it is mended.
+was changed so that it can't be captured any more takes writes as before, and so does one with a row that can't be: the
+fault is noted in `rowcast.sources`, and `compare` catches up once it is mended.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rowcast.core.row import KEY_MAX
 from rowcast.core.source import Related, Source, TableName
 from rowcast.crud.sources.catalogue import Column, Table
 
@@ -56,8 +57,18 @@ SESSION = (
     "xmlbinary = 'base64'",
 )
 _SESSION = "\n".join(f"SET {setting}" for setting in SESSION)
-# A column or a table is gone, or is of another type than it was: the table's owner has changed it.
-_CHANGED = "undefined_column OR undefined_table OR undefined_function OR undefined_object OR datatype_mismatch"
+_FAULTS = " OR ".join(
+    (
+        # A column or a table is gone, or is of another type than it was: the table's owner has changed it.
+        *("undefined_column", "undefined_table", "undefined_function", "undefined_object", "datatype_mismatch"),
+        # A json that no jsonb can be: with a NUL, half a surrogate pair, a number beyond all measure.
+        *("untranslatable_character", "invalid_text_representation", "numeric_value_out_of_range"),
+        "program_limit_exceeded",
+    )
+)
+KEY_BYTES = 2600
+"""Bytes of a key that an index of PostgreSQL's takes beside a renderer's name (2,704 for all of an entry)."""
+_LONG_KEY = f"a row is not captured: its key has more than {KEY_MAX} characters, or {KEY_BYTES} bytes"
 _EVENTS = {"INSERT": "NEW TABLE AS new_rows", "DELETE": "OLD TABLE AS old_rows"}
 _EVENTS["UPDATE"] = f"{_EVENTS['DELETE']} {_EVENTS['INSERT']}"
 
@@ -197,7 +208,8 @@ class Capture:
         names = ", ".join(f"c{number}" for number, _ in enumerate(self.source.key))
         here = " AND ".join(f"t.{identifier(name)} = k.c{number}" for number, name in enumerate(self.source.key))
         typed = ", ".join(f"u.c{number}::{kind} AS c{number}" for number, kind in enumerate(self._key_types()))
-        wanted = f"(SELECT DISTINCT {typed} FROM unnest({arrays}) AS u ({names})) AS k"
+        given = f"SELECT {{}} {typed} FROM unnest({arrays}) AS u ({names})"
+        wanted = f"({given.format('DISTINCT')}) AS k"
         key = self._key([f"k.c{number}" for number, _ in enumerate(self.source.key)])
         lines = ["DECLARE written bigint;", "BEGIN"]
         if self.source.related:
@@ -206,7 +218,7 @@ class Capture:
                 lines.append(f"""INSERT INTO rowcast.rows
     (renderer, key, generation, revision, deleted, row, changed_at)
 SELECT {renderer}, {key}, 0, source.revision, true, '{{}}', now() FROM {wanted}, rowcast.sources AS source
-WHERE source.renderer = {renderer} ORDER BY 2 ON CONFLICT DO NOTHING;""")
+WHERE source.renderer = {renderer} AND {_fits(key)} ORDER BY 2 ON CONFLICT DO NOTHING;""")
             # Who comes second waits here, and reads in the next statement, whose snapshot has what the first has done.
             lines.append(f"""PERFORM FROM rowcast.rows AS r
 WHERE r.renderer = {renderer} AND r.key IN (SELECT {key} FROM {wanted}) ORDER BY r.key FOR UPDATE;""")
@@ -218,7 +230,7 @@ SELECT {renderer}, {key}, 1, source.revision, s.row IS NULL, coalesce(s.row, '{{
     nullif(current_setting('rowcast.traceparent', true), ''), now()
 FROM {wanted} CROSS JOIN rowcast.sources AS source
 LEFT JOIN LATERAL (SELECT {self._row()} AS row FROM {_only(self.table)} AS t WHERE {here}) AS s ON true
-WHERE source.renderer = {renderer} AND (s.row IS NOT NULL
+WHERE source.renderer = {renderer} AND {_fits(key)} AND (s.row IS NOT NULL
     OR EXISTS (SELECT FROM rowcast.rows AS e WHERE e.renderer = {renderer} AND e.key = {key} AND NOT e.deleted))
 ORDER BY 2
 ON CONFLICT (renderer, key) DO UPDATE SET generation = r.generation + 1, deleted = excluded.deleted,
@@ -227,6 +239,11 @@ ON CONFLICT (renderer, key) DO UPDATE SET generation = r.generation + 1, deleted
     actor_verified = excluded.actor_verified, traceparent = excluded.traceparent, changed_at = excluded.changed_at
 WHERE r.deleted <> excluded.deleted OR (NOT excluded.deleted AND r.row <> excluded.row);
 GET DIAGNOSTICS written = ROW_COUNT;
+IF EXISTS (SELECT FROM ({given.format("")}) AS k WHERE NOT {_fits(key)}
+    AND EXISTS (SELECT FROM {_only(self.table)} AS t WHERE {here})) THEN
+    UPDATE rowcast.sources SET fault = {literal(_LONG_KEY)}, fault_at = now()
+    WHERE renderer = {renderer} AND fault IS DISTINCT FROM {literal(_LONG_KEY)};
+END IF;
 RETURN written;
 END""")
         return "\n".join(lines)
@@ -239,19 +256,21 @@ END""")
         aggregated = ", ".join(f"array_agg(d.c{number})" for number, _ in enumerate(self.source.key))
         present = ", ".join(f"t.{identifier(name)}::text AS c{number}" for number, name in enumerate(self.source.key))
         gone = ", ".join(f"r.row->>{literal(name)} AS c{number}" for number, name in enumerate(self.source.key))
-        return f"""DECLARE {declared} written bigint := 0;
+        return f"""DECLARE {declared} written bigint := 0; wrong text;
 BEGIN
 SELECT {aggregated} INTO {", ".join(arrays)} FROM (
     SELECT {present} FROM {_only(self.table)} AS t
     LEFT JOIN rowcast.rows AS r ON r.renderer = {renderer} AND r.key = {key}
-    WHERE r.key IS NULL OR r.deleted OR r.row <> {self._row()}
+    WHERE {_fits(key)} AND (r.key IS NULL OR r.deleted OR r.row <> {self._row()})
     UNION ALL
     SELECT {gone} FROM rowcast.rows AS r
     WHERE r.renderer = {renderer} AND NOT r.deleted
         AND NOT EXISTS (SELECT FROM {_only(self.table)} AS t WHERE {key} = r.key)
 ) AS d;
 IF a0 IS NOT NULL THEN written := {self._name("refresh")}({", ".join(arrays)}); END IF;
-UPDATE rowcast.sources SET fault = NULL, fault_at = NULL WHERE renderer = {renderer} AND fault IS NOT NULL;
+IF EXISTS (SELECT FROM {_only(self.table)} AS t WHERE NOT {_fits(key)}) THEN wrong := {literal(_LONG_KEY)}; END IF;
+UPDATE rowcast.sources SET fault = wrong, fault_at = CASE WHEN wrong IS NOT NULL THEN now() END
+WHERE renderer = {renderer} AND fault IS DISTINCT FROM wrong;
 RETURN written;
 END"""
 
@@ -286,7 +305,7 @@ ELSE {collect("(SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows)")}
 END IF;
 IF a0 IS NOT NULL THEN PERFORM {self._name("refresh")}({arrays}); END IF;
 RETURN NULL;
-EXCEPTION WHEN {_CHANGED} THEN
+EXCEPTION WHEN {_FAULTS} THEN
     UPDATE rowcast.sources SET fault = SQLERRM, fault_at = now()
     WHERE renderer = {renderer} AND fault IS DISTINCT FROM SQLERRM;
     RETURN NULL;
@@ -385,6 +404,10 @@ def _object(pairs: Sequence[tuple[str, str]]) -> str:
 
 def _transaction(statements: Sequence[str]) -> str:
     return "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
+
+
+def _fits(key: str) -> str:
+    return f"(length({key}) <= {KEY_MAX} AND octet_length({key}) <= {KEY_BYTES})"
 
 
 def _columns(alias: str, names: Sequence[str]) -> str:

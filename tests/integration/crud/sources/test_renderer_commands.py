@@ -100,6 +100,20 @@ class TestListShowAndHistory:
         assert said in ran.stderr
 
 
+def test_check_says_that_changes_were_not_captured_until_it_is_applied_again(applied: Place, tmp_path: Path) -> None:
+    file = tmp_path / "shops.yaml"
+    applied.run("ALTER TABLE shops RENAME size TO area", "DELETE FROM shops", "ALTER TABLE shops RENAME area TO size")
+
+    checked = rowcast(applied, "check", file)
+
+    assert checked.exit_code == 1
+    assert checked.stdout == (
+        f"{file}:6:19: spec.source.table: column t.size does not exist (apply it again once that is mended)\n"
+    )
+    apply(applied, tmp_path)
+    assert rowcast(applied, "check", file).exit_code == 0
+
+
 class TestDelete:
     def test_its_rows_are_deleted_and_its_table_is_left(self, applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("rowcast.crud.renderers.deletion.BATCH", 1)
