@@ -22,12 +22,13 @@ from rowcast.crud.sources.installed import noted_fault
 from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
-from rowcast.renderers.declaration import check, read_source
+from rowcast.renderers.declaration import check, read_kinds, read_source
 from rowcast.renderers.draft import draft
 from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
 from rowcast.renderers.positions import ProblemsError, read
 from rowcast.renderers.rendering import render
 from rowcast.renderers.rights import RBAC, manifests
+from rowcast.renderers.schemas import Kinds, KindSchema, read_schema, schemas_of
 from rowcast.runtime.exits import UsageError, told
 
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
@@ -45,7 +46,12 @@ Columns = Annotated[
     Path | None,
     typer.Option(help="The file of columns [default: FILE's name with .columns.yaml, if there is no --database-url]"),
 ]
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(envvar="KUBECONFIG", help="The cluster's access [default: ~/.kube/config, or else the pod's own]"),
+]
 Declaration = Annotated[Path, typer.Argument(metavar="FILE", help="The declaration.")]
+_SCHEMAS = "schemas"
 Tables = Callable[[TableName], TableShape | None]
 
 
@@ -99,9 +105,16 @@ def check_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
     database_url: DatabaseUrl = None,
     columns: Columns = None,
+    schemas: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the kinds' schemas [default: `schemas` beside FILE, if it is there]"),
+    ] = None,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Ask the cluster of KUBECONFIG for the schemas.")] = False,
+    kubeconfig: Kubeconfig = None,
 ) -> None:
     """Check declarations, their expressions' types by the tables' columns: every problem as FILE:LINE:COLUMN.
 
+    With schemas of the kinds (see `schemas`) also their fields: names, types, and what has to be there.
     With a database, also whether changes of the table were not captured. Exit codes: 0 no problem, 1 problems, 2 wrong
     options, or neither a database nor a file of columns.
     """
@@ -110,8 +123,9 @@ def check_files(
         for file in files:
             text = _read(file)
             try:
+                kinds = _cluster_kinds(text, kubeconfig) if cluster else _saved_kinds(file, schemas)
                 with _tables(file, columns, database_url) as table:
-                    renderer, _ = check(text, table)
+                    renderer, _ = check(text, table, kinds)
                     read_tests(text)
                 if database_url:
                     _judge_capture(text, renderer, database_url)
@@ -123,6 +137,34 @@ def check_files(
                 typer.echo(f"{file}: no problem", err=True)
         if problems:
             raise typer.Exit(1)
+
+
+@app.command(name="schemas")
+def save_schemas(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder [default: `schemas` beside each FILE]")
+    ] = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Save the schemas of the kinds that declarations may make (`allow`), from a cluster, to check without it.
+
+    A file for each version of a kind. `schemas` beside FILE is found by `check` by itself. Exit codes: 0 done,
+    1 problems, the cluster doesn't answer, or doesn't have a kind, 2 wrong options.
+    """
+    with told():
+        for file in files:
+            with _problems_of(file):
+                text = _read(file)
+                found = list(_ask_cluster(text, kubeconfig))
+                lacking = {*read_kinds(text)} - {each.allowed_as for each in found}
+            folder = output or file.with_name(_SCHEMAS)
+            folder.mkdir(parents=True, exist_ok=True)
+            for each in found:
+                (folder / each.file_name).write_text(each.as_json(), encoding="utf-8")
+                typer.echo(str(folder / each.file_name))
+            if lacking:
+                raise SourceError(f"{file}: the cluster has no {', '.join(sorted(lacking))}")
 
 
 @app.command(name="render")
@@ -268,6 +310,37 @@ def print_rights(
                 renderers.append(check(_read(file), table)[0])
         documents = manifests(name, renderers, subject)
         typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+
+
+def _saved_kinds(file: Path, schemas: Path | None) -> Kinds | None:
+    folder = schemas or file.with_name(_SCHEMAS)
+    if schemas is None and not folder.is_dir():
+        return None
+    found = []
+    for each in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_schema(_read(each)))
+        except ValueError as error:
+            raise UsageError(f"{each}: {error}") from None
+    if not found:
+        raise UsageError(f"{folder}: there are no schemas (renderer schemas saves them)")
+    return Kinds(found, str(folder))
+
+
+def _cluster_kinds(declaration: str, kubeconfig: Path | None) -> Kinds:
+    return Kinds(_ask_cluster(declaration, kubeconfig), "the cluster")
+
+
+def _ask_cluster(declaration: str, kubeconfig: Path | None) -> Iterator[KindSchema]:
+    # The client takes half a second to import, and only these two commands need it.
+    from rowcast.crd.apply import ApiServer
+    from rowcast.crd.openapi import documents
+
+    kinds = read_kinds(declaration)
+    usual = Path.home() / ".kube" / "config"
+    place = kubeconfig or (usual if usual.exists() else None)
+    for document in documents(ApiServer(str(place) if place else None), kinds):
+        yield from schemas_of(document, kinds)
 
 
 def _judge_capture(declaration: str, renderer: Renderer, database_url: str) -> None:
