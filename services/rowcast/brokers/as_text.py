@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rowcast.core.broker import BrokerFacts, TopicFacts
+from rowcast.runtime.text_table import text_table
 
 UNTOLD = "-"
 _COLUMNS = ("TOPIC", "MESSAGES", "BYTES", "OLDEST", "KEPT", "READER", "LAG", "UNANSWERED", "CONSUMERS")
@@ -25,10 +26,7 @@ def as_json(facts: BrokerFacts) -> dict[str, Any]:
 def table(facts: BrokerFacts, now: datetime) -> Iterator[str]:
     """A line for the broker, one for each reader of each topic, and one for each warning."""
     yield " ".join(filter(None, (facts.kind, facts.version)))
-    rows = [_COLUMNS, *(row for topic in facts.topics for row in _rows(topic, now))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from text_table(_COLUMNS, [row for topic in facts.topics for row in _rows(topic, now)])
     yield from (f"warning: {warning}" for warning in facts.warnings)
 
 

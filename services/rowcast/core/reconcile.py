@@ -16,6 +16,11 @@ PRUNE_ALLOWANCE = 5
 """Rows that may always be pruned: of an inventory of four, one is a quarter."""
 
 
+def prunable(held: int, limit: float) -> int:
+    """How many of so many rows may be pruned at once; `limit` is their largest share (0 to 1)."""
+    return max(PRUNE_ALLOWANCE, int(limit * held)) if limit > 0 else 0
+
+
 class Kind(StrEnum):
     """How a row and the target differ."""
 
@@ -81,7 +86,7 @@ class ReconcilePlan:
         """
         limit = PRUNE_LIMIT if limit is None else limit
         prunes = self.counts()[Kind.ORPHANED]
-        allowed = max(PRUNE_ALLOWANCE, int(limit * self.in_inventory)) if limit > 0 else 0
+        allowed = prunable(self.in_inventory, limit)
         if prunes <= allowed:
             return None
         return (

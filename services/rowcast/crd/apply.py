@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ def check_established(cluster: Cluster, name: str) -> None:
 
 
 class ApiServer:
-    """The definitions of one cluster, over the official client; its exceptions end here."""
+    """The definitions of one cluster, and what it says of them, over the official client; its exceptions end here."""
 
     def __init__(self, kubeconfig: str | None) -> None:
         self._client = client.ApiClient(_configuration(kubeconfig))
@@ -66,6 +67,14 @@ class ApiServer:
                 return self._api.read_custom_resource_definition(name, _request_timeout=REQUEST_SECONDS)
         except _MissingError:
             return None
+
+    def read(self, path: str) -> Any:
+        """A document of the API server's, of JSON. Raises TransientError, PermanentError."""
+        request = self._client.param_serialize("GET", path, header_params={}, auth_settings=["BearerToken"])
+        with _translated():
+            answer = self._client.call_api(*request, _request_timeout=REQUEST_SECONDS)
+            answer.read()
+            return json.loads(self._client.response_deserialize(answer, {"200": "bytes"}).data)
 
     def apply(self, body: Mapping[str, Any], *, dry_run: bool) -> Any:
         """Forced: helm, or whoever made it first, has no business with these fields any more."""

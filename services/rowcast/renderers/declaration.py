@@ -15,6 +15,7 @@ from rowcast.core.source import Related, Source, TableName
 from rowcast.renderers.cel import CelExpression, CompileError, Language
 from rowcast.renderers.columns import source_shape
 from rowcast.renderers.positions import Document, Path, Problem, ProblemsError, dotted, read
+from rowcast.renderers.schemas import Kinds
 from rowcast.renderers.templates import TemplateError, compile_template
 
 API_VERSION = "rowcast.dev/v1alpha1"
@@ -42,17 +43,29 @@ def read_source(text: str) -> Source:
     return source
 
 
-def check(text: str, table: Callable[[TableName], TableShape | None]) -> tuple[Renderer, RowShape]:
+def read_kinds(text: str) -> tuple[str, ...]:
+    """Only the kinds that it may make. Raises ProblemsError."""
+    reading = _Reading(read(text), None)
+    kinds = reading.allow().kinds
+    if reading.problems:
+        raise ProblemsError(sorted(reading.problems))
+    return kinds
+
+
+def check(
+    text: str, table: Callable[[TableName], TableShape | None], kinds: Kinds | None = None
+) -> tuple[Renderer, RowShape]:
     """The declaration of a text, checked against the tables that it names; `table` gives None for one that isn't there.
 
-    Raises ProblemsError with everything that is wrong: with the source's columns unknown, expressions are only parsed.
+    With `kinds`, templates are checked against the fields of their kinds, too. Raises ProblemsError with everything
+    that is wrong: with the source's columns unknown, expressions are only parsed.
     """
     document = read(text)
     first = _Reading(document, None)
     source = first.source()
     shape, problems = (None, []) if first.problems else source_shape(document, source, table)
     try:
-        renderer = _Reading(document, shape).renderer()
+        renderer = _Reading(document, shape, kinds).renderer()
     except ProblemsError as error:
         raise ProblemsError(sorted({*problems, *error.problems})) from None
     if problems or shape is None:
@@ -61,9 +74,11 @@ def check(text: str, table: Callable[[TableName], TableShape | None]) -> tuple[R
 
 
 class _Reading:
-    def __init__(self, document: Document, shape: RowShape | None) -> None:
+    def __init__(self, document: Document, shape: RowShape | None, kinds: Kinds | None = None) -> None:
         self._document = document
         self._shape = shape
+        self._kinds = kinds
+        self._types: dict[Path, str] = {}
         self._language = Language(shape)
         self._source = Source("", TableName("", ""), ())
         self._allowed = Allow(())
@@ -152,7 +167,7 @@ class _Reading:
         where = self._expression(("spec", "source", "where"), "BOOL")
         name = self._template(("spec", "name"))
         environment = self._template(("spec", "environment"), required=False)
-        allow = self._allowed = self._allow()
+        allow = self._allowed = self.allow()
         manifests = self._manifests()
         if self.problems:
             raise ProblemsError(sorted(self.problems))
@@ -195,7 +210,7 @@ class _Reading:
             self._texts((*path, "columns"), required=True),
         )
 
-    def _allow(self) -> Allow:
+    def allow(self) -> Allow:
         at: Path = ("spec", "allow")
         self._mapping(at, ("kinds", "namespaces"))
         return Allow(self._texts((*at, "kinds"), required=True), self._texts((*at, "namespaces")))
@@ -256,9 +271,13 @@ class _Reading:
         if template and (not isinstance(metadata, dict) or "name" not in metadata):
             self._wrong((*at, "template"), "metadata.name is missing")
         self._judge_allowed((*at, "template"), template)
+        compiled = self._template((*at, "template"), variables)
+        if self._kinds is not None and template:
+            for path, message in self._kinds.problems(template, (*at, "template"), self._types):
+                self._wrong(path, message)
         return Manifest(
             self._text((*at, "id"), pattern=_ID),
-            self._template((*at, "template"), variables),
+            compiled,
             self._texts((*at, "after")),
             self._expression((*at, "when"), "BOOL", variables),
             for_each,
@@ -320,7 +339,9 @@ class _Reading:
 
     def _compile(self, text: str, path: Path, line: int, column: int, variables: Mapping[str, cel.Type]) -> Any:
         try:
-            return self._language.compile(text, dotted(path), variables)
+            compiled = self._language.compile(text, dotted(path), variables)
+            self._types[path] = compiled.type
+            return compiled
         except CompileError as error:
             self._wrong(
                 path,

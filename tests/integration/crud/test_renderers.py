@@ -57,7 +57,7 @@ def of(crud: httpx.Client, key: str) -> dict[str, Any]:
 
 def test_a_renderer_is_listed_at_its_newest_revision_with_its_rows(crud: httpx.Client) -> None:
     (one,) = crud.get("/renderers").json()["items"]
-    assert (one["name"], one["revision"], one["rows"], one["fault"]) == ("tenants", 2, 2, None)
+    assert (one["name"], one["revision"], one["rows"], one["fault"], one["deleted"]) == ("tenants", 2, 2, None, True)
     assert crud.get("/renderers/tenants").json()["text"] == "kind: Renderer"
     assert [r["revision"] for r in crud.get("/renderers/tenants/revisions").json()["items"]] == [2, 1]
     assert crud.get("/renderers/tenants/revisions/1").json()["shape"] == SHAPE

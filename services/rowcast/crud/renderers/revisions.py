@@ -41,5 +41,6 @@ def _current(*more: object) -> Select[tuple[object, ...]]:
     joined = renderers.join(
         latest, and_(latest.c.name == renderers.c.name, latest.c.revision == renderers.c.revision)
     ).outerjoin(sources, sources.c.renderer == renderers.c.name)
-    columns = (*listed, *more, count.label("rows"), sources.c.fault, sources.c.fault_at)
+    deleted = sources.c.renderer.is_(None).label("deleted")
+    columns = (*listed, *more, count.label("rows"), sources.c.fault, sources.c.fault_at, deleted)
     return select(*columns).select_from(joined)  # type: ignore[call-overload,no-any-return]

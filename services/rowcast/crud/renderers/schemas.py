@@ -24,6 +24,7 @@ class RendererListed(RevisionListed):
     rows: int = Field(description="how many rows its source has, as captured")
     fault: str | None = Field(description="why its source can't be captured any more: its rows stay as they are")
     fault_at: Time | None
+    deleted: bool = Field(description="nothing is captured any more; applied again, it goes on from its revisions")
 
 
 class RendererOut(RendererListed):

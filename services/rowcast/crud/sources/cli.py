@@ -10,28 +10,32 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from sqlalchemy import Connection
 
 from rowcast.core.renderer import ExpressionError, Renderer
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import TableName
-from rowcast.crud.sources.apply import apply
+from rowcast.crud.sources.apply import AdministratorError, Applied, apply
 from rowcast.crud.sources.catalogue import read_table
 from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
 from rowcast.crud.sources.grants import editing_grants, grant_editing
+from rowcast.crud.sources.installed import noted_fault
+from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
-from rowcast.renderers.declaration import check, read_source
+from rowcast.renderers.declaration import check, read_kinds, read_source
 from rowcast.renderers.draft import draft
 from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
-from rowcast.renderers.positions import ProblemsError
+from rowcast.renderers.positions import ProblemsError, read
 from rowcast.renderers.rendering import render
 from rowcast.renderers.rights import RBAC, manifests
+from rowcast.renderers.schemas import Kinds, KindSchema, read_schema, schemas_of
 from rowcast.runtime.exits import UsageError, told
 
 SERVING_ROLE = "rowcast_crud"
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
 
-`apply` makes a declaration count; all others change neither database nor cluster.
+`apply` makes a declaration count, and `delete` ends that; all others change neither database nor cluster.
 """
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 DatabaseUrl = Annotated[
@@ -44,6 +48,10 @@ Columns = Annotated[
     Path | None,
     typer.Option(help="The file of columns [default: FILE's name with .columns.yaml, if there is no --database-url]"),
 ]
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(envvar="KUBECONFIG", help="The cluster's access [default: ~/.kube/config, or else the pod's own]"),
+]
 Declaration = Annotated[Path, typer.Argument(metavar="FILE", help="The declaration.")]
 ServingRole = Annotated[
     str,
@@ -51,6 +59,7 @@ ServingRole = Annotated[
         envvar="ROWCAST_SERVING_ROLE", help="The role that crud serves as: it may edit the tables of `edit: true`."
     ),
 ]
+_SCHEMAS = "schemas"
 Tables = Callable[[TableName], TableShape | None]
 
 
@@ -70,7 +79,7 @@ def init(
     with told():
         schema, _, name = table.rpartition(".")
         full = TableName(schema or "public", name)
-        with reading(_required(database_url)) as connection:
+        with reading(required(database_url)) as connection:
             found = read_table(connection, full)
         if found is None:
             raise SourceError(f"there is no table {full}")
@@ -93,7 +102,7 @@ def columns(
 
     with told(), _problems_of(file):
         source = read_source(_read(file))
-        with reading(_required(database_url)) as connection:
+        with reading(required(database_url)) as connection:
             capture = capture_of(connection, source)
         tables = {table.name: table.shape() for table in (capture.table, *capture.related.values())}
         _write(write_columns(tables), output, force)
@@ -104,19 +113,30 @@ def check_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
     database_url: DatabaseUrl = None,
     columns: Columns = None,
+    schemas: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the kinds' schemas [default: `schemas` beside FILE, if it is there]"),
+    ] = None,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Ask the cluster of KUBECONFIG for the schemas.")] = False,
+    kubeconfig: Kubeconfig = None,
 ) -> None:
     """Check declarations, their expressions' types by the tables' columns: every problem as FILE:LINE:COLUMN.
 
-    Exit codes: 0 no problem, 1 problems, 2 wrong options, or neither a database nor a file of columns.
+    With schemas of the kinds (see `schemas`) also their fields: names, types, and what has to be there.
+    With a database, also whether changes of the table were not captured. Exit codes: 0 no problem, 1 problems, 2 wrong
+    options, or neither a database nor a file of columns.
     """
     problems = 0
     with told():
         for file in files:
             text = _read(file)
             try:
+                kinds = _cluster_kinds(text, kubeconfig) if cluster else _saved_kinds(file, schemas)
                 with _tables(file, columns, database_url) as table:
-                    check(text, table)
+                    renderer, _ = check(text, table, kinds)
                     read_tests(text)
+                if database_url:
+                    _judge_capture(text, renderer, database_url)
             except ProblemsError as error:
                 problems += len(error.problems)
                 for problem in error.problems:
@@ -125,6 +145,34 @@ def check_files(
                 typer.echo(f"{file}: no problem", err=True)
         if problems:
             raise typer.Exit(1)
+
+
+@app.command(name="schemas")
+def save_schemas(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder [default: `schemas` beside each FILE]")
+    ] = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Save the schemas of the kinds that declarations may make (`allow`), from a cluster, to check without it.
+
+    A file for each version of a kind. `schemas` beside FILE is found by `check` by itself. Exit codes: 0 done,
+    1 problems, the cluster doesn't answer, or doesn't have a kind, 2 wrong options.
+    """
+    with told():
+        for file in files:
+            with _problems_of(file):
+                text = _read(file)
+                found = list(_ask_cluster(text, kubeconfig))
+                lacking = {*read_kinds(text)} - {each.allowed_as for each in found}
+            folder = output or file.with_name(_SCHEMAS)
+            folder.mkdir(parents=True, exist_ok=True)
+            for each in found:
+                (folder / each.file_name).write_text(each.as_json(), encoding="utf-8")
+                typer.echo(str(folder / each.file_name))
+            if lacking:
+                raise SourceError(f"{file}: the cluster has no {', '.join(sorted(lacking))}")
 
 
 @app.command(name="render")
@@ -150,7 +198,7 @@ def render_row(
         with _tables(file, columns, database_url) as table:
             renderer, shape = check(text, table)
         if key:
-            with reading(_required(database_url)) as connection:
+            with reading(required(database_url)) as connection:
                 content = read_row(connection, capture_of(connection, renderer.source), key)
         else:
             content = _row(row)
@@ -209,9 +257,9 @@ def sql(
 
     with told(), _problems_of(file):
         text = _read(file)
-        with _tables(file, None, _required(database_url)) as table:
+        with _tables(file, None, required(database_url)) as table:
             renderer, _ = check(text, table)
-        with reading(_required(database_url)) as connection:
+        with reading(required(database_url)) as connection:
             capture = capture_of(connection, renderer.source, owner)
             edit, table_name = renderer.source.edit, renderer.source.table
             granted = editing_grants(connection, table_name, serving_role) if edit and not remove else ()
@@ -228,13 +276,15 @@ def apply_files(
 ) -> None:
     """Make declarations count: their tables are captured, and their rows delivered as they say.
 
-    The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables; without these, see `sql`. Each
-    is a new revision if its text has changed, by which all of its rows go on. With `edit: true` crud's role gets the
-    right to change the table's rows; where the login can't give it, what has to be run is printed. Can be run again.
-    Exit codes: 0 done, 1 problems, or the database refuses it, 2 wrong options.
+    The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables. Without these, what captures a
+    table has to be there as this declaration needs it; if it isn't, the SQL that an administrator has to run is printed
+    (as by `sql`), and nothing is changed. Each is a new revision if its text has changed, by which all of its rows go
+    on. With `edit: true` crud's role gets the right to change the table's rows; where the login can't give it, what has
+    to be run is printed. Can be run again. Exit codes: 0 done, 1 problems, or the database refuses it, or an
+    administrator is needed, 2 wrong options.
     """
     with told():
-        url = _required(database_url)
+        url = required(database_url)
         for file in files:
             with _problems_of(file):
                 declaration = _read(file)
@@ -242,7 +292,7 @@ def apply_files(
                     renderer, shape = check(declaration, table)
             with writing(url) as connection:
                 capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
-                applied = apply(connection, declaration, renderer, shape, capture)
+                applied = _applied(connection, declaration, renderer, shape, capture)
                 edited = renderer.source.table if renderer.source.edit else None
                 lacking = grant_editing(connection, edited, serving_role) if edited else []
             rows = f"{applied.captured} rows captured, {applied.assigned} follow"
@@ -284,7 +334,58 @@ def print_rights(
         typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
 
 
-def _required(database_url: str | None) -> str:
+def _saved_kinds(file: Path, schemas: Path | None) -> Kinds | None:
+    folder = schemas or file.with_name(_SCHEMAS)
+    if schemas is None and not folder.is_dir():
+        return None
+    found = []
+    for each in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_schema(_read(each)))
+        except ValueError as error:
+            raise UsageError(f"{each}: {error}") from None
+    if not found:
+        raise UsageError(f"{folder}: there are no schemas (renderer schemas saves them)")
+    return Kinds(found, str(folder))
+
+
+def _cluster_kinds(declaration: str, kubeconfig: Path | None) -> Kinds:
+    return Kinds(_ask_cluster(declaration, kubeconfig), "the cluster")
+
+
+def _ask_cluster(declaration: str, kubeconfig: Path | None) -> Iterator[KindSchema]:
+    # The client takes half a second to import, and only these two commands need it.
+    from rowcast.crd.apply import ApiServer
+    from rowcast.crd.openapi import documents
+
+    kinds = read_kinds(declaration)
+    usual = Path.home() / ".kube" / "config"
+    place = kubeconfig or (usual if usual.exists() else None)
+    for document in documents(ApiServer(str(place) if place else None), kinds):
+        yield from schemas_of(document, kinds)
+
+
+def _judge_capture(declaration: str, renderer: Renderer, database_url: str) -> None:
+    """Raises ProblemsError for what the triggers of the table have noted."""
+    with reading(database_url) as connection:
+        fault = noted_fault(connection, renderer.name)
+    if fault is not None:
+        where = ("spec", "source", "table")
+        raise ProblemsError([read(declaration).problem(where, f"{fault} (apply it again once that is mended)")])
+
+
+def _applied(
+    connection: Connection, declaration: str, renderer: Renderer, shape: RowShape, capture: Capture
+) -> Applied:
+    try:
+        return apply(connection, declaration, renderer, shape, capture)
+    except AdministratorError as error:
+        typer.echo(error.script, nl=False)
+        raise
+
+
+def required(database_url: str | None) -> str:
+    """The URL. Raises UsageError if there is none."""
     if not database_url:
         raise UsageError("needs --database-url or ROWCAST_DATABASE_URL")
     return database_url

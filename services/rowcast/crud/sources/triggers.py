@@ -9,13 +9,14 @@ Of each renderer there are, in schema `rowcast`:
 - `NAME/compare()`: refreshes whatever differs, which is also how the rows get there in the beginning.
 
 No function depends on the table, so that its owner may drop it. What a writer sees of all this is time. A table that
-was changed so that it can't be captured any more takes writes as before; the fault is noted in `rowcast.sources`, and
-`compare` catches up once it is mended.
+was changed so that it can't be captured any more takes writes as before, and so does one with a row that can't be: the
+fault is noted in `rowcast.sources`, and `compare` catches up once it is mended.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rowcast.core.row import KEY_MAX
 from rowcast.core.source import Related, Source, TableName
 from rowcast.crud.sources.catalogue import Column, Table
 
@@ -56,8 +57,18 @@ SESSION = (
     "xmlbinary = 'base64'",
 )
 _SESSION = "\n".join(f"SET {setting}" for setting in SESSION)
-# A column or a table is gone, or is of another type than it was: the table's owner has changed it.
-_CHANGED = "undefined_column OR undefined_table OR undefined_function OR undefined_object OR datatype_mismatch"
+_FAULTS = " OR ".join(
+    (
+        # A column or a table is gone, or is of another type than it was: the table's owner has changed it.
+        *("undefined_column", "undefined_table", "undefined_function", "undefined_object", "datatype_mismatch"),
+        # A json that no jsonb can be: with a NUL, half a surrogate pair, a number beyond all measure.
+        *("untranslatable_character", "invalid_text_representation", "numeric_value_out_of_range"),
+        "program_limit_exceeded",
+    )
+)
+KEY_BYTES = 2600
+"""Bytes of a key that an index of PostgreSQL's takes beside a renderer's name (2,704 for all of an entry)."""
+_LONG_KEY = f"a row is not captured: its key has more than {KEY_MAX} characters, or {KEY_BYTES} bytes"
 _EVENTS = {"INSERT": "NEW TABLE AS new_rows", "DELETE": "OLD TABLE AS old_rows"}
 _EVENTS["UPDATE"] = f"{_EVENTS['DELETE']} {_EVENTS['INSERT']}"
 
@@ -78,6 +89,32 @@ def qualified(table: TableName) -> str:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A function of schema `rowcast`: its name there, its arguments as SQL has them, and its body."""
+
+    name: str
+    arguments: str
+    returns: str
+    body: str
+
+    def statement(self) -> str:
+        """Makes it, or makes it anew."""
+        return (
+            f"CREATE OR REPLACE FUNCTION rowcast.{identifier(self.name)}({self.arguments}) RETURNS {self.returns}\n"
+            f"LANGUAGE plpgsql SECURITY DEFINER\n{_SESSION}\nAS $rowcast${self.body}$rowcast$"
+        )
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger of a table; `statement` makes it, in the words and the order of `pg_get_triggerdef`."""
+
+    name: str
+    table: TableName
+    statement: str
+
+
+@dataclass(frozen=True)
 class Capture:
     """A source with what the catalogue says of its tables; `related` by the same names as the source's.
 
@@ -93,9 +130,10 @@ class Capture:
     def install(self) -> list[str]:
         """The statements that make, or make anew, what captures the table. They change no row."""
         return [
-            *self._functions(),
-            *self._triggers("source", self.table),
-            *(statement for name, table in self.related.items() for statement in self._triggers(f"with/{name}", table)),
+            removal(self.source.renderer, self.functions()),
+            *(function.statement() for function in self.functions()),
+            *(f"DROP TRIGGER IF EXISTS {identifier(name)} ON {on}" for name, on in self._every_trigger()),
+            *(statement for trigger in self.triggers() for statement in self._made(trigger)),
         ]
 
     def select(self, key: Sequence[str]) -> list[str]:
@@ -113,22 +151,11 @@ class Capture:
 
     def removal(self) -> str:
         """The same for taking it away; the captured rows stay."""
-        return _transaction(self.remove())
+        return _transaction([removal(self.source.renderer)])
 
     def compare(self) -> str:
         """A query of one value: how many rows have been refreshed because they differed."""
         return f"SELECT {self._name('compare')}()"
-
-    def remove(self) -> list[str]:
-        """The statements that take triggers and functions away again; the rows stay."""
-        tables = [("source", self.table), *((f"with/{name}", table) for name, table in self.related.items())]
-        drop = [
-            f"DROP TRIGGER IF EXISTS {identifier(name)} ON {qualified(table.name)}"
-            for part, table in tables
-            for name in self._trigger_names(part)
-        ]
-        parts = ["source", *(f"with/{name}" for name in self.related), "compare", "refresh"]
-        return [*drop, *(f"DROP FUNCTION IF EXISTS {self._name(part)}" for part in parts)]
 
     def _name(self, part: str) -> str:
         return f"rowcast.{identifier(f'{self.source.renderer}/{part}')}"
@@ -136,9 +163,18 @@ class Capture:
     def _trigger_names(self, part: str) -> list[str]:
         return [f"rowcast/{self.source.renderer}/{part}/{event.lower()}" for event in (*_EVENTS, "TRUNCATE", "row")]
 
+    def _parts(self) -> list[tuple[str, Table]]:
+        return [("source", self.table), *((f"with/{name}", table) for name, table in self.related.items())]
+
+    def _every_trigger(self) -> Iterator[tuple[str, str]]:
+        for part, table in self._parts():
+            for name in self._trigger_names(part):
+                yield name, qualified(table.name)
+
     # The functions.
 
-    def _functions(self) -> Iterator[str]:
+    def functions(self) -> Iterator[Function]:
+        """What captures the table, in the order in which it is made."""
         keys = ", ".join(f"k{number} text[]" for number, _ in enumerate(self.source.key))
         yield self._function("refresh", keys, "bigint", self._refresh_body())
         yield self._function("compare", "", "bigint", self._compare_body())
@@ -147,11 +183,8 @@ class Capture:
         for name, related in self.source.related.items():
             yield self._function(f"with/{name}", "", "trigger", self._related_body(related))
 
-    def _function(self, part: str, arguments: str, returns: str, body: str) -> str:
-        return (
-            f"CREATE OR REPLACE FUNCTION {self._name(part)}({arguments}) RETURNS {returns}\n"
-            f"LANGUAGE plpgsql SECURITY DEFINER\n{_SESSION}\nAS $rowcast$\n{body}\n$rowcast$"
-        )
+    def _function(self, part: str, arguments: str, returns: str, body: str) -> Function:
+        return Function(f"{self.source.renderer}/{part}", arguments, returns, f"\n{body}\n")
 
     def _row(self) -> str:
         """A row `t` as it is captured."""
@@ -175,7 +208,8 @@ class Capture:
         names = ", ".join(f"c{number}" for number, _ in enumerate(self.source.key))
         here = " AND ".join(f"t.{identifier(name)} = k.c{number}" for number, name in enumerate(self.source.key))
         typed = ", ".join(f"u.c{number}::{kind} AS c{number}" for number, kind in enumerate(self._key_types()))
-        wanted = f"(SELECT DISTINCT {typed} FROM unnest({arrays}) AS u ({names})) AS k"
+        given = f"SELECT {{}} {typed} FROM unnest({arrays}) AS u ({names})"
+        wanted = f"({given.format('DISTINCT')}) AS k"
         key = self._key([f"k.c{number}" for number, _ in enumerate(self.source.key)])
         lines = ["DECLARE written bigint;", "BEGIN"]
         if self.source.related:
@@ -184,7 +218,7 @@ class Capture:
                 lines.append(f"""INSERT INTO rowcast.rows
     (renderer, key, generation, revision, deleted, row, changed_at)
 SELECT {renderer}, {key}, 0, source.revision, true, '{{}}', now() FROM {wanted}, rowcast.sources AS source
-WHERE source.renderer = {renderer} ORDER BY 2 ON CONFLICT DO NOTHING;""")
+WHERE source.renderer = {renderer} AND {_fits(key)} ORDER BY 2 ON CONFLICT DO NOTHING;""")
             # Who comes second waits here, and reads in the next statement, whose snapshot has what the first has done.
             lines.append(f"""PERFORM FROM rowcast.rows AS r
 WHERE r.renderer = {renderer} AND r.key IN (SELECT {key} FROM {wanted}) ORDER BY r.key FOR UPDATE;""")
@@ -196,7 +230,7 @@ SELECT {renderer}, {key}, 1, source.revision, s.row IS NULL, coalesce(s.row, '{{
     nullif(current_setting('rowcast.traceparent', true), ''), now()
 FROM {wanted} CROSS JOIN rowcast.sources AS source
 LEFT JOIN LATERAL (SELECT {self._row()} AS row FROM {_only(self.table)} AS t WHERE {here}) AS s ON true
-WHERE source.renderer = {renderer} AND (s.row IS NOT NULL
+WHERE source.renderer = {renderer} AND {_fits(key)} AND (s.row IS NOT NULL
     OR EXISTS (SELECT FROM rowcast.rows AS e WHERE e.renderer = {renderer} AND e.key = {key} AND NOT e.deleted))
 ORDER BY 2
 ON CONFLICT (renderer, key) DO UPDATE SET generation = r.generation + 1, deleted = excluded.deleted,
@@ -205,6 +239,11 @@ ON CONFLICT (renderer, key) DO UPDATE SET generation = r.generation + 1, deleted
     actor_verified = excluded.actor_verified, traceparent = excluded.traceparent, changed_at = excluded.changed_at
 WHERE r.deleted <> excluded.deleted OR (NOT excluded.deleted AND r.row <> excluded.row);
 GET DIAGNOSTICS written = ROW_COUNT;
+IF EXISTS (SELECT FROM ({given.format("")}) AS k WHERE NOT {_fits(key)}
+    AND EXISTS (SELECT FROM {_only(self.table)} AS t WHERE {here})) THEN
+    UPDATE rowcast.sources SET fault = {literal(_LONG_KEY)}, fault_at = now()
+    WHERE renderer = {renderer} AND fault IS DISTINCT FROM {literal(_LONG_KEY)};
+END IF;
 RETURN written;
 END""")
         return "\n".join(lines)
@@ -217,19 +256,21 @@ END""")
         aggregated = ", ".join(f"array_agg(d.c{number})" for number, _ in enumerate(self.source.key))
         present = ", ".join(f"t.{identifier(name)}::text AS c{number}" for number, name in enumerate(self.source.key))
         gone = ", ".join(f"r.row->>{literal(name)} AS c{number}" for number, name in enumerate(self.source.key))
-        return f"""DECLARE {declared} written bigint := 0;
+        return f"""DECLARE {declared} written bigint := 0; wrong text;
 BEGIN
 SELECT {aggregated} INTO {", ".join(arrays)} FROM (
     SELECT {present} FROM {_only(self.table)} AS t
     LEFT JOIN rowcast.rows AS r ON r.renderer = {renderer} AND r.key = {key}
-    WHERE r.key IS NULL OR r.deleted OR r.row <> {self._row()}
+    WHERE {_fits(key)} AND (r.key IS NULL OR r.deleted OR r.row <> {self._row()})
     UNION ALL
     SELECT {gone} FROM rowcast.rows AS r
     WHERE r.renderer = {renderer} AND NOT r.deleted
         AND NOT EXISTS (SELECT FROM {_only(self.table)} AS t WHERE {key} = r.key)
 ) AS d;
 IF a0 IS NOT NULL THEN written := {self._name("refresh")}({", ".join(arrays)}); END IF;
-UPDATE rowcast.sources SET fault = NULL, fault_at = NULL WHERE renderer = {renderer} AND fault IS NOT NULL;
+IF EXISTS (SELECT FROM {_only(self.table)} AS t WHERE NOT {_fits(key)}) THEN wrong := {literal(_LONG_KEY)}; END IF;
+UPDATE rowcast.sources SET fault = wrong, fault_at = CASE WHEN wrong IS NOT NULL THEN now() END
+WHERE renderer = {renderer} AND fault IS DISTINCT FROM wrong;
 RETURN written;
 END"""
 
@@ -264,7 +305,7 @@ ELSE {collect("(SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows)")}
 END IF;
 IF a0 IS NOT NULL THEN PERFORM {self._name("refresh")}({arrays}); END IF;
 RETURN NULL;
-EXCEPTION WHEN {_CHANGED} THEN
+EXCEPTION WHEN {_FAULTS} THEN
     UPDATE rowcast.sources SET fault = SQLERRM, fault_at = now()
     WHERE renderer = {renderer} AND fault IS DISTINCT FROM SQLERRM;
     RETURN NULL;
@@ -280,29 +321,28 @@ END"""
 
     # The triggers.
 
-    def _triggers(self, part: str, table: Table) -> Iterator[str]:
-        names = dict(zip((*_EVENTS, "TRUNCATE", "row"), self._trigger_names(part), strict=True))
+    def triggers(self) -> Iterator[Trigger]:
+        """What calls the functions."""
+        for part, table in self._parts():
+            names = dict(zip((*_EVENTS, "TRUNCATE", "row"), self._trigger_names(part), strict=True))
+            if table.kind == "p":
+                # A write straight into a partition fires no statement trigger of the whole; this one is on each.
+                yield self._trigger(names["row"], part, table, "INSERT OR DELETE OR UPDATE", "FOR EACH ROW")
+            else:
+                for event, transition in _EVENTS.items():
+                    rest = f"REFERENCING {transition} FOR EACH STATEMENT"
+                    yield self._trigger(names[event], part, table, event, rest)
+            yield self._trigger(names["TRUNCATE"], part, table, "TRUNCATE", "FOR EACH STATEMENT")
+
+    def _trigger(self, name: str, part: str, table: Table, event: str, rest: str) -> Trigger:
         on, function = qualified(table.name), f"EXECUTE FUNCTION {self._name(part)}()"
-        for name in names.values():
-            yield f"DROP TRIGGER IF EXISTS {identifier(name)} ON {on}"
-        if table.kind == "p":
-            # A write straight into a partition fires no statement trigger of the whole; this one is on each partition.
-            yield (
-                f"CREATE TRIGGER {identifier(names['row'])} AFTER INSERT OR UPDATE OR DELETE ON {on}"
-                f" FOR EACH ROW {function}"
-            )
-            made = ["row"]
-        else:
-            made = list(_EVENTS)
-            for event, transition in _EVENTS.items():
-                yield (
-                    f"CREATE TRIGGER {identifier(names[event])} AFTER {event} ON {on} REFERENCING {transition}"
-                    f" FOR EACH STATEMENT {function}"
-                )
-        yield f"CREATE TRIGGER {identifier(names['TRUNCATE'])} AFTER TRUNCATE ON {on} FOR EACH STATEMENT {function}"
+        statement = f"CREATE TRIGGER {identifier(name)} AFTER {event} ON {on} {rest} {function}"
+        return Trigger(name, table.name, statement)
+
+    def _made(self, trigger: Trigger) -> Iterator[str]:
+        yield trigger.statement
         if self.owned:
-            for event in (*made, "TRUNCATE"):
-                yield f"ALTER TABLE {on} ENABLE ALWAYS TRIGGER {identifier(names[event])}"
+            yield f"ALTER TABLE {qualified(trigger.table)} ENABLE ALWAYS TRIGGER {identifier(trigger.name)}"
 
     def _key_types(self) -> list[str]:
         return [self.table.columns[name].declared for name in self.source.key]
@@ -321,6 +361,25 @@ END"""
             )
             for name, related in self.source.related.items()
         )
+
+
+def removal(renderer: str, keep: Iterable[Function] = ()) -> str:
+    """The statement that takes away what captures a renderer's table, or once did, but for `keep`; the rows stay.
+
+    A function's triggers go with it, whoever owns the table, and if that is gone.
+    """
+    kept = "".join(
+        f" AND (proname, pg_get_function_identity_arguments(oid)) <> ({literal(function.name)},"
+        f" {literal(function.arguments)})"
+        for function in keep
+    )
+    return f"""DO $rowcast$
+DECLARE gone text;
+BEGIN
+FOR gone IN SELECT format('rowcast.%I(%s)', proname, pg_get_function_identity_arguments(oid)) FROM pg_proc
+    WHERE pronamespace = to_regnamespace('rowcast') AND starts_with(proname, {literal(f"{renderer}/")}){kept}
+LOOP EXECUTE 'DROP FUNCTION ' || gone || ' CASCADE'; END LOOP;
+END $rowcast$"""
 
 
 def value(expression: str, column: Column) -> str:
@@ -345,6 +404,10 @@ def _object(pairs: Sequence[tuple[str, str]]) -> str:
 
 def _transaction(statements: Sequence[str]) -> str:
     return "".join(f"{statement};\n" for statement in ("BEGIN", *statements, "COMMIT"))
+
+
+def _fits(key: str) -> str:
+    return f"(length({key}) <= {KEY_MAX} AND octet_length({key}) <= {KEY_BYTES})"
 
 
 def _columns(alias: str, names: Sequence[str]) -> str:

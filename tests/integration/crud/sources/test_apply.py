@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
+
+from rowcast.crud.sources.triggers import removal
 
 from .conftest import Place
 from .test_commands import rowcast
@@ -36,10 +39,12 @@ def shops(migrated_url: str) -> Iterator[Place]:
     )
     yield place
     place.run(
+        removal("shops"),
         "DROP TABLE shops",
         "DELETE FROM rowcast.rows WHERE renderer = 'shops'",
         "DELETE FROM rowcast.sources",
         "DELETE FROM rowcast.renderers",
+        "DELETE FROM rowcast.statuses",
     )
 
 
@@ -95,3 +100,66 @@ def test_the_name_of_the_built_in_renderer_is_taken(shops: Place, tmp_path: Path
     assert ran.exit_code == 1
     assert "metadata.name: appconfigs is the built-in renderer's" in ran.output
     assert revisions(shops) == {}
+
+
+class TestWithoutTheRightToMakeTriggers:
+    """Rowcast's owner has its own tables, and the other one is somebody else's."""
+
+    @pytest.fixture
+    def keeper(self, shops: Place) -> Iterator[Place]:
+        shops.run(
+            "CREATE ROLE keeper LOGIN PASSWORD 'keeps'",
+            "GRANT USAGE, CREATE ON SCHEMA rowcast TO keeper",
+            "GRANT ALL ON ALL TABLES IN SCHEMA rowcast TO keeper",
+        )
+        url = make_url(shops.url).set(username="keeper", password="keeps")
+        yield Place(url.render_as_string(hide_password=False))
+        shops.run("DROP OWNED BY keeper", "DROP ROLE keeper")
+
+    def test_the_sql_for_an_administrator_is_printed_and_nothing_is_changed(
+        self, shops: Place, keeper: Place, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "shops.yaml"
+        file.write_text(DECLARATION)
+
+        ran = rowcast(keeper, "apply", file)
+
+        assert (ran.exit_code, "shops/refresh isn't there as this declaration needs it" in ran.stderr) == (1, True)
+        assert ran.stdout == rowcast(keeper, "sql", "-f", file).stdout
+        assert shops.ask("SELECT FROM rowcast.renderers") == []
+
+    def test_what_an_administrator_has_made_is_left_and_the_declaration_counts(
+        self, shops: Place, keeper: Place, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "shops.yaml"
+        file.write_text(DECLARATION)
+        shops.run(rowcast(keeper, "apply", file).stdout)
+
+        assert apply(keeper, tmp_path) == "shops revision 1: 0 rows captured, 0 follow"
+        shops.run("UPDATE shops SET size = 7 WHERE id = 1")
+        assert apply(keeper, tmp_path, f"{DECLARATION}\n# changed\n") == "shops revision 2: 0 rows captured, 2 follow"
+        assert revisions(shops) == {"1": (3, 2), "2": (2, 2)}
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ('ALTER TABLE shops DISABLE TRIGGER "rowcast/shops/source/update"', "shops/source/update on public.shops"),
+            ('DROP TRIGGER "rowcast/shops/source/truncate" ON shops', "shops/source/truncate on public.shops"),
+            ("ALTER FUNCTION rowcast.\"shops/source\"() SET timezone = 'CET'", "shops/source isn't"),
+            ('CREATE FUNCTION rowcast."shops/with/old"() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$', "shops/with/old"),
+            ("ALTER TABLE shops ADD COLUMN colour text", "shops/refresh isn't"),
+        ],
+    )
+    def test_what_differs_from_what_the_declaration_needs_is_named_until_it_is_mended(
+        self, shops: Place, keeper: Place, tmp_path: Path, change: str, named: str
+    ) -> None:
+        file = tmp_path / "shops.yaml"
+        file.write_text(DECLARATION)
+        shops.run(rowcast(keeper, "sql", "-f", file).stdout, change)
+
+        ran = rowcast(keeper, "apply", file)
+
+        assert ran.exit_code == 1
+        assert named in ran.stderr
+        shops.run(ran.stdout)
+        assert apply(keeper, tmp_path).startswith("shops revision 1: ")

@@ -302,6 +302,49 @@ class TestAChangedTable:
         assert plain.rows("plain")[ACME]["token"] == "new"
 
 
+class TestARowThatCannotBeCaptured:
+    """It is the table owner's all the same; that it isn't captured is noted, and the others are."""
+
+    LONG = " || ".join(f"sha512('{number}')" for number in range(30))  # the table's own index has it half as long
+
+    @pytest.fixture
+    def files(self, place: Place) -> Place:
+        place.run(
+            "CREATE TABLE files (hash bytea PRIMARY KEY, size int)",
+            "CREATE TABLE blocks (hash bytea, number int PRIMARY KEY)",
+        )
+        blocks = Related(TableName("public", "blocks"), {"hash": "hash"}, ("number",))
+        place.capture(Source("files", TableName("public", "files"), ("hash",), frozenset(), {"blocks": blocks}))
+        return place
+
+    def fault(self, place: Place) -> str:
+        [(fault,)] = place.ask("SELECT coalesce(fault, '') FROM rowcast.sources")
+        return str(fault)
+
+    def test_since_its_key_is_too_long_for_an_index(self, files: Place) -> None:
+        files.run(f"INSERT INTO files VALUES ({self.LONG}, 1), ('\\x01', 1)")
+        assert [(key, row["size"]) for key, row in files.rows("files").items()] == [("\\x01", 1)]
+        assert "its key has more than 2048 characters" in self.fault(files)
+
+        files.run("UPDATE files SET size = 2", f"INSERT INTO blocks VALUES ({self.LONG}, 1)")
+        assert [(key, row["size"]) for key, row in files.rows("files").items()] == [("\\x01", 2)]
+        assert files.ask('SELECT rowcast."files/compare"()') == [(0,)]
+        assert "its key has more than" in self.fault(files)
+
+        files.run("DELETE FROM files WHERE length(hash) > 1")
+        assert files.ask('SELECT rowcast."files/compare"()') == [(0,)]
+        assert self.fault(files) == ""
+
+    def test_since_its_json_can_be_no_jsonb(self, place: Place) -> None:
+        place.run("CREATE TABLE odd (id int PRIMARY KEY, doc json)")
+        place.capture(Source("odd", TableName("public", "odd"), ("id",)))
+
+        place.run("""INSERT INTO odd VALUES (1, '{"a": "\\u0000"}')""", """INSERT INTO odd VALUES (2, '{}')""")
+
+        assert place.rows("odd") == {"2": {"id": 2, "doc": {}}}
+        assert "unsupported Unicode escape sequence" in self.fault(place)
+
+
 def test_what_bypassed_the_triggers_is_found_by_comparing(plain: Place) -> None:
     plain.run(add(), add(number=2), add(number=3))
     plain.run(
@@ -372,6 +415,6 @@ def test_names_may_be_anything(place: Place) -> None:
 
     found = place.ask("SELECT key, row->>'a$rowcast b' FROM rowcast.rows")
     assert found == [("1", "x")]
-    place.run(*capture.remove())
+    place.run(capture.removal())
     assert place.ask("SELECT FROM pg_trigger WHERE NOT tgisinternal") == []
     assert place.ask("SELECT FROM pg_proc WHERE pronamespace = 'rowcast'::regnamespace") == []

@@ -15,8 +15,9 @@ from .conftest import Place
 EXAMPLES = Path(__file__).parents[4] / "examples"
 
 
-def rowcast(place: Place, *arguments: object) -> Result:
-    return CliRunner().invoke(app, ["renderer", *map(str, arguments)], env={"ROWCAST_DATABASE_URL": place.url})
+def rowcast(place: Place, *arguments: object, stdin: str | None = None) -> Result:
+    environment = {"ROWCAST_DATABASE_URL": place.url}
+    return CliRunner().invoke(app, ["renderer", *map(str, arguments)], input=stdin, env=environment)
 
 
 def offline(*arguments: object) -> Result:

@@ -1,0 +1,211 @@
+"""The commands `rowcast renderer …` that are about what was applied; those about files are in `sources/cli.py`."""
+
+import difflib
+import getpass
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+import yaml
+from sqlalchemy import Connection
+
+from rowcast.core.reconcile import PRUNE_LIMIT
+from rowcast.crud.renderers import revisions
+from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
+from rowcast.crud.renderers.schemas import RendererListed, RendererOut, RevisionListed, RevisionOut
+from rowcast.crud.sources.cli import DatabaseUrl, app, required
+from rowcast.crud.sources.database import SourceError, reading, writing
+from rowcast.runtime.exits import UsageError, told
+from rowcast.runtime.text_table import text_table
+
+
+class Output(StrEnum):
+    """How facts are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class Objects(StrEnum):
+    """What becomes of a deleted renderer's objects."""
+
+    REMOVE = "remove"
+    RETAIN = "retain"
+
+
+OutputForm = Annotated[Output, typer.Option("--output", "-o", help="For people, or as JSON or YAML.")]
+Name = Annotated[str, typer.Argument(help="The renderer's name.")]
+
+
+@app.command(name="list")
+def list_renderers(database_url: DatabaseUrl = None, output: OutputForm = Output.TABLE) -> None:
+    """List the renderers that were applied, deleted ones too. Exit codes: 0 done, 1 no answer, 2 wrong options."""
+    with told(), reading(required(database_url)) as connection:
+        found = [
+            RendererListed.model_validate(dict(one)).model_dump(mode="json") for one in revisions.current(connection)
+        ]
+        if output is Output.TABLE:
+            head = ("NAME", "REVISION", "ROWS", "BY", "AT", "STATE")
+            _lines(head, [(one["name"], one["revision"], one["rows"], *_by(one), _state(one)) for one in found])
+        else:
+            _print(found, output)
+
+
+@app.command()
+def show(
+    name: Name,
+    revision: Annotated[int | None, typer.Option(min=1, help="An older one than the newest.")] = None,
+    database_url: DatabaseUrl = None,
+    output: OutputForm = Output.TABLE,
+) -> None:
+    """Print a declaration as it was applied; by whom and when, on stderr. JSON and YAML have all of it.
+
+    Exit codes: 0 done, 1 there is no such renderer or revision, 2 wrong options.
+    """
+    with told(), reading(required(database_url)) as connection:
+        current = _there(connection, name)
+        found = RendererOut.model_validate(current).model_dump(mode="json")
+        if revision is not None:
+            found = RevisionOut.model_validate(_revision(connection, name, revision)).model_dump(mode="json")
+        if output is not Output.TABLE:
+            _print(found, output)
+            return
+        by, at = _by(found)
+        state = f", {found['rows']} rows, {_state(found)}" if revision is None else ""
+        typer.echo(f"{name} revision {found['revision']}, applied by {by} at {at}{state}", err=True)
+        typer.echo(found["text"], nl=False)
+
+
+@app.command()
+def history(
+    name: Name,
+    diff: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="A B", help="Show what differs from revision A to B instead.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    output: OutputForm = Output.TABLE,
+) -> None:
+    """List a renderer's revisions, newest first. A revision that differs in nothing has other types of columns.
+
+    Exit codes: 0 done, 1 there is no such renderer or revision, 2 wrong options.
+    """
+    with told(), reading(required(database_url)) as connection:
+        _there(connection, name)
+        if diff is not None:
+            if output is not Output.TABLE:
+                raise UsageError("--diff is a text: it has no other --output")
+            before, after = (_revision(connection, name, number)["text"].splitlines() for number in diff)
+            names = [f"{name} revision {number}" for number in diff]
+            for line in difflib.unified_diff(before, after, names[0], names[1], lineterm=""):
+                typer.echo(line)
+            return
+        found = [
+            RevisionListed.model_validate(dict(one)).model_dump(mode="json")
+            for one in revisions.history(connection, name)
+        ]
+        if output is Output.TABLE:
+            rows = [(one["revision"], one["sha256"][:12], *_by(one)) for one in found]
+            _lines(("REVISION", "SHA256", "BY", "AT"), rows)
+        else:
+            _print(found, output)
+
+
+@app.command()
+def delete(
+    name: Name,
+    objects: Annotated[
+        Objects | None,
+        typer.Option(help="What becomes of the objects and files that it has made. Asked for at a terminal."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the name.")] = False,
+    prune_limit: Annotated[
+        float, typer.Option(min=0, max=1, help="The largest share of all rows, of all renderers, that may go.")
+    ] = PRUNE_LIMIT,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Delete a renderer: its triggers go, and its rows, by the ordinary way, from every target. The table stays.
+
+    `--objects remove` takes objects away, but for those of `delete: retain`. `--objects retain` leaves all of them
+    behind, which takes a declaration with `delete: retain` in each manifest by which all rows are delivered; files in
+    Git go, and the engine keeps the objects. Revisions stay: the name, applied again, goes on from them. Broken off, it
+    can be run again. Exit codes: 0 done, 1 refused, 2 wrong options, or not confirmed.
+    """
+    with told():
+        url = required(database_url)
+        wanted = objects or _asked()
+        _confirm(name, yes)
+        with writing(url) as connection:
+            total = begin(connection, Deletion(name, wanted is Objects.RETAIN, prune_limit))
+        done = 0
+        while done < total:
+            with writing(url) as connection:
+                removed = remove_rows(connection, name, getpass.getuser())
+            if not removed:
+                break
+            done += removed
+            typer.echo(f"{name}: {done} of {total} rows deleted", err=True)
+        left = "its targets remove their objects" if wanted is Objects.REMOVE else "their objects are left behind"
+        typer.echo(f"{name}: no more captured; {done} rows deleted, {left}")
+
+
+def _asked() -> Objects:
+    if not _at_a_terminal():
+        raise UsageError("say what becomes of its objects: --objects remove, or --objects retain")
+    answer = typer.prompt("What becomes of its objects: remove or retain")
+    try:
+        return Objects(answer)
+    except ValueError:
+        raise UsageError(f"remove or retain, not {answer}") from None
+
+
+def _confirm(name: str, yes: bool) -> None:
+    if yes:
+        return
+    if not _at_a_terminal():
+        raise UsageError("--yes confirms it, where nobody can be asked")
+    if typer.prompt(f"Type {name} to delete it") != name:
+        raise UsageError("not confirmed: nothing is deleted")
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _there(connection: Connection, name: str) -> dict[str, Any]:
+    found = revisions.get(connection, name)
+    if found is None:
+        raise SourceError(f"there is no renderer {name}")
+    return dict(found)
+
+
+def _revision(connection: Connection, name: str, number: int) -> dict[str, Any]:
+    found = revisions.revision(connection, name, number)
+    if found is None:
+        raise SourceError(f"there is no revision {number} of {name}")
+    return dict(found)
+
+
+def _by(found: dict[str, Any]) -> tuple[str, str]:
+    return found["applied_by"], found["applied_at"]
+
+
+def _state(found: dict[str, Any]) -> str:
+    if found["deleted"]:
+        return f"deleted, but for {found['rows']} rows: delete it again" if found["rows"] else "deleted"
+    return f"not captured: {found['fault']}" if found["fault"] else "captured"
+
+
+def _lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    for line in text_table(head, [[str(cell) for cell in row] for row in rows]):
+        typer.echo(line)
+
+
+def _print(found: object, output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), nl=False)
