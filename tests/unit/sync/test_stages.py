@@ -21,7 +21,7 @@ from rowcast.core.readiness import HEALTHY, Readiness, waits
 from rowcast.core.render import ResourceType
 from rowcast.core.row import RowKey
 from rowcast.sync.status.report import StatusTopic
-from rowcast.sync.status.stages import LONGEST_SECONDS, Stages
+from rowcast.sync.status.stages import LONGEST_SECONDS, LOOKS, Stages
 from rowcast.sync.targets.kubernetes.objects import Live, View
 from rowcast.sync.targets.kubernetes.stages import RowStage, object_readiness, stage_of
 
@@ -206,6 +206,18 @@ async def test_a_stage_waits_for_its_delivery_and_is_dropped_after_a_later_one()
     telling.notice(6, "synced")
     telling.notice(5, "failed", "of before")
     assert await telling.look() == []
+
+
+async def test_a_stage_whose_delivery_never_comes_is_given_up_and_keeps_no_other_back() -> None:
+    telling = Telling()
+    telling.crud.delivered(3)
+    telling.notice(9, "healthy")
+    telling.notice(3, "failed", "of a restored table")
+    assert await telling.look() == [(3, "failed")]
+    telling.crud.receive(telling.crud.sent[0])
+    for _ in range(2 * LOOKS):
+        assert await telling.look() == []
+    assert telling.crud.asked == LOOKS
 
 
 async def test_objects_that_are_made_once_have_the_stage_of_later_generations_too() -> None:

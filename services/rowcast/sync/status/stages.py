@@ -1,7 +1,8 @@
 """Publishes how far rows have come since their delivery: only what crud has not, and until crud has it.
 
 A stage is of a generation: it waits until crud has the delivery of that one, and is dropped when crud has a later one,
-whose delivery has told its own. So nothing depends on the order of messages, and a lost one is told again.
+whose delivery has told its own. So nothing depends on the order of messages, and a lost one is told again. (Of a row
+that stays behind, what is in the table is delivered anew, with its stage: `reconcile/schedule.py`.)
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from rowcast.sync.clock import now
 from rowcast.sync.status.report import ROWS_IN_A_LOG_LINE, StatusTopic
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 60.0
+LOOKS = 12
+"""How often crud is asked at most, over six minutes: a delivery that failed halfway has no status."""
 AT_ONCE = 200
 """Rows that crud is asked about in one go."""
 
@@ -36,10 +39,11 @@ class _Waiting:
     news: News
     due: float
     pause: float = FIRST_SECONDS
+    looks: int = 0
 
 
 class Stages:
-    """What is still to be told: of each row the newest. A target tells all of its rows when it starts."""
+    """What is still to be told: of each row and generation the newest. A target tells all of its rows at its start."""
 
     def __init__(
         self,
@@ -53,7 +57,7 @@ class Stages:
         self._whereabouts = whereabouts
         self._others = others
         self._clock = clock
-        self._waiting: dict[RowKey, _Waiting] = {}
+        self._waiting: dict[tuple[RowKey, int], _Waiting] = {}
         self._news = asyncio.Event()
         self._log = get_logger("rowcast.delivery")
 
@@ -63,9 +67,8 @@ class Stages:
         if others:
             self._others(others)
         for one in news:
-            known = self._waiting.get(one.row)
-            if one.result.staged_at is not None and (known is None or known.news.generation <= one.generation):
-                self._waiting[one.row] = _Waiting(one, self._clock())
+            if one.result.staged_at is not None:
+                self._waiting[one.row, one.generation] = _Waiting(one, self._clock())
                 self._news.set()
 
     async def run(self) -> None:
@@ -95,27 +98,31 @@ class Stages:
         if not due:
             return
         try:
-            found = await self._whereabouts([one.news.row for one in due])
+            found = await self._whereabouts({one.news.row for one in due})
             told = [status for one in due if (status := self._judged(one, found.get(one.news.row))) is not None]
             left, reason = await self._topic.publish(told)
         except TransientError as error:
             left, reason = [], str(error)
         if reason:
+            for one in due:
+                one.looks = 0
+                self._waiting.setdefault((one.news.row, one.news.generation), one)
             self._log.warning("stages of rows not told yet", error=reason, count=len(left) or len(due))
         elif told:
             self._log.info("stages", count=len(told), rows=[_line(one) for one in told[:ROWS_IN_A_LOG_LINE]])
 
     def _judged(self, one: _Waiting, there: Whereabouts | None) -> Status | None:
         """What to tell of a row now; what is over is forgotten, unless it was replaced meanwhile."""
+        row, generation = one.news.row, one.news.generation
         known = None if there is None else there.at.get(self._topic.target)
-        if there is not None and (known is None or known.generation < one.news.generation):
-            return None  # its delivery is still on its way to crud
-        if known is None or _is_over(one.news, known):
-            if self._waiting.get(one.news.row) is one:
-                del self._waiting[one.news.row]
+        on_its_way = there is not None and (known is None or known.generation < generation)
+        over = not on_its_way and (known is None or _is_over(one.news, known))
+        one.looks += 1
+        if (over or one.looks >= LOOKS) and self._waiting.get((row, generation)) is one:
+            del self._waiting[row, generation]
+        if over or on_its_way or known is None:
             return None
-        made = messages.status(one.news, one.news.result, now(), outcome=STAGED)
-        return {**made, "generation": known.generation}
+        return {**messages.status(one.news, one.news.result, now(), outcome=STAGED), "generation": known.generation}
 
 
 def _is_over(news: News, known: Reported) -> bool:
