@@ -39,20 +39,23 @@ def readiness(group: str, kind: str, body: Mapping[str, Any]) -> Readiness:
     early = unsettled(body)
     if early is not None:
         return early
+    rule = _RULES.get((group, kind), _by_conditions)
+    if rule is _by_conditions and not body.get("status"):
+        return HEALTHY
     conditions = _conditions(body)
     if _is_true(conditions, "Reconciling"):
         return waits(_words(conditions["Reconciling"]))
     if _is_true(conditions, "Stalled"):
         return Readiness("failed", _words(conditions["Stalled"]))
-    rule = _RULES.get((group, kind), _by_conditions)
     return rule(body, conditions)
 
 
 def unsettled(body: Mapping[str, Any]) -> Readiness | None:
     """Of an object whose status says nothing of what it is now: it is on its way out, or its controller is behind."""
-    if _at(body, "metadata", "deletionTimestamp"):
+    metadata, observed = body["metadata"], _at(body, "status", "observedGeneration")
+    if metadata.get("deletionTimestamp"):
         return waits("is being deleted")
-    generation, observed = _at(body, "metadata", "generation"), _at(body, "status", "observedGeneration")
+    generation = metadata.get("generation")
     if _is_number(generation) and _is_number(observed) and generation != observed:
         return waits(f"its controller has seen generation {observed}, not {generation} yet")
     return None
