@@ -32,6 +32,8 @@ FLAGS = (
 )
 VIEW: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE_MS = 30_000
+ARRIVED = re.compile("^(synced|healthy)$")
+"""Of a configuration: what is in the cluster is healthy, what is in Git is synced."""
 """How long anything may take to be seen before a test gives up; no test waits for it to pass."""
 ROW_HEIGHT = 36
 APP = Path(__file__).parents[1] / "ui-streamlit" / "serve.py"
@@ -111,7 +113,7 @@ class Dashboard:
         delivery = self.page.locator(".st-key-delivery")
         # First that it is told about this generation: a moment ago the badges were those of the one before.
         expect(delivery.get_by_text(re.compile(rf"· generation {generation}$"))).to_have_count(2)
-        expect(delivery.get_by_text("synced", exact=True)).to_have_count(2)
+        expect(delivery.get_by_text(ARRIVED)).to_have_count(2)
 
     def station(self, name: str) -> Locator:
         """A box in the picture of the pipeline."""

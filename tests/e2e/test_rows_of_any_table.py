@@ -90,6 +90,8 @@ def tenants(world: World) -> Iterator[Tenants]:
 
 def _is_there(row: Mapping[str, Any]) -> bool:
     targets = row["targets"].values()
+    if row["targets"]["k8s"]["stage"] != "healthy":
+        return False
     return all((one["state"], one["observed_generation"]) == ("synced", row["generation"]) for one in targets)
 
 
@@ -147,6 +149,34 @@ def test_what_somebody_edits_is_put_right(tenants: Tenants) -> None:
     tenants.world.kubectl("-n", "team-acme", "patch", "configmap", "tenant", "--type=merge", "-p", patch)
 
     wait_until(lambda: tenants.objects("configmaps")["team-acme/tenant"]["data"]["theme"] == "dark")
+
+
+def test_a_row_is_healthy_when_its_declaration_calls_its_objects_ready(tenants: Tenants, tmp_path: Path) -> None:
+    tenants.synced("tiny")
+    declaration = (EXAMPLE / "tenants.yaml").read_text()
+    choosy = tmp_path / "tenants.yaml"
+    choosy.write_text(
+        declaration.replace("- id: settings\n", "- id: settings\n      ready: has(self.metadata.labels.seen)\n")
+    )
+    assert "ready:" in choosy.read_text()
+
+    def at_k8s() -> Any:
+        found = tenants.rows()["tiny"]["targets"]["k8s"]
+        return found["state"], found["stage"], found["stage_error"]
+
+    try:
+        rowcast(tenants.world, "renderer", "apply", str(choosy))
+        reason = "ConfigMap/tenant: ready: has(self.metadata.labels.seen): is false"
+        wait_until(lambda: at_k8s() == ("synced", "synced", reason), lambda: str(at_k8s()))
+
+        tenants.world.kubectl("-n", "team-tiny", "label", "configmap", "tenant", "seen=yes")
+
+        wait_until(lambda: at_k8s() == ("synced", "healthy", None), lambda: str(at_k8s()))
+        tenants.world.kubectl("-n", "team-tiny", "label", "configmap", "tenant", "seen-")
+        wait_until(lambda: at_k8s() == ("synced", "synced", reason), lambda: str(at_k8s()))
+    finally:
+        rowcast(tenants.world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
+    tenants.synced("acme", "tiny")
 
 
 def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(

@@ -34,7 +34,8 @@ class TargetStatus:
     """What became of a row at one target; `times` are saved, captured, delivered and recorded, where known.
 
     One that is pending for longer than crud's setting is `overdue`. `stage` is how far it has come beyond its delivery,
-    where somebody follows: `proposed` (by the pull request at `link`), `committed`, `synced`, `healthy`, or `failed`.
+    where somebody follows: `proposed` (by the pull request at `link`), `committed`, `synced`, `healthy`, or `failed`;
+    `stage_error` says what it waits for, or what is wrong.
     """
 
     target: str

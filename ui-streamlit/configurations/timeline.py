@@ -78,19 +78,23 @@ def _reported(target: TargetStatus, saved: datetime | None, commit_url: str, *, 
 
 
 def _followed(target: TargetStatus) -> tuple[Step, ...]:
-    """What comes after the delivery, where somebody follows: a review, or a GitOps engine."""
+    """What comes after the delivery, where somebody follows: a review, a GitOps engine, controllers in the cluster."""
+    in_cluster = target.target == "k8s"
+    applied = () if in_cluster else (Step(APPLIED, "done"),)
     match target.stage:
         case "proposed":
             link = target.link if (target.link or "").startswith(("https://", "http://")) else ""
             return (Step(MERGED, "waiting", note="open the pull request" if link else "in review", link=link or ""),)
         case "committed":
             return (Step(APPLIED, "waiting"), Step(HEALTHY, "next"))
+        case "failed" if in_cluster:
+            return (Step(HEALTHY, "failed"),)
         case "failed":
             return (Step(APPLIED, "failed", note="the cluster refused it"),)
         case "synced":
-            return (Step(APPLIED, "done"), Step(HEALTHY, "waiting"))
+            return (*applied, Step(HEALTHY, "waiting"))
         case "healthy":
-            return (Step(APPLIED, "done"), Step(HEALTHY, "done"))
+            return (*applied, Step(HEALTHY, "done"))
         case _:
             return ()
 

@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far a GitOps engine has brought what was delivered to its target, in its order."""
+    """How far what was delivered to a target has come since, in its order."""
 
     COMMITTED = "committed"
     SYNCED = "synced"
@@ -37,7 +37,7 @@ _REFUSED = "failed"
 class Goal:
     """A row at a generation or newer, or deleted; at these targets, or with none named at all that crud knows.
 
-    Where an engine follows, a row that is not deleted has to be at `stage` or a later one; None: delivered will do.
+    Where a target tells stages, a row that is not deleted has to be at `stage` or a later one; None: delivered will do.
     """
 
     row: RowKey
@@ -105,11 +105,11 @@ def _arrival(target: str, seen: Mapping[str, Any], wanted: int, stage: Stage | N
         return Verdict(target, State.FAILED, f"generation {observed}: {_failure(seen)}")
     reference = f" at {seen['reference']}" if seen.get("reference") else ""
     delivered = Verdict(target, State.SYNCED, f"generation {observed}: {seen.get('outcome')}{reference}")
-    return delivered if stage is None else _engine(delivered, seen, stage)
+    return delivered if stage is None else _staged(delivered, seen, stage)
 
 
-def _engine(delivered: Verdict, seen: Mapping[str, Any], wanted: Stage) -> Verdict:
-    """The verdict on a row that was delivered, by what the engine behind the target made of it, if there is one."""
+def _staged(delivered: Verdict, seen: Mapping[str, Any], wanted: Stage) -> Verdict:
+    """The verdict on a row that was delivered, by what became of it: by an engine's word, or by its objects."""
     if seen.get("state") == State.PENDING:
         # crud tells no stage then: it would be that of what the newer one is about to replace.
         return replace(delivered, state=State.PENDING, words=f"{delivered.words}, a newer generation is on its way")
@@ -117,8 +117,9 @@ def _engine(delivered: Verdict, seen: Mapping[str, Any], wanted: Stage) -> Verdi
     if reached is None:
         return delivered
     if reached == _REFUSED:
-        words = said or "its GitOps engine could not apply it"
-        return replace(delivered, state=State.FAILED, words=f"{delivered.words}, but not applied: {words}")
+        return replace(
+            delivered, state=State.FAILED, words=f"{delivered.words}, but failed: {said or 'nobody says why'}"
+        )
     if reached in _STAGES[_STAGES.index(wanted) :]:
         return replace(delivered, words=f"{delivered.words}, {reached}")
     why = said or (f"at {seen['link']}" if seen.get("link") else "")

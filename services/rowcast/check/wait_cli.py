@@ -35,14 +35,14 @@ def wait(
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 60,
     stage: Annotated[
         Stage | None,
-        typer.Option(help="Where Argo CD or Flux follows a target: this one or a later; by default delivered will do."),
+        typer.Option(help="How far it has to be: this stage or a later one; by default delivered will do."),
     ] = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Wait until the row is gone everywhere.")] = False,
     crud_url: CrudUrl = None,
 ) -> None:
     """Wait until a row has arrived at its targets; one line for each.
 
-    Exit codes: 0 arrived, 1 failed at a target (a dead letter, or with --stage the engine's no) or the row is gone,
+    Exit codes: 0 arrived, 1 failed at a target (a dead letter, or with --stage what became of it) or the row is gone,
     2 wrong options, 3 not in time.
     """
     if deleted and generation is not None:

@@ -76,6 +76,8 @@ def status(
         "reference": None if reference is None else clip(reference, REFERENCE_BYTES),
         "error": None if error is None else clip(error, ERROR_BYTES),
         "stage": arrived.stage if arrived else None,
+        "stage_error": arrived.stage_error if arrived else None,
+        "staged_at": arrived.staged_at if arrived else None,
         "link": link if link is None or len(link) <= LINK_CHARACTERS else None,
         "saved_at": _believed(row.saved_at, delivered_at),
         "captured_at": captured_at,
@@ -143,7 +145,8 @@ def status_messages(target: str, statuses: Iterable[Status], limit: int = MESSAG
 
 def shortened(one: Mapping[str, Any]) -> Status:
     """A status without what it can do without, for a broker that does not take even one."""
-    return {**one, "error": None if one["error"] is None else clip(one["error"], SHORT_BYTES), "link": None}
+    texts = {name: None if one[name] is None else clip(one[name], SHORT_BYTES) for name in ("error", "stage_error")}
+    return {**one, **texts, "link": None}
 
 
 def _believed(moment: str | None, now: str) -> str | None:

@@ -10,6 +10,8 @@ from rowcast.core.outcomes import Outcome
 THERE = frozenset((Outcome.CREATED, Outcome.CONFIGURED, Outcome.UNCHANGED))
 ON_ITS_WAY = frozenset(("proposed", "committed", "failed"))
 """Stages of a Git target whose engine, or whose reviewers, have the word: nothing is in the cluster yet."""
+CLUSTER = "k8s"
+"""The target whose rows are in the cluster, healthy or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Reported:
     deleted: bool
     outcome: str
     stage: str | None
+    stage_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,14 @@ def may_leave(found: Whereabouts, target: str, generation: int) -> bool:
     that went on since may have come to one of them. A target that has not spoken yet may have it on its way; one that
     refuses it doesn't have it.
     """
-    others = [reported for name, reported in found.at.items() if name != target]
-    has_it = any(one is not None and one.generation >= generation and _has(one) for one in others)
-    return has_it or all(_is_not_for(one, max(generation, found.generation)) for one in others)
+    others = {name: reported for name, reported in found.at.items() if name != target}
+    has_it = any(one is not None and one.generation >= generation and _has(name, one) for name, one in others.items())
+    return has_it or all(_is_not_for(one, max(generation, found.generation)) for one in others.values())
 
 
 def _is_not_for(one: Reported | None, generation: int) -> bool:
     return one is not None and one.generation >= generation and one.outcome == Outcome.ELSEWHERE
 
 
-def _has(one: Reported) -> bool:
-    return not one.deleted and one.outcome in THERE and one.stage not in ON_ITS_WAY
+def _has(name: str, one: Reported) -> bool:
+    return not one.deleted and one.outcome in THERE and (name == CLUSTER or one.stage not in ON_ITS_WAY)

@@ -20,3 +20,5 @@ class Outcome(StrEnum):
 
 RETRYING = "retrying"
 """Of a status: nothing became of the change yet, and its error says why; what was delivered before is there still."""
+STAGED = "staged"
+"""Of a status: how far what was delivered has come since, and nothing else."""

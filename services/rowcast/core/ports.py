@@ -24,7 +24,9 @@ class Delivered:
     `new`: it was put where the target had nothing of the row, so that nothing there could tell whether it is news.
     `fence`: why it was stale, the generation that the target has, or had.
     `stage`: how far it is, where it takes more than one step: `proposed` while a pull request holds it; `link` is that
-    request's URL. `trouble`: what keeps it from going on, and what a person has to do.
+    request's URL. Of objects in a cluster `synced`, `healthy` or `failed`: then `stage_error` says what is missing or
+    wrong, and `staged_at` (RFC 3339) when that was judged. `trouble`: what keeps it from going on, and what a person
+    has to do.
     `instead`: what arrived where that is not what was given: the table knew better.
     """
 
@@ -33,6 +35,8 @@ class Delivered:
     new: bool = field(default=False, compare=False)
     fence: int = field(default=0, compare=False)
     stage: str | None = field(default=None, compare=False)
+    stage_error: str | None = field(default=None, compare=False)
+    staged_at: str | None = field(default=None, compare=False)
     link: str | None = field(default=None, compare=False)
     trouble: str | None = field(default=None, compare=False)
     instead: Desired | None = field(default=None, compare=False)
@@ -55,9 +59,10 @@ def is_claimed(result: Result) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became of a row after its delivery: a pull request with it was merged, say.
+    """What became of a row after its delivery: a pull request with it was merged, say, or its objects are ready.
 
-    `result` is as of its delivery, brought forward.
+    `result` is as of its delivery, brought forward; where it has `staged_at`, it is news of the stage alone. `once`:
+    of later generations, too, since its objects are made once.
     """
 
     row: RowKey
@@ -66,6 +71,7 @@ class News:
     deleted: bool
     result: Delivered
     saved_at: str | None = None
+    once: bool = False
 
 
 NewsListener = Callable[[Sequence[News]], None]

@@ -47,7 +47,10 @@ class ResourceType:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One rendered object, without a namespace: where it goes is the target's matter."""
+    """One rendered object, without a namespace: where it goes is the target's matter.
+
+    `ready` is the text of a CEL expression over the live object that says whether it is; empty: by its kind.
+    """
 
     type: ResourceType
     name: str
@@ -56,6 +59,7 @@ class Manifest:
     delete: Literal["delete", "retain"] = "delete"
     conflict: Literal["refuse", "adopt"] = "refuse"
     ignore: tuple[str, ...] = ()
+    ready: str = ""
 
     @property
     def namespace(self) -> str:

@@ -47,7 +47,10 @@ class Template(Protocol):
 
 @dataclass(frozen=True)
 class Manifest:
-    """One resource of a row, or several where `for_each` names a variable and a list of its values."""
+    """One resource of a row, or several where `for_each` names a variable and a list of its values.
+
+    `ready` is the text of an expression over the live object `self`; None: by its kind.
+    """
 
     id: str
     template: Template

@@ -41,7 +41,8 @@ class CompileError(Exception):
 class Language:
     """CEL with the variable `row` of a shape; without a shape, its columns are not checked."""
 
-    def __init__(self, shape: RowShape | None) -> None:
+    def __init__(self, shape: RowShape | None, variable: str = "row") -> None:
+        """`variable` is another name for it."""
         self._shape = shape
         self._classes: dict[str, type[Message]] = {}
         self._pool = descriptor_pool.DescriptorPool()
@@ -49,7 +50,7 @@ class Language:
         if shape is not None:
             self._declare(shape)
             kind = cel.Type("rowcast.Row")
-        self._variables = {"row": kind}
+        self._variables = {variable: kind}
         self._environments: dict[tuple[str, ...], cel.Env] = {}
 
     def compile(self, text: str, place: str, others: Mapping[str, cel.Type] | None = None) -> "CelExpression":
@@ -128,7 +129,7 @@ class CelExpression:
 
     def __init__(self, compiled: cel.Expression, text: str, place: str) -> None:
         self._compiled = compiled
-        self._text = text
+        self.text = text
         self._place = place
 
     @property
@@ -143,23 +144,23 @@ class CelExpression:
 
     def evaluate(self, variables: Mapping[str, Any]) -> Any:
         """As JSON has it. Raises ExpressionError: a run-time error comes as a value, and is none."""
-        return _as_json(self._value(variables), self._text, self._place)
+        return _as_json(self._value(variables), self.text, self._place)
 
     def items(self, variables: Mapping[str, Any]) -> list[Any]:
         """The items of a list, each as another expression's variable takes it. Raises ExpressionError."""
         value = self._value(variables)
         items = None if value.type() == cel.Type.NULL else value.value()
         if not isinstance(items, list):
-            raise ExpressionError("is no list", self._place, self._text)
-        return [item.value() if item.type().is_message() else _as_json(item, self._text, self._place) for item in items]
+            raise ExpressionError("is no list", self._place, self.text)
+        return [item.value() if item.type().is_message() else _as_json(item, self.text, self._place) for item in items]
 
     def _value(self, variables: Mapping[str, Any]) -> Any:
         try:
             value = self._compiled.eval(data=dict(variables))
         except (RuntimeError, ValueError, TypeError) as error:
-            raise ExpressionError(_plain(str(error)), self._place, self._text) from None
+            raise ExpressionError(_plain(str(error)), self._place, self.text) from None
         if value.type() in (cel.Type.ERROR, cel.Type.UNKNOWN):
-            raise ExpressionError(_plain(str(value.value())), self._place, self._text)
+            raise ExpressionError(_plain(str(value.value())), self._place, self.text)
         return value
 
 

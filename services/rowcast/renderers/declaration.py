@@ -24,6 +24,8 @@ _ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNDEFINED = re.compile(r"undefined field '(\w+)'")
 _MISSING = object()
+LIVE = "self"
+"""The live object, in expressions that say whether it is ready."""
 
 
 def read_renderer(text: str, shape: RowShape | None = None) -> Renderer:
@@ -285,8 +287,13 @@ class _Reading:
             self._choice((*at, "conflict"), ("refuse", "adopt")),
             self._choice((*at, "create"), ("always", "once")),
             self._texts((*at, "ignore")),
-            self._text((*at, "ready"), "") or None,
+            self._ready((*at, "ready")),
         )
+
+    def _ready(self, at: Path) -> str | None:
+        """An expression over the live object, as a text: it goes with the object."""
+        compiled = self._expression(at, "BOOL", language=Language(None, LIVE))
+        return compiled.text if isinstance(compiled, CelExpression) else None
 
     def _judge_allowed(self, at: Path, template: Mapping[str, Any]) -> None:
         """What can be known before there is a row; the rest is judged when it is rendered."""
@@ -306,7 +313,12 @@ class _Reading:
     # Expressions.
 
     def _expression(
-        self, path: Path, kind: str, variables: Mapping[str, cel.Type] | None = None, required: bool = False
+        self,
+        path: Path,
+        kind: str,
+        variables: Mapping[str, cel.Type] | None = None,
+        required: bool = False,
+        language: Language | None = None,
     ) -> Any:
         value = self._at(path)
         if value is _MISSING:
@@ -318,7 +330,7 @@ class _Reading:
             return None
         # `${…}` around a whole expression is what people write, and means the same.
         text = value[2:-1] if value.startswith("${") and value.endswith("}") else value
-        compiled = self._compile(text, path, 0, 2 if text is not value else 0, variables or {})
+        compiled = self._compile(text, path, 0, 2 if text is not value else 0, variables or {}, language)
         if isinstance(compiled, CelExpression) and not _fits(compiled.type, kind):
             self._wrong(path, f"must be {kind.lower()}, and is {compiled.type.lower()}")
         return compiled
@@ -337,9 +349,17 @@ class _Reading:
             self._wrong(getattr(error, "path", path), str(error), error.line, error.column)
             return None
 
-    def _compile(self, text: str, path: Path, line: int, column: int, variables: Mapping[str, cel.Type]) -> Any:
+    def _compile(
+        self,
+        text: str,
+        path: Path,
+        line: int,
+        column: int,
+        variables: Mapping[str, cel.Type],
+        language: Language | None = None,
+    ) -> Any:
         try:
-            compiled = self._language.compile(text, dotted(path), variables)
+            compiled = (language or self._language).compile(text, dotted(path), variables)
             self._types[path] = compiled.type
             return compiled
         except CompileError as error:

@@ -37,7 +37,8 @@ from rowcast.sync.routes.preview import add_routes as add_preview_routes
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.status.confirmation import Asked, Confirming
 from rowcast.sync.status.news import Later
-from rowcast.sync.status.report import Publisher, Topics
+from rowcast.sync.status.report import Publisher, StatusTopic, Topics
+from rowcast.sync.status.stages import Stages
 from rowcast.sync.table.rows import CrudTable, Table
 
 
@@ -60,7 +61,7 @@ def create_app(
             after_snapshot.run(),
             later.run(),
             delivery.run(),
-            *([late.run(), replays.run()] if table is None else []),
+            *([late.run(), replays.run(), stages.run()] if table is None else []),
             *([confirming.run()] if confirming is not None else []),
             *(engine.run() for engine in engines),
             *([later.no_engine()] if settings.target == "git" and not engines else []),
@@ -118,7 +119,8 @@ def create_app(
     if settings.gitops_engine != "none":
         engines.append(GitOps(settings, starting, told, GitOpsMetrics(settings.target, equipment.registry)))
         starting.listen_to_deliveries(engines[0].pushed, engines[0].delivered)
-    starting.tell(later.notice)
+    stages = Stages(StatusTopic(settings.target, told, topics.status), crud.whereabouts, later.notice)
+    starting.tell(stages.notice)
     hindsight = Hindsight(starting, source, drift.notice, correct=correct)
     delivery = Delivery(
         starting,

@@ -143,7 +143,7 @@ def test_a_snapshot_tells_where_rows_are_to_whoever_asks(crud: httpx.Client, row
         answer = crud.get("/appconfigs:snapshot", params={"id": row["id"], **parameters})
         return json.loads(answer.text.splitlines()[1])
 
-    git = {"generation": 1, "deleted": False, "outcome": "created", "stage": "healthy"}
+    git = {"generation": 1, "deleted": False, "outcome": "created", "stage": "healthy", "stage_error": None}
     assert told() == row
     assert told(sync=True) == {**row, "sync": {"k8s": None, "git": git}}
 

@@ -125,7 +125,7 @@ def test_what_the_engine_refuses_is_code_1_with_its_words(crud: FakeCrud) -> Non
     ran = wait("--stage", "synced")
 
     assert (ran.exit_code, ran.stdout.splitlines()) == (1, ["k8s: synced, generation 3: configured"])
-    assert "git: failed, generation 3: configured, but not applied: admission webhook denied it" in ran.stderr
+    assert "git: failed, generation 3: configured, but failed: admission webhook denied it" in ran.stderr
 
 
 def test_a_refusal_of_an_earlier_generation_is_not_one_of_the_one_waited_for(crud: FakeCrud) -> None:

@@ -28,6 +28,11 @@ def test_what_reviewers_or_an_engine_have_not_let_through_is_not_there(stage: st
     assert not left(git=at(5, stage=stage))
 
 
+@pytest.mark.parametrize("stage", ["synced", "healthy", "failed"])
+def test_what_is_in_the_cluster_is_there_healthy_or_not(stage: str) -> None:
+    assert may_leave(Whereabouts("prod", 6, {"git": at(5, "elsewhere"), "k8s": at(5, stage=stage)}), "git", 5)
+
+
 @pytest.mark.parametrize(
     "reported", [None, at(4), at(5, "dead-lettered"), at(5, deleted=True), at(4, "elsewhere"), at(5, "stale")]
 )

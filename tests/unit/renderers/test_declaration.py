@@ -160,6 +160,14 @@ WRONG = {
         with_line("{host: row.hosts}", "{host: row.slug}"),
         ["19:19: spec.manifests[0].for.host: must be list, and is string"],
     ),
+    "a readiness over the row": (
+        with_line("      when:", "      ready: ${row.active}\n      when:"),
+        ["18:19: spec.manifests[0].ready: undeclared reference to 'row.active'"],
+    ),
+    "a readiness that is none": (
+        with_line("      when:", "      ready: self.status.phase + 'x'\n      when:"),
+        ["18:14: spec.manifests[0].ready: must be bool, and is string"],
+    ),
     "an expression without an end": (
         with_line("name: ${row.slug}", "name: ${row.slug"),
         ["12:9: spec.name: ${ has no end"],

@@ -194,6 +194,16 @@ async def test_nothing_is_told_again_of_what_says_nothing_of_the_row_or_has_been
     assert len(bench.published) == 2
 
 
+async def test_a_stage_is_looked_after_by_who_tells_it_and_takes_no_statuss_place(bench: Bench) -> None:
+    bench.rows[app_config(1)] = Whereabouts("dev", 1, {"git": None})
+    bench.lost = 2
+    await bench.confirming.publish("status", told(1))
+    await bench.confirming.publish("status", status_message("git", [told(1)["statuses"][0] | {"outcome": "staged"}]))
+    await bench.look()
+
+    assert [data["statuses"][0]["outcome"] for _, data in bench.published] == ["created", "staged", "created"]
+
+
 async def test_while_crud_is_away_statuses_wait_to_be_compared(bench: Bench) -> None:
     bench.rows[app_config(1)] = Whereabouts("dev", 2, {"git": None})
     bench.lost = 1

@@ -46,6 +46,7 @@ spec:
         data: {seats: "${string(100 / row.seats)}"}
     - id: namespace
       delete: retain
+      ready: ${self.status.phase == 'Active'}
       template: {apiVersion: v1, kind: Namespace, metadata: {name: "team-${row.slug}"}}
 """
 SHAPE = RowShape(
@@ -156,6 +157,7 @@ async def test_a_row_becomes_all_that_its_declaration_says_in_its_order_and_carr
     assert metadata["annotations"]["rowcast.dev/key"] == "eu,7"
     assert metadata["annotations"]["rowcast.dev/generation"] == "3"
     assert rows.manifest(SETTINGS)["data"] == {"seats": "25"}
+    assert rows.target.store.objects[NAMESPACE].manifest.ready == "self.status.phase == 'Active'"
     assert rows.told() == [("tenants", "eu,7", "acme", 3, "created", False)]
 
 

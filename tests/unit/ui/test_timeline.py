@@ -53,6 +53,13 @@ def test_what_follows_a_commit_is_told_by_its_stage(stage: str, expected: list[t
     assert followed.word == (stage if stage in view_model.STAGES else "synced")
 
 
+@pytest.mark.parametrize(("stage", "mood"), [("synced", "waiting"), ("healthy", "done"), ("failed", "failed")])
+def test_what_is_in_the_cluster_is_healthy_or_not_without_an_engine(stage: str, mood: str) -> None:
+    followed = track(replace(GIT, target="k8s", stage=stage, stage_error="Deployment/a: 0 of 1 ready"))
+    assert [(step.title, step.mood) for step in followed.steps[3:]] == [("Healthy", mood)]
+    assert (followed.word, followed.error) == (stage, "Deployment/a: 0 of 1 ready")
+
+
 def test_what_the_engine_says_is_wrong_is_shown() -> None:
     assert track(replace(GIT, stage="failed", stage_error="denied the request")).error == "denied the request"
 

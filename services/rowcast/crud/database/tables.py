@@ -25,6 +25,8 @@ def _told() -> tuple[Column[Any], ...]:
         Column("recorded_at", _TIME, nullable=False),
         Column("stage", Text),
         Column("link", Text),
+        Column("stage_error", Text),
+        Column("staged_at", _TIME),
     )
 
 

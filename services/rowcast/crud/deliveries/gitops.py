@@ -100,13 +100,15 @@ OF_ROWS = Told(row_statuses.c, _NAME, func.array_position(gitops_progress.c.pend
 def stage(of: Told = OF_CONFIGURATIONS) -> ColumnElement[str | None]:
     """How far a status' row has come beyond its delivery; null where that is all there is.
 
+    Where no engine follows the target, the target itself has told it.
     What was delivered after the engine was looked at can't be in what was seen of it.
     """
     status, told = of.status, gitops_progress.c
     behind = or_(told.pending_truncated, of.behind)
     return case(
         (status.stage == PROPOSED, PROPOSED),
-        (told.target.is_(None) | status.outcome.in_(_NOTHING_THERE), null()),
+        (status.outcome.in_(_NOTHING_THERE), null()),
+        (told.target.is_(None), status.stage),
         (status.delivered_at > told.observed_at, COMMITTED),
         (told.errors.has_key(of.name), FAILED),
         (behind, COMMITTED),
@@ -119,4 +121,9 @@ def stage_error(of: Told = OF_CONFIGURATIONS) -> ColumnElement[str | None]:
     """What the engine says of the row, or what keeps it from going on with any."""
     told = gitops_progress.c
     stage_ = stage(of)
-    return case((stage_ == FAILED, told.errors[of.name].astext), (stage_ == COMMITTED, told.message), else_=null())
+    return case(
+        (told.target.is_(None), of.status.stage_error),
+        (stage_ == FAILED, told.errors[of.name].astext),
+        (stage_ == COMMITTED, told.message),
+        else_=null(),
+    )

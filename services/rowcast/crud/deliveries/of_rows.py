@@ -23,7 +23,7 @@ def statuses(connection: Connection, wanted: Sequence[RowKey]) -> Sequence[RowMa
         rows, and_(rows.c.renderer == row_statuses.c.renderer, rows.c.key == row_statuses.c.key)
     ).outerjoin(gitops_progress, gitops_progress.c.target == row_statuses.c.target)
     columns = (
-        *(column for column in row_statuses.c if column.name != "stage"),
+        *(column for column in row_statuses.c if column.name not in ("stage", "stage_error")),
         state().label("state"),
         rows.c.changed_at.label("pending_since"),
         gitops.stage(gitops.OF_ROWS).label("stage"),

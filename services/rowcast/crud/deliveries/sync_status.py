@@ -13,7 +13,7 @@ from rowcast.crud.deliveries.gitops import Progress
 from rowcast.crud.subscriptions.bounds import Error, Key, Moment, Now, Number, Reference, RendererName, check_key, named
 from rowcast.crud.subscriptions.cloud_events import summary
 
-STALE, RETRYING = "stale", "retrying"
+STALE, RETRYING, STAGED = "stale", "retrying", "staged"
 NO_ENGINE = "none"
 
 
@@ -25,7 +25,9 @@ class ReportedStatus(BaseModel):
     renderer: RendererName
     key: Key
     generation: Number
-    outcome: Literal["created", "configured", "unchanged", "deleted", "stale", "elsewhere", "dead-lettered", "retrying"]
+    outcome: Literal[
+        "created", "configured", "unchanged", "deleted", "stale", "elsewhere", "dead-lettered", "retrying", "staged"
+    ]
     deleted: bool = False
     reference: Reference | None = None
     error: Error | None = None
@@ -33,7 +35,9 @@ class ReportedStatus(BaseModel):
     captured_at: Moment | None = None
     delivered_at: Now
     cause: Literal["change", "reconcile"] = "change"
-    stage: Literal["proposed"] | None = None
+    stage: Literal["proposed", "synced", "healthy", "failed"] | None = None
+    stage_error: Error | None = None
+    staged_at: Now | None = None
     link: Annotated[str, Field(pattern=r"^https?://[^\s\x00]+$", max_length=2048)] | None = None
     traceparent: Annotated[str, Field(max_length=64)] | None = Field(default=None, exclude=True)
 
@@ -97,11 +101,12 @@ def read_report(data: object) -> Report:
 
 def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
     """One status a row, the newest, in one order (so that two messages lock rows in one order). Stale ones are
-    left out: they tell of an event, not of the row. So are those of what is retried: nothing became of it yet.
+    left out: they tell of an event, not of the row. So are those of what is retried: nothing became of it yet, and of
+    a stage alone.
     """
     kept: dict[RowKey, ReportedStatus] = {}
     for status in statuses:
-        if status.outcome in (STALE, RETRYING):
+        if status.outcome in (STALE, RETRYING, STAGED):
             continue
         known = kept.get(status.row)
         if known is None or status.order >= known.order:
@@ -112,17 +117,23 @@ def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
 _SAVE = """
 INSERT INTO {table} AS kept
     ({row}, target, observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at,
-     stage, link)
-SELECT {row}, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, stage, link
+     stage, link, stage_error, staged_at)
+SELECT {row}, :target, generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, stage, link,
+    stage_error, staged_at
 FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
     ({columns}, generation bigint, deleted boolean, outcome text, reference text, error text,
-     saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz, stage text, link text)
+     saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz, stage text, link text,
+     stage_error text, staged_at timestamptz)
 ON CONFLICT ({row}, target) DO UPDATE SET
     (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at,
-     stage, link)
-    = (excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
-       excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at,
-       excluded.stage, excluded.link)
+     link, stage, stage_error, staged_at)
+    = (SELECT excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
+       excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at, excluded.link,
+       CASE WHEN stays THEN kept.stage ELSE excluded.stage END,
+       CASE WHEN stays THEN kept.stage_error ELSE excluded.stage_error END,
+       CASE WHEN stays THEN kept.staged_at ELSE excluded.staged_at END
+       FROM (SELECT (kept.observed_generation, kept.deleted) = (excluded.observed_generation, excluded.deleted)
+             AND kept.staged_at > excluded.staged_at AND kept.staged_at < now() + interval '1 minute') AS a (stays))
 WHERE kept.delivered_at > now() + interval '1 minute'
     OR EXISTS (SELECT FROM {present} AS present
         WHERE {same} AND present.generation < kept.observed_generation)
@@ -133,7 +144,23 @@ WHERE kept.delivered_at > now() + interval '1 minute'
     ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """
-"""What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to."""
+"""What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to.
+
+A stage that was judged later than the delivery stays: the delivery's status may have been on its way longer.
+"""
+_STAGE = """
+WITH reported AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS told
+        ({columns}, generation bigint, stage text, stage_error text, staged_at timestamptz)
+)
+UPDATE {table} AS kept SET (stage, stage_error, staged_at) = (present.stage, present.stage_error, present.staged_at)
+FROM reported AS present
+WHERE {same} AND kept.target = :target AND kept.observed_generation = present.generation
+    AND NOT kept.deleted AND kept.outcome <> 'dead-lettered'
+    AND (kept.staged_at IS NULL OR kept.staged_at <= present.staged_at
+        OR kept.staged_at > now() + interval '1 minute')
+"""
+"""Of the generation that was delivered, and of no other."""
 _COMPLAIN = """
 WITH reported AS (
     SELECT * FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS kept
@@ -155,6 +182,7 @@ class _Kept:
     def __init__(self, **names: str) -> None:
         self.save = text(_SAVE.format(**names))
         self.complain = text(_COMPLAIN.format(**names))
+        self.stage = text(_STAGE.format(**names))
 
 
 _OF_CONFIGURATIONS = _Kept(
@@ -187,10 +215,11 @@ def save(connection: Connection, target: str, statuses: Sequence[ReportedStatus]
             if rows:
                 parameters = {"target": target, "statuses": _as_json(rows), "authoritative": authoritative}
                 changed += connection.execute(kept.save, parameters).rowcount
-        waiting = {status.row: status for status in some if status.outcome == RETRYING}
-        if waiting:
-            rows = [waiting[row] for row in sorted(waiting, key=_in_order)]
-            changed += connection.execute(kept.complain, {"target": target, "statuses": _as_json(rows)}).rowcount
+        for outcome, statement in ((RETRYING, kept.complain), (STAGED, kept.stage)):
+            last = {status.row: status for status in some if status.outcome == outcome}
+            if last:
+                told = _as_json([last[row] for row in sorted(last, key=_in_order)])
+                changed += connection.execute(statement, {"target": target, "statuses": told}).rowcount
     return changed
 
 

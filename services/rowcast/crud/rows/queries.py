@@ -88,7 +88,7 @@ def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapp
     joined = joined.outerjoin(deletions, deletions.c.id == sync_statuses.c.row_id)
     joined = joined.outerjoin(gitops_progress, gitops_progress.c.target == sync_statuses.c.target)
     since = func.coalesce(states.pending_since(), deletions.c.deleted_at)
-    its = [column for column in sync_statuses.c if column.name != "stage"]
+    its = [column for column in sync_statuses.c if column.name not in ("stage", "stage_error")]
     columns = (
         *its,
         states.state().label("state"),

@@ -120,9 +120,11 @@ class TargetSync(BaseModel):
     pending_since: Time | None = Field(default=None, description="when the oldest change was made that it hasn't got")
     overdue: bool = Field(default=False, description="pending for longer than ROWCAST_OVERDUE_SECONDS")
     stage: Literal["proposed", "committed", "synced", "healthy", "failed"] | None = Field(
-        default=None, description="how far it has come beyond its delivery, where a GitOps engine or a review follows"
+        default=None,
+        description="how far it has come beyond its delivery: whether what is in the cluster is ready, or in Git,"
+        " where a GitOps engine or a review follows",
     )
-    stage_error: str | None = Field(default=None, description="what the GitOps engine says is wrong")
+    stage_error: str | None = Field(default=None, description="what is wrong, or not ready yet, and which object")
     link: str | None = Field(default=None, description="the pull request that proposes it")
 
 

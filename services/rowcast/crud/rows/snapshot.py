@@ -35,12 +35,13 @@ class Moment:
 
 
 class Reported(TypedDict):
-    """What a target has reported of a row; `stage` as in the API's statuses."""
+    """What a target has reported of a row; `stage` and `stage_error` as in the API's statuses."""
 
     generation: int
     deleted: bool
     outcome: str
     stage: str | None
+    stage_error: str | None
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Snapshot:
                 deleted=one["deleted"],
                 outcome=one["outcome"],
                 stage=one["stage"],
+                stage_error=one["stage_error"],
             )
         return found
 

@@ -189,16 +189,16 @@ class Delivery:
     def _settle(self, batch: Batch, desired: Desired, result: Result, again: bool) -> None:
         entries = batch.rows[desired.row]
         match result:
-            case Delivered(outcome, reference, stage=stage, link=link, trouble=trouble):
+            case Delivered(outcome):
                 batch.outcomes[desired.row.renderer, outcome] += 1
                 # The row's earlier events in this batch were overtaken before they could be delivered.
                 batch.outcomes[desired.row.renderer, Outcome.STALE] += len(entries) - 1
-                self._reporting.status(batch, desired, outcome, reference, trouble, stage, link)
+                self._reporting.status(batch, desired, result)
                 self._metrics.delivered(desired, outcome)
             case Failed(PermanentError() as error):
                 self._failed("permanent", str(error))
                 self._reporting.dead_letter(batch, entries, error, desired)
-                self._reporting.status(batch, desired, Outcome.DEAD_LETTERED, error=str(error))
+                self._reporting.status(batch, desired, result, Outcome.DEAD_LETTERED)
             case Failed(error):
                 self._failed("transient", str(error))
                 batch.trouble.setdefault(str(error), []).append(f"{desired.row}@{desired.generation}")
@@ -224,7 +224,7 @@ class Delivery:
         if moment - since >= TROUBLE_SECONDS and (told is None or moment - told >= TROUBLE_AGAIN_SECONDS):
             told = moment
             if not desired.deleted:
-                self._reporting.status(batch, desired, RETRYING, error=error)
+                self._reporting.status(batch, desired, Failed(TransientError(error)), RETRYING)
         self._troubles[row] = (since, told)
 
     def _conclude(

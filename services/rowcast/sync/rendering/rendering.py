@@ -167,4 +167,5 @@ def _manifest(
         delete=declared.delete,
         conflict=declared.conflict,
         ignore=declared.ignore,
+        ready=declared.ready or "",
     )

@@ -23,7 +23,7 @@ import orjson
 from rowcast.core.errors import TransientError
 from rowcast.core.messages import Status, row_of, status_message, status_messages
 from rowcast.core.moves import Whereabouts
-from rowcast.core.outcomes import RETRYING, Outcome
+from rowcast.core.outcomes import RETRYING, STAGED, Outcome
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.status.report import Publisher, Topics
@@ -145,6 +145,8 @@ class Confirming:
     def _note(self, data: Mapping[str, Any]) -> None:
         due = self._clock() + STATUS_SECONDS
         for status in data["statuses"]:
+            if status["outcome"] == STAGED:
+                continue  # whoever tells it looks itself whether crud has it
             # What is gone from the table is told by the table of deletions; the others say nothing of a row's state.
             if status["outcome"] in (Outcome.STALE, RETRYING) or status["deleted"]:
                 self._statuses.pop(row_of(status), None)

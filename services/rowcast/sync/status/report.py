@@ -19,7 +19,7 @@ from rowcast.core.errors import PermanentError, TooLargeError, TransientError
 from rowcast.core.events import Op, encode
 from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, Status, clip, wire_bytes
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered
+from rowcast.core.ports import Delivered, Result
 from rowcast.core.render import Desired
 from rowcast.core.row import identity
 from rowcast.runtime.logging import get_logger
@@ -147,27 +147,12 @@ class Reporting:
         self._statuses = StatusTopic(target, publisher, topics.status)
         self._log = get_logger("rowcast.delivery")
 
-    def status(
-        self,
-        batch: Batch,
-        desired: Desired,
-        outcome: str,
-        reference: str | None = None,
-        error: str | None = None,
-        stage: str | None = None,
-        link: str | None = None,
-    ) -> None:
-        """Tell what became of a row."""
-        arrived = Delivered(Outcome.UNCHANGED, reference, stage=stage, link=link, trouble=error)
-        made = messages.status(
-            desired,
-            arrived,
-            now(),
-            captured_at=batch.captured_at,
-            outcome=str(outcome),
-        )
+    def status(self, batch: Batch, desired: Desired, result: Result, outcome: str | None = None) -> None:
+        """Tell what became of a row; of a failure, `outcome` says what that means."""
+        made = messages.status(desired, result, now(), captured_at=batch.captured_at, outcome=outcome)
         if batch.spans:
-            made["traceparent"] = batch.spans.settled(desired, str(outcome), reference, made["error"])
+            reference = result.reference if isinstance(result, Delivered) else None
+            made["traceparent"] = batch.spans.settled(desired, made["outcome"], reference, made["error"])
         batch.statuses.append(made)
 
     def dead_letter(

@@ -273,7 +273,9 @@ async def _until_the_end(lines: AsyncIterator[bytes], total: int) -> AsyncIterat
 
 
 def _reported(one: Mapping[str, Any] | None) -> Reported | None:
-    return None if one is None else Reported(one["generation"], one["deleted"], one["outcome"], one["stage"])
+    if one is None:
+        return None
+    return Reported(one["generation"], one["deleted"], one["outcome"], one["stage"], one.get("stage_error"))
 
 
 async def _lines(response: httpx.Response) -> AsyncGenerator[bytes, None]:

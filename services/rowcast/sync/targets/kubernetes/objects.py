@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rowcast.core.digest import digest_of, digest_of_manifest
 from rowcast.core.held import marks, number
 from rowcast.core.plan import Held
+from rowcast.core.readiness import HEALTHY, Readiness
 from rowcast.core.render import (
     GENERATION,
     KEY,
@@ -27,6 +28,7 @@ from rowcast.core.render import (
 )
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.sync.targets.kubernetes.owned import digest_of_applied, digest_of_owned
+from rowcast.sync.targets.kubernetes.stages import object_readiness
 
 FIELD_MANAGER = "rowcast"
 HOME = "rowcast.dev/home"
@@ -35,6 +37,12 @@ ORDER = "rowcast.dev/order"
 """On objects of rows that have several: the place in the order in which they are made; they go in the opposite one."""
 IGNORE = "rowcast.dev/ignore"
 """On objects with fields that are only ours when they are made: the paths of these, as a list in JSON."""
+OBJECTS = "rowcast.dev/objects"
+"""On objects of rows of any table: how many their row has."""
+ONCE = "rowcast.dev/create"
+"""On objects that are made once: they stay of the generation that made them."""
+READY = "rowcast.dev/ready"
+"""On objects whose declaration says when they are ready: the expression."""
 RETAINED = "rowcast.dev/retained"
 """On an object that was left behind: the row that may have it again."""
 _ANNOTATIONS = tuple(("annotations", f"f:{annotation}") for annotation in (GENERATION, LSN, UPDATED_BY))
@@ -55,7 +63,8 @@ class Live:
     keeps who owns which field). `finalizers`: what a deleted object waits for; None for one that isn't being deleted.
     `changed` are the paths of the spec that the API server made something else of than was applied. `namespace` is
     empty for the target's own. `retain`: its row leaves it behind; `left_by`: a row has.
-    `order`: of its row's objects, the how manieth it is. `other_home`: it is of the target for that namespace.
+    `order`: of its row's `objects`, the how manieth it is. `other_home`: it is of the target for that namespace.
+    `once`: it is made once, and may be of an earlier generation than its row.
     """
 
     resource: ResourceType
@@ -71,6 +80,9 @@ class Live:
     left_by: str | None = None
     order: int = 0
     other_home: str = ""
+    readiness: Readiness = HEALTHY
+    objects: int = 1
+    once: bool = False
 
     @property
     def key(self) -> str:
@@ -122,6 +134,9 @@ def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> 
         left_by=annotations.get(RETAINED),
         order=number(annotations.get(ORDER)) or 0,
         other_home=other_home,
+        readiness=object_readiness(resource, body, annotations.get(READY)),
+        objects=number(annotations.get(OBJECTS)) or 1,
+        once=annotations.get(ONCE) == "once",
     )
 
 
@@ -143,15 +158,21 @@ def homed(desired: Desired, home: str) -> Desired:
     """The state with objects that say which target's they are."""
     if desired.row.renderer == APP_CONFIGS or not desired.manifests:
         return desired
-    return replace(desired, manifests=tuple(_homed(one, home, order) for order, one in enumerate(desired.manifests)))
+    objects = len(desired.manifests)
+    homes = (_homed(one, home, order, objects) for order, one in enumerate(desired.manifests))
+    return replace(desired, manifests=tuple(homes))
 
 
-def _homed(manifest: Manifest, home: str, order: int) -> Manifest:
+def _homed(manifest: Manifest, home: str, order: int, objects: int) -> Manifest:
     metadata = manifest.body["metadata"]
     labels = {**metadata["labels"], HOME: home}
-    annotations = {**metadata["annotations"], ORDER: str(order)}
+    annotations = {**metadata["annotations"], ORDER: str(order), OBJECTS: str(objects)}
     if manifest.ignore:
         annotations[IGNORE] = json.dumps(manifest.ignore)
+    if manifest.create == "once":
+        annotations[ONCE] = "once"
+    if manifest.ready:
+        annotations[READY] = manifest.ready
     marked = {**metadata, "labels": labels, "annotations": annotations}
     return replace(manifest, body={**manifest.body, "metadata": marked})
 
@@ -234,7 +255,9 @@ class View:
     It may lag behind. That costs a refused precondition and a second look, never a wrong write.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_readiness: Callable[[RowKey], None] = lambda _row: None) -> None:
+        """`on_readiness` is told of a row of whose objects one is gone, or is ready, or is so no more."""
+        self._on_readiness = on_readiness
         self._by_key: dict[str, Live] = {}
         self._by_row: dict[RowKey, set[str]] = {}
 
@@ -244,6 +267,10 @@ class View:
     def at(self, key: str) -> Live | None:
         """The object at a place."""
         return self._by_key.get(key)
+
+    def rows(self) -> tuple[RowKey, ...]:
+        """Those that have any object."""
+        return tuple(self._by_row)
 
     def own(self, row: RowKey) -> tuple[Live, ...]:
         """The objects that carry a row's id."""
@@ -270,12 +297,14 @@ class View:
         self._by_key[live.key] = live
         if live.held is not None:
             self._by_row.setdefault(live.held.row, set()).add(live.key)
+        self._compare(known, live)
 
     def forget(self, key: str, version: int | None = None) -> None:
         """The object at `key` is gone, as of a resource version if that is known."""
         known = self._by_key.get(key)
         if known is not None and (version is None or known.version <= version):
             self._drop(key)
+            self._compare(known, None)
 
     def refresh(self, resource: ResourceType, objects: Iterable[Live], version: int) -> None:
         """Take in a full list of one type as of a resource version; what was written later is known better here."""
@@ -289,10 +318,17 @@ class View:
     def replace(self, resource: ResourceType, objects: Iterable[Live]) -> None:
         """Start anew from a full list of one resource type."""
         seen = [self.believed(live) for live in objects]
-        for key in [key for key, live in self._by_key.items() if live.resource == resource]:
+        before = {key: live for key, live in self._by_key.items() if live.resource == resource}
+        for key in before:
             self._drop(key)
         for live in seen:
             self.observe(live)
+        for key, known in before.items():
+            self._compare(known, self._by_key.get(key))
+
+    def _compare(self, known: Live | None, now: Live | None) -> None:
+        if known is not None and known.held is not None and (now is None or now.readiness != known.readiness):
+            self._on_readiness(known.held.row)
 
     def _drop(self, key: str) -> None:
         known = self._by_key.pop(key, None)

@@ -14,11 +14,12 @@ from rowcast.core.claims import Claims
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, is_claimed
+from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, is_claimed
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.runtime.logging import get_logger
+from rowcast.sync.clock import now
 from rowcast.sync.targets.kubernetes.api import (
     PATIENCE,
     QUICK_SECONDS,
@@ -35,8 +36,11 @@ from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed, removal_order
 from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.preview import preview, shown
+from rowcast.sync.targets.kubernetes.stages import RowStage, stage_of, together
 
 SHOWN = 20
+GATHER_SECONDS = 0.2
+"""A controller writes a status several times in a row, and a rollout is the status of several objects."""
 CONFLICTS = 10
 """How often a row is judged anew within one delivery; more means a fight, which Dapr's backoff calms better."""
 
@@ -48,7 +52,7 @@ class KubernetesTarget:
 
     def __init__(self, api: Api, tombstones: Tombstones | None = None) -> None:
         self._api = api
-        self._view = View()
+        self._view = View(self._notice)
         self._suspects = Suspects(self._view)
         self._locks = NameLocks()
         self._tombstones = tombstones or Tombstones()
@@ -59,6 +63,10 @@ class KubernetesTarget:
         self._turn = asyncio.Lock()
         self._seeking = asyncio.Lock()
         self._sought = 0
+        self._on_news: NewsListener = lambda _news: None
+        # Rows whose objects are not as ready as they were: told together, after a moment.
+        self._unsettled: set[RowKey] = set()
+        self._telling: asyncio.TimerHandle | None = None
         self._log = get_logger("rowcast.target")
 
     def expect(self, desired: Desired) -> Sequence[Held]:
@@ -78,6 +86,10 @@ class KubernetesTarget:
         """Tell of what the watch shows and no write of ours explains."""
         self._suspects.listen(listener)
 
+    def tell(self, listener: NewsListener) -> None:
+        """Tell of the stage of a row's objects, of all at the start and whenever it is another one."""
+        self._on_news = listener
+
     async def start(self) -> None:
         """Read the inventory and keep it current from then on."""
         if self._watches:
@@ -85,6 +97,9 @@ class KubernetesTarget:
         starts = [(resource, await self._list(resource)) for resource in [*self._types, *await self._others()]]
         self._types = [resource for resource, _ in starts]
         self._watches = [asyncio.create_task(self._follow(resource, version)) for resource, version in starts]
+        for row in self._view.rows():
+            if row.renderer != APP_CONFIGS:  # which has no status: it is healthy as soon as it is there
+                self._notice(row)
 
     async def _others(self) -> list[ResourceType]:
         """Kinds not followed yet that have anything of ours: the last instance, or another one, has delivered it."""
@@ -112,6 +127,8 @@ class KubernetesTarget:
 
     async def close(self) -> None:
         """End the watches and the connections."""
+        if self._telling is not None:
+            self._telling.cancel()
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
@@ -276,7 +293,24 @@ class KubernetesTarget:
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.row)
         trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None
-        return Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
+        arrived = Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
+        if desired.deleted or decided.outcome is Outcome.STALE:
+            return arrived
+        self._unsettled.discard(desired.row)
+        found = together(self._view.own(desired.row))
+        return replace(arrived, stage=found.stage, stage_error=found.reason, staged_at=now())
+
+    def _notice(self, row: RowKey) -> None:
+        self._unsettled.add(row)
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._tell_stages)
+
+    def _tell_stages(self) -> None:
+        self._telling = None
+        rows, self._unsettled = self._unsettled, set()
+        moment = now()
+        found = ((row, stage_of(self._view.own(row))) for row in rows)
+        self._on_news([_news(row, stage, moment) for row, stage in found if stage is not None])
 
     def _remember(self, row: RowKey, manifest: Manifest, live: Live) -> None:
         """What admission makes of a manifest is no drift: applied again, it would be the same."""
@@ -380,6 +414,11 @@ class KubernetesTarget:
             gone = known.held
         if gone is not None:
             self._tombstones.bury(gone.row, gone.generation)
+
+
+def _news(row: RowKey, found: RowStage, moment: str) -> News:
+    result = Delivered(Outcome.UNCHANGED, stage=found.stage, stage_error=found.reason, staged_at=moment)
+    return News(row, row.key, found.generation, False, result, once=found.once)
 
 
 def _terminating(live: Live) -> str:
