@@ -26,14 +26,17 @@ def plural_of(kind: str) -> str:
     return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
-def rules(renderers: Iterable[Renderer]) -> list[dict[str, Any]]:
-    """The rules of a ClusterRole, one for each API group, in a fixed order."""
+def rules(renderers: Iterable[Renderer], plurals: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The rules of a ClusterRole, one for each API group, in a fixed order.
+
+    `plurals`: by kind as `allow` has it, the resource's name where it is formed in another way.
+    """
     found = list(renderers)
     by_group: dict[str, set[str]] = {}
     for renderer in found:
         for allowed in renderer.allow.kinds:
             group, _, kind = allowed.rpartition("/")
-            by_group.setdefault(group, set()).add(plural_of(kind))
+            by_group.setdefault(group, set()).add((plurals or {}).get(allowed) or plural_of(kind))
     made: list[dict[str, Any]] = [
         {"apiGroups": [group], "resources": sorted(resources), "verbs": list(VERBS)}
         for group, resources in sorted(by_group.items())
@@ -41,10 +44,10 @@ def rules(renderers: Iterable[Renderer]) -> list[dict[str, Any]]:
     return [*made, *_escalations(found)]
 
 
-def manifests(name: str, renderers: Iterable[Renderer], subject: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
-    """A ClusterRole, and its binding to who delivers."""
+def manifests(name: str, wanted: Sequence[Any], subject: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    """A ClusterRole with these rules, and its binding to who delivers."""
     metadata = {"name": name, "labels": {"app.kubernetes.io/part-of": "rowcast"}}
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules(renderers)}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": list(wanted)}
     reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
     binding = {
         "apiVersion": f"{RBAC}/v1",

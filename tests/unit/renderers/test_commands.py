@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from rowcast.cli import app
@@ -181,3 +182,28 @@ def test_render_needs_one_row(tenants: Path, arguments: list[str], said: str) ->
 
 def test_help_says_what_changes_anything() -> None:
     assert "`apply` makes a declaration count" in " ".join(rowcast("--help").stdout.split())
+
+
+def test_rights_follow_from_allow_without_a_table_or_its_columns(tenants: Path) -> None:
+    (tenants.with_name("tenants.columns.yaml")).unlink()
+
+    role, binding = yaml.safe_load_all(rowcast("rights", tenants, "--service-account", "here/sync").stdout)
+    values = yaml.safe_load(rowcast("rights", tenants.parent, "--format", "values").stdout)
+
+    assert values == {"renderersRights": {"rules": role["rules"]}}
+    assert [rule["resources"] for rule in role["rules"]] == [
+        ["configmaps", "namespaces", "resourcequotas"],
+        ["rolebindings"],
+        ["clusterroles", "roles"],
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "namespace": "here", "name": "sync"}]
+
+
+def test_a_kind_that_is_called_in_its_own_way_is_called_as_one_says(tenants: Path) -> None:
+    change(tenants, "ConfigMap]", "ConfigMap, example.com/Chassis]")
+
+    rights = rowcast("rights", tenants, "--format", "values", "--plural", "example.com/Chassis=chassis")
+
+    resources = [rule["resources"] for rule in yaml.safe_load(rights.stdout)["renderersRights"]["rules"]]
+    assert ["chassis"] in resources
+    assert rowcast("rights", tenants, "--plural", "chassis").exit_code == 2

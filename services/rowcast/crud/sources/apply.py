@@ -9,12 +9,11 @@ from sqlalchemy import Connection, text
 
 from rowcast.core.renderer import Renderer
 from rowcast.core.shapes import RowShape, shape_as_json
-from rowcast.crud.sources.database import SourceError
+from rowcast.crud.sources.database import MIGRATED, SourceError
 from rowcast.crud.sources.triggers import Capture
 
 _LOCK = 7_769_671_833
 """Of all who apply to one database."""
-_MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
 _NEWEST = text(
     "SELECT revision, sha256, shape FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1"
 )
@@ -51,7 +50,7 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
 
     The transaction is the caller's. Raises SourceError where the database isn't migrated.
     """
-    if not connection.execute(_MIGRATED).scalar():
+    if not connection.execute(MIGRATED).scalar():
         raise SourceError("the database has no renderers yet: migrate it first (rowcast crud migrate)")
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     name, digest = renderer.name, hashlib.sha256(declaration.encode()).hexdigest()

@@ -2,9 +2,11 @@
 
 import difflib
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,15 +18,23 @@ from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import TableName
 from rowcast.crud.sources.apply import apply
 from rowcast.crud.sources.catalogue import read_table
-from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
+from rowcast.crud.sources.database import (
+    SourceError,
+    capture_of,
+    owned,
+    read_row,
+    reading,
+    wait_until_migrated,
+    writing,
+)
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
-from rowcast.renderers.declaration import check, read_source
+from rowcast.renderers.declaration import check, read_renderer, read_source
 from rowcast.renderers.draft import draft
 from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
 from rowcast.renderers.positions import ProblemsError
 from rowcast.renderers.rendering import render
-from rowcast.renderers.rights import RBAC, manifests
+from rowcast.renderers.rights import RBAC, manifests, rules
 from rowcast.runtime.exits import UsageError, told
 
 _HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
@@ -35,7 +45,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
-        envvar="ROWCAST_DATABASE_URL", help="The table's database: postgresql://user:password@host:5432/name."
+        envvar="ROWCAST_DATABASE_URL",
+        help="The table's database: postgresql://user:password@host:5432/name. The password may be in the file that"
+        " ROWCAST_DATABASE_PASSWORD_FILE names.",
     ),
 ]
 Columns = Annotated[
@@ -43,7 +55,18 @@ Columns = Annotated[
     typer.Option(help="The file of columns [default: FILE's name with .columns.yaml, if there is no --database-url]"),
 ]
 Declaration = Annotated[Path, typer.Argument(metavar="FILE", help="The declaration.")]
+Declarations = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE…", help="The declarations; of a folder all that are in it (*.yaml)."),
+]
 Tables = Callable[[TableName], TableShape | None]
+
+
+class RightsForm(StrEnum):
+    """What rights are printed as."""
+
+    MANIFESTS = "manifests"
+    VALUES = "values"
 
 
 @app.command()
@@ -93,7 +116,7 @@ def columns(
 
 @app.command(name="check")
 def check_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    files: Declarations,
     database_url: DatabaseUrl = None,
     columns: Columns = None,
 ) -> None:
@@ -103,7 +126,7 @@ def check_files(
     """
     problems = 0
     with told():
-        for file in files:
+        for file in _each(files):
             text = _read(file)
             try:
                 with _tables(file, columns, database_url) as table:
@@ -151,7 +174,7 @@ def render_row(
 
 @app.command(name="test")
 def run_tests(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    files: Declarations,
     update: Annotated[bool, typer.Option("--update", help="Write the files that are expected.")] = False,
     database_url: DatabaseUrl = None,
     columns: Columns = None,
@@ -162,7 +185,7 @@ def run_tests(
     """
     failed = False
     with told():
-        for file in files:
+        for file in _each(files):
             with _problems_of(file):
                 text = _read(file)
                 tests = read_tests(text)
@@ -208,44 +231,69 @@ def sql(
 
 @app.command(name="apply")
 def apply_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    files: Declarations,
     database_url: DatabaseUrl = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers and is migrated.")] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most; 0: for ever.")] = 300,
 ) -> None:
     """Make declarations count: their tables are captured, and their rows delivered as they say.
 
     The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables; without these, see `sql`. Each
-    is a new revision if its text has changed, by which all of its rows go on. Can be run again. Exit codes: 0 done,
-    1 problems, or the database refuses it, 2 wrong options.
+    is a new revision if its text has changed, by which all of its rows go on. One that can't be applied leaves what is
+    live as it is, and keeps no other from being applied. Can be run again. Exit codes: 0 done, 1 problems, or the
+    database refuses one, 2 wrong options, 3 the database wasn't there within --timeout.
     """
     with told():
         url = _required(database_url)
-        for file in files:
-            with _problems_of(file):
-                declaration = _read(file)
-                with _tables(file, None, url) as table:
-                    renderer, shape = check(declaration, table)
-            with writing(url) as connection:
-                capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
-                applied = apply(connection, declaration, renderer, shape, capture)
-            rows = f"{applied.captured} rows captured, {applied.assigned} follow"
-            what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
-            typer.echo(f"{file}: {renderer.name} {what}: {rows}")
+        declarations = _each(files)
+        if wait:
+            wait_until_migrated(url, timeout or math.inf)
+    failures: list[int] = []
+    for file in declarations:
+        try:
+            with told(), _problems_of(file):
+                _apply(file, url)
+        except typer.Exit as failure:
+            failures.append(failure.exit_code)
+    if failures:
+        raise typer.Exit(max(failures))
+
+
+def _apply(file: Path, url: str) -> None:
+    declaration = _read(file)
+    with _tables(file, None, url) as table:
+        renderer, shape = check(declaration, table)
+    try:
+        with writing(url) as connection:
+            capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
+            applied = apply(connection, declaration, renderer, shape, capture)
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}") from None
+    rows = f"{applied.captured} rows captured, {applied.assigned} follow"
+    what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
+    typer.echo(f"{file}: {renderer.name} {what}: {rows}")
 
 
 @app.command(name="rights")
 def print_rights(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="All declarations that sync-k8s delivers.")],
+    files: Declarations,
     service_account: Annotated[
         str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")
     ] = "rowcast/rowcast-sync-k8s",
     user: Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")] = None,
     name: Annotated[str, typer.Option(help="Of the ClusterRole and of its binding.")] = "rowcast-renderers",
-    database_url: DatabaseUrl = None,
-    columns: Columns = None,
+    form: Annotated[
+        RightsForm, typer.Option("--format", help="For kubectl and Kustomize, or for the chart's `renderersRights`.")
+    ] = RightsForm.MANIFESTS,
+    plural: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP/KIND=RESOURCE", help="The resource's name of a kind that forms it in its own way."),
+    ] = None,
 ) -> None:
     """Print what sync-k8s has to be allowed for declarations' kinds: a ClusterRole and its binding, for kubectl.
 
-    It follows from `allow`; who may make bindings may bind any role. Exit codes: 0 done, 1 problems, 2 wrong options.
+    It follows from `allow` of all files together; who may make bindings may bind any role. Needs no database. Exit
+    codes: 0 done, 1 problems, 2 wrong options.
     """
     with told():
         namespace, slash, account = service_account.partition("/")
@@ -254,12 +302,41 @@ def print_rights(
         subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
         if user is not None:
             subject = {"apiGroup": RBAC, "kind": "User", "name": user}
+        plurals = dict(_plural(one) for one in plural or ())
         renderers = []
-        for file in files:
-            with _problems_of(file), _tables(file, columns, database_url) as table:
-                renderers.append(check(_read(file), table)[0])
-        documents = manifests(name, renderers, subject)
-        typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+        for file in _each(files):
+            with _problems_of(file):
+                renderers.append(read_renderer(_read(file)))
+        wanted = rules(renderers, plurals)
+        if form is RightsForm.VALUES:
+            typer.echo(yaml.safe_dump({"renderersRights": {"rules": wanted}}, sort_keys=False), nl=False)
+        else:
+            typer.echo(yaml.safe_dump_all(manifests(name, wanted, subject), sort_keys=False), nl=False)
+
+
+def _plural(given: str) -> tuple[str, str]:
+    kind, equals, name = given.partition("=")
+    if not (kind and equals and name):
+        raise UsageError(f"--plural {given}: not of the form GROUP/KIND=RESOURCE")
+    return kind, name
+
+
+def _each(files: Sequence[Path]) -> list[Path]:
+    """Files as they are named, and those of folders, in the order of their names: no files of columns, nothing below.
+
+    Raises UsageError for a folder that has none.
+    """
+    found: list[Path] = []
+    for file in files:
+        if not file.is_dir():
+            found.append(file)
+            continue
+        inside = sorted(one for one in file.iterdir() if one.suffix in (".yaml", ".yml") and one.is_file())
+        declarations = [one for one in inside if not one.stem.endswith(".columns") and not one.name.startswith(".")]
+        if not declarations:
+            raise UsageError(f"{file}: has no declaration (*.yaml)")
+        found += declarations
+    return found
 
 
 def _required(database_url: str | None) -> str:
