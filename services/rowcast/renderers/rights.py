@@ -5,14 +5,18 @@ that it refers to, who makes a role needs `escalate`.)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
+from rowcast.core.render import AppConfigRenderer
 from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Need
 
 VERBS = ["get", "list", "watch", "create", "patch", "delete"]
 RBAC = "rbac.authorization.k8s.io"
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 _ROLES = {"Role": "roles", "ClusterRole": "clusterroles"}
+_OURS = f"{AppConfigRenderer.resource.group}/{AppConfigRenderer.resource.kind}"
 _AS_THEY_ARE = frozenset({"Endpoints"})
 
 
@@ -42,6 +46,33 @@ def rules(renderers: Iterable[Renderer], plurals: Mapping[str, str] | None = Non
         for group, resources in sorted(by_group.items())
     ]
     return [*made, *_escalations(found)]
+
+
+def needs(renderers: Iterable[Renderer], called: Mapping[str, str]) -> list[Need]:
+    """What `rules` says, by kind. `called`: by kind as `allow` has it, the resource's name at the API server.
+
+    Without our own kind, which is allowed in one namespace and looked at by itself.
+    """
+    by_kind: dict[str, set[str]] = {}
+    beside: dict[tuple[str, str], set[str]] = {}
+    for renderer in renderers:
+        for kind in renderer.allow.kinds:
+            by_kind.setdefault(kind, set()).add(renderer.name)
+        for rule in _escalations([renderer]):
+            for resource, verb in product(rule["resources"], rule["verbs"]):
+                beside.setdefault((resource, verb), set()).add(renderer.name)
+    by_kind.pop(_OURS, None)
+    kind_of = {plural: f"{RBAC}/{kind}" for kind, plural in _ROLES.items()}
+    return [
+        *(
+            Need(kind, kind.rpartition("/")[0], called.get(kind, ""), tuple(VERBS), tuple(sorted(names)))
+            for kind, names in sorted(by_kind.items())
+        ),
+        *(
+            Need(kind_of[resource], RBAC, resource, (verb,), tuple(sorted(names)))
+            for (resource, verb), names in sorted(beside.items())
+        ),
+    ]
 
 
 def manifests(name: str, wanted: Sequence[Any], subject: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:

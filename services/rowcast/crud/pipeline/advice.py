@@ -36,6 +36,8 @@ class Advice(StrEnum):
     """A trigger, the publication or the replica identity is not as the migrations left it."""
     TOO_MANY_RIGHTS = "too-many-rights"
     """crud serves as a role that may do more than serving takes."""
+    MISSING_RIGHTS = "missing-rights"
+    """A target's sync instance may not do all that declarations need."""
     SLOT_BEHIND = "slot-behind"
     """The slot confirms nothing, and the database keeps its log for it."""
     TARGET_DOWN = "target-down"

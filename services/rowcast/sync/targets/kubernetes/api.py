@@ -272,6 +272,20 @@ class Api:
         }
         if not resource.plural:
             del attributes["namespace"]  # objects of it may be in any
+        return await self._review(attributes)
+
+    async def allowed_everywhere(self, verb: str, group: str, resource: str) -> bool:
+        """Whether RBAC lets us use a verb on a resource in all namespaces."""
+        return await self._review({"verb": verb, "group": group, "resource": resource})
+
+    async def called(self) -> Mapping[str, str]:
+        """By kind, as `group/Kind` or `Kind`, what its resource is called; of all kinds that there are."""
+        return {
+            f"{resource.group}/{resource.kind}".removeprefix("/"): self._kinds[resource].plural
+            for resource in await self._discover()
+        }
+
+    async def _review(self, attributes: Mapping[str, str]) -> bool:
         answer = await self._request(
             "POST",
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",

@@ -16,7 +16,10 @@ from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
+from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Need
 from rowcast.core.row import APP_CONFIGS, RowKey
+from rowcast.renderers.rights import needs
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import (
     PATIENCE,
@@ -124,6 +127,18 @@ class KubernetesTarget:
                 if not await self._api.allowed(verb, resource):
                     named = f"{resource.plural or resource.kind}.{resource.group}".removesuffix(".")
                     raise TransientError(f"not allowed to {verb} {named}")
+
+    async def lacking(self, renderers: Sequence[Renderer]) -> Sequence[Need]:
+        """What RBAC doesn't allow of what declarations need, and kinds that the API server hasn't."""
+        asked = needs(renderers, await self._api.called()) if renderers else []
+        return [one for one in await asyncio.gather(*map(self._lacking, asked)) if one is not None]
+
+    async def _lacking(self, need: Need) -> Need | None:
+        if not need.resource:
+            return need
+        answers = [await self._api.allowed_everywhere(verb, need.group, need.resource) for verb in need.verbs]
+        refused = [verb for verb, allowed in zip(need.verbs, answers, strict=True) if not allowed]
+        return need.lacking(refused) if refused else None
 
     async def inventory(self) -> Sequence[Held]:
         """What the API server holds of ours, read anew."""
