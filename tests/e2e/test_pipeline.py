@@ -183,10 +183,18 @@ def test_rights_that_a_declaration_needs_are_named_before_any_row_needs_them(wor
         lacks = becomes(world, "target-k8s", "degraded", "(limits)")["message"]
         assert "sync-k8s may not get, list, watch, create, patch, delete limitranges (limits)" in lacks
         assert "finds no kind example.com/Widget (limits)" in lacks
+        check = ("renderer", "check", str(declaration), "--rights", "--user", "rowcast-sync")
+        with pytest.raises(subprocess.CalledProcessError) as checked:
+            rowcast(world, *check)
+        assert checked.value.stdout.splitlines() == [
+            "rowcast-sync may not get, list, watch, create, patch, delete limitranges (limits)",
+            "rowcast-sync finds no kind example.com/Widget (limits)",
+        ]
         declaration.write_text(LIMITS.replace(", example.com/Widget", ""))
         rights = rowcast(world, "renderer", "rights", str(declaration), "--user", "rowcast-sync", "--name", "limits")
 
         world.apply(rights)
+        rowcast(world, *check)
         rowcast(world, "renderer", "apply", str(declaration))
 
         becomes(world, "target-k8s", "ok")

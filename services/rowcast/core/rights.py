@@ -10,6 +10,20 @@ from rowcast.core.renderer import Renderer
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Who acts at an API server, as its authorizers see it."""
+
+    user: str
+    groups: tuple[str, ...] = ("system:authenticated",)
+
+    @classmethod
+    def of_service(cls, namespace: str, name: str) -> Account:
+        """A service account (Kubernetes, "Authenticating", service account tokens)."""
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+        return cls(f"system:serviceaccount:{namespace}:{name}", groups)
+
+
+@dataclass(frozen=True, slots=True)
 class Need:
     """What declarations need of one kind: `verbs` on a `resource` of a `group`, in all namespaces.
 
@@ -23,6 +37,13 @@ class Need:
     verbs: tuple[str, ...]
     renderers: tuple[str, ...]
     place: str = ""
+
+    def __str__(self) -> str:
+        """What is lacking, after the name of who lacks it."""
+        if not self.resource:
+            return f"finds no kind {self.kind} ({', '.join(self.renderers)})"
+        resource = f"{self.resource}.{self.group}".removesuffix(".")
+        return f"may not {', '.join(self.verbs)} {resource} ({', '.join(self.renderers)})"
 
     def lacking(self, verbs: Sequence[str]) -> Need:
         """The same with only these verbs."""

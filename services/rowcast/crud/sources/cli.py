@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from rowcast.core.renderer import ExpressionError, Renderer
+from rowcast.core.rights import Account
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import TableName
 from rowcast.crud.sources.apply import apply
@@ -60,6 +61,11 @@ Declarations = Annotated[
     typer.Argument(metavar="FILE…", help="The declarations; of a folder all that are in it (*.yaml)."),
 ]
 Tables = Callable[[TableName], TableShape | None]
+
+
+ServiceAccount = Annotated[str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")]
+User = Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")]
+SYNC_K8S = "rowcast/rowcast-sync-k8s"
 
 
 class RightsForm(StrEnum):
@@ -116,21 +122,28 @@ def columns(
 
 @app.command(name="check")
 def check_files(
+    context: typer.Context,
     files: Declarations,
     database_url: DatabaseUrl = None,
     columns: Columns = None,
+    rights: Annotated[
+        bool, typer.Option("--rights", help="Also ask the cluster of KUBECONFIG what sync-k8s is not allowed.")
+    ] = False,
+    service_account: ServiceAccount = SYNC_K8S,
+    user: User = None,
 ) -> None:
     """Check declarations, their expressions' types by the tables' columns: every problem as FILE:LINE:COLUMN.
 
     Exit codes: 0 no problem, 1 problems, 2 wrong options, or neither a database nor a file of columns.
     """
     problems = 0
+    renderers: list[Renderer] = []
     with told():
         for file in _each(files):
             text = _read(file)
             try:
                 with _tables(file, columns, database_url) as table:
-                    check(text, table)
+                    renderers.append(check(text, table)[0])
                     read_tests(text)
             except ProblemsError as error:
                 problems += len(error.problems)
@@ -138,6 +151,12 @@ def check_files(
                     typer.echo(f"{file}:{problem}")
             else:
                 typer.echo(f"{file}: no problem", err=True)
+        if rights:
+            account = _account(service_account, user)
+            lacks = context.obj(renderers, account)
+            problems += len(lacks)
+            for need in lacks:
+                typer.echo(f"{account.user} {need}")
         if problems:
             raise typer.Exit(1)
 
@@ -277,10 +296,8 @@ def _apply(file: Path, url: str) -> None:
 @app.command(name="rights")
 def print_rights(
     files: Declarations,
-    service_account: Annotated[
-        str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")
-    ] = "rowcast/rowcast-sync-k8s",
-    user: Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")] = None,
+    service_account: ServiceAccount = SYNC_K8S,
+    user: User = None,
     name: Annotated[str, typer.Option(help="Of the ClusterRole and of its binding.")] = "rowcast-renderers",
     form: Annotated[
         RightsForm, typer.Option("--format", help="For kubectl and Kustomize, or for the chart's `renderersRights`.")
@@ -296,9 +313,7 @@ def print_rights(
     codes: 0 done, 1 problems, 2 wrong options.
     """
     with told():
-        namespace, slash, account = service_account.partition("/")
-        if user is None and not (namespace and slash and account):
-            raise UsageError("--service-account must be NAMESPACE/NAME")
+        namespace, account = _service_account(service_account)
         subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
         if user is not None:
             subject = {"apiGroup": RBAC, "kind": "User", "name": user}
@@ -312,6 +327,17 @@ def print_rights(
             typer.echo(yaml.safe_dump({"renderersRights": {"rules": wanted}}, sort_keys=False), nl=False)
         else:
             typer.echo(yaml.safe_dump_all(manifests(name, wanted, subject), sort_keys=False), nl=False)
+
+
+def _service_account(given: str) -> tuple[str, str]:
+    namespace, slash, name = given.partition("/")
+    if not (namespace and slash and name):
+        raise UsageError("--service-account must be NAMESPACE/NAME")
+    return namespace, name
+
+
+def _account(service_account: str, user: str | None) -> Account:
+    return Account(user) if user is not None else Account.of_service(*_service_account(service_account))
 
 
 def _plural(given: str) -> tuple[str, str]:

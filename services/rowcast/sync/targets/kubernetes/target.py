@@ -19,7 +19,6 @@ from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Need
 from rowcast.core.row import APP_CONFIGS, RowKey
-from rowcast.renderers.rights import needs
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.api import (
     PATIENCE,
@@ -37,6 +36,7 @@ from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed, removal_order
 from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.preview import preview, shown
+from rowcast.sync.targets.kubernetes.rights import lacking
 
 SHOWN = 20
 CONFLICTS = 10
@@ -130,15 +130,7 @@ class KubernetesTarget:
 
     async def lacking(self, renderers: Sequence[Renderer]) -> Sequence[Need]:
         """What RBAC doesn't allow of what declarations need, and kinds that the API server hasn't."""
-        asked = needs(renderers, await self._api.called()) if renderers else []
-        return [one for one in await asyncio.gather(*map(self._lacking, asked)) if one is not None]
-
-    async def _lacking(self, need: Need) -> Need | None:
-        if not need.resource:
-            return need
-        answers = [await self._api.allowed_everywhere(verb, need.group, need.resource) for verb in need.verbs]
-        refused = [verb for verb, allowed in zip(need.verbs, answers, strict=True) if not allowed]
-        return need.lacking(refused) if refused else None
+        return await lacking(self._api, renderers)
 
     async def inventory(self) -> Sequence[Held]:
         """What the API server holds of ours, read anew."""
