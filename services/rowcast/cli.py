@@ -1,13 +1,18 @@
 """The console script `rowcast`. A service's commands are imported only when they are asked for."""
 
+import asyncio
 import importlib
+import os
 import signal
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from rowcast import __version__
+from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Account, Need
 
 TERMINATED = 128 + signal.SIGTERM
 """The exit code of a command that SIGTERM has ended; what it had to clean up, it has."""
@@ -82,13 +87,25 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Rowcast renders database rows as Kubernetes resources."""
+    context.obj = _lacking
     # Python leaves SIGTERM to the kernel, which ignores it for the first process of a container.
     signal.signal(signal.SIGTERM, _end)
+
+
+def _lacking(renderers: Sequence[Renderer], account: Account) -> Sequence[Need]:
+    """What the API server of KUBECONFIG, or of the pod, doesn't allow an account: commands of crud have it from here.
+
+    Raises RowcastError.
+    """
+    from rowcast.sync.targets.kubernetes.rights import lacking_at
+
+    return asyncio.run(lacking_at(os.environ.get("KUBECONFIG"), renderers, account))
 
 
 def _end(_number: int, _frame: object) -> NoReturn:

@@ -49,6 +49,18 @@ def becomes(world: World, name: str, state: str, words: str = "") -> Station:
     return pipeline(world)[name]
 
 
+LIMITS = """
+apiVersion: rowcast.dev/v1alpha1
+kind: Renderer
+metadata: {name: limits}
+spec:
+  source: {table: limits, key: [id]}
+  name: limit-${string(row.id)}
+  allow: {kinds: [LimitRange, example.com/Widget]}
+  manifests: [{id: limit, template: {apiVersion: v1, kind: LimitRange, metadata: {name: "limit-${string(row.id)}"}}}]
+"""
+
+
 @contextmanager
 def without(platform: Platform, part: str) -> Iterator[None]:
     platform.stop_part(part)
@@ -161,6 +173,45 @@ def drop_slot(world: World) -> bool:
         return True
 
 
+def test_rights_that_a_declaration_needs_are_named_before_any_row_needs_them(world: World, tmp_path: Path) -> None:
+    declaration = tmp_path / "limits.yaml"
+    declaration.write_text(LIMITS)
+    with world.sql() as cursor:
+        cursor.execute("CREATE TABLE limits (id int PRIMARY KEY)")
+    rowcast(world, "renderer", "apply", str(declaration))
+    try:
+        lacks = becomes(world, "target-k8s", "degraded", "(limits)")["message"]
+        assert "sync-k8s may not get, list, watch, create, patch, delete limitranges (limits)" in lacks
+        assert "finds no kind example.com/Widget (limits)" in lacks
+        check = ("renderer", "check", str(declaration), "--rights", "--user", "rowcast-sync")
+        with pytest.raises(subprocess.CalledProcessError) as checked:
+            rowcast(world, *check)
+        assert checked.value.stdout.splitlines() == [
+            "rowcast-sync may not get, list, watch, create, patch, delete limitranges (limits)",
+            "rowcast-sync finds no kind example.com/Widget (limits)",
+        ]
+        declaration.write_text(LIMITS.replace(", example.com/Widget", ""))
+        rights = rowcast(world, "renderer", "rights", str(declaration), "--user", "rowcast-sync", "--name", "limits")
+
+        world.apply(rights)
+        rowcast(world, *check)
+        rowcast(world, "renderer", "apply", str(declaration))
+
+        becomes(world, "target-k8s", "ok")
+        missing = pipeline(world)["sync-k8s"]["facts"]["rights"]["missing"]
+        assert missing == []
+    finally:
+        with world.sql() as cursor:
+            cursor.execute("DROP TABLE limits; DELETE FROM rowcast.sources WHERE renderer = 'limits'")
+            cursor.execute("DELETE FROM rowcast.renderers WHERE name = 'limits'")
+        world.kubectl("delete", "clusterrole,clusterrolebinding", "limits", "--ignore-not-found")
+
+
 def apply_connector(world: World) -> None:
-    command = [str(Path(sys.executable).with_name("rowcast")), "connector", "apply"]
-    subprocess.run(command, env={**os.environ, **world.env}, check=True, capture_output=True, timeout=180)
+    rowcast(world, "connector", "apply")
+
+
+def rowcast(world: World, *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("rowcast")), *arguments]
+    environment = {**os.environ, **world.env}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=180).stdout

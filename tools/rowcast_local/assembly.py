@@ -301,7 +301,7 @@ class Blueprint:
     ) -> Part:
         port = self.ports[name]
         own = {"ROWCAST_HTTP_PORT": str(port), "ROWCAST_HTTP_HOST": HOST, **environment}
-        program = self._program(name, (_executable("rowcast"), *arguments), own)
+        program = self._program(name, (executable("rowcast"), *arguments), own)
         prepare = self.git_repository.prepare if name == "sync-git" else nothing
         return Part(program, lambda: answers(f"{self.url(name)}/readyz"), prepare, port, needs)
 
@@ -315,7 +315,7 @@ class Blueprint:
             "browser.gatherUsageStats": "false",
         }
         flags = (f"--{name}={value}" for name, value in options.items())
-        command = (_executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "serve.py"), *flags)
+        command = (executable("streamlit"), "run", str(self.checkout / "ui-streamlit" / "serve.py"), *flags)
         ready = f"{self.url('ui')}/readyz"
         # It keeps nothing, and has been seen to hang in its own goodbye.
         program = replace(self._program("ui", command, {}), stop_signal="KILL")
@@ -323,7 +323,7 @@ class Blueprint:
 
     def _connector(self) -> Part:
         environment = {**self.connect.access, **self.settings.get("connector", {})}
-        command = (_executable("rowcast"), "connector", "apply", "--wait")
+        command = (executable("rowcast"), "connector", "apply", "--wait")
         program = Program("connector", command, environment, self.checkout, once=True)
         return Part(
             program,
@@ -357,6 +357,6 @@ class Blueprint:
         return Program(name, command, full, self.checkout)
 
 
-def _executable(name: str) -> str:
+def executable(name: str) -> str:
     """A console script of this very environment."""
     return str(Path(sys.executable).parent / name)

@@ -61,6 +61,14 @@ def up(
         Capture | None,
         typer.Option("--capture", help="What captures the changes: Kafka Connect (Kafka only) or Debezium's engine."),
     ] = None,
+    renderers: Annotated[
+        str | None,
+        typer.Option(
+            "--renderers",
+            metavar="DIR",
+            help="Declarations to apply, now and at each start; kept until another is named, or none.",
+        ),
+    ] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,12 +91,16 @@ def up(
             gitops=engine,
             broker=broker,
             capture=capture,
+            renderers=renderers and str(Path(renderers).resolve()),
             settings=settings,
         )
         if platform.running and (given or platform.change or platform.gitops != Platform(state_folder()).gitops):
             raise PlatformError("the platform is running, and settings count from a start on: ./task down, then again")
+        _ = platform.renderers  # a folder that isn't there is said first
         if platform.running:
-            console.print(f"The platform is running already; nothing was changed. Dashboard: {_dashboard(platform)}")
+            said = platform.apply_renderers()
+            now = f"Its declarations:\n{said}" if said else "Nothing was changed."
+            console.print(f"The platform is running already. {now}\nDashboard: {_dashboard(platform)}")
             return
         try:
             console.print("Getting the parts")
@@ -102,6 +114,8 @@ def up(
             platform.stop()
             raise
     Console(highlight=False).print(shown)
+    if not parts_only and (said := platform.apply_renderers()):
+        console.print(said)
 
 
 @app.command()

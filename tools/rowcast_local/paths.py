@@ -62,6 +62,11 @@ class State:
         return self.folder / "capture"
 
     @property
+    def renderers(self) -> Path:
+        """Which folder has the declarations that are applied at each start."""
+        return self.folder / "renderers"
+
+    @property
     def settings(self) -> Path:
         """What was set for single parts."""
         return self.folder / "settings.json"

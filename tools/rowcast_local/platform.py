@@ -26,6 +26,7 @@ from rowcast_local.ports import load_ports, settle_ports
 from rowcast_local.program import Program
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import Toolbox, provide
+from rowcast_local.renderers import apply_renderers
 from rowcast_local.set_settings import Settings, load_settings
 from rowcast_local.supervise import ProcessState, Supervisor
 
@@ -45,8 +46,9 @@ class Platform:
 
     `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the environment
     of parts, by name; `gitops` is the engine that makes commits real (empty: none), `broker` what carries the messages,
-    `capture` what captures the changes. None for any of them is what it was started with before. Raises PlatformError,
-    PackageError, StepError or SupervisorError where something can't be had.
+    `capture` what captures the changes, `renderers` the folder of declarations that are applied (empty: none). None for
+    any of them is what it was started with before. Raises PlatformError, PackageError, StepError or SupervisorError
+    where something can't be had.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Platform:
         gitops: str | None = None,
         broker: str | None = None,
         capture: str | None = None,
+        renderers: str | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.state = State(folder)
@@ -70,6 +73,7 @@ class Platform:
         self._gitops = gitops
         self._broker = broker
         self._capture = capture
+        self._renderers = renderers
         self._progress = progress or Progress()
         self.supervisor = Supervisor(self.state)
 
@@ -110,6 +114,16 @@ class Platform:
         """What captured them when it was started last; None if it never was."""
         before = _text(self.state.capture, "connect" if self._has_data("connect") else "")
         return Capture(before) if before else None
+
+    @property
+    def renderers(self) -> Path | None:
+        """The folder with the declarations that are applied; None for none. Raises PlatformError if it isn't there."""
+        folder = self._renderers if self._renderers is not None else _text(self.state.renderers, "")
+        if folder and not Path(folder).is_dir():
+            raise PlatformError(
+                f"--renderers {folder}: there is no such folder; name another one, or none by --renderers="
+            )
+        return Path(folder) if folder else None
 
     @property
     def change(self) -> tuple[Kind, Capture] | None:
@@ -184,6 +198,15 @@ class Platform:
         self.blueprint.place_broker()
         self._prepare()
         self.supervisor.start(self.programs)
+
+    def apply_renderers(self) -> str:
+        """Applies the declarations, once everything is ready; the folder is kept for the next start.
+
+        A line for each declaration. Raises RenderersError, PlatformError.
+        """
+        folder = self.renderers
+        self.state.renderers.write_text(str(folder or ""))
+        return "" if folder is None else apply_renderers(self.blueprint, folder)
 
     def stop(self) -> None:
         """Stops every part and keeps the data."""

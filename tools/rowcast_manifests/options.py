@@ -52,6 +52,12 @@ def _external(kind: str, address: str) -> Mapping[str, Any]:
     return {"global": {kind: {"address": address, "tls": tls}}, kind: {"enabled": False}}
 
 
+_RENDERERS: Mapping[str, Any] = {
+    "renderersFrom": {"configMap": "rowcast-renderers"},
+    # They are an overlay's own, as the declarations are: `rowcast renderer rights` writes them.
+    "renderersRights": {"elsewhere": True},
+}
+
 OPTIONS: tuple[Option, ...] = (
     Option(
         "network-policies",
@@ -184,6 +190,17 @@ OPTIONS: tuple[Option, ...] = (
             },
             "postgres": {"enabled": False},
         },
+    ),
+    Option(
+        "renderers",
+        "A job applies the declarations of the ConfigMap rowcast-renderers; the rights for them are yours to add.",
+        _RENDERERS,
+    ),
+    Option(
+        "renderers-external-postgres",
+        "As the component renderers, with a PostgreSQL of one's own: its host is with this job, too.",
+        _RENDERERS,
+        after=("external-postgres",),
     ),
     Option(
         "external-kafka",

@@ -54,6 +54,10 @@
 {{- include "rowcast.check" (dict "ok" (and (ne $g.git.forge.kind "") (ne $g.git.forge.url "") (ne $g.git.forge.tokenSecret.name "")) "text" "global.git.mode=pull-request needs global.git.forge.kind, global.git.forge.url and global.git.forge.tokenSecret.name: which API has the pull requests, where, and a token for it.") -}}
 {{- end -}}
 {{- end -}}
+{{- include "rowcast.check" (dict "ok" (not (and .Values.renderers .Values.renderersFrom.configMap)) "text" "renderers and renderersFrom.configMap are both set: put all declarations into one of them.") -}}
+{{- if and .Values.renderersFrom.configMap $targets.k8s.enabled (not .Values.sync.k8s.kubeconfigSecret.name) -}}
+{{- include "rowcast.check" (dict "ok" (or .Values.renderersRights.rules .Values.renderersRights.elsewhere) "text" "renderersFrom.configMap needs renderersRights.rules: what sync-k8s has to be allowed for its declarations. `rowcast renderer rights --format values FILE…` prints it; renderersRights.elsewhere=true if somebody else gives them.") -}}
+{{- end -}}
 {{- if .Values.ui.enabled -}}
 {{- $ui := .Values.ui -}}
 {{- $login := or (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}

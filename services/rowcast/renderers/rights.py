@@ -5,14 +5,18 @@ that it refers to, who makes a role needs `escalate`.)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
+from rowcast.core.render import AppConfigRenderer
 from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Need
 
 VERBS = ["get", "list", "watch", "create", "patch", "delete"]
 RBAC = "rbac.authorization.k8s.io"
 _BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 _ROLES = {"Role": "roles", "ClusterRole": "clusterroles"}
+_OURS = f"{AppConfigRenderer.resource.group}/{AppConfigRenderer.resource.kind}"
 _AS_THEY_ARE = frozenset({"Endpoints"})
 
 
@@ -26,14 +30,17 @@ def plural_of(kind: str) -> str:
     return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
-def rules(renderers: Iterable[Renderer]) -> list[dict[str, Any]]:
-    """The rules of a ClusterRole, one for each API group, in a fixed order."""
+def rules(renderers: Iterable[Renderer], plurals: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The rules of a ClusterRole, one for each API group, in a fixed order.
+
+    `plurals`: by kind as `allow` has it, the resource's name where it is formed in another way.
+    """
     found = list(renderers)
     by_group: dict[str, set[str]] = {}
     for renderer in found:
         for allowed in renderer.allow.kinds:
             group, _, kind = allowed.rpartition("/")
-            by_group.setdefault(group, set()).add(plural_of(kind))
+            by_group.setdefault(group, set()).add((plurals or {}).get(allowed) or plural_of(kind))
     made: list[dict[str, Any]] = [
         {"apiGroups": [group], "resources": sorted(resources), "verbs": list(VERBS)}
         for group, resources in sorted(by_group.items())
@@ -41,10 +48,37 @@ def rules(renderers: Iterable[Renderer]) -> list[dict[str, Any]]:
     return [*made, *_escalations(found)]
 
 
-def manifests(name: str, renderers: Iterable[Renderer], subject: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
-    """A ClusterRole, and its binding to who delivers."""
+def needs(renderers: Iterable[Renderer], called: Mapping[str, str]) -> list[Need]:
+    """What `rules` says, by kind. `called`: by kind as `allow` has it, the resource's name at the API server.
+
+    Without our own kind, which is allowed in one namespace and looked at by itself.
+    """
+    by_kind: dict[str, set[str]] = {}
+    beside: dict[tuple[str, str], set[str]] = {}
+    for renderer in renderers:
+        for kind in renderer.allow.kinds:
+            by_kind.setdefault(kind, set()).add(renderer.name)
+        for rule in _escalations([renderer]):
+            for resource, verb in product(rule["resources"], rule["verbs"]):
+                beside.setdefault((resource, verb), set()).add(renderer.name)
+    by_kind.pop(_OURS, None)
+    kind_of = {plural: f"{RBAC}/{kind}" for kind, plural in _ROLES.items()}
+    return [
+        *(
+            Need(kind, kind.rpartition("/")[0], called.get(kind, ""), tuple(VERBS), tuple(sorted(names)))
+            for kind, names in sorted(by_kind.items())
+        ),
+        *(
+            Need(kind_of[resource], RBAC, resource, (verb,), tuple(sorted(names)))
+            for (resource, verb), names in sorted(beside.items())
+        ),
+    ]
+
+
+def manifests(name: str, wanted: Sequence[Any], subject: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    """A ClusterRole with these rules, and its binding to who delivers."""
     metadata = {"name": name, "labels": {"app.kubernetes.io/part-of": "rowcast"}}
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules(renderers)}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": list(wanted)}
     reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
     binding = {
         "apiVersion": f"{RBAC}/v1",

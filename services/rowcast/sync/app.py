@@ -28,6 +28,7 @@ from rowcast.sync.intake.replays import Letters, Replays
 from rowcast.sync.intake.retries import Retries
 from rowcast.sync.monitoring.facts import Facts, utc_now
 from rowcast.sync.monitoring.metrics import SyncMetrics, WorkMetrics
+from rowcast.sync.monitoring.rights import Rights
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.schedule import AfterSnapshot, Drift, Late, Period
@@ -62,6 +63,7 @@ def create_app(
             later.run(),
             delivery.run(),
             *([late.run(), replays.run(), stages.run()] if table is None else []),
+            *([rights.run()] if table is None and rights is not None else []),
             *([confirming.run()] if confirming is not None else []),
             *(engine.run() for engine in engines),
             *([later.no_engine()] if settings.target == "git" and not engines else []),
@@ -139,7 +141,10 @@ def create_app(
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
     add_preview_routes(app, starting, crud.rendering)
-    add_facts_route(app, settings, facts, starting, sidecar, reconciler)
+    rights = Rights(crud, starting) if settings.target == "k8s" else None
+    if rights is not None:
+        crud.rendering.on_revision = rights.notice
+    add_facts_route(app, settings, facts, starting, sidecar, reconciler, rights)
     return app
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from charting.api_server import Judge, judge
 from charting.rendering import CHART, CI_VALUES, Manifest, one, pods, render
@@ -78,6 +79,20 @@ def test_a_restricted_namespace_admits_every_pod(values: Path, server: Judge) ->
     ]
 
     assert server.complaints(bare) == ""
+
+
+def test_the_api_server_calls_every_kind_as_the_chart_does(server: Judge) -> None:
+    """NAME, perhaps short names, version, whether it is namespaced, kind."""
+    columns = [line.split() for line in server.must("api-resources", "--no-headers").splitlines()]
+    called = {(one[-3].rpartition("/")[0], one[-1]): one[0] for one in columns}
+    groups = {group for group, _ in called}
+    known = yaml.safe_load((CHART / "files" / "kinds.yaml").read_text())
+
+    judged = {(group, kind): plural for group in known.keys() & groups for kind, plural in known[group].items()}
+    assert {"", "apps", "rbac.authorization.k8s.io", "argoproj.io", "monitoring.coreos.com"} < {
+        one for one, _ in judged
+    }
+    assert judged == {kind: called.get(kind) for kind in judged}
 
 
 @EVERY

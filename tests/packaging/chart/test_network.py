@@ -85,7 +85,7 @@ def test_these_ways_lead_in_and_no_others() -> None:
     assert set(_ways(_policies(), "ingress", "from")) == {
         *((("crud", caller, 50002)) for caller in ("sync-k8s", "sync-git", "ui", "check")),
         *(("kafka", client, 9092) for client in ("crud", "sync-k8s", "sync-git", "connect")),
-        *(("postgres", client, 5432) for client in ("crud", "migrate", "connect")),
+        *(("postgres", client, 5432) for client in ("crud", "migrate", "renderers", "connect")),
         *(("connect", client, 8083) for client in ("connector", "connect", "crud")),
         *((part, "crud", 50002) for part in ("sync-k8s", "sync-git")),
         ("git-server", "sync-git", 8080),
@@ -105,7 +105,7 @@ def test_these_ways_lead_out_and_no_others() -> None:
         *((part, "namespace dapr-system", port) for part in with_sidecar for port in (6500, 50001, 50005, 50006)),
         *((caller, "crud", 50002) for caller in ("sync-k8s", "sync-git", "ui", "check")),
         *((client, "kafka", 9092) for client in ("crud", "sync-k8s", "sync-git", "connect")),
-        *((client, "postgres", 5432) for client in ("crud", "migrate", "connect")),
+        *((client, "postgres", 5432) for client in ("crud", "migrate", "renderers", "connect")),
         *((client, "connect", 8083) for client in ("connector", "connect", "crud")),
         *(("crud", part, 50002) for part in ("sync-k8s", "sync-git")),
         ("sync-git", "git-server", 8080),

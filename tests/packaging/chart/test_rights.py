@@ -54,6 +54,12 @@ ENGINES = {
         },
     ],
 }
+DECLARED = [
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": VERBS},
+    {"apiGroups": ["example.com"], "resources": ["proxies"], "verbs": VERBS},
+    {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": VERBS},
+    {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "roles"], "verbs": ["bind"]},
+]
 
 
 def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -68,6 +74,7 @@ def test_there_are_these_rights_and_no_others(values: Path) -> None:
         "rowcast-rowcast-crds": UPGRADE,
         "rowcast-sync-git": ENGINES.get(values.stem),
         "rowcast-flux": FLUX,
+        "rowcast-rowcast-sync-k8s-renderers": DECLARED,
     }
 
     for name, rules in _rules(render(values=values)).items():

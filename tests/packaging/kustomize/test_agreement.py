@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from rowcast.cli import app
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.tools import tool
 from rowcast_manifests.__main__ import CHART, present, stale, wanted
@@ -18,7 +20,10 @@ from rowcast_manifests.options import OPTIONS
 from rowcast_manifests.tree import values_of
 
 KUSTOMIZE = CHECKOUT / "kustomize"
-COMBINATIONS = sorted(folder for folder in (KUSTOMIZE / "tests").iterdir() if folder.name != "in-namespace")
+ROWS = KUSTOMIZE / "tests" / "rows-of-ones-own"
+COMBINATIONS = sorted(
+    folder for folder in (KUSTOMIZE / "tests").iterdir() if folder.name not in ("in-namespace", ROWS.name)
+)
 OF_HELM = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
 PROD_SETTINGS = yaml.safe_load((KUSTOMIZE / "overlays" / "prod" / "settings.yaml").read_text())["data"]
 
@@ -57,8 +62,28 @@ def test_a_setting_of_production_reaches_every_place_that_has_it(tmp_path: Path)
 
 
 def test_every_component_is_part_of_a_combination() -> None:
-    tried = {component for folder in COMBINATIONS for component in components(folder)}
+    tried = {component for folder in (*COMBINATIONS, ROWS) for component in components(folder)}
     assert tried == {option.name for option in OPTIONS}
+
+
+def test_declarations_and_their_rights_are_an_overlays_own_and_all_else_is_what_the_chart_gives() -> None:
+    built = build(ROWS)
+    ours = {one.kind: one for one in built if one.name.startswith("rowcast-renderers") and one.kind != "Job"}
+    theirs = of_the_chart(components(ROWS), "somewhere-else")
+    (job,) = (built[one] for one in built if one.kind == "Job" and "renderers" in one.name)
+    volumes = job["spec"]["template"]["spec"]["volumes"]
+
+    assert set(ours) == {"ConfigMap", "ClusterRole", "ClusterRoleBinding"}
+    assert built[ours["ConfigMap"]]["data"] == {"shops.yaml": (ROWS / "shops.yaml").read_text()}
+    (mounted,) = (volume["configMap"] for volume in volumes if volume["name"] == "renderers")
+    assert mounted["name"] == ours["ConfigMap"].name, "a changed text is another job"
+    mounted["name"] = "rowcast-renderers"
+    assert_same(without(built, set(ours.values())), theirs)
+
+
+def test_the_rights_of_that_overlay_are_what_the_command_prints() -> None:
+    command = ["renderer", "rights", str(ROWS / "shops.yaml"), "--service-account", "somewhere-else/rowcast-sync-k8s"]
+    assert CliRunner().invoke(app, command).stdout == (ROWS / "rights.yaml").read_text()
 
 
 def test_a_pod_of_a_part_that_is_left_out_is_nowhere() -> None:

@@ -15,7 +15,7 @@ from rowcast.core.connector import Status, TaskStatus
 from rowcast.core.row import RowKey
 from rowcast.crud.pipeline.advice import Advice, page
 from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Guards
-from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, table
+from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, rights, table
 from rowcast.crud.pipeline.judging.verdict import Verdict
 from rowcast.crud.pipeline.rows import Rows, Waiting, together
 from rowcast.crud.pipeline.stations import Station, overall
@@ -288,6 +288,36 @@ WELL_SYNC: dict[str, Any] = {
     "topic_recreated_at": None,
     "reconcile": {"period_seconds": 300.0, "drift": "correct", "current": None, "last": None},
 }
+
+
+NO_RIGHT = {
+    "kind": "ConfigMap",
+    "resource": "configmaps",
+    "verbs": ["create", "patch"],
+    "renderers": ["shops", "tenants"],
+    "place": None,
+}
+NO_KIND = {"kind": "a.io/Widget", "resource": None, "verbs": [], "renderers": ["shops"], "place": "far"}
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "state", "advice", "words"),
+    [
+        (None, None, "ok", None, ""),
+        ([], "away", "down", Advice.TARGET_DOWN, "away"),
+        ([NO_RIGHT], None, "degraded", Advice.MISSING_RIGHTS, "may not create, patch configmaps (shops, tenants)"),
+        ([NO_RIGHT, NO_KIND], None, "degraded", Advice.MISSING_RIGHTS, "finds no kind a.io/Widget at far (shops)"),
+        ([NO_RIGHT], "not allowed to create", "down", Advice.MISSING_RIGHTS, "(shops, tenants); not allowed to create"),
+        ([NO_RIGHT] * 7, None, "degraded", Advice.MISSING_RIGHTS, "and 2 kinds more"),
+    ],
+)
+def test_every_right_that_is_missing_is_named(
+    told: Any, error: str | None, state: str, advice: Advice | None, words: str
+) -> None:
+    verdict = rights.allowed_target(error, {"target": "k8s"} | ({} if told is None else {"rights": {"missing": told}}))
+
+    assert (verdict.state, verdict.advice) == (state, advice)
+    assert words in (verdict.message or "")
 
 
 def missing(captured: Any, unheard: dict[str, int] | None, **changed: Any) -> dict[str, int]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
+from rowcast import cli
 from rowcast.cli import app
+from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Account, Need
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 DECLARATIONS = sorted(path for path in EXAMPLES.glob("*/*.yaml") if not path.name.endswith(".columns.yaml"))
@@ -181,3 +186,52 @@ def test_render_needs_one_row(tenants: Path, arguments: list[str], said: str) ->
 
 def test_help_says_what_changes_anything() -> None:
     assert "`apply` makes a declaration count" in " ".join(rowcast("--help").stdout.split())
+
+
+def test_rights_follow_from_allow_without_a_table_or_its_columns(tenants: Path) -> None:
+    (tenants.with_name("tenants.columns.yaml")).unlink()
+
+    role, binding = yaml.safe_load_all(rowcast("rights", tenants, "--service-account", "here/sync").stdout)
+    values = yaml.safe_load(rowcast("rights", tenants.parent, "--format", "values").stdout)
+
+    assert values == {"renderersRights": {"rules": role["rules"]}}
+    assert [rule["resources"] for rule in role["rules"]] == [
+        ["configmaps", "namespaces", "resourcequotas"],
+        ["rolebindings"],
+        ["clusterroles", "roles"],
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "namespace": "here", "name": "sync"}]
+
+
+def test_a_kind_that_is_called_in_its_own_way_is_called_as_one_says(tenants: Path) -> None:
+    change(tenants, "ConfigMap]", "ConfigMap, example.com/Chassis]")
+
+    rights = rowcast("rights", tenants, "--format", "values", "--plural", "example.com/Chassis=chassis")
+
+    resources = [rule["resources"] for rule in yaml.safe_load(rights.stdout)["renderersRights"]["rules"]]
+    assert ["chassis"] in resources
+    assert rowcast("rights", tenants, "--plural", "chassis").exit_code == 2
+
+
+def test_what_sync_is_not_allowed_is_a_problem_that_check_names(tenants: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], Account]] = []
+
+    def lacking(renderers: Sequence[Renderer], account: Account) -> list[Need]:
+        asked.append(([one.name for one in renderers], account))
+        return [Need("a.io/Widget", "a.io", "widgets", ("create", "patch"), ("tenants",))]
+
+    monkeypatch.setattr(cli, "_lacking", lacking)
+    result = rowcast("check", tenants, "--rights", "--service-account", "here/sync")
+
+    assert result.exit_code == 1
+    assert result.stdout == "system:serviceaccount:here:sync may not create, patch widgets.a.io (tenants)\n"
+    assert asked == [(["tenants"], Account.of_service("here", "sync"))]
+
+
+def test_without_a_cluster_rights_can_not_be_asked(tenants: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+
+    result = rowcast("check", tenants, "--rights")
+
+    assert result.exit_code == 1
+    assert "no access to the API server configured" in result.stderr

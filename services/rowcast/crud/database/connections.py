@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -45,7 +46,7 @@ def make_engine(settings: CrudSettings) -> Engine:
             "tcp_user_timeout": 10_000,
         },
     )
-    log_in_with(engine, settings)
+    log_in_with(engine, settings.database_password_file)
     return engine
 
 
@@ -59,9 +60,8 @@ def _parsed(text: str) -> Any:
         return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits))
 
 
-def log_in_with(engine: Engine, settings: CrudSettings) -> None:
-    """Lets every login read the password from the file that the settings name, if they name one."""
-    path = settings.database_password_file
+def log_in_with(engine: Engine, path: Path | None) -> None:
+    """Lets every login read the password from a file, if there is one."""
     if path is None:
         return
 

@@ -30,7 +30,7 @@ def migrate(settings: CrudSettings) -> None:
     connect_args = {"connect_timeout": settings.database_connect_seconds, "application_name": "rowcast-migrate"}
     settings = settings.as_owner
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, connect_args=connect_args)
-    log_in_with(engine, settings)
+    log_in_with(engine, settings.database_password_file)
     with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
         # Held by a session of its own: a migration may end its transaction, as for CREATE INDEX CONCURRENTLY.
         lock.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")

@@ -38,6 +38,8 @@ class Advice(StrEnum):
     """A renderer's table was dropped or changed, or its triggers don't fire: it isn't captured as it should be."""
     TOO_MANY_RIGHTS = "too-many-rights"
     """crud serves as a role that may do more than serving takes."""
+    MISSING_RIGHTS = "missing-rights"
+    """A target's sync instance may not do all that declarations need."""
     SLOT_BEHIND = "slot-behind"
     """The slot confirms nothing, and the database keeps its log for it."""
     TARGET_DOWN = "target-down"

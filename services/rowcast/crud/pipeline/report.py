@@ -11,7 +11,7 @@ from rowcast.core.row import RowKey
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Letters
 from rowcast.crud.pipeline.gathering import Gathered
-from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, table
+from rowcast.crud.pipeline.judging import broker, capture, delivery, engine, rights, table
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict, station
 from rowcast.crud.pipeline.rows import Counted, Rows, Waiting, together
 from rowcast.crud.pipeline.stations import PipelineOut, Station, pipeline
@@ -142,7 +142,7 @@ def _syncs(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
             told = {name: value for name, value in facts.items() if name != "target_error"}
             yield station(f"sync-{target}", title, delivery.sync(facts, found.at, patience), told, found.at)
             error = None if facts["not_ready"] and not facts["target_error"] else facts["target_error"]
-            yield station(f"target-{target}", place, delivery.target(error), {}, found.at)
+            yield station(f"target-{target}", place, rights.allowed_target(error, facts), {}, found.at)
         else:
             # Without a sidecar of our own we know nothing of others.
             unknown = _unasked(f"sync-{target}")

@@ -10,13 +10,12 @@ from sqlalchemy import Connection, text
 
 from rowcast.core.renderer import Renderer
 from rowcast.core.shapes import RowShape, shape_as_json
-from rowcast.crud.sources.database import SourceError
+from rowcast.crud.sources.database import MIGRATED, SourceError
 from rowcast.crud.sources.installed import is_ours, missing
 from rowcast.crud.sources.triggers import Capture
 
 _LOCK = 7_769_671_833
 """Of all who apply or delete in one database."""
-_MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
 _NEWEST = text(
     "SELECT revision, sha256, shape FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1"
 )
@@ -71,7 +70,7 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
     What captures the table is left as it is where it is just what this declaration needs: an administrator may have
     made it. The transaction is the caller's. Raises SourceError where the database isn't migrated, AdministratorError.
     """
-    if not connection.execute(_MIGRATED).scalar():
+    if not connection.execute(MIGRATED).scalar():
         raise SourceError("the database has no renderers yet: migrate it first (rowcast crud migrate)")
     one_at_a_time(connection)
     lacking = missing(connection, capture)

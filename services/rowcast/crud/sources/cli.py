@@ -2,33 +2,42 @@
 
 import difflib
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
-from sqlalchemy import Connection
 
 from rowcast.core.renderer import ExpressionError, Renderer
+from rowcast.core.rights import Account
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import TableName
-from rowcast.crud.sources.apply import AdministratorError, Applied, apply
+from rowcast.crud.sources.apply import AdministratorError, apply
 from rowcast.crud.sources.catalogue import read_table
-from rowcast.crud.sources.database import SourceError, capture_of, owned, read_row, reading, writing
+from rowcast.crud.sources.database import (
+    SourceError,
+    capture_of,
+    owned,
+    read_row,
+    reading,
+    wait_until_migrated,
+    writing,
+)
 from rowcast.crud.sources.grants import editing_grants, grant_editing
 from rowcast.crud.sources.installed import noted_fault
-from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, read_columns, write_columns
-from rowcast.renderers.declaration import check, read_kinds, read_source
+from rowcast.renderers.declaration import check, read_kinds, read_renderer, read_source
 from rowcast.renderers.draft import draft
 from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
 from rowcast.renderers.positions import ProblemsError, read
 from rowcast.renderers.rendering import render
-from rowcast.renderers.rights import RBAC, manifests
+from rowcast.renderers.rights import RBAC, manifests, rules
 from rowcast.renderers.schemas import Kinds, KindSchema, read_schema, schemas_of
 from rowcast.runtime.exits import UsageError, told
 
@@ -41,7 +50,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
-        envvar="ROWCAST_DATABASE_URL", help="The table's database: postgresql://user:password@host:5432/name."
+        envvar="ROWCAST_DATABASE_URL",
+        help="The table's database: postgresql://user:password@host:5432/name. The password may be in the file that"
+        " ROWCAST_DATABASE_PASSWORD_FILE names.",
     ),
 ]
 Columns = Annotated[
@@ -60,7 +71,23 @@ ServingRole = Annotated[
     ),
 ]
 _SCHEMAS = "schemas"
+Declarations = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE…", help="The declarations; of a folder all that are in it (*.yaml)."),
+]
 Tables = Callable[[TableName], TableShape | None]
+
+
+ServiceAccount = Annotated[str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")]
+User = Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")]
+SYNC_K8S = "rowcast/rowcast-sync-k8s"
+
+
+class RightsForm(StrEnum):
+    """What rights are printed as."""
+
+    MANIFESTS = "manifests"
+    VALUES = "values"
 
 
 @app.command()
@@ -110,7 +137,8 @@ def columns(
 
 @app.command(name="check")
 def check_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    context: typer.Context,
+    files: Declarations,
     database_url: DatabaseUrl = None,
     columns: Columns = None,
     schemas: Annotated[
@@ -119,6 +147,11 @@ def check_files(
     ] = None,
     cluster: Annotated[bool, typer.Option("--cluster", help="Ask the cluster of KUBECONFIG for the schemas.")] = False,
     kubeconfig: Kubeconfig = None,
+    rights: Annotated[
+        bool, typer.Option("--rights", help="Also ask the cluster of KUBECONFIG what sync-k8s is not allowed.")
+    ] = False,
+    service_account: ServiceAccount = SYNC_K8S,
+    user: User = None,
 ) -> None:
     """Check declarations, their expressions' types by the tables' columns: every problem as FILE:LINE:COLUMN.
 
@@ -127,13 +160,15 @@ def check_files(
     options, or neither a database nor a file of columns.
     """
     problems = 0
+    renderers: list[Renderer] = []
     with told():
-        for file in files:
+        for file in _each(files):
             text = _read(file)
             try:
                 kinds = _cluster_kinds(text, kubeconfig) if cluster else _saved_kinds(file, schemas)
                 with _tables(file, columns, database_url) as table:
                     renderer, _ = check(text, table, kinds)
+                    renderers.append(renderer)
                     read_tests(text)
                 if database_url:
                     _judge_capture(text, renderer, database_url)
@@ -143,6 +178,12 @@ def check_files(
                     typer.echo(f"{file}:{problem}")
             else:
                 typer.echo(f"{file}: no problem", err=True)
+        if rights:
+            account = _account(service_account, user)
+            lacks = context.obj(renderers, account)
+            problems += len(lacks)
+            for need in lacks:
+                typer.echo(f"{account.user} {need}")
         if problems:
             raise typer.Exit(1)
 
@@ -207,7 +248,7 @@ def render_row(
 
 @app.command(name="test")
 def run_tests(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    files: Declarations,
     update: Annotated[bool, typer.Option("--update", help="Write the files that are expected.")] = False,
     database_url: DatabaseUrl = None,
     columns: Columns = None,
@@ -218,7 +259,7 @@ def run_tests(
     """
     failed = False
     with told():
-        for file in files:
+        for file in _each(files):
             with _problems_of(file):
                 text = _read(file)
                 tests = read_tests(text)
@@ -270,9 +311,11 @@ def sql(
 
 @app.command(name="apply")
 def apply_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The declarations.")],
+    files: Declarations,
     database_url: DatabaseUrl = None,
     serving_role: ServingRole = SERVING_ROLE,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers and is migrated.")] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most; 0: for ever.")] = 300,
 ) -> None:
     """Make declarations count: their tables are captured, and their rows delivered as they say.
 
@@ -280,58 +323,118 @@ def apply_files(
     table has to be there as this declaration needs it; if it isn't, the SQL that an administrator has to run is printed
     (as by `sql`), and nothing is changed. Each is a new revision if its text has changed, by which all of its rows go
     on. With `edit: true` crud's role gets the right to change the table's rows; where the login can't give it, what has
-    to be run is printed. Can be run again. Exit codes: 0 done, 1 problems, or the database refuses it, or an
-    administrator is needed, 2 wrong options.
+    to be run is printed. One that can't be applied leaves what is live as it is, and keeps no other from being applied.
+    Can be run again. Exit codes: 0 done, 1 problems, or the database refuses one, or an administrator is needed,
+    2 wrong options, 3 the database wasn't there within --timeout.
     """
     with told():
         url = required(database_url)
-        for file in files:
-            with _problems_of(file):
-                declaration = _read(file)
-                with _tables(file, None, url) as table:
-                    renderer, shape = check(declaration, table)
-            with writing(url) as connection:
-                capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
-                applied = _applied(connection, declaration, renderer, shape, capture)
-                edited = renderer.source.table if renderer.source.edit else None
-                lacking = grant_editing(connection, edited, serving_role) if edited else []
-            rows = f"{applied.captured} rows captured, {applied.assigned} follow"
-            what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
-            typer.echo(f"{file}: {renderer.name} {what}: {rows}")
-            for statement in lacking:
-                typer.echo(
-                    f"{file}: {serving_role} can't edit {edited} before its owner has run: {statement};", err=True
-                )
+        declarations = _each(files)
+        if wait:
+            wait_until_migrated(url, timeout or math.inf)
+    failures: list[int] = []
+    for file in declarations:
+        try:
+            with told(), _problems_of(file):
+                _apply(file, url, serving_role)
+        except typer.Exit as failure:
+            failures.append(failure.exit_code)
+    if failures:
+        raise typer.Exit(max(failures))
+
+
+def _apply(file: Path, url: str, serving_role: str) -> None:
+    declaration = _read(file)
+    with _tables(file, None, url) as table:
+        renderer, shape = check(declaration, table)
+    try:
+        with writing(url) as connection:
+            capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
+            applied = apply(connection, declaration, renderer, shape, capture)
+            edited = renderer.source.table if renderer.source.edit else None
+            lacking = grant_editing(connection, edited, serving_role) if edited else []
+    except AdministratorError as error:
+        typer.echo(error.script, nl=False)
+        raise
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}") from None
+    rows = f"{applied.captured} rows captured, {applied.assigned} follow"
+    what = f"revision {applied.revision}{'' if applied.new else ', unchanged'}"
+    typer.echo(f"{file}: {renderer.name} {what}: {rows}")
+    for statement in lacking:
+        typer.echo(f"{file}: {serving_role} can't edit {edited} before its owner has run: {statement};", err=True)
 
 
 @app.command(name="rights")
 def print_rights(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="All declarations that sync-k8s delivers.")],
-    service_account: Annotated[
-        str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")
-    ] = "rowcast/rowcast-sync-k8s",
-    user: Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")] = None,
+    files: Declarations,
+    service_account: ServiceAccount = SYNC_K8S,
+    user: User = None,
     name: Annotated[str, typer.Option(help="Of the ClusterRole and of its binding.")] = "rowcast-renderers",
-    database_url: DatabaseUrl = None,
-    columns: Columns = None,
+    form: Annotated[
+        RightsForm, typer.Option("--format", help="For kubectl and Kustomize, or for the chart's `renderersRights`.")
+    ] = RightsForm.MANIFESTS,
+    plural: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP/KIND=RESOURCE", help="The resource's name of a kind that forms it in its own way."),
+    ] = None,
 ) -> None:
     """Print what sync-k8s has to be allowed for declarations' kinds: a ClusterRole and its binding, for kubectl.
 
-    It follows from `allow`; who may make bindings may bind any role. Exit codes: 0 done, 1 problems, 2 wrong options.
+    It follows from `allow` of all files together; who may make bindings may bind any role. Needs no database. Exit
+    codes: 0 done, 1 problems, 2 wrong options.
     """
     with told():
-        namespace, slash, account = service_account.partition("/")
-        if user is None and not (namespace and slash and account):
-            raise UsageError("--service-account must be NAMESPACE/NAME")
+        namespace, account = _service_account(service_account)
         subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
         if user is not None:
             subject = {"apiGroup": RBAC, "kind": "User", "name": user}
+        plurals = dict(_plural(one) for one in plural or ())
         renderers = []
-        for file in files:
-            with _problems_of(file), _tables(file, columns, database_url) as table:
-                renderers.append(check(_read(file), table)[0])
-        documents = manifests(name, renderers, subject)
-        typer.echo(yaml.safe_dump_all(documents, sort_keys=False), nl=False)
+        for file in _each(files):
+            with _problems_of(file):
+                renderers.append(read_renderer(_read(file)))
+        wanted = rules(renderers, plurals)
+        if form is RightsForm.VALUES:
+            typer.echo(yaml.safe_dump({"renderersRights": {"rules": wanted}}, sort_keys=False), nl=False)
+        else:
+            typer.echo(yaml.safe_dump_all(manifests(name, wanted, subject), sort_keys=False), nl=False)
+
+
+def _service_account(given: str) -> tuple[str, str]:
+    namespace, slash, name = given.partition("/")
+    if not (namespace and slash and name):
+        raise UsageError("--service-account must be NAMESPACE/NAME")
+    return namespace, name
+
+
+def _account(service_account: str, user: str | None) -> Account:
+    return Account(user) if user is not None else Account.of_service(*_service_account(service_account))
+
+
+def _plural(given: str) -> tuple[str, str]:
+    kind, equals, name = given.partition("=")
+    if not (kind and equals and name):
+        raise UsageError(f"--plural {given}: not of the form GROUP/KIND=RESOURCE")
+    return kind, name
+
+
+def _each(files: Sequence[Path]) -> list[Path]:
+    """Files as they are named, and those of folders, in the order of their names: no files of columns, nothing below.
+
+    Raises UsageError for a folder that has none.
+    """
+    found: list[Path] = []
+    for file in files:
+        if not file.is_dir():
+            found.append(file)
+            continue
+        inside = sorted(one for one in file.iterdir() if one.suffix in (".yaml", ".yml") and one.is_file())
+        declarations = [one for one in inside if not one.stem.endswith(".columns") and not one.name.startswith(".")]
+        if not declarations:
+            raise UsageError(f"{file}: has no declaration (*.yaml)")
+        found += declarations
+    return found
 
 
 def _saved_kinds(file: Path, schemas: Path | None) -> Kinds | None:
@@ -372,16 +475,6 @@ def _judge_capture(declaration: str, renderer: Renderer, database_url: str) -> N
     if fault is not None:
         where = ("spec", "source", "table")
         raise ProblemsError([read(declaration).problem(where, f"{fault} (apply it again once that is mended)")])
-
-
-def _applied(
-    connection: Connection, declaration: str, renderer: Renderer, shape: RowShape, capture: Capture
-) -> Applied:
-    try:
-        return apply(connection, declaration, renderer, shape, capture)
-    except AdministratorError as error:
-        typer.echo(error.script, nl=False)
-        raise
 
 
 def required(database_url: str | None) -> str:

@@ -1,21 +1,28 @@
 """A user's database: read for a declaration, and written when that is applied."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from rowcast.core.errors import RowcastError
+from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.source import Source
+from rowcast.crud.database.connections import log_in_with, translated
 from rowcast.crud.sources.catalogue import Table, read_table
 from rowcast.crud.sources.triggers import Capture, qualified
+from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import UsageError
 
+MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+_FILE = "ROWCAST_DATABASE_PASSWORD_FILE"
+_LONGEST_PAUSE = 5.0  # seconds
 
 
 class SourceError(RowcastError):
@@ -36,22 +43,42 @@ def writing(url: str) -> Iterator[Connection]:
         yield connection
 
 
+def wait_until_migrated(url: str, seconds: float) -> None:
+    """Returns once the database answers and has renderers. Raises UsageError for a URL, LateError."""
+    engine = _engine(url)
+
+    def attempt() -> None:
+        with translated(), engine.connect() as connection:
+            if not connection.execute(MIGRATED).scalar():
+                raise TransientError("the database isn't migrated yet (rowcast crud migrate)")
+
+    Deadline(seconds, slowest=_LONGEST_PAUSE).until(attempt)
+
+
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise SourceError(f"the database: {str(error.orig).strip().splitlines()[0]}") from None
+
+
+def _engine(url: str) -> Engine:
+    """Keeps no connection. The password may be in a file, as crud's is (`ROWCAST_DATABASE_PASSWORD_FILE`)."""
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise UsageError("--database-url must be like postgresql://user:password@host:5432/name") from None
     if parsed.get_backend_name() != "postgresql":
         raise UsageError(f"--database-url must be of PostgreSQL, and is of {parsed.get_backend_name()}")
-    engine = create_engine(parsed.set(drivername="postgresql+psycopg2"), poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except DBAPIError as error:
-        raise SourceError(f"the database: {str(error.orig).strip().splitlines()[0]}") from None
-    finally:
-        engine.dispose()
+    engine = create_engine(
+        parsed.set(drivername="postgresql+psycopg2"), poolclass=NullPool, connect_args={"connect_timeout": 10}
+    )
+    file = os.environ.get(_FILE)
+    log_in_with(engine, Path(file) if file else None)
+    return engine
 
 
 def capture_of(connection: Connection, source: Source, owned: bool = True) -> Capture:

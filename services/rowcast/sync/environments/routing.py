@@ -20,6 +20,8 @@ from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Need, Permitting
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.environments.handover import Departures, Register
@@ -99,6 +101,14 @@ class Routing:
         """Ask all of them. Raises RowcastError with the first cause."""
         for place in self._places.values():
             await (await place.ready()).check()
+
+    async def lacking(self, renderers: Sequence[Renderer]) -> Sequence[Need]:
+        """What each of them lacks that needs rights; one that isn't ready is the first to be told of otherwise."""
+        found: list[Need] = []
+        for place in self._places.values():
+            if place.started and isinstance(place.target, Permitting):
+                found += [replace(need, place=place.route) for need in await place.target.lacking(renderers)]
+        return found
 
     async def inventory(self) -> Sequence[Held]:
         """What all of them hold; a part would make the rest look missing. Raises TransientError."""

@@ -12,6 +12,8 @@ from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, Target, Telling
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import Desired
+from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Need, Permitting
 from rowcast.core.row import RowKey
 from rowcast.sync.environments.handover import Register
 from rowcast.sync.environments.routing import Routing
@@ -88,6 +90,11 @@ class Starting:
     async def reach(self) -> None:
         """Ask the target itself whether it can be delivered to. Raises RowcastError with the cause when not."""
         await self._ready().check()
+
+    async def lacking(self, renderers: Sequence[Renderer]) -> Sequence[Need]:
+        """What the target is not allowed of what declarations need, once started."""
+        target = self._ready()
+        return await target.lacking(renderers) if isinstance(target, Permitting) else []
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver, once started. Of a row that can't be rendered, all that there is stays as it is."""

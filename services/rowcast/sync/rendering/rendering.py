@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,10 +70,14 @@ class _Compiled:
 
 
 class Rendering:
-    """What changes ask for. Whatever is wrong with a row is in its `Desired`; nothing is raised."""
+    """What changes ask for. Whatever is wrong with a row is in its `Desired`; nothing is raised.
+
+    `on_revision` is called for each revision that was not known.
+    """
 
     def __init__(self, revisions: Revisions | None = None) -> None:
         self._revisions = NoRevisions() if revisions is None else revisions
+        self.on_revision: Callable[[], None] = lambda: None
         self._compiled: OrderedDict[Key, _Compiled | RowcastError] = OrderedDict()
         self._log = get_logger("rowcast.rendering")
 
@@ -117,6 +121,7 @@ class Rendering:
             return error
         found = _compile(key, revision)
         self._compiled[key] = found
+        self.on_revision()
         while len(self._compiled) > KEPT:
             self._compiled.popitem(last=False)
         return found

@@ -14,6 +14,7 @@ from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.health import Readiness
 from rowcast.sync.environments.starting import Starting
 from rowcast.sync.monitoring.facts import Facts, utc_now
+from rowcast.sync.monitoring.rights import Rights
 from rowcast.sync.reconcile.reconciler import Reconciler
 from rowcast.sync.reconcile.run import Run
 from rowcast.sync.settings import SyncSettings
@@ -31,6 +32,7 @@ def add_route(
     starting: Starting,
     sidecar: DaprPublisher,
     reconciler: Reconciler,
+    rights: Rights | None = None,
 ) -> None:
     """Add the route."""
     started_at = utc_now()
@@ -61,6 +63,7 @@ def add_route(
             "last_bug_at": _text(facts.last_bug_at),
             "topic_recreated_at": _text(facts.topic_recreated_at),
             "late_seconds": settings.late_seconds,
+            "rights": rights.as_json() if rights is not None else None,
             "reconcile": {
                 "period_seconds": settings.reconcile_seconds,
                 "drift": settings.drift,

@@ -208,6 +208,18 @@ class CrudTable:
             reason = f"crud's answer is no revision: {error!r}"
             raise TransientError(f"renderer {name}, revision {number}: {reason}") from error
 
+    async def renderers(self) -> Sequence[tuple[str, int]]:
+        """Every renderer that was applied, and its newest revision. Raises TransientError."""
+        try:
+            response = await self._client.get("/renderers")
+            if response.status_code != httpx.codes.OK:
+                raise TransientError(f"renderers: crud answered {response.status_code}")
+            return [(str(one["name"]), int(one["revision"])) for one in response.json()["items"]]
+        except httpx.HTTPError as error:
+            raise TransientError(f"renderers: {str(error) or type(error).__name__}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise TransientError(f"renderers: crud's answer is no list of renderers: {error!r}") from error
+
     async def _whereabouts(self, row: Mapping[str, Any], lsn: int) -> tuple[RowKey, Whereabouts]:
         """A crud of before 0.2 tells nothing of targets: then nobody is waited for."""
         desired = await _desired(row, lsn, self.rendering)

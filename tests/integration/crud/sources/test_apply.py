@@ -102,6 +102,65 @@ def test_the_name_of_the_built_in_renderer_is_taken(shops: Place, tmp_path: Path
     assert revisions(shops) == {}
 
 
+def test_of_a_folder_what_can_be_applied_is_and_the_rest_says_why(shops: Place, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(DECLARATION.replace("row.size", "row.sizes").replace("name: shops", "name: other"))
+    (tmp_path / "shops.yaml").write_text(DECLARATION)
+    (tmp_path / "shops.columns.yaml").write_text("public.shops: {}")
+    (tmp_path / "z.yaml").write_text(
+        DECLARATION.replace("public.shops", "public.gone").replace("{name: shops", "{name: z")
+    )
+
+    ran = rowcast(shops, "apply", tmp_path)
+
+    assert ran.exit_code == 1
+    assert ran.stdout == f"{tmp_path}/shops.yaml: shops revision 1: 2 rows captured, 0 follow\n"
+    assert [line.split(": ")[0] for line in ran.stderr.splitlines()] == [
+        f"{tmp_path}/a.yaml:15:35",
+        f"{tmp_path}/z.yaml:6:19",
+    ]
+
+
+def test_a_declaration_that_is_wrong_leaves_what_is_live(shops: Place, tmp_path: Path) -> None:
+    apply(shops, tmp_path)
+    before = revisions(shops)
+    (tmp_path / "shops.yaml").write_text(DECLARATION.replace("row.size", "row.sizes"))
+
+    assert rowcast(shops, "apply", tmp_path / "shops.yaml").exit_code == 1
+    assert revisions(shops) == before
+    shops.run("UPDATE shops SET size = 9 WHERE id = 1")
+    assert revisions(shops) == {**before, "1": (2, 1)}
+
+
+def test_a_folder_without_a_declaration_is_no_success(shops: Place, tmp_path: Path) -> None:
+    ran = rowcast(shops, "apply", tmp_path)
+
+    assert ran.exit_code == 2
+    assert "has no declaration" in ran.stderr
+
+
+def test_the_password_is_read_from_a_file(shops: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shops.run("CREATE ROLE by_file SUPERUSER LOGIN PASSWORD 'of the file'")
+    url = make_url(shops.url).set(username="by_file", password=None)
+    (tmp_path / "shops.yaml").write_text(DECLARATION)
+    (tmp_path / "password").write_text("of the file\n")
+    monkeypatch.setenv("ROWCAST_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    try:
+        ran = rowcast(Place(url.render_as_string(hide_password=False)), "apply", "--wait", tmp_path)
+        assert ran.exit_code == 0, ran.output
+    finally:
+        shops.run("DROP OWNED BY by_file", "DROP ROLE by_file")
+
+
+def test_a_database_that_is_not_migrated_is_waited_for_only_so_long(place: Place, tmp_path: Path) -> None:
+    place.run("DROP SCHEMA rowcast CASCADE")
+    (tmp_path / "shops.yaml").write_text(DECLARATION)
+
+    ran = rowcast(place, "apply", "--wait", "--timeout=0.2", tmp_path)
+
+    assert ran.exit_code == 3
+    assert "isn't migrated yet (rowcast crud migrate)" in ran.stderr
+
+
 class TestWithoutTheRightToMakeTriggers:
     """Rowcast's owner has its own tables, and the other one is somebody else's."""
 

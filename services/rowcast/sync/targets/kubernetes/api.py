@@ -18,6 +18,7 @@ from kubernetes.aio import config
 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.render import MANAGED_BY, MANAGER, Manifest, ResourceType
+from rowcast.core.rights import Account
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.targets.kubernetes.login import Configure, Login
 from rowcast.sync.targets.kubernetes.objects import (
@@ -272,13 +273,37 @@ class Api:
         }
         if not resource.plural:
             del attributes["namespace"]  # objects of it may be in any
+        return await self._review(attributes)
+
+    async def allowed_everywhere(self, verb: str, group: str, resource: str, account: Account | None = None) -> bool:
+        """Whether RBAC lets an account, or us, use a verb on a resource in all namespaces.
+
+        Of others only who may review them is told: PermanentError else.
+        """
+        attributes = {"verb": verb, "group": group, "resource": resource}
+        try:
+            return await self._review(attributes, account)
+        except ForbiddenError as error:
+            raise PermanentError("denied", str(error)) from error
+
+    async def called(self) -> Mapping[str, str]:
+        """By kind, as `group/Kind` or `Kind`, what its resource is called; of all kinds that there are."""
+        return {
+            f"{resource.group}/{resource.kind}".removeprefix("/"): self._kinds[resource].plural
+            for resource in await self._discover()
+        }
+
+    async def _review(self, attributes: Mapping[str, str], account: Account | None = None) -> bool:
+        kind, who = "SelfSubjectAccessReview", {}
+        if account is not None:
+            kind, who = "SubjectAccessReview", {"user": account.user, "groups": list(account.groups)}
         answer = await self._request(
             "POST",
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            f"/apis/authorization.k8s.io/v1/{kind.lower()}s",
             body={
                 "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": attributes},
+                "kind": kind,
+                "spec": {"resourceAttributes": attributes, **who},
             },
         )
         return bool(answer["status"]["allowed"])

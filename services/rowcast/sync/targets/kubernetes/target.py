@@ -17,6 +17,8 @@ from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, is_claimed
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
+from rowcast.core.renderer import Renderer
+from rowcast.core.rights import Need
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.clock import now
@@ -36,6 +38,7 @@ from rowcast.sync.targets.kubernetes.login import configuration
 from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed, removal_order
 from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.preview import preview, shown
+from rowcast.sync.targets.kubernetes.rights import lacking
 from rowcast.sync.targets.kubernetes.stages import RowStage, stage_of, together
 
 SHOWN = 20
@@ -142,6 +145,10 @@ class KubernetesTarget:
                 if not await self._api.allowed(verb, resource):
                     named = f"{resource.plural or resource.kind}.{resource.group}".removesuffix(".")
                     raise TransientError(f"not allowed to {verb} {named}")
+
+    async def lacking(self, renderers: Sequence[Renderer]) -> Sequence[Need]:
+        """What RBAC doesn't allow of what declarations need, and kinds that the API server hasn't."""
+        return await lacking(self._api, renderers)
 
     async def inventory(self) -> Sequence[Held]:
         """What the API server holds of ours, read anew."""
