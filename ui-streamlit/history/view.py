@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -51,7 +52,11 @@ def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool
                 st.rerun()
         when = formatting.ago(version.changed_at, datetime.now(UTC))
         st.caption(f"Generation {version.generation}, {when} ({version.changed_at:%Y-%m-%d %H:%M:%S} UTC)")
-        st.code(version_diff.lines(version.before, version.after), language="diff")
+        st.code(version_diff.lines(_values(version.before), _values(version.after)), language="diff")
+
+
+def _values(draft: Draft | None) -> Mapping[str, str] | None:
+    return None if draft is None else vars(draft)
 
 
 def restore(client: Client, row_id: int, row: AppConfig | None) -> None:
@@ -67,7 +72,7 @@ def restore(client: Client, row_id: int, row: AppConfig | None) -> None:
 
 def _restore(client: Client, row: AppConfig | None, wanted: Draft) -> None:
     st.markdown("This is saved, as a new generation:" if row else "This is created, as a new row:")
-    st.code(version_diff.lines(row.draft if row else None, wanted), language="diff")
+    st.code(version_diff.lines(_values(row.draft) if row else None, vars(wanted)), language="diff")
     if not st.button("Restore it" if row else "Create it", type="primary", width="stretch", key="restore:agreed"):
         return
     with answered("restore", forms.NOT_DONE):

@@ -73,7 +73,7 @@ class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
     def status(self, row_id: int) -> RowStatus:
         """Return what became of a row at each target."""
         row = self.get(row_id)
-        return RowStatus(row_id, row.generation, row.sync)
+        return RowStatus(row.generation, row.sync)
 
     def create(self, draft: Draft) -> AppConfig:
         """Save a new row and return it as saved."""
