@@ -77,7 +77,7 @@ def _target_order(target: str) -> tuple[int, str]:
     return (list(TARGETS).index(target) if target in TARGETS else len(TARGETS), target)
 
 
-def state_at(row: AppConfig, target: str) -> State:
+def state_at(row: Delivered, target: str) -> State:
     """Return the row's state at `target`: one that has not reported yet is pending, never missing."""
     return next((status.state for status in row.sync if status.target == target), "pending")
 

@@ -1,0 +1,55 @@
+"""A file of a table's rows, imported as a file of configurations is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from imports import files
+from imports import view as imports_view
+from rows import values
+from rows.models import Column, Rows
+from rows.values import ValueRefusedError
+
+
+def show(client: Rows, renderer: str, columns: Sequence[Column]) -> None:
+    """Draw the room in which rows of `renderer` are imported."""
+    written = [column for column in columns if not column.generated]
+    keys = tuple(column.name for column in columns if column.key)
+    known = {column.name: column for column in written}
+    imports_view.draw(
+        imports_view.Room(
+            "Rows",
+            f"Rows are matched by {', '.join(keys)}: a new key is created, a known one changed. "
+            "A value that is left out keeps what it is, or has its default.",
+            ",".join(column.name for column in written),
+            files.Expected(
+                tuple(column.name for column in written), keys, keys, from_text=functools.partial(from_text, known)
+            ),
+            lambda rows, dry_run, partial: client.import_table(renderer, rows, dry_run=dry_run, partial=partial),
+            functools.partial(_to_list, renderer),
+            functools.partial(imports_view.open_room, renderer=renderer),
+        )
+    )
+
+
+def _to_list(renderer: str) -> None:
+    st.query_params.clear()
+    st.query_params["renderer"] = renderer
+
+
+def from_text(columns: Mapping[str, Column], name: str, text: str) -> Any:
+    """Return what a value of CSV is as JSON; what is no value of its column is left for crud to refuse."""
+    column = columns.get(name)
+    if column is None:
+        return text
+    kind = values.field_of(column)
+    if kind == "boolean":
+        return {"true": True, "t": True, "false": False, "f": False}.get(text.lower(), text)
+    try:
+        return values.parsed(column, kind, text, new=True)
+    except ValueRefusedError:
+        return text
