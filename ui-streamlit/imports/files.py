@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -42,20 +43,21 @@ class Expected:
     fields: tuple[str, ...]
     required: tuple[str, ...]
     names: tuple[str, ...]
+    endings: Mapping[str, Format]
     configurations: bool = False
     from_text: Callable[[str, str], Any] = lambda _field, text: text
 
 
 CONFIGURATIONS: Final = Expected(
-    tuple(FIELDS), tuple(field for field in FIELDS if field != "branch"), ("name",), configurations=True
+    tuple(FIELDS), tuple(field for field in FIELDS if field != "branch"), ("name",), ENDINGS, configurations=True
 )
 
 
-def kind_of(name: str, text: str) -> Format:
+def kind_of(name: str, text: str, endings: Mapping[str, Format] = ENDINGS) -> Format:
     """Return how a file is written: by its name's ending, or else by how it begins."""
     ending = name.rpartition(".")[2].lower()
-    if ending in ENDINGS:
-        return ENDINGS[ending]
+    if ending in endings:
+        return endings[ending]
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith(("[", "{")):
         return "json"
@@ -90,6 +92,10 @@ def read(text: str, kind: Format, expected: Expected = CONFIGURATIONS) -> ReadFi
         raise UnreadableError(f"At line {line} there is a NUL: it is no text, or not UTF-8.")
     if kind == "csv":
         return _rows(_csv(text, expected), expected)
+    if not expected.configurations:
+        if kind == "yaml":
+            raise UnreadableError("It is neither CSV nor JSON.")
+        return _rows(_objects(_any_json(text), expected), expected)
     if kind == "yaml":
         documents = [document for document in from_yaml(text) if document not in (None, "")]
         return _rows(_objects(documents[0] if len(documents) == 1 else documents, expected), expected)
@@ -98,6 +104,23 @@ def read(text: str, kind: Format, expected: Expected = CONFIGURATIONS) -> ReadFi
     except UnreadableError:
         # Once more, now with the line on which each entry begins.
         return _rows(_objects(located_json(text), expected), expected)
+
+
+def _any_json(text: str) -> Any:
+    """Return JSON as it is, of one document or of one for each line; raise UnreadableError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as whole:
+        entries = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                entries += [json.loads(line)] if line.strip() else []
+            except json.JSONDecodeError as error:
+                # A document of several lines breaks where it breaks.
+                at = number if entries else whole.lineno
+                said = error.msg if entries else whole.msg
+                raise UnreadableError(f"At line {at} it is not JSON: {said}.") from error
+        return entries
 
 
 def _rows(records: Iterator[tuple[str, Mapping[str, Any]]], expected: Expected) -> ReadFile:

@@ -29,6 +29,7 @@ class Room:
     """
 
     rows: str
+    formats: str
     explanation: str
     example: str
     expected: files.Expected
@@ -59,6 +60,7 @@ def show(client: Bulk) -> None:
     draw(
         Room(
             "Configurations",
+            "CSV, YAML or JSON",
             "Rows are matched by their names: a new name is created, a known one changed.",
             EXAMPLE,
             files.CONFIGURATIONS,
@@ -97,7 +99,7 @@ def _read(room: Room, text: str, name: str) -> files.ReadFile:
     known: tuple[str, str, files.ReadFile] | None = st.session_state.get("import_read")
     if known and known[:2] == (name, text):
         return known[2]
-    rows = files.read(text, files.kind_of(name, text), room.expected)
+    rows = files.read(text, files.kind_of(name, text, room.expected.endings), room.expected)
     st.session_state["import_read"] = (name, text, rows)
     return rows
 
@@ -107,15 +109,15 @@ def _source(room: Room) -> tuple[str, str]:
     upload, paste = st.tabs(["Upload a file", "Paste text"])
     with upload:
         file = st.file_uploader(
-            "CSV, YAML or JSON",
-            type=list(files.ENDINGS),
+            room.formats,
+            type=list(room.expected.endings),
             key="import_file",
             on_change=_forget,
             max_upload_size=UPLOAD_MEGABYTES,
         )
     with paste:
         pasted = st.text_area(
-            "CSV, YAML or JSON as text", key="import_text", height=160, placeholder=room.example, on_change=_forget
+            f"{room.formats} as text", key="import_text", height=160, placeholder=room.example, on_change=_forget
         )
     if file is None:
         return pasted or "", ""

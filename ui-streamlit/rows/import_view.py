@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
+from bulk.models import Format
 from imports import files
 from imports import view as imports_view
 from rows import values
 from rows.models import Column, Rows
 from rows.values import ValueRefusedError
+
+ENDINGS: Final[Mapping[str, Format]] = {"csv": "csv", "tsv": "csv", "json": "json", "ndjson": "json", "jsonl": "json"}
 
 
 def show(client: Rows, renderer: str, columns: Sequence[Column]) -> None:
@@ -23,11 +26,16 @@ def show(client: Rows, renderer: str, columns: Sequence[Column]) -> None:
     imports_view.draw(
         imports_view.Room(
             "Rows",
+            "CSV or JSON",
             f"Rows are matched by {', '.join(keys)}: a new key is created, a known one changed. "
             "A value that is left out keeps what it is, or has its default.",
             ",".join(column.name for column in written),
             files.Expected(
-                tuple(column.name for column in written), keys, keys, from_text=functools.partial(from_text, known)
+                tuple(column.name for column in written),
+                keys,
+                keys,
+                endings=ENDINGS,
+                from_text=functools.partial(from_text, known),
             ),
             lambda rows, dry_run, partial: client.import_table(renderer, rows, dry_run=dry_run, partial=partial),
             functools.partial(_to_list, renderer),

@@ -28,7 +28,7 @@ FORMATS: Final[dict[RowsFormat, tuple[str, str]]] = {
     "csv": ("CSV", "text/csv"),
     "ndjson": ("JSON, a line for each row", "application/x-ndjson"),
 }
-FILTER_KEYS: Final = ("rows_search", "rows_state", "rows_column", "rows_value", "rows_sort")
+FILTER_KEYS: Final = ("rows_search", "rows_state", "rows_column", "rows_value")
 
 
 class Client(Renderers, Rows, Protocol):
@@ -77,8 +77,9 @@ def _choice(names: Sequence[str], renderer: str) -> None:
 
 
 def _chosen(key: str) -> None:
-    # The filters of one table say nothing of another.
+    # What one table is narrowed and sorted by says nothing of another.
     _clear()
+    st.session_state.pop("rows_sort", None)
     st.query_params.clear()
     st.query_params["renderer"] = st.session_state[key]
 
