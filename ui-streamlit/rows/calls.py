@@ -24,6 +24,7 @@ from rows.models import (
     RowVersion,
     RowVersions,
 )
+from rows.values import as_text
 
 
 class RowCalls(Sending):
@@ -83,7 +84,15 @@ class RowCalls(Sending):
             params={"dry_run": str(dry_run).lower()},
             body={"rows": [dict(values) for values in rows], **({"partial": True} if partial else {})},
         )
-        return tuple(line({"name": item.get("key"), **item}) for item in content["lines"])
+        return tuple(line({**item, "name": item.get("key"), "fields": _texts(item)}) for item in content["lines"])
+
+
+def _texts(item: Mapping[str, Any]) -> Mapping[str, tuple[str, str]]:
+    return {name: (_shown(before), _shown(after)) for name, (before, after) in (item.get("fields") or {}).items()}
+
+
+def _shown(value: Any) -> str:
+    return "NULL" if value is None else as_text(value)
 
 
 def row_path(renderer: str, key: str) -> str:

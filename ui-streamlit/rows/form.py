@@ -47,7 +47,8 @@ class RowForm:
         """Show crud's refusal: at its fields, and in a line what no field can show."""
         messages: dict[str, str] = {}
         for error in refusal.errors:
-            messages.setdefault(_field(error.field), sentence(error.message or error.rule))
+            for name in _columns_of(error.field):
+                messages.setdefault(name, sentence(error.message or error.rule))
         self._show(messages)
         if not self.slots.keys() & messages.keys():
             st.error(formatting.plain(failures.complaint(refusal, self.slots.keys())))
@@ -58,9 +59,9 @@ class RowForm:
                 self.slots[name].markdown(f":small[:red[:material/error: {formatting.plain(message)}]]")
 
 
-def _field(path: str) -> str:
-    """Return the column that a refusal names: `body.values.plan` is `plan`."""
-    return path.removeprefix("body.").removeprefix("values.")
+def _columns_of(field: str) -> tuple[str, ...]:
+    """Return the columns that a refusal names: a rule may be about several."""
+    return tuple(name.removeprefix("body.").removeprefix("values.") for name in field.split(", "))
 
 
 def fields(

@@ -302,6 +302,15 @@ def test_what_the_database_refuses_is_said_at_its_field(table: FakeTable) -> Non
     assert not at.error
 
 
+def test_what_a_rule_of_several_columns_refuses_is_said_at_each_of_them(table: FakeTable) -> None:
+    taken = FieldError("slug, region", "unique", "another row has it")
+    source(table).refusal = RefusedError(409, "Conflict", "the row is not saved", (taken,))
+    at = one(table)
+    field(at, "slug").set_value("other")
+    click(at, "Save")
+    assert len([text for text in at.markdown if "Another row has it" in text.value]) == 2
+
+
 def test_what_no_field_can_show_is_said_in_a_line(table: FakeTable) -> None:
     check = FieldError("values", "check", "tenants_cpu_check: cpu must be even")
     source(table).refusal = RefusedError(422, "Unprocessable Content", "the row is not valid", (check,))
