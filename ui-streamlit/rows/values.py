@@ -135,10 +135,10 @@ def hint(column: Column, *, new: bool) -> str:
         notes.append("made by the database")
     elif column.key and not new:
         notes.append("names the row")
-    elif new and column.has_default:
-        notes.append("empty is its default")
-    elif column.nullable:
-        notes.append("empty is NULL")
+    elif field_of(column) not in ("choice", "reference", "boolean"):
+        # A choice names them itself.
+        empty = "its default" if new and column.has_default else "NULL" if column.nullable else ""
+        notes += [f"empty is {empty}"] if empty else []
     if column.references:
         notes.append(f"of {column.references.table}")
     return " · ".join(notes)

@@ -250,7 +250,8 @@ def test_each_column_has_the_field_of_its_type(table: FakeTable) -> None:
     assert field(at, "label").disabled
     assert field(at, "id").disabled
     assert field(at, "slug").label == "slug :red[*]"
-    assert "text · empty is NULL · of public" in words(at)
+    assert "integer · empty is NULL" in words(at)
+    assert "text · of public" in words(at)
 
 
 def test_only_what_differs_is_saved(table: FakeTable) -> None:
