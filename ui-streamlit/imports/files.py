@@ -34,7 +34,7 @@ class ReadFile:
 
 @dataclass(frozen=True)
 class Expected:
-    """What rows a file has: `fields` that count, of which a first line has to name those that are `required`.
+    """What rows a file has: `fields` that count, all if there are none; a first line has to name the `required` ones.
 
     `names` are those that name a row together. Other rows than those of `configurations` have any JSON as their values,
     which `from_text` makes of what CSV has.
@@ -90,11 +90,9 @@ def read(text: str, kind: Format, expected: Expected = CONFIGURATIONS) -> ReadFi
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise UnreadableError(f"At line {line} there is a NUL: it is no text, or not UTF-8.")
-    if kind == "csv":
+    if kind == "csv" or (kind == "yaml" and not expected.configurations):
         return _rows(_csv(text, expected), expected)
     if not expected.configurations:
-        if kind == "yaml":
-            raise UnreadableError("It is neither CSV nor JSON.")
         return _rows(_objects(_any_json(text), expected), expected)
     if kind == "yaml":
         documents = [document for document in from_yaml(text) if document not in (None, "")]
@@ -142,7 +140,7 @@ def _refuse_repeated(rows: Sequence[Mapping[str, Any]], places: Sequence[str], e
     # In one part crud sees it; of two parts, each would look right.
     first: dict[str, str] = {}
     for row, place in zip(rows, places, strict=True):
-        name = "/".join(str(row.get(field, "")) for field in expected.names)
+        name = "/".join(str(row[field]) for field in expected.names) if all(map(row.get, expected.names)) else ""
         if name in first:
             raise UnreadableError(f"At {place}, the name {name} is there again: it is at {first[name]} already.")
         if name:
@@ -151,11 +149,11 @@ def _refuse_repeated(rows: Sequence[Mapping[str, Any]], places: Sequence[str], e
 
 def _row(place: str, record: Mapping[str, Any], expected: Expected) -> Mapping[str, Any]:
     row: dict[str, Any] = {}
-    for field in expected.fields:
+    for field in expected.fields or record:
         value = record.get(field)
         if not expected.configurations and not isinstance(value, str):
             # NULL is a value where it is written, which CSV has no way to.
-            row.update({field: value} if field in record else {})
+            row[field] = value
             continue
         if value is None:
             continue

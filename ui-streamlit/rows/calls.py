@@ -101,11 +101,12 @@ def row_path(renderer: str, key: str) -> str:
 
 
 def matching(query: RowsQuery) -> Params:
-    """Return which rows a list has, and in which order, as the query says it."""
+    """Return which rows a list has, and in which order, as the query says it: only what is not so anyway."""
+    by = RowsQuery(query.renderer).sort
     filters = [f"{name}={value}" for name, value in query.filters]
     return {
         **given(search=query.search, state=query.state),
-        **({"sort": query.sort, "order": "desc" if query.descending else "asc"}),
+        **given(sort="" if query.sort == by else query.sort, order="desc" if query.descending else ""),
         **({"filter": filters} if filters else {}),
     }
 

@@ -20,21 +20,22 @@ ENDINGS: Final[Mapping[str, Format]] = {"csv": "csv", "tsv": "csv", "json": "jso
 
 def show(client: Rows, renderer: str, columns: Sequence[Column]) -> None:
     """Draw the room in which rows of `renderer` are imported."""
-    written = [column for column in columns if not column.generated]
-    keys = tuple(column.name for column in columns if column.key)
-    known = {column.name: column for column in written}
+    keys = [column for column in columns if column.key]
+    names = tuple(column.name for column in keys)
+    required = tuple(column.name for column in keys if not (column.generated or column.has_default))
+    known = {column.name: column for column in columns}
     imports_view.draw(
         imports_view.Room(
             "Rows",
             "CSV or JSON",
-            f"Rows are matched by {', '.join(keys)}: a new key is created, a known one changed. "
+            f"Rows are matched by {', '.join(names)}: a new key is created, a known one changed. "
             "A value that is left out keeps what it is, or has its default.",
-            ",".join(column.name for column in written),
+            ",".join(column.name for column in columns if not column.generated),
             files.Expected(
-                tuple(column.name for column in written),
-                keys,
-                keys,
-                endings=ENDINGS,
+                (),  # what is no column is refused by crud, and what the database makes is passed over
+                required,
+                names,
+                ENDINGS,
                 from_text=functools.partial(from_text, known),
             ),
             lambda rows, dry_run, partial: client.import_table(renderer, rows, dry_run=dry_run, partial=partial),

@@ -525,7 +525,7 @@ def test_rows_of_any_table_are_imported_and_exported(sidecar: Sidecar, client: a
     sidecar.status, sidecar.body = 200, b"id\n1\n"
     assert client.export_rows(RowsQuery("tenants", search="a"), "csv") == b"id\n1\n"
     assert sidecar.asked[0][1] == "/renderers/tenants/rows:import?dry_run=true"
-    assert sidecar.asked[1][1] == "/renderers/tenants/rows:export?search=a&sort=key&order=asc&format=csv"
+    assert sidecar.asked[1][1] == "/renderers/tenants/rows:export?search=a&format=csv"
 
 
 def test_saves_of_rows_are_spans_of_one_name(sidecar: Sidecar) -> None:

@@ -448,7 +448,7 @@ def test_in_a_file_of_json_a_text_stays_a_text_and_null_a_value(table: FakeTable
     row = '{"id": 1, "slug": " 5", "settings": "5", "cpu": null, "nobodys": 1}'
     at.text_area(key="import_text").set_value(form.replace("{}", row))
     run(at)
-    assert table.tables.imports[0][1] == ({"id": 1, "slug": " 5", "settings": "5", "cpu": None},)
+    assert table.tables.imports[0][1] == ({"id": 1, "slug": " 5", "settings": "5", "cpu": None, "nobodys": 1},)
 
 
 def test_what_was_exported_is_imported_line_by_line(table: FakeTable) -> None:
@@ -462,12 +462,19 @@ def test_what_was_exported_is_imported_line_by_line(table: FakeTable) -> None:
     assert "There is nothing to import." in words(at)
 
 
+def test_a_key_that_somebody_has_to_give_is_missed_in_a_file(table: FakeTable) -> None:
+    source(table).columns = (Column("slug", "text", nullable=False, key=True), Column("cpu", "integer"))
+    at = click(opened(table, ROOM), "Import")
+    at.text_area(key="import_text").set_value("cpu\n1")
+    assert [error.value for error in run(at).error] == [plain("Its first line names no column slug.")]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ('{"id": 1}\n{"id": }', "At line 2 it is not JSON"),
-        ("id: 1\n", "It is neither CSV nor JSON."),
-        ("slug,cpu\na,1", "Its first line names no column id."),
+        ("id: 1\n", "There is no row in it."),
+        ("a,b\nc", "At line 2 there are fewer values than columns."),
         ("[1]", "Entry 1 is not a row with fields."),
     ],
 )
