@@ -127,11 +127,12 @@ def _widget(
             return st.checkbox(label, bool(value), key=key, disabled=disabled)
         case "boolean" | "choice" | "reference":
             among = ("true", "false") if kind == "boolean" else column.values or choices.get(column.name, ())
-            options = tuple(dict.fromkeys((*((None,) if nothing else ()), *among, *((text,) if text else ()))))
+            there = () if value is None else (text,)
+            options = tuple(dict.fromkeys((*((None,) if nothing else ()), *among, *there)))
             chosen = st.selectbox(
                 label,
                 options,
-                index=options.index(text or None) if text or nothing else None,
+                index=options.index(None if value is None else text) if there or nothing else None,
                 key=key,
                 format_func=lambda option: nothing if option is None else option,
                 placeholder="Choose",

@@ -269,6 +269,21 @@ def test_only_what_differs_is_saved(table: FakeTable) -> None:
     assert saved(table).generation == 2
 
 
+def test_what_nobody_touched_is_not_saved_whatever_its_field_makes_of_it(table: FakeTable) -> None:
+    # An empty text is no NULL, and a float no text.
+    source(table).columns += (Column("ratio", "double precision"), Column("big", "bigint"))
+    table.tables.save("tenants", {**SHOP, "region": "", "ratio": 1.5, "big": 2**62})
+    assert "Nothing is different" in words(click(one(table), "Save"))
+    assert saved(table).generation == 2
+
+
+def test_a_row_that_is_opened_again_is_as_it_is_then(table: FakeTable) -> None:
+    at = click(one(table), "Rows")
+    FakeClient(table, "jonas").change_row("tenants", "1", {"slug": "theirs"}, 1)
+    at.query_params["key"] = "1"
+    assert field(run(at), "slug").value == "theirs"
+
+
 def test_a_column_that_refers_to_a_table_offers_what_that_table_has(table: FakeTable) -> None:
     regions = "spec: {source: {table: public.regions, key: [name]}}"
     table.tables.sources["regions"] = FakeSource(texts=[regions])
