@@ -96,8 +96,13 @@ def _shown(value: Any) -> str:
 
 
 def row_path(renderer: str, key: str) -> str:
-    """Return the path of one row; a key may have slashes, and anything else."""
-    return path(renderer, "rows", quote(key, safe=""))
+    """Return the path of one row, as the sidecar has to be asked for it.
+
+    It decodes a path once, tidies up what it then looks like (`//`, `..`), and refuses `#`, `?` and `%` (Dapr 1.18).
+    What is encoded twice, dots as well, gets to crud as it is; encoded once, a key `a%2Fb` would be the row `a/b`.
+    """
+    encoded = quote(key, safe="").replace(".", "%2E")
+    return path(renderer, "rows", quote(encoded, safe=""))
 
 
 def matching(query: RowsQuery) -> Params:
