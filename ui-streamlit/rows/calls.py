@@ -11,6 +11,7 @@ from bulk.models import ImportLine
 from client.decoding import required_moment
 from client.sending import Params, Sending, given
 from configurations.calls import target_status
+from preview.calls import live
 from renderers.calls import path
 from rows.models import (
     Column,
@@ -55,7 +56,7 @@ class RowCalls(Sending):
     def row_live(self, renderer: str, key: str) -> tuple[LiveRow, ...]:
         """Return what each target has of a row now."""
         content = self._send("GET", path(renderer, "live"), params={"key": key})
-        return tuple(live(target, found) for target, found in content["targets"].items())
+        return tuple(live_row({"target": target, **found}) for target, found in content["targets"].items())
 
     def create_row(self, renderer: str, values: Mapping[str, Any]) -> Row:
         """Save a new row and return it as captured; a column without a value has its default."""
@@ -158,13 +159,7 @@ def version(content: Mapping[str, Any]) -> RowVersion:
     )
 
 
-def live(target: str, content: Mapping[str, Any]) -> LiveRow:
+def live_row(content: Mapping[str, Any]) -> LiveRow:
     """Return what one target has."""
-    difference = content.get("difference") or ()
-    return LiveRow(
-        target=target,
-        found=bool(content.get("found")),
-        manifests=tuple(content.get("manifests") or ()),
-        difference=difference if isinstance(difference, str) else "\n".join(str(line) for line in difference),
-        unavailable=content.get("unavailable") or "",
-    )
+    difference = "\n".join(content.get("difference") or ())
+    return LiveRow(**vars(live(content)), difference=difference, refusal=content.get("error") or "")

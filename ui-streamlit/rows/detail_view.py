@@ -16,11 +16,12 @@ from configurations.models import RowStatus
 from history import version_diff
 from history.view import RESTORE
 from navigation import DEAD_LETTERS, RENDERERS
-from renderers import manifests_view, texts
+from preview import live_view
+from renderers import manifests_view
 from rows import dialogs, form, history_view, values
 from rows.dialogs import BASE
 from rows.form import Client
-from rows.models import Column, Columns, LiveRow, Row
+from rows.models import Column, Columns, Row
 from shared import formatting
 from shared.failures import answered
 
@@ -204,33 +205,14 @@ def _manifests(client: Client, rooms: Mapping[str, Page], row: Row) -> None:
 
 
 def _live(client: Client, row: Row) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("What is there now, asked of each target.", width="stretch")
-        # The rerun that follows the click asks once more.
-        st.button("Ask again", icon=":material/refresh:", key="row_live:again")
     with answered("row_live"):
         try:
-            with st.spinner("Asking each target what it has"):
-                everywhere = client.row_live(row.renderer, row.key)
+            everywhere = live_view.asked(lambda: client.row_live(row.renderer, row.key))
         except MissingError:
             st.info(NO_LIVE)
             return
         for found in everywhere:
-            _target(found)
-
-
-def _target(found: LiveRow) -> None:
-    with st.container(border=True, gap="small", key=f"live-{found.target}"):
-        st.markdown(f"**{formatting.target_label(found.target)}**")
-        if found.unavailable:
-            st.warning(formatting.plain(formatting.brief(found.unavailable)), icon=":material/cloud_off:")
-        elif not found.found:
-            st.caption("There is nothing of it.")
-        if found.difference:
-            st.caption("It differs from what the row says:")
-            st.code(found.difference, language="diff")
-        for content in found.manifests:
-            st.code(texts.as_yaml(content), language="yaml")
+            live_view.target(found, os.environ.get(timeline.COMMIT_URL, ""), found.difference, found.refusal)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from bulk.models import ImportLine
 from configurations.models import TargetStatus
+from preview.models import Live
 
 RowState = Literal["synced", "pending", "failed", "deleted"]
 RowsFormat = Literal["csv", "ndjson"]
@@ -110,14 +111,14 @@ class RowVersions:
 
 
 @dataclass(frozen=True)
-class LiveRow:
-    """What one target has of a row now; `difference` is a unified difference to what it should have."""
+class LiveRow(Live):
+    """What one target has of a row now; `difference` leads from there to what its table asks for.
 
-    target: str
-    found: bool
-    manifests: tuple[Mapping[str, Any], ...] = field(default=())
+    `refusal` says why the target would not take that.
+    """
+
     difference: str = ""
-    unavailable: str = ""
+    refusal: str = ""
 
 
 class Rows(Protocol):

@@ -19,7 +19,7 @@ from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
 from login.identity import Who
-from rows.models import Column, Reference, RowsQuery
+from rows.models import Column, LiveRow, Reference, RowsQuery
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
 ROW = {
@@ -454,12 +454,13 @@ def test_what_belongs_to_a_row_is_asked_by_its_key_in_the_query(
     sidecar.answers(200, {"items": [{**ANY_ROW, "row": None, "deleted": True}], "next_cursor": None})
     (version,) = client.row_history("tenants", "a/b").items
     assert (version.deleted, version.values) == (True, {})
-    manifests = [{"kind": "Namespace"}]
-    found = {"k8s": {"found": True, "manifests": manifests, "difference": ["-a", "+b"]}, "git": {"found": False}}
-    sidecar.answers(200, {"targets": found})
-    k8s, git = client.row_live("tenants", "a/b")
-    assert (k8s.manifests, k8s.difference) == (tuple(manifests), "-a\n+b")
-    assert not git.found
+    there = {"found": True, "live": "kind: Namespace", "place": "namespaces/a", "difference": ["-a", "+b"]}
+    git = {"found": None, "unavailable": "is away", "error": "Invalid: no"}
+    sidecar.answers(200, {"targets": {"k8s": {"target": "k8s", **there}, "git": git}})
+    assert client.row_live("tenants", "a/b") == (
+        LiveRow("k8s", "namespaces/a", "kind: Namespace", difference="-a\n+b"),
+        LiveRow("git", unavailable="is away", refusal="Invalid: no"),
+    )
     assert [path for _, path, _, _ in sidecar.asked] == [
         "/renderers/tenants/history?key=a%2Fb&limit=20",
         "/renderers/tenants/live?key=a%2Fb",

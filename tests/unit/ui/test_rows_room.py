@@ -214,12 +214,16 @@ def test_the_manifests_of_a_row_are_shown_as_yaml(table: FakeTable) -> None:
 
 
 def test_what_each_target_has_now_is_shown_with_its_difference(table: FakeTable) -> None:
-    live = LiveRow("k8s", True, ({"kind": "Namespace"},), "-plan: team\n+plan: free")
-    source(table).live["1"] = (live, LiveRow("git", False, unavailable="the remote does not answer"))
+    refused = "Invalid: no such label"
+    live = LiveRow("k8s", "namespaces/shop", "kind: Namespace", "9", "", "-plan: team\n+plan: free", refused)
+    source(table).live["1"] = (live, LiveRow("git", unavailable="the remote does not answer"))
     said = words(one(table, "Live"))
+    assert "`namespaces/shop`" in said
+    assert "resource version 9" in said
     assert "kind: Namespace" in said
     assert "+plan: free" in said
-    assert "The remote" in said or "the remote does not answer" in said
+    assert f"**It would refuse what the row says.** {plain(refused)}" in said
+    assert plain("the remote does not answer.") in said
 
 
 @pytest.mark.parametrize(("call", "tab"), [("preview", "Manifests"), ("live", "Live"), ("history", "History")])

@@ -226,7 +226,7 @@ class FakeRenderers:
 
     def row_live(self, renderer: str, key: str) -> tuple[LiveRow, ...]:
         """Return what each target has of a row now."""
-        return self._source(renderer, "live").live.get(key, (LiveRow("k8s", False), LiveRow("git", False)))
+        return self._source(renderer, "live").live.get(key, (LiveRow("k8s"), LiveRow("git")))
 
     def create_row(self, renderer: str, values: Mapping[str, Any]) -> Row:
         """Save a new row; the defaults are those of the table tenants."""
