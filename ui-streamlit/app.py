@@ -25,13 +25,17 @@ from login import identity
 from login import view as login_view
 from login.configured import LOGIN
 from login.identity import Roles, Who
-from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, SETTINGS
+from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, RENDERERS, ROWS, SETTINGS
 from pipeline import page as pipeline_page
 from pipeline.models import Pipelines
 from pipeline.poller import PipelinePoller
 from preview.models import Previews
 from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
+from renderers import page as renderers_page
+from renderers.models import Renderers
+from rows import page as rows_page
+from rows.models import Rows
 from settings import page as settings_page
 from shared import brand
 
@@ -40,7 +44,19 @@ SIDEBAR_PIXELS = 250
 WATCHING = "dashboard"
 
 
-class Client(Configurations, Previews, Histories, Bulk, DeadLetters, Activities, Pipelines, Reconciles, Protocol):
+class Client(
+    Configurations,
+    Previews,
+    Histories,
+    Bulk,
+    DeadLetters,
+    Activities,
+    Pipelines,
+    Reconciles,
+    Renderers,
+    Rows,
+    Protocol,
+):
     """All that the pages need."""
 
 
@@ -90,15 +106,20 @@ def _now(default_person: str, roles: Roles) -> Who:
 
 
 def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opened: str) -> dict[str, Page]:
-    rooms = {CONFIGURATIONS: navigation.room(CONFIGURATIONS, functools.partial(_configurations, client, who), opened)}
+    # Rooms lead to each other: each is given all of them, and looks when it is drawn.
+    rooms: dict[str, Page] = {}
     shows: dict[str, Callable[[], None]] = {
-        ACTIVITY: functools.partial(activity_page.show, client, rooms[CONFIGURATIONS]),
+        CONFIGURATIONS: functools.partial(_configurations, client, who),
+        ROWS: functools.partial(rows_page.show, client, rooms, can_edit=who.can_edit),
+        RENDERERS: functools.partial(renderers_page.show, client, rooms),
+        ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS]),
         PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),
         RECONCILE: functools.partial(reconcile_page.show, client, can_edit=who.can_edit),
         SETTINGS: functools.partial(settings_page.show, poller, who, roles),
     }
-    return rooms | {title: navigation.room(title, show, opened) for title, show in shows.items()}
+    rooms.update({title: navigation.room(title, show, opened) for title, show in shows.items()})
+    return rooms
 
 
 def _configurations(client: Client, who: Who) -> None:

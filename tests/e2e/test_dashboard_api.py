@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from rows.calls import row_path
 from world import World, done, wait_until
+
+KEYS = ("a/b", "a%2Fb", "c#%?", "x/y//z", "..", "../up", "tail/", "q?x=1&y", "ü x", "plain")
+DECLARATION = """
+apiVersion: rowcast.dev/v1alpha1
+kind: Renderer
+metadata: {name: keyed}
+spec:
+  source: {table: public.keyed, key: [id], where: row.size > 1}
+  name: ${row.id}
+  allow: {kinds: [ConfigMap]}
+  manifests:
+    - id: settings
+      template: {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}
+"""
 
 
 def test_a_change_is_previewed_by_each_target_itself_and_made_by_none(world: World) -> None:
@@ -56,3 +72,19 @@ def test_what_happened_is_told_with_what_became_of_it(world: World) -> None:
 
     wait_until(lambda: told()["outcomes"] == {"k8s": "synced", "git": "synced"}, lambda: str(told()))
     assert (told()["change"], told()["name"]) == ("created", "happened")
+
+
+def test_a_row_of_any_table_is_asked_for_whatever_its_key_is(world: World, tmp_path: Path) -> None:
+    declaration = tmp_path / "keyed.yaml"
+    declaration.write_text(DECLARATION)
+    with world.sql() as cursor:
+        cursor.execute("CREATE TABLE keyed (id text PRIMARY KEY, size int NOT NULL DEFAULT 1)")
+        cursor.execute("INSERT INTO keyed SELECT unnest(%s)", ([*KEYS],))
+    try:
+        world.rowcast("renderer", "apply", str(declaration))
+        with world.api() as api:
+            found = {key: done(api.get(row_path("keyed", key)))["key"] for key in KEYS}
+        assert found == {key: key for key in KEYS}
+    finally:
+        with world.sql() as cursor:
+            cursor.execute("DELETE FROM keyed; DROP TABLE keyed; DELETE FROM rowcast.sources WHERE renderer = 'keyed'")

@@ -3,102 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import brokers
+from tenants import EXAMPLE, Tenants, applied
 from world import World, done, wait_until
 
 pytestmark = brokers.on_every_broker
-EXAMPLE = Path(__file__).parents[2] / "examples" / "tenants"
-TABLES = "DROP TABLE IF EXISTS tenant_hosts; DROP TABLE IF EXISTS tenants"
-
-
-def rowcast(world: World, *arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("rowcast")), *arguments]
-    environment = {**os.environ, **world.env}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
-
-
-class Tenants:
-    """The example's tables on a running platform."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def run(self, statement: str) -> None:
-        with self.world.sql() as cursor:
-            cursor.execute(statement)
-
-    def objects(self, kind: str) -> dict[str, Mapping[str, Any]]:
-        """Those of the renderer's, by namespace and name."""
-        found = json.loads(
-            self.world.kubectl("get", kind, "--all-namespaces", "-l", "rowcast.dev/renderer=tenants", "-o", "json")
-        )
-        names = ((one["metadata"].get("namespace", ""), one["metadata"]["name"], one) for one in found["items"])
-        return {f"{namespace}/{name}": one for namespace, name, one in names}
-
-    def file(self, slug: str) -> list[Mapping[str, Any]] | None:
-        with self.world.clone() as folder:
-            path = folder / "environments" / "default" / "tenants" / f"{slug}.yaml"
-            return list(yaml.safe_load_all(path.read_text())) if path.exists() else None
-
-    def rows(self, **params: str) -> dict[str, Mapping[str, Any]]:
-        with self.world.api() as api:
-            page = done(api.get("/renderers/tenants/rows", params=params))
-        return {row["row"]["slug"]: row for row in page["items"]}
-
-    def generation(self, slug: str) -> int:
-        found: int = self.rows()[slug]["generation"]
-        return found
-
-    def synced(self, *slugs: str) -> None:
-        """Wait until these rows are at all targets as the table has them."""
-
-        def are_there() -> bool:
-            rows = self.rows()
-            return all(_is_there(rows[slug]) for slug in slugs)
-
-        wait_until(are_there, lambda: json.dumps(self.rows(), indent=1))
 
 
 @pytest.fixture
 def tenants(world: World) -> Iterator[Tenants]:
-    found = Tenants(world)
-    found.run(TABLES)
-    found.run((EXAMPLE / "tenants.sql").read_text())
-    world.apply(rowcast(world, "renderer", "rights", str(EXAMPLE / "tenants.yaml"), "--user", "rowcast-sync"))
-    rowcast(world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
-    yield found
-    found.run("DELETE FROM tenants")
-    wait_until(lambda: found.objects("configmaps") == {} and found.file("acme") is None)
-    # A table that is dropped while it is captured, and letters that nobody answers, are trouble on the pipeline's page.
-    found.run(f"{TABLES}; DELETE FROM rowcast.sources WHERE renderer = 'tenants'")
-    with world.api() as api:
-        for letter in done(api.get("/deadletters", params={"renderer": "tenants"}))["items"]:
-            done(api.post(f"/deadletters/{letter['id']}:discard", json={"reason": "a test"}))
-
-
-def _is_there(row: Mapping[str, Any]) -> bool:
-    targets = row["targets"].values()
-    if row["targets"]["k8s"]["stage"] != "healthy":
-        return False
-    return all((one["state"], one["observed_generation"]) == ("synced", row["generation"]) for one in targets)
+    with applied(world) as found:
+        yield found
 
 
 @brokers.on_every_platform
 def test_rows_of_a_table_that_is_not_ours_become_what_its_declaration_says(tenants: Tenants) -> None:
     tenants.synced("acme", "tiny")
-    waited = rowcast(tenants.world, "wait", f"tenants/{tenants.rows()['acme']['key']}", "--timeout", "5")
+    waited = tenants.world.rowcast("wait", f"tenants/{tenants.rows()['acme']['key']}", "--timeout", "5")
 
     assert waited.count(": synced, generation ") == 2
     assert set(tenants.objects("configmaps")) == {"team-acme/tenant", "team-tiny/tenant"}
@@ -165,7 +92,7 @@ def test_a_row_is_healthy_when_its_declaration_calls_its_objects_ready(tenants: 
         return found["state"], found["stage"], found["stage_error"]
 
     try:
-        rowcast(tenants.world, "renderer", "apply", str(choosy))
+        tenants.world.rowcast("renderer", "apply", str(choosy))
         reason = "ConfigMap/tenant: ready: has(self.metadata.labels.seen): is false"
         wait_until(lambda: at_k8s() == ("synced", "synced", reason), lambda: str(at_k8s()))
 
@@ -175,7 +102,7 @@ def test_a_row_is_healthy_when_its_declaration_calls_its_objects_ready(tenants: 
         tenants.world.kubectl("-n", "team-tiny", "label", "configmap", "tenant", "seen-")
         wait_until(lambda: at_k8s() == ("synced", "synced", reason), lambda: str(at_k8s()))
     finally:
-        rowcast(tenants.world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
+        tenants.world.rowcast("renderer", "apply", str(EXAMPLE / "tenants.yaml"))
     tenants.synced("acme", "tiny")
 
 
@@ -187,7 +114,7 @@ def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
     broken = tmp_path / "tenants.yaml"
     broken.write_text(declaration.replace("${string(row.cpu)}", "${string(32 / ((row.cpu - 8) * (row.cpu - 8)))}"))
     try:
-        assert "revision" in rowcast(tenants.world, "renderer", "apply", str(broken))
+        assert "revision" in tenants.world.rowcast("renderer", "apply", str(broken))
 
         def at_k8s() -> Mapping[str, Any]:
             found: Mapping[str, Any] = tenants.rows()["acme"]["targets"]["k8s"]
@@ -207,5 +134,5 @@ def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
         assert stations["sources"]["state"] == "ok"
         tenants.synced("tiny")
     finally:
-        rowcast(tenants.world, "renderer", "apply", str(EXAMPLE / "tenants.yaml"))
+        tenants.world.rowcast("renderer", "apply", str(EXAMPLE / "tenants.yaml"))
     tenants.synced("acme")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
 from client.decoding import problem
 from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
+from client.sending import Params
 from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
 from dead_letters.calls import DeadLetterCalls
@@ -20,6 +22,8 @@ from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
 from reconcile.calls import ReconcileCalls
+from renderers.calls import RendererCalls
+from rows.calls import RowCalls
 
 CRUD: Final = "crud"
 PERSON: Final = "x-rowcast-user"
@@ -31,7 +35,9 @@ CRUD_DOWN: Final = "The crud service is not available."
 SIDECAR_REFUSES: Final = "The Dapr sidecar refuses the dashboard's API token."
 NOT_JSON: Final = "The answer is not JSON: is something else listening on the sidecar's port?"
 # Calls that change nothing although they are no GET.
-ASKING: Final = frozenset({"/appconfigs:preview"})
+ASKING: Final = re.compile(r"/appconfigs:preview|/renderers/[^/]+/preview")
+# What of a path belongs to one row, and would make each save another kind of span.
+OF_ONE_ROW: Final = re.compile(r"(?<=/rows/).*|\d+\Z")
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -54,6 +60,8 @@ class CrudClient(
     PipelineCalls,
     ActivityCalls,
     ReconcileCalls,
+    RendererCalls,
+    RowCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 
@@ -71,18 +79,18 @@ class CrudClient(
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
     ) -> Any:
         if method == "GET":
             return self._exchange(method, path, params, body, generation, {})
-        if path not in ASKING and not self._who().can_edit:
+        if not ASKING.fullmatch(path) and not self._who().can_edit:
             raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
-        with self._saves.save(f"save: {method} {path.rstrip('0123456789')}") as trace:
+        with self._saves.save(f"save: {method} {OF_ONE_ROW.sub('', path, count=1)}") as trace:
             return self._exchange(method, path, params, body, generation, trace)
 
-    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+    def _download(self, path: str, params: Params) -> bytes:
         answer = self._answer("GET", path, params, None, {})
         if not answer.is_success:
             _content(answer)
@@ -92,7 +100,7 @@ class CrudClient(
         self,
         method: str,
         path: str,
-        params: Mapping[str, str] | None,
+        params: Params | None,
         body: Mapping[str, Any] | None,
         generation: int | None,
         trace: Mapping[str, str],
@@ -104,7 +112,7 @@ class CrudClient(
         self,
         method: str,
         path: str,
-        params: Mapping[str, str] | None,
+        params: Params | None,
         body: Mapping[str, Any] | None,
         more: Mapping[str, str],
     ) -> httpx.Response:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+Params = Mapping[str, str | Sequence[str]]
+"""What a query says; a parameter may be there several times."""
 
 
 class Sending:
@@ -14,13 +17,13 @@ class Sending:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Params | None = None,
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
     ) -> Any:
         raise NotImplementedError
 
-    def _download(self, path: str, params: Mapping[str, str]) -> bytes:
+    def _download(self, path: str, params: Params) -> bytes:
         raise NotImplementedError
 
 

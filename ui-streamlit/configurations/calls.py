@@ -73,7 +73,7 @@ def page(content: Mapping[str, Any]) -> Page:
 
 def row_status(content: Mapping[str, Any]) -> RowStatus:
     """Return the delivery of one status answer."""
-    return RowStatus(content["id"], content.get("generation"), _targets(content.get("targets")))
+    return RowStatus(content.get("generation"), _targets(content.get("targets")))
 
 
 def target_status(target: str, content: Mapping[str, Any]) -> TargetStatus:

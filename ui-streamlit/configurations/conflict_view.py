@@ -1,16 +1,16 @@
-"""Two people saved one configuration: both versions side by side, and the choice, field by field or whole."""
+"""Two people saved one row: both versions side by side, and the choice, field by field or whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
-from configurations import merging, models
-from configurations.merging import MINE, THEIRS, Side
-from configurations.models import AppConfig, Draft
+from configurations import merging
+from configurations.merging import MINE, THEIRS, Side, Values
 from shared import formatting
 
 WHOLE_MINE: Final = "Save mine over it"
@@ -25,37 +25,58 @@ STYLE: Final = """
 """
 
 
-def ask(base: Draft, mine: Draft, theirs: AppConfig) -> Draft | None:
-    """Draw the choice and return the draft to save over `theirs`: theirs as it is to save nothing, None to go on."""
-    who = formatting.plain(theirs.updated_by)
-    when = formatting.ago(theirs.updated_at, datetime.now(UTC))
-    differing = merging.differing(mine, theirs.draft)
+@dataclass(frozen=True)
+class Saved:
+    """What somebody saved meanwhile: `who` may not be known."""
+
+    values: Values
+    generation: int
+    who: str
+    when: datetime
+
+
+def ask(
+    base: Values,
+    mine: Values,
+    theirs: Saved,
+    label: Callable[[str], str] = formatting.plain,
+    shown: Callable[[Any], str] = str,
+) -> Values | None:
+    """Draw the choice and return what to save over `theirs`: theirs as it is to save nothing, None to go on.
+
+    `label` says what a field is called, as Markdown; `shown` is a value as text.
+    """
+    who = formatting.plain(theirs.who) or "Somebody"
+    when = formatting.ago(theirs.when, datetime.now(UTC))
+    differing = merging.differing(mine, theirs.values)
     with st.container(border=True, key="conflict-box"):
         st.html(STYLE)
         st.warning(f"{who} saved generation {theirs.generation}, {when}, after you opened this.")
         if not differing:
             st.markdown("It says the same as yours.")
-        sides = _sides(base, mine, theirs, differing)
+        sides = _sides(base, mine, theirs, label, shown)
         with st.container(horizontal=True):
             chosen = st.button(CHOSEN, type="primary", disabled=not differing)
             over = st.button(WHOLE_MINE, disabled=not differing)
             take = st.button(WHOLE_THEIRS)
     if chosen:
-        return merging.merged(mine, theirs.draft, sides)
-    return mine if over else theirs.draft if take else None
+        return merging.merged(mine, theirs.values, sides)
+    return mine if over else theirs.values if take else None
 
 
-def _sides(base: Draft, mine: Draft, theirs: AppConfig, differing: tuple[str, ...]) -> Mapping[str, Side]:
-    suggested = merging.suggestion(base, mine, theirs.draft)
+def _sides(
+    base: Values, mine: Values, theirs: Saved, label: Callable[[str], str], shown: Callable[[Any], str]
+) -> Mapping[str, Side]:
+    suggested = merging.suggestion(base, mine, theirs.values)
     sides: dict[str, Side] = {}
-    for field in differing:
-        values: Mapping[Side, str] = {MINE: getattr(mine, field), THEIRS: getattr(theirs.draft, field)}
+    for field, side_suggested in suggested.items():
+        values: Mapping[Side, str] = {MINE: shown(mine.get(field)), THEIRS: shown(theirs.values.get(field))}
         side = st.radio(
-            f"{models.FIELDS[field]} (was {formatting.plain(getattr(base, field))})",
+            f"{label(field)} (was {formatting.plain(shown(base.get(field)))})",
             (MINE, THEIRS),
-            index=0 if suggested[field] == MINE else 1,
+            index=0 if side_suggested == MINE else 1,
             format_func=lambda side, values=values: formatting.plain(values[side]),
-            captions=("yours", f"saved by {formatting.plain(theirs.updated_by)}"),
+            captions=("yours", f"saved by {formatting.plain(theirs.who) or 'somebody'}"),
             horizontal=True,
             key=f"conflict:{theirs.generation}:{field}",
         )

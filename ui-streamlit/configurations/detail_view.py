@@ -11,7 +11,7 @@ import streamlit as st
 
 from client.errors import ConflictError, MissingError, RefusedError
 from configurations import conflict_view, deleted_view, forms, timeline, timeline_view
-from configurations.models import AppConfig, Configurations, Draft, RowStatus, TargetStatus
+from configurations.models import FIELDS, AppConfig, Configurations, Draft, RowStatus, TargetStatus
 from history import view as history_view
 from history.models import Histories
 from preview import live_view
@@ -144,11 +144,12 @@ def _conflict(client: Client, row: AppConfig) -> bool:
     if found is None or found[1].id != row.id:
         return False
     mine, theirs = found
-    wanted = conflict_view.ask(row.draft, mine, theirs)
-    if wanted == theirs.draft:
+    saved = conflict_view.Saved(vars(theirs.draft), theirs.generation, theirs.updated_by, theirs.updated_at)
+    wanted = conflict_view.ask(vars(row.draft), vars(mine), saved, lambda field: FIELDS[field])
+    if wanted == vars(theirs.draft):
         _start_from(theirs)
     elif wanted is not None:
-        _overwrite(client, wanted, mine, theirs)
+        _overwrite(client, Draft(**wanted), mine, theirs)
     return True
 
 

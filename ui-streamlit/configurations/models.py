@@ -98,7 +98,6 @@ class Page:
 class RowStatus:
     """The delivery of one row; `generation` is None when the row is gone."""
 
-    id: int
     generation: int | None
     targets: tuple[TargetStatus, ...]
 

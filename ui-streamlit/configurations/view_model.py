@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from client.errors import FieldError
 from configurations.models import FIELDS, AppConfig, Filter, Sort, State, TargetStatus
@@ -54,7 +54,16 @@ class Table:
     states: Mapping[str, tuple[str, ...]]
 
 
-def targets_of(rows: Iterable[AppConfig]) -> tuple[str, ...]:
+class Delivered(Protocol):
+    """A row of any table, with a status per target."""
+
+    @property
+    def sync(self) -> tuple[TargetStatus, ...]:
+        """What became of it at each target."""
+        ...
+
+
+def targets_of(rows: Iterable[Delivered]) -> tuple[str, ...]:
     """Return every target that a row names: the known ones in their own order, then the others by name."""
     return tuple(sorted({status.target for row in rows for status in row.sync}, key=_target_order))
 
@@ -68,12 +77,12 @@ def _target_order(target: str) -> tuple[int, str]:
     return (list(TARGETS).index(target) if target in TARGETS else len(TARGETS), target)
 
 
-def state_at(row: AppConfig, target: str) -> State:
+def state_at(row: Delivered, target: str) -> State:
     """Return the row's state at `target`: one that has not reported yet is pending, never missing."""
     return next((status.state for status in row.sync if status.target == target), "pending")
 
 
-def shown_at(row: AppConfig, target: str) -> Shown:
+def shown_at(row: Delivered, target: str) -> Shown:
     """Return the word for it: one that has been pending for too long is overdue."""
     return next((shown(status) for status in row.sync if status.target == target), "pending")
 

@@ -19,6 +19,8 @@ class DeadLetterCalls(Sending):
             "limit": str(query.limit),
             "state": query.state,
             "target": query.target,
+            "renderer": query.renderer,
+            "key": query.key,
             "cursor": query.cursor or "",
         }
         return letter_page(
@@ -61,4 +63,6 @@ def letter(content: Mapping[str, Any]) -> Letter:
         resolved_by=content.get("resolved_by"),
         resolution_reason=content.get("resolution_reason"),
         answered_at=moment(content.get("answered_at")),
+        renderer=content.get("renderer"),
+        key=content.get("key"),
     )

@@ -29,14 +29,18 @@ class Letter:
     resolved_by: str | None = None
     resolution_reason: str | None = None
     answered_at: datetime | None = None
+    renderer: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
 class LetterQuery:
-    """Which dead letters are shown: at most `limit` after `cursor`, newest first."""
+    """Which dead letters are shown: at most `limit` after `cursor`, newest first; all, or those of one row."""
 
     state: LetterState = "open"
     target: str = ""
+    renderer: str = ""
+    key: str = ""
     limit: int = 20
     cursor: str | None = None
 

@@ -11,7 +11,7 @@ import streamlit as st
 from dead_letters import view
 from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery
 from shared import formatting
-from shared.failures import answered
+from shared.failures import answered, to_list
 from shared.pager import pager
 
 REFRESH_SECONDS = 5.0
@@ -58,7 +58,18 @@ def _filters() -> LetterQuery:
         on_change=_first_page,
         persist_state="session",
     )
-    return LetterQuery(state=state or "open", target=target or "", limit=PAGE_SIZE)
+    renderer, key = (st.query_params.get(name) or "" for name in ("renderer", "key"))
+    if renderer and key:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"Only those of row {formatting.plain(key)} of {formatting.plain(renderer)}.", width="content")
+            st.button("Show all", type="tertiary", on_click=to_list)
+    return LetterQuery(
+        state=state or "open",
+        target=target or "",
+        renderer=renderer if key else "",
+        key=key if renderer else "",
+        limit=PAGE_SIZE,
+    )
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

@@ -14,17 +14,24 @@ LETTER_STATES: Final[Mapping[LetterState, str]] = {"open": "Open", "replayed": "
 
 def letter_title(letter: Letter, now: datetime) -> str:
     """Return one line that tells a dead letter from others."""
-    row = "an event" if letter.row_id is None else letter.name or f"row {letter.row_id}"
+    row = letter.name or row_of(letter) or "an event"
     times = f", {letter.occurrences} times" if letter.occurrences > 1 else ""
     when = ago(letter.dead_lettered_at, now)
     return f"{row} at {target_label(letter.target)}: {letter.reason}{times}, {when}"
 
 
+def row_of(letter: Letter) -> str:
+    """Return which row a dead letter is about; empty where that is not known."""
+    if letter.row_id is not None:
+        return f"row {letter.row_id}"
+    return f"row {letter.key} of {letter.renderer}" if letter.renderer and letter.key else ""
+
+
 def letter_facts(letter: Letter) -> str:
     """Return which row and generation it was about and where it stood with the broker, as far as that is known."""
     facts = []
-    if letter.row_id is not None:
-        facts.append(f"Row {letter.row_id}" + (f", generation {letter.generation}" if letter.generation else ""))
+    if row := row_of(letter):
+        facts.append(row[0].upper() + row[1:] + (f", generation {letter.generation}" if letter.generation else ""))
     facts += [f"{name.strip('_')} {value}" for name, value in sorted(letter.position.items())]
     return ", ".join(facts)
 

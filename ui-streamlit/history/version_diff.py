@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from configurations.models import FIELDS, Draft
 from history.models import Version
 
 
-def lines(before: Draft | None, after: Draft | None) -> str:
-    """Return the fields as a unified difference's lines: what was with -, what is with +, what stayed with a blank."""
+def lines(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """Return a row's values as a unified difference's lines: what was with -, what is with +, what stayed with a blank.
+
+    A value that is None isn't there.
+    """
     shown: list[str] = []
-    for field in FIELDS:
-        old, new = getattr(before, field, None), getattr(after, field, None)
+    before, after = before or {}, after or {}
+    for field in {**before, **after}:
+        old, new = before.get(field), after.get(field)
         if old == new:
             shown.append(f"  {field}: {old}")
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -36,22 +37,41 @@ def draw(client: Client, row_id: int, now: Draft | None, *, can_edit: bool) -> N
 
 def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool) -> None:
     key = f"{row_id}:{version.generation}:{version.change}"
-    wanted = version_diff.restorable(version, now)
-    which = f"Restore generation {version.generation}"
+    said = f"{ICONS[version.change]} **{formatting.plain(version.changed_by)}** {version_diff.changed(version)}"
+    difference = version_diff.lines(_values(version.before), _values(version.after))
+    says_so = version_diff.restorable(version, now) is None
+    if entry(key, said, version.generation, version.changed_at, difference, says_so=says_so, can_edit=can_edit):
+        ask_to_restore(version)
+
+
+def entry(
+    key: str, said: str, generation: int, changed_at: datetime, difference: str, *, says_so: bool, can_edit: bool
+) -> bool:
+    """Draw one version, and tell whether it is to be restored; `says_so` is of what the row says now already."""
+    wanted = False
     with st.container(border=True, gap="small", key=f"version-{key.replace(':', '-')}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            who = formatting.plain(version.changed_by)
-            said = f"{ICONS[version.change]} **{who}** {version_diff.changed(version)}"
             st.markdown(said, width="stretch")
-            if wanted is None:
+            if says_so:
                 st.badge("what it says now", color="green")
-            elif can_edit and st.button("Restore", key=f"restore:{key}", icon=":material/history:", help=which):
-                st.session_state[forms.DIALOG] = RESTORE
-                st.session_state[RESTORE] = version
-                st.rerun()
-        when = formatting.ago(version.changed_at, datetime.now(UTC))
-        st.caption(f"Generation {version.generation}, {when} ({version.changed_at:%Y-%m-%d %H:%M:%S} UTC)")
-        st.code(version_diff.lines(version.before, version.after), language="diff")
+            elif can_edit:
+                which = f"Restore generation {generation}"
+                wanted = st.button("Restore", key=f"restore:{key}", icon=":material/history:", help=which)
+        when = formatting.ago(changed_at, datetime.now(UTC))
+        st.caption(f"Generation {generation}, {when} ({changed_at:%Y-%m-%d %H:%M:%S} UTC)")
+        st.code(difference, language="diff")
+    return wanted
+
+
+def ask_to_restore(version: object) -> None:
+    """Open the dialog about `version`, with the next run."""
+    st.session_state[forms.DIALOG] = RESTORE
+    st.session_state[RESTORE] = version
+    st.rerun()
+
+
+def _values(draft: Draft | None) -> Mapping[str, str] | None:
+    return None if draft is None else vars(draft)
 
 
 def restore(client: Client, row_id: int, row: AppConfig | None) -> None:
@@ -67,7 +87,7 @@ def restore(client: Client, row_id: int, row: AppConfig | None) -> None:
 
 def _restore(client: Client, row: AppConfig | None, wanted: Draft) -> None:
     st.markdown("This is saved, as a new generation:" if row else "This is created, as a new row:")
-    st.code(version_diff.lines(row.draft if row else None, wanted), language="diff")
+    st.code(version_diff.lines(_values(row.draft) if row else None, vars(wanted)), language="diff")
     if not st.button("Restore it" if row else "Create it", type="primary", width="stretch", key="restore:agreed"):
         return
     with answered("restore", forms.NOT_DONE):

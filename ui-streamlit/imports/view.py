@@ -1,9 +1,10 @@
-"""The room in which a file of configurations is read, looked at line by line, and then imported."""
+"""The room in which a file of rows is read, looked at line by line, and then imported."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import streamlit as st
 
@@ -20,16 +21,33 @@ EXAMPLE: Final = """name,repository_url,branch,environment
 checkout,https://git.example/shop/checkout.git,main,staging"""
 
 
+@dataclass(frozen=True)
+class Room:
+    """Whose rows are imported: what of a file is read, how it is sent, and the way back to the list.
+
+    `send` is given rows, whether it is a dry run, and whether refused ones are left out.
+    """
+
+    rows: str
+    formats: str
+    explanation: str
+    example: str
+    expected: files.Expected
+    send: Callable[[Sequence[Mapping[str, Any]], bool, bool], tuple[ImportLine, ...]]
+    to_list: Callable[[], None]
+    again: Callable[[], None]
+
+
 def wanted() -> bool:
     """Tell whether the address names this room."""
     return ROOM in st.query_params
 
 
-def open_room() -> None:
-    """Go there, with nothing in it."""
+def open_room(**address: str) -> None:
+    """Go there, with nothing in it; `address` says whose rows are imported."""
     _forget()
     st.query_params.clear()
-    st.query_params[ROOM] = "new"
+    st.query_params.update({**address, ROOM: "new"})
 
 
 def _forget() -> None:
@@ -38,54 +56,68 @@ def _forget() -> None:
 
 
 def show(client: Bulk) -> None:
+    """Draw the room of configurations."""
+    draw(
+        Room(
+            "Configurations",
+            "CSV, YAML or JSON",
+            "Rows are matched by their names: a new name is created, a known one changed.",
+            EXAMPLE,
+            files.CONFIGURATIONS,
+            lambda rows, dry_run, partial: client.import_rows(rows, dry_run=dry_run, partial=partial),
+            to_list,
+            open_room,
+        )
+    )
+
+
+def draw(room: Room) -> None:
     """Draw the room."""
-    st.button("Configurations", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
+    st.button(room.rows, type="tertiary", icon=":material/arrow_back:", on_click=room.to_list, key="back")
     st.title("Import", anchor=False)
     done: tuple[ImportReport, Sequence[str]] | None = st.session_state.get(DONE)
     if done is not None:
-        _result(*done)
+        _result(room, *done)
         return
-    st.caption(
-        "Rows are matched by their names: a new name is created, a known one changed. First you see what would happen."
-    )
-    text, name = _source()
+    st.caption(f"{room.explanation} First you see what would happen.")
+    text, name = _source(room)
     if not text.strip():
         return
     try:
-        found = _read(text, name)
+        found = _read(room, text, name)
     except files.UnreadableError as error:
         st.error(formatting.plain(str(error)), icon=":material/error:")
         return
     with answered("import"):
-        report = _preview(client, found.rows)
+        report = _preview(room, found.rows)
         report_view.draw(report, found.places)
-        _run(client, found.rows, found.places, report)
+        _run(room, found.rows, found.places, report)
 
 
-def _read(text: str, name: str) -> files.ReadFile:
+def _read(room: Room, text: str, name: str) -> files.ReadFile:
     """Return the rows, read once for each content; raise UnreadableError."""
     known: tuple[str, str, files.ReadFile] | None = st.session_state.get("import_read")
     if known and known[:2] == (name, text):
         return known[2]
-    rows = files.read(text, files.kind_of(name, text))
+    rows = files.read(text, files.kind_of(name, text, room.expected.endings), room.expected)
     st.session_state["import_read"] = (name, text, rows)
     return rows
 
 
-def _source() -> tuple[str, str]:
+def _source(room: Room) -> tuple[str, str]:
     """Return the text to import and its file's name, both empty while there is none."""
     upload, paste = st.tabs(["Upload a file", "Paste text"])
     with upload:
         file = st.file_uploader(
-            "CSV, YAML or JSON",
-            type=list(files.ENDINGS),
+            room.formats,
+            type=list(room.expected.endings),
             key="import_file",
             on_change=_forget,
             max_upload_size=UPLOAD_MEGABYTES,
         )
     with paste:
         pasted = st.text_area(
-            "CSV, YAML or JSON as text", key="import_text", height=160, placeholder=EXAMPLE, on_change=_forget
+            f"{room.formats} as text", key="import_text", height=160, placeholder=room.example, on_change=_forget
         )
     if file is None:
         return pasted or "", ""
@@ -96,19 +128,19 @@ def _source() -> tuple[str, str]:
         return "", ""
 
 
-def _preview(client: Bulk, rows: tuple[Mapping[str, str], ...]) -> ImportReport:
+def _preview(room: Room, rows: tuple[Mapping[str, Any], ...]) -> ImportReport:
     """Return what would happen, asked once for each content."""
     known: tuple[object, ImportReport] | None = st.session_state.get("import_preview")
     if known and known[0] == rows:
         return known[1]
-    report = _all(client, rows, range(len(rows)), "Looking at what would happen", dry_run=True)
+    report = _all(room, rows, range(len(rows)), "Looking at what would happen", dry_run=True)
     st.session_state["import_preview"] = (rows, report)
     return report
 
 
 def _all(
-    client: Bulk,
-    rows: Sequence[Mapping[str, str]],
+    room: Room,
+    rows: Sequence[Mapping[str, Any]],
     positions: Sequence[int],
     doing: str,
     *,
@@ -121,7 +153,7 @@ def _all(
     try:
         for part in outcome.chunks(len(positions), MOST):
             there = positions[part.start : part.stop]
-            found = client.import_rows([rows[position] for position in there], dry_run=dry_run, partial=partial)
+            found = room.send([rows[position] for position in there], dry_run, partial)
             lines += outcome.placed(found, there)
             bar.progress(len(lines) / len(positions), f"{doing}: {len(lines):,} of {len(positions):,}")
     finally:
@@ -129,7 +161,7 @@ def _all(
     return ImportReport(tuple(lines))
 
 
-def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str], report: ImportReport) -> None:
+def _run(room: Room, rows: Sequence[Mapping[str, Any]], places: Sequence[str], report: ImportReport) -> None:
     refused = report.count("refuse")
     count = report.count("create") + report.count("change")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -145,7 +177,7 @@ def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str],
         return
     changing = [line.index for line in report.lines if line.action in ("create", "change")]
     try:
-        done = _all(client, rows, changing, "Importing", dry_run=False, partial=bool(refused))
+        done = _all(room, rows, changing, "Importing", dry_run=False, partial=bool(refused))
     except (RefusedError, UnavailableError) as failure:
         # Of a long import a part may be done, or somebody was faster: what would happen is to be looked at again.
         st.session_state.pop("import_preview", None)
@@ -156,10 +188,10 @@ def _run(client: Bulk, rows: Sequence[Mapping[str, str]], places: Sequence[str],
     st.rerun()
 
 
-def _result(done: ImportReport, places: Sequence[str]) -> None:
+def _result(room: Room, done: ImportReport, places: Sequence[str]) -> None:
     st.success(outcome.summary(done), icon=":material/check_circle:")
     if done.count("refuse"):
         report_view.table(done, places, "refuse")
     with st.container(horizontal=True):
-        st.button("Show all configurations", type="primary", on_click=to_list, key="import_to_list")
-        st.button("Import another file", on_click=open_room)
+        st.button(f"Show all {room.rows.lower()}", type="primary", on_click=room.to_list, key="import_to_list")
+        st.button("Import another file", on_click=room.again)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import streamlit as st
 
 from configurations import view_model
@@ -12,22 +15,28 @@ from shared import formatting
 from shared.failures import answered
 
 SKELETON_PIXELS = 900
+Found = TypeVar("Found", bound=Live)
 
 
 def draw(client: Previews, row_id: int, commit_url: str) -> None:
     """Draw the live resource of each target, asked for now."""
+    with answered("live"):
+        for found in asked(lambda: client.live(row_id)):
+            target(found, commit_url)
+
+
+def asked(ask: Callable[[], tuple[Found, ...]]) -> tuple[Found, ...]:
+    """Return what the targets say, and draw a button with which they are asked again."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("What is there now, asked of each target.", width="stretch")
         # The rerun that follows the click asks once more.
         st.button("Ask again", icon=":material/refresh:", key="live:again")
-    with answered("live"):
-        with st.skeleton(height=SKELETON_PIXELS):
-            everywhere = client.live(row_id)
-        for found in everywhere:
-            _target(found, commit_url)
+    with st.skeleton(height=SKELETON_PIXELS):
+        return ask()
 
 
-def _target(found: Live, commit_url: str) -> None:
+def target(found: Live, commit_url: str, difference: str = "", refusal: str = "") -> None:
+    """Draw what one target has, and what it should have where that is known."""
     with st.container(border=True, gap="small", key=f"live-{found.target}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{formatting.target_label(found.target)}**", width="content")
@@ -35,6 +44,11 @@ def _target(found: Live, commit_url: str) -> None:
                 st.markdown(f"`{found.place}`", width="stretch")
             if found.reference:
                 st.markdown(_reference(found, commit_url), width="content")
+        if refusal:
+            st.error(f"**It would refuse what the row says.** {formatting.plain(refusal)}", icon=":material/block:")
+        if difference:
+            st.caption("What would change it to what the row says:")
+            st.code(difference, language="diff")
         if found.unavailable:
             st.warning(formatting.plain(formatting.brief(found.unavailable)), icon=":material/cloud_off:")
         elif found.text is None:

@@ -43,6 +43,8 @@ STYLE: Final = (
   font-size: .72rem; line-height: 1.3; padding: 0 .35rem; border-radius: 1rem; margin-left: .25rem;
   vertical-align: middle;
 }
+/* Columns of YAML stand below each other. */
+[class*="st-key-trial-"] textarea { font-family: monospace; font-size: .875rem; }
 [data-testid="stSidebar"] .st-key-person { margin-top: 1rem; }
 [class*="st-key-choose-"]:not(.st-key-choose-all) { padding-top: .55rem; }
 /* A row's name is a link to it; the sign of its page says nothing more. */

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import streamlit as st
 
@@ -11,19 +12,22 @@ from client.errors import MissingError, RefusedError, UnavailableError
 from configurations.models import FIELDS
 from shared.formatting import plain, sentence
 
+BACK: Final = "Show all configurations"
+
 
 @contextmanager
-def answered(where: str, offer: str = "Retry") -> Iterator[None]:
+def answered(where: str, offer: str = "Retry", back: str = BACK) -> Iterator[None]:
     """Show in place of the block's outcome what the API refused or could not do.
 
-    `where` keeps the keys apart; `offer` names the button, whose click runs the page again.
+    `where` keeps the keys apart; `offer` names the button, whose click runs the page again, and
+    `back` the one that leaves what the address names, where that is missing.
     """
     try:
         yield
     except UnavailableError as failure:
         one_line(str(failure), where, offer)
     except MissingError as refusal:
-        one_line(complaint(refusal), where, "Show all configurations", to_list)
+        one_line(complaint(refusal), where, back, to_list)
     except RefusedError as refusal:
         one_line(complaint(refusal), where, offer)
 
@@ -46,9 +50,9 @@ def one_line(text: str, where: str, offer: str = "Retry", act: Callable[[], None
             st.rerun()
 
 
-def complaint(refusal: RefusedError) -> str:
-    """Return what says why crud refused, with what no field of the form can show."""
+def complaint(refusal: RefusedError, fields: Collection[str] = FIELDS) -> str:
+    """Return what says why crud refused, with what none of the form's `fields` can show."""
     said = refusal.detail or refusal.title
-    elsewhere = [error for error in refusal.errors if error.field.removeprefix("body.") not in FIELDS]
+    elsewhere = [error for error in refusal.errors if error.field.removeprefix("body.") not in fields]
     others = [f"{error.field} {error.message}" for error in elsewhere if error.message != said]
     return " ".join(sentence(text) for text in (said, *others))

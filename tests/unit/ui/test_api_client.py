@@ -9,14 +9,17 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from client import api_client
 from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
 from login.identity import Who
+from rows.models import Column, LiveRow, Reference, RowsQuery
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
 ROW = {
@@ -67,7 +70,7 @@ def sidecar() -> Iterator[Sidecar]:
             self.end_headers()
             self.wfile.write(state.body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 # http.server looks for these names
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 # http.server looks for these names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class's name
             pass
@@ -401,3 +404,143 @@ def test_a_preview_is_no_change_that_whoever_may_only_look_is_refused(sidecar: S
         client.preview(None, DRAFT)
         with pytest.raises(RefusedError):
             client.import_rows([], dry_run=False)
+
+
+ANY_ROW = {
+    "renderer": "tenants",
+    "key": "eu/1 ü?#%",
+    "generation": 3,
+    "revision": 2,
+    "deleted": False,
+    "row": {"id": 12345678901234567890, "price": "12.50"},
+    "actor": None,
+    "actor_verified": False,
+    "changed_at": "2026-01-02T03:04:05Z",
+    "targets": {"k8s": STATUS},
+}
+
+
+def test_a_row_of_any_table_is_named_by_its_renderer_and_its_key_whatever_is_in_it(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(200, ANY_ROW)
+    row = client.row("tenants", "eu/1 ü?#%")
+    # Encoded twice, since the sidecar decodes it once.
+    assert sidecar.asked[0][1] == "/renderers/tenants/rows/eu%252F1%2520%25C3%25BC%253F%2523%2525"
+    assert (row.key, row.values["id"], row.actor) == ("eu/1 ü?#%", 12345678901234567890, "")
+    assert [(status.target, status.state) for status in row.sync] == [("k8s", "synced")]
+
+
+def test_a_list_of_rows_says_what_narrows_and_sorts_it(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"items": [ANY_ROW], "next_cursor": "n", "total": 9})
+    filters = (("plan", "team"), ("a=b", "ü"))
+    page = client.rows(RowsQuery("tenants", "x", "failed", filters, "cpu", descending=True, cursor="c"))
+    query = parse_qs(urlsplit(sidecar.asked[0][1]).query)
+    assert query == {
+        "search": ["x"],
+        "state": ["failed"],
+        "sort": ["cpu"],
+        "order": ["desc"],
+        "filter": ["plan=team", "a=b=ü"],
+        "limit": ["20"],
+        "cursor": ["c"],
+    }
+    assert (page.total, page.next_cursor, len(page.items)) == (9, "n", 1)
+
+
+def test_what_belongs_to_a_row_is_asked_by_its_key_in_the_query(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(200, {"items": [{**ANY_ROW, "row": None, "deleted": True}], "next_cursor": None})
+    (version,) = client.row_history("tenants", "a/b").items
+    assert (version.deleted, version.values) == (True, {})
+    there = {"found": True, "live": "kind: Namespace", "place": "namespaces/a", "difference": ["-a", "+b"]}
+    git = {"found": None, "unavailable": "is away", "error": "Invalid: no"}
+    sidecar.answers(200, {"targets": {"k8s": {"target": "k8s", **there}, "git": git}})
+    assert client.row_live("tenants", "a/b") == (
+        LiveRow("k8s", "namespaces/a", "kind: Namespace", difference="-a\n+b"),
+        LiveRow("git", unavailable="is away", refusal="Invalid: no"),
+    )
+    assert [path for _, path, _, _ in sidecar.asked] == [
+        "/renderers/tenants/history?key=a%2Fb&limit=20",
+        "/renderers/tenants/live?key=a%2Fb",
+    ]
+
+
+def test_a_change_of_a_row_carries_the_generation_that_it_is_made_from(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(200, ANY_ROW)
+    client.create_row("tenants", {"plan": "free"})
+    client.change_row("tenants", "1", {"plan": None}, 3)
+    client.delete_row("tenants", "1", 4)
+    said = [(method, path, headers["if-match"], body) for method, path, headers, body in sidecar.asked]
+    assert said == [
+        ("POST", "/renderers/tenants/rows", None, {"values": {"plan": "free"}}),
+        ("PATCH", "/renderers/tenants/rows/1", '"3"', {"values": {"plan": None}}),
+        ("DELETE", "/renderers/tenants/rows/1", '"4"', None),
+    ]
+
+
+def test_the_columns_of_a_table_are_as_the_catalogue_has_them(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    plan = {"name": "plan", "type": "plan", "nullable": False, "has_default": True, "values": ["free"]}
+    region = {"name": "region", "type": "text", "nullable": True, "references": {"table": "regions", "column": "id"}}
+    sidecar.answers(200, {"editable": False, "why": "GRANT", "columns": [plan, region]})
+    found = client.columns("tenants")
+    assert (found.editable, found.why) == (False, "GRANT")
+    assert found.columns == (
+        Column("plan", "plan", nullable=False, has_default=True, values=("free",)),
+        Column("region", "text", references=Reference("regions", "id")),
+    )
+
+
+def test_a_renderer_has_its_revisions_and_a_row_is_rendered_by_any_declaration(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    revision = {"name": "tenants", "revision": 2, "applied_by": "postgres", "applied_at": "2026-01-02T03:04:05Z"}
+    sidecar.answers(200, {"items": [{**revision, "rows": 7, "fault": None}]})
+    assert [(one.name, one.rows, one.failed) for one in client.renderers()] == [("tenants", 7, None)]
+    assert [one.revision for one in client.revisions("tenants")] == [2]
+    sidecar.answers(200, {**revision, "text": "kind: Renderer"})
+    assert client.revision_text("tenants", 2) == "kind: Renderer"
+    error = {"path": "spec.name", "expression": "row.x", "message": "no such field", "line": 4, "column": 9}
+    sidecar.answers(200, {"name": None, "environment": None, "manifests": [], "errors": [error]})
+    (problem,) = client.render("tenants", "1", text="kind: Renderer").problems
+    assert problem.place == "spec.name, line 4, column 9"
+    assert sidecar.asked[-1][3] == {"key": "1", "spec": "kind: Renderer"}
+
+
+def test_who_may_only_look_may_preview_a_row_and_change_none(sidecar: Sidecar) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        viewer = api_client.CrudClient(http, lambda: Who("maria", "viewer"))
+        sidecar.answers(200, {"manifests": [{"id": "namespace", "manifest": {"kind": "Namespace"}}], "name": "a"})
+        assert viewer.render("tenants", "1").manifests[0].content == {"kind": "Namespace"}
+        with pytest.raises(RefusedError):
+            viewer.change_row("tenants", "x/preview", {}, 1)
+    assert len(sidecar.asked) == 1
+
+
+def test_rows_of_any_table_are_imported_and_exported(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"lines": [{"index": 0, "key": "1", "action": "create", "fields": {"id": [None, 1]}}]})
+    (line,) = client.import_table("tenants", [{"id": 1}], dry_run=True)
+    assert (line.name, line.fields) == ("1", {"id": ("NULL", "1")})
+    sidecar.status, sidecar.body = 200, b"id\n1\n"
+    assert client.export_rows(RowsQuery("tenants", search="a"), "csv") == b"id\n1\n"
+    assert sidecar.asked[0][1] == "/renderers/tenants/rows:import?dry_run=true"
+    assert sidecar.asked[1][1] == "/renderers/tenants/rows:export?search=a&format=csv"
+
+
+def test_saves_of_rows_are_spans_of_one_name(sidecar: Sidecar) -> None:
+    names: list[str] = []
+
+    class Saves(Untraced):
+        def save(self, name: str) -> Any:
+            names.append(name)
+            return super().save(name)
+
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        client = api_client.CrudClient(http, lambda: Who("maria"), Saves())
+        sidecar.answers(200, {**ANY_ROW, **ROW})
+        client.change_row("tenants", "eu/1", {}, 1)
+        client.update(42, DRAFT, 1)
+    assert names == ["save: PATCH /renderers/tenants/rows/", "save: PUT /appconfigs/"]

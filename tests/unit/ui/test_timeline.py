@@ -21,7 +21,7 @@ COMMITS = "https://git.example/commit/{commit}"
 
 
 def track(target: TargetStatus, generation: int | None = 3, commit_url: str = "") -> timeline.Track:
-    return timeline.tracks(RowStatus(1, generation, (target,)), SAVED, NOW, commit_url)[0]
+    return timeline.tracks(RowStatus(generation, (target,)), SAVED, NOW, commit_url)[0]
 
 
 def moods(target: TargetStatus, generation: int | None = 3) -> list[str]:
@@ -95,7 +95,7 @@ def test_a_deleted_row_is_removed() -> None:
 
 
 def test_without_the_time_of_the_save_nothing_waits_since_then() -> None:
-    status = RowStatus(1, 4, (GIT,))
+    status = RowStatus(4, (GIT,))
     assert timeline.tracks(replace(status, targets=(replace(GIT, state="pending"),)), None, NOW)[0].steps[1].lag == ""
 
 

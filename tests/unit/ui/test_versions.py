@@ -23,7 +23,7 @@ def updated(before: Draft | None, after: Draft | None) -> Version:
 
 
 def test_a_difference_has_every_field_and_marks_those_that_differ() -> None:
-    assert version_diff.lines(BASE, NEXT).splitlines() == [
+    assert version_diff.lines(vars(BASE), vars(NEXT)).splitlines() == [
         "  name: a",
         "  repository_url: https://git.example/a.git",
         "- branch: main",
@@ -33,8 +33,8 @@ def test_a_difference_has_every_field_and_marks_those_that_differ() -> None:
 
 
 def test_a_creation_is_all_new_and_a_deletion_all_gone() -> None:
-    assert {line[0] for line in version_diff.lines(None, BASE).splitlines()} == {"+"}
-    assert {line[0] for line in version_diff.lines(BASE, None).splitlines()} == {"-"}
+    assert {line[0] for line in version_diff.lines(None, vars(BASE)).splitlines()} == {"+"}
+    assert {line[0] for line in version_diff.lines(vars(BASE), None).splitlines()} == {"-"}
 
 
 def test_a_version_says_which_fields_it_changed() -> None:
@@ -52,30 +52,31 @@ def test_a_deletion_is_restored_to_what_was_deleted() -> None:
 
 
 def test_of_two_changes_of_different_fields_both_are_suggested() -> None:
-    sides = merging.suggestion(BASE, NEXT, CANARY)
+    sides = merging.suggestion(vars(BASE), vars(NEXT), vars(CANARY))
     assert sides == {"branch": "mine", "environment": "theirs"}
-    assert merging.merged(NEXT, CANARY, sides) == replace(NEXT, environment="canary")
+    assert merging.merged(vars(NEXT), vars(CANARY), sides) == vars(replace(NEXT, environment="canary"))
 
 
 def test_of_two_changes_of_one_field_mine_is_suggested() -> None:
-    assert merging.suggestion(BASE, NEXT, replace(BASE, branch="theirs")) == {"branch": "mine"}
+    assert merging.suggestion(vars(BASE), vars(NEXT), vars(replace(BASE, branch="theirs"))) == {"branch": "mine"}
 
 
 @given(DRAFTS, DRAFTS, DRAFTS)
 def test_the_suggestion_loses_no_change_but_where_both_changed_one_field(
     base: Draft, mine: Draft, theirs: Draft
 ) -> None:
-    merged = merging.merged(mine, theirs, merging.suggestion(base, mine, theirs))
+    merged = merging.merged(vars(mine), vars(theirs), merging.suggestion(vars(base), vars(mine), vars(theirs)))
     for field in vars(base):
         old, ours, other = (getattr(draft, field) for draft in (base, mine, theirs))
-        assert getattr(merged, field) == (other if ours == old else ours)
+        assert merged[field] == (other if ours == old else ours)
 
 
 @given(DRAFTS, DRAFTS)
 def test_a_whole_side_is_that_side(mine: Draft, theirs: Draft) -> None:
-    differing = merging.differing(mine, theirs)
-    assert merging.merged(mine, theirs, dict.fromkeys(differing, merging.MINE)) == mine
-    assert merging.merged(mine, theirs, dict.fromkeys(differing, merging.THEIRS)) == theirs
+    ours, other = vars(mine), vars(theirs)
+    differing = merging.differing(ours, other)
+    assert merging.merged(ours, other, dict.fromkeys(differing, merging.MINE)) == ours
+    assert merging.merged(ours, other, dict.fromkeys(differing, merging.THEIRS)) == other
 
 
 def row(row_id: int, generation: int = 1) -> AppConfig:

@@ -16,6 +16,7 @@ from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery, Le
 from login.identity import Who
 from shared.formatting import TARGETS
 from unit.ui.fakes.operations import FakeOperations, Operations
+from unit.ui.fakes.renderers import FakeRenderers, Tables
 from unit.ui.fakes.rows import FakeRows, TargetAnswers
 
 
@@ -31,6 +32,7 @@ class FakeTable:
     events: dict[int, Any] = field(default_factory=dict)
     operations: Operations = field(default_factory=Operations)
     answers: TargetAnswers = field(default_factory=TargetAnswers)
+    tables: Tables = field(default_factory=Tables)
 
     def refuse(self, letter: Letter, event: Any) -> None:
         """Keep a dead letter, as crud would."""
@@ -44,7 +46,7 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
+class FakeClient(FakeRows, FakeOperations, FakeRenderers, Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable; `who` is one person, or says at each request who it is."""
 
     def __init__(self, rows: FakeTable, who: str | Callable[[], Who] = "anonymous") -> None:
@@ -73,7 +75,7 @@ class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
     def status(self, row_id: int) -> RowStatus:
         """Return what became of a row at each target."""
         row = self.get(row_id)
-        return RowStatus(row_id, row.generation, row.sync)
+        return RowStatus(row.generation, row.sync)
 
     def create(self, draft: Draft) -> AppConfig:
         """Save a new row and return it as saved."""
@@ -121,7 +123,9 @@ class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
         found = [
             letter
             for letter in sorted(self._table.letters.values(), key=lambda letter: -letter.id)
-            if letter.state == query.state and query.target in ("", letter.target)
+            if letter.state == query.state
+            and query.target in ("", letter.target)
+            and (not query.key or (letter.renderer, letter.key) == (query.renderer, query.key))
         ]
         start = int(query.cursor or 0)
         end = start + query.limit
@@ -164,6 +168,9 @@ class FakeClient(FakeRows, FakeOperations, Configurations, DeadLetters):
 
     def _operations(self) -> Operations:
         return self._table.operations
+
+    def _tables(self) -> Tables:
+        return self._table.tables
 
     def _rows_and_targets(self) -> FakeTable:
         return self._table

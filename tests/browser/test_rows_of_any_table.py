@@ -1,0 +1,41 @@
+"""What a person sees of a table that is not ours, on the real platform: its declaration, its rows, one of them."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+import pictures
+from dashboard import Dashboard
+from tenants import applied
+from world import World
+
+
+def test_from_the_declaration_of_a_table_to_one_of_its_rows_and_what_became_of_it(ada: Dashboard, world: World) -> None:
+    with applied(world) as tenants:
+        tenants.synced("acme", "tiny")
+        ada.go("Renderers")
+        ada.sees("public.tenants")
+        pictures.take(ada.page, "renderers", "All renderers")
+        ada.click("tenants")
+        ada.titled("tenants")
+        ada.sees("team-${row.slug}")
+        pictures.take(ada.page, "renderer", "One renderer: its declaration", height=1500)
+        ada.page.get_by_test_id("stMain").get_by_role("link", name="2 rows").click()
+        ada.titled("Rows")
+        expect(ada.row("acme")).to_contain_text("synced")
+        pictures.take(ada.page, "rows", "The rows of one renderer")
+        ada.field("Search").fill("tiny")
+        expect(ada.row("acme")).to_have_count(0)
+        ada.choose_row("tiny")
+        key = tenants.rows()["tiny"]["key"]
+        ada.titled(key)
+        expect(ada.page).to_have_url(re.compile(rf"/rows\?renderer=tenants&key={key}$"))
+        ada.green(tenants.generation("tiny"))
+        pictures.take(ada.page, "row", "One row and what became of it", height=1100)
+
+        tenants.run("UPDATE tenants SET cpu = 16 WHERE slug = 'tiny'")
+        ada.sees("saved generation")
+        ada.click("Show it")
+        ada.green(tenants.generation("tiny"))

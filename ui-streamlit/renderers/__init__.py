@@ -1,0 +1,1 @@
+"""Declarations of how rows of a table become resources: the room Renderers."""

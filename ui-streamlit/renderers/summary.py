@@ -1,0 +1,47 @@
+"""A renderer in a line or two, as the list and its own page have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from navigation import ROWS
+from renderers import texts
+from renderers.models import Renderer, Renderers
+from shared import formatting
+
+TABLES: Final = "renderer_tables"
+
+
+def rows_link(rooms: Mapping[str, Page], renderer: Renderer) -> None:
+    """Draw the way to a renderer's rows."""
+    words = "1 row" if renderer.rows == 1 else f"{renderer.rows:,} rows"
+    st.page_link(rooms[ROWS], label=words, query_params={"renderer": renderer.name})
+
+
+def about(renderer: Renderer, now: datetime) -> str:
+    """Return which revision there is, since when, and by whom."""
+    when = formatting.ago(renderer.applied_at, now)
+    return f"Revision {renderer.revision}, applied {when} by {formatting.plain(renderer.applied_by)}"
+
+
+def fault(renderer: Renderer) -> None:
+    """Say why a renderer's table can't be captured any more."""
+    since = f", {formatting.ago(renderer.fault_at, datetime.now(UTC))}" if renderer.fault_at else ""
+    said = formatting.plain(formatting.sentence(renderer.fault or ""))
+    st.error(
+        f"**Its table is not captured any more{since}.** {said} Its rows stay as they are.", icon=":material/error:"
+    )
+
+
+def table(client: Renderers, renderer: Renderer) -> str:
+    """Return the table, read once for each revision: lists come without declarations."""
+    known: dict[tuple[str, int], str] = st.session_state.setdefault(TABLES, {})
+    which = (renderer.name, renderer.revision)
+    if which not in known:
+        known[which] = texts.table_of(client.renderer(renderer.name).text)
+    return known[which]

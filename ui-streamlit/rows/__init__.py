@@ -1,0 +1,1 @@
+"""The rows of any table that a declaration names: the room Rows."""
