@@ -52,7 +52,7 @@ def _columns_of(value: Mapping[str, Any]) -> dict[str, Column]:
 
 _INTEGERS = {"int2", "int4", "int8", "oid"}
 _FLOATS = {"float4", "float8"}
-_DOCUMENTS = {"json", "jsonb"}
+_DOCUMENTS = {"json", "jsonb", "hstore", "record"}
 
 
 def expression_type(type_name: str, element: str | None = None) -> str:

@@ -12,6 +12,7 @@ _TABLE = text("""
 SELECT class.oid, class.relkind, class.relispartition, pg_get_userbyid(class.relowner) AS owner,
     has_table_privilege(class.oid, 'SELECT') AS may_read, has_table_privilege(class.oid, 'TRIGGER') AS may_trigger,
     EXISTS (SELECT FROM pg_inherits WHERE inhrelid = class.oid AND NOT class.relispartition) AS inherits,
+    EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = class.oid) AS subscribed,
     EXISTS (SELECT FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
         WHERE inhparent = class.oid AND NOT child.relispartition) AS inherited
 FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
@@ -27,8 +28,9 @@ WITH RECURSIVE resolved (attnum, oid, typmod, required) AS (
     JOIN pg_type AS type ON type.oid = resolved.oid WHERE type.typtype = 'd'
 )
 SELECT attribute.attname AS name, format_type(attribute.atttypid, attribute.atttypmod) AS declared,
-    format_type(base.oid, resolved.typmod) AS base, base.typname AS type, base.typtype AS kind,
-    element.typname AS element, element.typtype AS element_kind,
+    format_type(base.oid, resolved.typmod) AS base, base.typtype AS kind,
+    CASE WHEN base.typtype = 'c' THEN 'record' ELSE base.typname END AS type, element.typtype AS element_kind,
+    CASE WHEN element.typtype = 'c' THEN 'record' ELSE element.typname END AS element,
     resolved.required AS required, attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS generated,
     attribute.attidentity <> '' OR attribute.atthasdef AS defaulted,
     ARRAY(SELECT CAST(enumlabel AS text) FROM pg_enum WHERE enumtypid = base.oid ORDER BY enumsortorder) AS labels
@@ -83,7 +85,8 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Column:
-    """`type` is the base type's name (a domain is what it rests on); `element` that of an array's elements.
+    """`type` is the base type's name (a domain is what it rests on), `record` for composite ones; `element` that of an
+    array's elements.
 
     `declared` is the type as one would write it, `base` that of what it rests on; `labels` are an enum's. `generated`:
     nobody writes it but the database.
@@ -125,6 +128,8 @@ class Table:
     partition: bool
     inherits: bool
     inherited: bool
+    subscribed: bool
+    """Whether PostgreSQL's own logical replication writes it."""
 
     @property
     def key(self) -> tuple[str, ...] | None:
@@ -188,4 +193,5 @@ def read_table(connection: Connection, name: TableName) -> Table | None:
         place["relispartition"],
         place["inherits"],
         place["inherited"],
+        place["subscribed"],
     )

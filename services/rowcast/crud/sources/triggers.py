@@ -325,8 +325,9 @@ END"""
         """What calls the functions."""
         for part, table in self._parts():
             names = dict(zip((*_EVENTS, "TRUNCATE", "row"), self._trigger_names(part), strict=True))
-            if table.kind == "p":
+            if table.kind == "p" or table.subscribed:
                 # A write straight into a partition fires no statement trigger of the whole; this one is on each.
+                # Neither does what logical replication writes (the manual, "Logical Replication", Architecture).
                 yield self._trigger(names["row"], part, table, "INSERT OR DELETE OR UPDATE", "FOR EACH ROW")
             else:
                 for event, transition in _EVENTS.items():

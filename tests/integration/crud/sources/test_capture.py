@@ -401,6 +401,20 @@ class TestPartitions:
         assert parted.rows("plain")[ACME] is None
 
 
+def test_of_a_table_that_others_inherit_from_its_own_rows_are_captured(plain: Place) -> None:
+    plain.run(
+        add(),
+        "CREATE TABLE archived () INHERITS (tenants)",
+        "INSERT INTO archived VALUES ('eu', 1, 'old', 'free'), ('eu', 9, 'older', 'free')",
+        "UPDATE tenants SET plan = 'gold'",
+        "DELETE FROM archived",
+    )
+
+    assert {key: row["plan"] for key, row in plain.rows("plain").items()} == {ACME: "gold"}
+    assert plain.generations("plain") == {ACME: 2}
+    assert plain.ask('SELECT rowcast."plain/compare"()') == [(0,)]
+
+
 def test_names_may_be_anything(place: Place) -> None:
     place.run(
         'CREATE SCHEMA "Ämter"',
