@@ -186,7 +186,7 @@ def test_rows_are_sorted_and_filtered_by_any_column_a_page_at_a_time(
 ) -> None:
     assert " ".join(keys(served, **params)) == expected
     read: list[str] = []
-    following: dict[str, Any] = {}
+    following: dict[str, Any] | None = {}
     while following is not None:
         page = served.get("/renderers/tenants/rows", params={**params, "limit": 1, **following}).json()
         read += [row["key"] for row in page["items"]]
