@@ -686,3 +686,13 @@ def test_what_is_live_of_a_row_is_asked_of_the_targets_beside_what_its_table_ask
 def test_a_target_that_cannot_be_asked_says_so(served: httpx.Client) -> None:
     targets = served.get("/renderers/tenants/live", params={"key": "1"}).json()["targets"]
     assert [(one["found"], "doesn't answer" in one["unavailable"]) for one in targets.values()] == [(None, True)] * 2
+
+
+def test_what_would_not_be_captured_is_not_written(served: httpx.Client, place: Place) -> None:
+    place.run('ALTER TABLE "Shop"."Tenants" DISABLE TRIGGER USER')
+
+    assert refusal(create(served, NEW), 409) == ("row", "not-captured")
+    done = served.post(f"{ROWS}:import", json={"rows": [NEW], "partial": True}).json()
+
+    assert (done["lines"][0]["action"], done["lines"][0]["errors"][0]["rule"]) == ("refuse", "not-captured")
+    assert place.ask('SELECT count(*) FROM "Shop"."Tenants"') == [(4,)]
