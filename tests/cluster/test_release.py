@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from cluster.forward import Forward
+from cluster.pages import CHECKOUT
 from cluster.release import RESTRICTED, Release
 from world import config, done, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
+CHART = CHECKOUT / "charts" / "rowcast"
+SHOPS = """
+apiVersion: rowcast.dev/v1alpha1
+kind: Renderer
+metadata: {name: shops}
+spec:
+  source: {table: shops, key: [id]}
+  name: ${row.slug}
+  allow: {kinds: [ConfigMap]}
+  manifests:
+    - id: settings
+      template:
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: "${row.slug}"}
+        data: {size: "${string(row.size)}"}
+"""
 
 
 def test_the_page_installs_a_release_whose_own_test_sees_a_change_arrive(install_page: str) -> None:
@@ -91,6 +111,46 @@ def test_the_dashboard_answers_through_its_service(release: Release) -> None:
         page = browser.get("/")
         assert page.is_success
         assert "<title>" in page.text
+
+
+def test_rows_of_a_table_of_ones_own_are_delivered_by_a_declaration_among_the_values(
+    release: Release, tmp_path: Path
+) -> None:
+    """By an upgrade without hooks: the one for the resource type has an account of its own, which another test sees."""
+    file = tmp_path / "shops.yaml"
+    file.write_text(SHOPS)
+    with release.sql() as cursor:
+        cursor.execute("CREATE TABLE shops (id int PRIMARY KEY, slug text NOT NULL, size int NOT NULL)")
+        cursor.execute("INSERT INTO shops VALUES (1, 'corner', 5)")
+
+    values = ("--reuse-values", "--no-hooks", f"--set-file=renderers.shops={file}")
+    release.cluster_of.run_helm("upgrade", "rowcast", CHART, "--namespace", release.namespace, *values)
+
+    def sizes() -> dict[str, str]:
+        found = release.get("configmaps", "--selector", "rowcast.dev/renderer=shops")["items"]
+        return {one["metadata"]["name"]: one["data"]["size"] for one in found}
+
+    def log() -> str:
+        return release.kubectl("logs", "--selector", "app.kubernetes.io/component=renderers", "--tail=-1")
+
+    wait_until(lambda: sizes() == {"corner": "5"}, lambda: f"{sizes()} {log()}")
+    assert "shops revision 1: 1 rows captured" in log()
+    with release.sql() as cursor:
+        cursor.execute("UPDATE shops SET size = 6")
+    wait_until(lambda: sizes() == {"corner": "6"}, lambda: str(sizes()))
+    wait_until(lambda: size_in_git(release) == "6", lambda: str(size_in_git(release)))
+    with release.api() as api:
+        (target,) = [one for one in done(api.get("/pipeline"))["stations"] if one["name"] == "target-k8s"]
+    assert target["state"] == "ok", target["message"]
+    with release.sql() as cursor:
+        cursor.execute("DELETE FROM shops")
+    wait_until(lambda: sizes() == {}, lambda: str(sizes()))
+
+
+def size_in_git(release: Release) -> str:
+    with release.clone() as folder:
+        content = yaml.safe_load((folder / "environments" / "default" / "shops" / "corner.yaml").read_text())
+    return str(content["data"]["size"])
 
 
 def body(name: str) -> tuple[str, str, str]:

@@ -196,25 +196,34 @@ def test_only_sync_k8s_can_talk_to_the_api_server_and_it_used_no_verb_beyond_its
     assert {event["user"]["username"] for event in requests} == {f"{account}:rowcast-sync-k8s"}
     assert [event for event in requests if event["responseStatus"]["code"] in (401, 403)] == []
     rules = release.get("role", "rowcast-sync-k8s")["rules"]
-    beyond = [described(event) for event in requests if not allowed(event, rules, release.namespace)]
+    everywhere = [
+        rule
+        for role in release.cluster_of.get("clusterroles")["items"]
+        if role["metadata"]["name"] == f"{release.namespace}-rowcast-sync-k8s-renderers"
+        for rule in role["rules"]
+    ]
+    beyond = [described(event) for event in requests if not allowed(event, rules, everywhere, release.namespace)]
     assert beyond == []
     assert {"patch", "delete", "watch"} <= {event["verb"] for event in requests}
 
 
-def allowed(event: dict[str, Any], rules: list[dict[str, Any]], namespace: str) -> bool:
-    """Whether one of a Role's rules names what was asked for."""
+def allowed(
+    event: dict[str, Any], rules: list[dict[str, Any]], everywhere: list[dict[str, Any]], namespace: str
+) -> bool:
+    """Whether one of a Role's rules in a namespace, or of those for all namespaces, names what was asked for."""
     asked = event.get("objectRef")
     if asked is not None and asked["resource"] == "selfsubjectaccessreviews":
         # What one may do oneself everybody may ask (system:basic-user); for the page of the pipeline sync does.
         return True
-    if asked is None or asked.get("namespace") != namespace:
-        return False
+    if asked is None:
+        # Which kinds there are, everybody may ask (system:discovery).
+        return bool(event["verb"] == "get" and event["requestURI"].split("/")[1] in ("api", "apis"))
     resource = "/".join(filter(None, [asked["resource"], asked.get("subresource")]))
     return any(
         asked.get("apiGroup", "") in rule["apiGroups"]
         and resource in rule["resources"]
         and event["verb"] in rule["verbs"]
-        for rule in rules
+        for rule in (*everywhere, *(rules if asked.get("namespace") == namespace else ()))
     )
 
 

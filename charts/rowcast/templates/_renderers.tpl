@@ -75,6 +75,8 @@
 command: [rowcast, renderer, apply, --wait, "--timeout={{ .Values.renderersJob.timeoutSeconds }}", /etc/rowcast/renderers]
 env:
   {{- include "rowcast.postgres.env" $login | nindent 2 }}
+  # Whom a declaration lets edit its table.
+  - {name: ROWCAST_SERVING_ROLE, value: {{ include "rowcast.postgres.servingRole" . }}}
   # Who has applied a revision, in its history.
   - {name: LOGNAME, value: {{ include "rowcast.name" (dict "root" . "component" "renderers") }}}
 # Its pods stay when it has failed, with the reason in their logs.

@@ -62,7 +62,7 @@ def test_a_declaration_of_the_values_is_the_file_that_the_job_applies_as_the_own
     assert yaml.safe_load(files["shops.yaml"]) == DECLARATION
     assert job.spec["containers"][0]["command"][:4] == ["rowcast", "renderer", "apply", "--wait"]
     migrate = pod(manifests, "migrate").environment
-    login = {"ROWCAST_DATABASE_URL", "ROWCAST_DATABASE_PASSWORD_FILE", "PGSSLMODE"}
+    login = {"ROWCAST_SERVING_ROLE", "ROWCAST_DATABASE_URL", "ROWCAST_DATABASE_PASSWORD_FILE", "PGSSLMODE"}
     assert {key: job.environment[key] for key in login} == {key: migrate[key] for key in login}
     assert job.spec["restartPolicy"] == "Never"
 

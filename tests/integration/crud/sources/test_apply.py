@@ -148,7 +148,7 @@ def test_the_password_is_read_from_a_file(shops: Place, tmp_path: Path, monkeypa
         ran = rowcast(Place(url.render_as_string(hide_password=False)), "apply", "--wait", tmp_path)
         assert ran.exit_code == 0, ran.output
     finally:
-        shops.run("DROP OWNED BY by_file", "DROP ROLE by_file")
+        shops.run("REASSIGN OWNED BY by_file TO CURRENT_USER", "DROP OWNED BY by_file", "DROP ROLE by_file")
 
 
 def test_a_database_that_is_not_migrated_is_waited_for_only_so_long(place: Place, tmp_path: Path) -> None:

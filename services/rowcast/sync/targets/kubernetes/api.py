@@ -118,7 +118,8 @@ class Api:
     async def kinds_in_use(self) -> list[ResourceType]:
         """The kinds of which there is anything of ours, by asking for one object of each kind that there is.
 
-        Those that we may not list have nothing that we could deliver. Raises TransientError.
+        Those that we may not list have nothing that we could deliver; they are not tried, which somebody's audit would
+        show as refused. Raises TransientError.
         """
         found = await asyncio.gather(*(self._in_use(resource) for resource in await self._discover()))
         return [resource for resource in found if resource is not None]
@@ -126,6 +127,8 @@ class Api:
     async def _in_use(self, resource: ResourceType) -> ResourceType | None:
         query = [("limit", "1"), *self._ours_only(resource)]
         try:
+            if not await self.allowed("list", resource):
+                return None
             answer = await self._request("GET", await self._path(resource), query=query, missing_ok=True)
         except ForbiddenError:
             return None
