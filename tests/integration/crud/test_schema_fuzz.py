@@ -40,6 +40,8 @@ CHECKS: list[Any] = [
     unsupported_method,
     allow_header_conformance,
 ]
+LINE = 60_000
+"""A longer request line uvicorn refuses itself, before there is anything to describe."""
 NOBODY = 1
 """A port at which no sidecar is."""
 GENERATION = GenerationConfig(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE], deterministic=True)
@@ -70,6 +72,9 @@ def fuzzed(migrated_url: str, sql: sa.Connection) -> Iterator[httpx.Client]:
 @BOUNDED
 def test_every_answer_is_one_that_the_description_has(case: Any, fuzzed: httpx.Client) -> None:
     response = case.call(base_url=str(fuzzed.base_url))
+    if len(response.request.url) > LINE:
+        assert response.status_code < 500
+        return
     if response.status_code == 503 and "/pipeline" not in case.path:
         assert case.path.startswith(("/reconciles", "/deadletters")), response.text  # they need the sidecar
         return
