@@ -209,15 +209,16 @@ class CrudTable:
             raise TransientError(f"renderer {name}, revision {number}: {reason}") from error
 
     async def renderers(self) -> Sequence[tuple[str, int]]:
-        """Every renderer that was applied, and its newest revision. Raises TransientError."""
+        """Every renderer that was applied and not deleted since, and its newest revision. Raises TransientError."""
         try:
             response = await self._client.get("/renderers")
             if response.status_code != httpx.codes.OK:
                 raise TransientError(f"renderers: crud answered {response.status_code}")
-            return [(str(one["name"]), int(one["revision"])) for one in response.json()["items"]]
+            there = [one for one in response.json()["items"] if not one.get("deleted", False)]
+            return [(str(one["name"]), int(one["revision"])) for one in there]
         except httpx.HTTPError as error:
             raise TransientError(f"renderers: {str(error) or type(error).__name__}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TransientError(f"renderers: crud's answer is no list of renderers: {error!r}") from error
 
     async def _whereabouts(self, row: Mapping[str, Any], lsn: int) -> tuple[RowKey, Whereabouts]:
