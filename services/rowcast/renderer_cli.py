@@ -6,6 +6,7 @@ That takes a second to import, and tests are run at each save and commit.
 from __future__ import annotations
 
 import importlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from rowcast.renderers.files import (
     tables_of,
 )
 from rowcast.renderers.golden import GoldenTest, read_tests
+from rowcast.renderers.json_schema import json_schema
 from rowcast.renderers.testing import Result, Suite, Verdict
 from rowcast.runtime.exits import Exit, told
 
@@ -93,6 +95,15 @@ def run_tests(
     typer.echo(said or "no test has been run", err=True)
     if problems or counts[Verdict.FAILED] or not counts:
         raise typer.Exit(Exit.FAILED)
+
+
+@app.command(name="json-schema")
+def print_json_schema() -> None:
+    """Print the JSON Schema (2020-12) of declarations, for editors. Not what `schemas` saves: that is of your kinds.
+
+    Exit codes: 0 done, 2 wrong options.
+    """
+    typer.echo(json.dumps(json_schema(), indent=2))
 
 
 def _results(
