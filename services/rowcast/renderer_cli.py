@@ -51,7 +51,11 @@ class RendererGroup(TyperGroup):
         return super().get_command(ctx, cmd_name) or self._of_crud().get_command(ctx, cmd_name)
 
     def _of_crud(self) -> TyperGroup:
-        return typer.main.get_group(importlib.import_module("rowcast.crud.renderers.cli").app)
+        try:
+            return typer.main.get_group(importlib.import_module("rowcast.crud.renderers.cli").app)
+        except ImportError as error:
+            typer.echo(f"rowcast: rowcast.crud.renderers.cli cannot be imported: {error}", err=True)
+            raise typer.Exit(Exit.FAILED) from None
 
 
 app = typer.Typer(cls=RendererGroup, no_args_is_help=True, add_completion=False, help=_HELP)

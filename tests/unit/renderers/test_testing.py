@@ -212,3 +212,14 @@ def test_neither_database_nor_cluster_is_imported_for_it() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "\n"
+
+
+def test_tests_run_where_crud_can_not_be_imported_and_the_rest_says_so(
+    teams: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rowcast.crud.renderers.cli", None)
+
+    assert run(teams).exit_code == 0
+    result = CliRunner().invoke(app, ["renderer", "check", str(teams)])
+    assert result.exit_code == 1
+    assert "rowcast.crud.renderers.cli cannot be imported" in result.stderr
