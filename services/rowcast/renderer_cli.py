@@ -61,11 +61,6 @@ class RendererGroup(TyperGroup):
 app = typer.Typer(cls=RendererGroup, no_args_is_help=True, add_completion=False, help=_HELP)
 
 
-@app.callback()
-def renderer() -> None:
-    """Keeps it a group, however few commands are here."""
-
-
 @app.command(name="test")
 def run_tests(
     files: Declarations,
