@@ -23,7 +23,7 @@ _SERVICES = {
     "reconcile": ("rowcast.sync.reconcile.cli", "Compare the table with a target, and put right what differs."),
     "wait": ("rowcast.check.wait_cli", "Wait until a row has arrived at its targets."),
     "check": ("rowcast.check.check_cli", "Make a change, and see it arrive and go again."),
-    "renderer": ("rowcast.crud.renderers.cli", "Declarations of how rows of any table become resources."),
+    "renderer": ("rowcast.renderer_cli", "Declarations of how rows of any table become resources."),
     "capture": ("rowcast.capture.cli", "Captures changes without Kafka Connect, for any broker."),
     "broker": ("rowcast.brokers.cli", "The broker, natively: what Dapr neither makes nor tells."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),

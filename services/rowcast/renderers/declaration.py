@@ -19,9 +19,9 @@ from rowcast.renderers.schemas import Kinds
 from rowcast.renderers.templates import TemplateError, compile_template
 
 API_VERSION = "rowcast.dev/v1alpha1"
-_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
-_ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
+ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNDEFINED = re.compile(r"undefined field '(\w+)'")
 _MISSING = object()
 LIVE = "self"
@@ -167,8 +167,8 @@ class _Reading:
         self._mapping(("spec",), ("source", "name", "environment", "allow", "manifests", "tests"))
         source = self._source = self.source()
         where = self._expression(("spec", "source", "where"), "BOOL")
-        name = self._template(("spec", "name"))
-        environment = self._template(("spec", "environment"), required=False)
+        name = self._text_template(("spec", "name"))
+        environment = self._text_template(("spec", "environment"), required=False)
         allow = self._allowed = self.allow()
         manifests = self._manifests()
         if self.problems:
@@ -177,7 +177,7 @@ class _Reading:
 
     def source(self) -> Source:
         self._mapping(("metadata",), ("name",))
-        name = self._text(("metadata", "name"), pattern=_NAME)
+        name = self._text(("metadata", "name"), pattern=NAME)
         if name == APP_CONFIGS:
             self._wrong(("metadata", "name"), f"{name} is the built-in renderer's")
         at: Path = ("spec", "source")
@@ -198,8 +198,8 @@ class _Reading:
 
     def _related(self, path: Path) -> Related:
         alias = str(path[-1])
-        if not _ALIAS.fullmatch(alias):
-            self._wrong(path, f"must be a name that matches {_ALIAS.pattern}")
+        if not ALIAS.fullmatch(alias):
+            self._wrong(path, f"must be a name that matches {ALIAS.pattern}")
         members = self._mapping(path, ("table", "on", "columns"))
         if "with" in members:
             self._wrong((*path, "with"), "related rows of related rows are not captured: one level only")
@@ -258,13 +258,15 @@ class _Reading:
             self._wrong((*at, "for"), "must have one variable")
         elif each:
             [variable] = each
-            if variable == "row" or not _ALIAS.fullmatch(variable):
+            if variable == "row" or not ALIAS.fullmatch(variable):
                 self._wrong((*at, "for"), f"{variable} can't be the name of a variable")
             expression = self._expression((*at, "for", variable), "LIST", required=True)
             if isinstance(expression, CelExpression):
                 for_each = (variable, expression)
                 variables[variable] = _element(expression)
         template = self._mapping((*at, "template"))
+        if self._at((*at, "template")) == {}:
+            self._wrong((*at, "template"), "is empty")
         for name in ("apiVersion", "kind"):
             value = template.get(name)
             if template and (not isinstance(value, str) or "${" in value):
@@ -278,7 +280,7 @@ class _Reading:
             for path, message in self._kinds.problems(template, (*at, "template"), self._types):
                 self._wrong(path, message)
         return Manifest(
-            self._text((*at, "id"), pattern=_ID),
+            self._text((*at, "id"), pattern=ID),
             compiled,
             self._texts((*at, "after")),
             self._expression((*at, "when"), "BOOL", variables),
@@ -348,6 +350,13 @@ class _Reading:
         except TemplateError as error:
             self._wrong(getattr(error, "path", path), str(error), error.line, error.column)
             return None
+
+    def _text_template(self, path: Path, required: bool = True) -> Any:
+        value = self._at(path)
+        if value is not _MISSING and (not isinstance(value, str) or (required and not value)):
+            self._wrong(path, f"must be a text, and is {_kind(value)}")
+            return None
+        return self._template(path, required=required)
 
     def _compile(
         self,

@@ -17,10 +17,13 @@ _AMBIGUOUS = re.compile(r"[-+.0-9][-+.0-9a-fA-FxXoOeE_:]*|[yYnN]|[-+]?\.(inf|nan
 
 @dataclass(frozen=True)
 class GoldenTest:
-    """A row, and the file of what it becomes (relative to the declaration), or a part of the error that it ends in."""
+    """A row, and what it becomes: the file `expect`, or a part of the error that it ends in.
+
+    `row` may be the file that has it. Files are relative to the declaration.
+    """
 
     name: str
-    row: Mapping[str, Any]
+    row: Mapping[str, Any] | str
     expect: str | None
     error: str | None
 
@@ -43,8 +46,9 @@ def read_tests(text: str) -> list[GoldenTest]:
 
 
 def _test(document: Document, at: Path, value: Any, problems: list[Problem]) -> GoldenTest | None:
-    if not isinstance(value, dict) or not isinstance(value.get("row"), dict):
-        problems.append(document.problem(at, "must have a row: a mapping of columns to values"))
+    row = value.get("row") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(row, dict | str) or row == "":
+        problems.append(document.problem(at, "must have a row: a mapping of columns to values, or a file of it"))
         return None
     for name in value:
         if name not in ("name", "row", "expect", "error"):
@@ -57,11 +61,11 @@ def _test(document: Document, at: Path, value: Any, problems: list[Problem]) -> 
         if name in value and (not isinstance(value[name], str) or not value[name]):
             problems.append(document.problem((*at, name), "must be a text"))
             return None
-    if expect is not None:
-        path = PurePosixPath(expect)
+    for name, file in (("row", row), ("expect", expect)):
+        path = PurePosixPath(file) if isinstance(file, str) else PurePosixPath()
         if path.is_absolute() or ".." in path.parts:
-            problems.append(document.problem((*at, "expect"), "must be a file beside the declaration, or below"))
-    return GoldenTest(value.get("name") or expect or error or "", value["row"], expect, error)
+            problems.append(document.problem((*at, name), "must be a file beside the declaration, or below"))
+    return GoldenTest(value.get("name") or expect or error or "", row, expect, error)
 
 
 def as_yaml(row: RenderedRow) -> str:

@@ -16,8 +16,9 @@ from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
 from rowcast.crud.renderers.schemas import RendererListed, RendererOut, RevisionListed, RevisionOut
-from rowcast.crud.sources.cli import DatabaseUrl, app, required
+from rowcast.crud.sources.cli import app, required
 from rowcast.crud.sources.database import SourceError, reading, writing
+from rowcast.renderers.files import DatabaseUrl
 from rowcast.runtime.exits import UsageError, told
 from rowcast.runtime.text_table import text_table
 

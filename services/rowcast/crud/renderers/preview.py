@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
 from rowcast.core.renderer import ExpressionError, RenderedManifest, Renderer
 from rowcast.core.row import RowKey
-from rowcast.core.shapes import RowShape, TableShape, shape_of
-from rowcast.core.source import TableName
+from rowcast.core.shapes import RowShape, shape_of
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.renderers import revisions, rows
-from rowcast.crud.sources.catalogue import read_table
+from rowcast.crud.sources.catalogue import read_shape
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row
 from rowcast.renderers.declaration import check, read_renderer
@@ -88,11 +88,7 @@ def _declaration(connection: Connection, text: str, shape: RowShape | None) -> t
     if shape is not None:
         return read_renderer(text, shape), shape
 
-    def table(name: TableName) -> TableShape | None:
-        found = read_table(connection, name)
-        return found.shape() if found else None
-
-    checked = check(text, table)
+    checked = check(text, partial(read_shape, connection))
     read_tests(text)
     return checked
 

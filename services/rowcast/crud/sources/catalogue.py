@@ -195,3 +195,9 @@ def read_table(connection: Connection, name: TableName) -> Table | None:
         place["inherited"],
         place["subscribed"],
     )
+
+
+def read_shape(connection: Connection, name: TableName) -> shapes.TableShape | None:
+    """What a declaration is checked against, of the table; None if there is none of the name."""
+    found = read_table(connection, name)
+    return found.shape() if found else None

@@ -1,11 +1,10 @@
-"""The commands `rowcast renderer …`."""
+"""The commands `rowcast renderer …` about files that ask a database or a cluster; the rest is in `renderer_cli.py`."""
 
-import difflib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,15 +12,16 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from rowcast.core.renderer import ExpressionError, Renderer
+from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Account
-from rowcast.core.shapes import RowShape, TableShape
+from rowcast.core.shapes import RowShape
 from rowcast.core.source import TableName
 from rowcast.crud.sources.apply import AdministratorError, apply
 from rowcast.crud.sources.catalogue import read_table
 from rowcast.crud.sources.database import (
     SourceError,
     capture_of,
+    known_tables,
     owned,
     read_row,
     reading,
@@ -31,10 +31,14 @@ from rowcast.crud.sources.database import (
 from rowcast.crud.sources.grants import editing_grants, grant_editing
 from rowcast.crud.sources.installed import noted_fault
 from rowcast.renderers.cel import Language
-from rowcast.renderers.columns import check_row, read_columns, write_columns
+from rowcast.renderers.columns import check_row, write_columns
 from rowcast.renderers.declaration import check, read_kinds, read_renderer, read_source
 from rowcast.renderers.draft import draft
-from rowcast.renderers.golden import GoldenTest, as_yaml, read_tests
+from rowcast.renderers.files import Columns, DatabaseUrl, Declarations, Tables, tables_of
+from rowcast.renderers.files import declarations as _each
+from rowcast.renderers.files import problems_of as _problems_of
+from rowcast.renderers.files import read_text as _read
+from rowcast.renderers.golden import as_yaml, read_tests
 from rowcast.renderers.positions import ProblemsError, read
 from rowcast.renderers.rendering import render
 from rowcast.renderers.rights import RBAC, manifests, rules
@@ -42,23 +46,7 @@ from rowcast.renderers.schemas import Kinds, KindSchema, read_schema, schemas_of
 from rowcast.runtime.exits import UsageError, told
 
 SERVING_ROLE = "rowcast_crud"
-_HELP = """Declarations of how rows of any table become resources: write, check, render and test them.
-
-`apply` makes a declaration count, and `delete` ends that; all others change neither database nor cluster.
-"""
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="ROWCAST_DATABASE_URL",
-        help="The table's database: postgresql://user:password@host:5432/name. The password may be in the file that"
-        " ROWCAST_DATABASE_PASSWORD_FILE names.",
-    ),
-]
-Columns = Annotated[
-    Path | None,
-    typer.Option(help="The file of columns [default: FILE's name with .columns.yaml, if there is no --database-url]"),
-]
+app = typer.Typer()
 Kubeconfig = Annotated[
     Path | None,
     typer.Option(envvar="KUBECONFIG", help="The cluster's access [default: ~/.kube/config, or else the pod's own]"),
@@ -71,13 +59,6 @@ ServingRole = Annotated[
     ),
 ]
 _SCHEMAS = "schemas"
-Declarations = Annotated[
-    list[Path],
-    typer.Argument(metavar="FILE…", help="The declarations; of a folder all that are in it (*.yaml)."),
-]
-Tables = Callable[[TableName], TableShape | None]
-
-
 ServiceAccount = Annotated[str, typer.Option(help="Who delivers, as NAMESPACE/NAME.", metavar="NAMESPACE/NAME")]
 User = Annotated[str | None, typer.Option(help="Who delivers where that is a user and no service account.")]
 SYNC_K8S = "rowcast/rowcast-sync-k8s"
@@ -246,35 +227,6 @@ def render_row(
         typer.echo(_render(renderer, shape, content), nl=False)
 
 
-@app.command(name="test")
-def run_tests(
-    files: Declarations,
-    update: Annotated[bool, typer.Option("--update", help="Write the files that are expected.")] = False,
-    database_url: DatabaseUrl = None,
-    columns: Columns = None,
-) -> None:
-    """Run declarations' `tests`: each row has to become what its file says. Shows what differs.
-
-    Exit codes: 0 all pass, 1 some don't, or there is none, 2 wrong options.
-    """
-    failed = False
-    with told():
-        for file in _each(files):
-            with _problems_of(file):
-                text = _read(file)
-                tests = read_tests(text)
-                if not tests:
-                    raise SourceError(f"{file}: spec.tests has no test")
-                with _tables(file, columns, database_url) as table:
-                    renderer, shape = check(text, table)
-            for test in tests:
-                failure = _run(test, file.parent, renderer, shape, update)
-                typer.echo(f"{file}: {test.name}: {'passed' if failure is None else failure}")
-                failed = failed or failure is not None
-        if failed:
-            raise typer.Exit(1)
-
-
 @app.command()
 def sql(
     file: Annotated[Path, typer.Option("-f", "--file", help="The declaration.")],
@@ -419,24 +371,6 @@ def _plural(given: str) -> tuple[str, str]:
     return kind, name
 
 
-def _each(files: Sequence[Path]) -> list[Path]:
-    """Files as they are named, and those of folders, in the order of their names: no files of columns, nothing below.
-
-    Raises UsageError for a folder that has none.
-    """
-    found: list[Path] = []
-    for file in files:
-        if not file.is_dir():
-            found.append(file)
-            continue
-        inside = sorted(one for one in file.iterdir() if one.suffix in (".yaml", ".yml") and one.is_file())
-        declarations = [one for one in inside if not one.stem.endswith(".columns") and not one.name.startswith(".")]
-        if not declarations:
-            raise UsageError(f"{file}: has no declaration (*.yaml)")
-        found += declarations
-    return found
-
-
 def _saved_kinds(file: Path, schemas: Path | None) -> Kinds | None:
     folder = schemas or file.with_name(_SCHEMAS)
     if schemas is None and not folder.is_dir():
@@ -484,13 +418,6 @@ def required(database_url: str | None) -> str:
     return database_url
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {getattr(error, 'strerror', None) or 'is no UTF-8'}") from None
-
-
 def _write(text: str, output: Path | None, force: bool) -> None:
     if output is None:
         typer.echo(text, nl=False)
@@ -515,64 +442,10 @@ def _row(file: Path | None) -> dict[str, Any]:
     return content
 
 
-@contextmanager
-def _tables(file: Path, columns: Path | None, database_url: str | None) -> Iterator[Tables]:
-    """Where the columns are known from: the file that was named, or else the database, or else the file beside."""
-
-    beside = file.with_name(f"{file.stem}.columns.yaml")
-    saved = columns or (beside if not database_url and beside.exists() else None)
-    if saved is not None:
-        with _problems_of(saved):
-            tables = read_columns(_read(saved))
-        yield tables.get
-    elif database_url:
-        with reading(database_url) as connection:
-
-            def table(name: TableName) -> TableShape | None:
-                found = read_table(connection, name)
-                return found.shape() if found else None
-
-            yield table
-    else:
-        raise UsageError(
-            f"{file}: its columns aren't known: name --database-url, or save them as {beside} (renderer columns)"
-        )
-
-
-@contextmanager
-def _problems_of(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except ProblemsError as error:
-        for problem in error.problems:
-            typer.echo(f"{file}:{problem}", err=True)
-        raise typer.Exit(1) from None
+def _tables(file: Path, columns: Path | None, database_url: str | None) -> AbstractContextManager[Tables]:
+    return tables_of(file, columns, database_url, known_tables)
 
 
 def _render(renderer: Renderer, shape: RowShape, row: dict[str, Any]) -> str:
     check_row(shape, row)
     return as_yaml(render(renderer, Language(shape), row))
-
-
-def _run(test: GoldenTest, folder: Path, renderer: Renderer, shape: RowShape, update: bool) -> str | None:
-    """Why a test fails, or None."""
-    try:
-        rendered = _render(renderer, shape, dict(test.row))
-    except ExpressionError as error:
-        if test.error is not None and test.error in str(error):
-            return None
-        return f"failed: {error}"
-    if test.error is not None or test.expect is None:
-        return f"failed: it is rendered, and not refused by {test.error!r}"
-    golden = folder / test.expect
-    if update:
-        golden.parent.mkdir(parents=True, exist_ok=True)
-        golden.write_text(rendered, encoding="utf-8")
-        return None
-    if not golden.exists():
-        return f"failed: there is no {golden}; --update writes it"
-    expected = golden.read_text(encoding="utf-8")
-    if expected == rendered:
-        return None
-    diff = difflib.unified_diff(expected.splitlines(), rendered.splitlines(), str(golden), "rendered", lineterm="")
-    return "failed:\n" + "\n".join(diff)

@@ -1,8 +1,9 @@
 """A user's database: read for a declaration, and written when that is applied."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from rowcast.core.errors import RowcastError, TransientError
-from rowcast.core.source import Source
+from rowcast.core.shapes import TableShape
+from rowcast.core.source import Source, TableName
 from rowcast.crud.database.connections import log_in_with, translated
-from rowcast.crud.sources.catalogue import Table, read_table
+from rowcast.crud.sources.catalogue import Table, read_shape, read_table
 from rowcast.crud.sources.triggers import Capture, qualified
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import UsageError
@@ -41,6 +43,13 @@ def writing(url: str) -> Iterator[Connection]:
     """A transaction, which ends well or changes nothing. Raises as `reading` does."""
     with _connected(url) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def known_tables(url: str) -> Iterator[Callable[[TableName], TableShape | None]]:
+    """Gives the shape of a table that is there. Raises as `reading` does."""
+    with reading(url) as connection:
+        yield partial(read_shape, connection)
 
 
 def wait_until_migrated(url: str, seconds: float) -> None:
