@@ -549,6 +549,13 @@ def _problems_of(file: Path) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+@contextmanager
+def declaration(file: Path) -> Iterator[str]:
+    """The text of a declaration, whose problems become lines with their places, and an exit code."""
+    with _problems_of(file):
+        yield _read(file)
+
+
 def _render(renderer: Renderer, shape: RowShape, row: dict[str, Any]) -> str:
     check_row(shape, row)
     return as_yaml(render(renderer, Language(shape), row))
