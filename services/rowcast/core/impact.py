@@ -31,7 +31,7 @@ CLAIMS = 1_000_000
 """Among how many objects collisions are looked for: some 100 bytes each."""
 LONGEST_VALUE = 300
 """Characters of an example's value as JSON; a longer one is cut."""
-_NOTHING: Any = object()
+_NOTHING: Any = ...  # JSON has none of it, and in another process it is the same
 _SETTINGS = ("after", "delete", "conflict", "create", "ignore", "ready")
 
 
@@ -76,8 +76,12 @@ class _Value:
     digest: bytes
     same: bool = True
 
-    def meet(self, value: Any) -> None:
-        self.same = self.same and _digest(value) == self.digest
+    @classmethod
+    def of(cls, value: Any) -> _Value:
+        return cls(_shown(value), _digest(value))
+
+    def meet(self, other: _Value) -> None:
+        self.same = self.same and other.same and other.digest == self.digest
 
 
 class _Group:
@@ -95,14 +99,25 @@ class _Group:
             self._last_row = key
             if len(self.examples) < sample:
                 self.examples.append(Example(key, name, _shown(before), _shown(after)))
+        if self._values is None or self._values[0].same or self._values[1].same:
+            self._meet((_Value.of(before), _Value.of(after)))
+
+    def merge(self, other: _Group, sample: int) -> None:
+        self.rows += other.rows
+        self.objects += other.objects
+        self.examples = (self.examples + other.examples)[:sample]
+        if other._values is not None:
+            self._meet(other._values)
+
+    def _meet(self, values: tuple[_Value, _Value]) -> None:
         if self._values is None:
-            self._values = (_Value(_shown(before), _digest(before)), _Value(_shown(after), _digest(after)))
+            self._values = values
         else:
-            for known, value in zip(self._values, (before, after), strict=True):
+            for known, value in zip(self._values, values, strict=True):
                 known.meet(value)
 
     def as_json(self, shape: Shape) -> dict[str, Any]:
-        before, after = self._values or (_Value(_NOTHING, b""), _Value(_NOTHING, b""))
+        before, after = self._values or (_Value.of(_NOTHING), _Value.of(_NOTHING))
         return {
             **vars(shape),
             "before": _value_as_json(before),
@@ -123,18 +138,16 @@ class _Errors:
 class Impact:
     """Adds up what becomes of rows; `sample` is how many examples of each group are kept."""
 
-    def __init__(self, old: Renderer | None, new: Renderer, sample: int = 3, claims: int = CLAIMS) -> None:
-        """`old` is the newest revision, None if there is none; `claims`: among how many objects collisions are
-        looked for.
-        """
+    def __init__(self, sample: int = 3, settings: Sequence[Mapping[str, Any]] = ()) -> None:
+        """`settings` are those of `settings_between`, where they are asked for."""
         self._sample = sample
-        self._claims = claims
         self._groups: dict[Shape, _Group] = {}
         self._errors: dict[tuple[str, str, str], _Errors] = {}
         self._claimed: dict[bytes, str] = {}
+        self._places: list[tuple[str, str]] = []
         self._collisions: list[dict[str, Any]] = []
         self._objects: Counter[str] = Counter()
-        self._settings = list(_settings(old, new)) if old is not None else []
+        self._settings = list(settings)
         self._more = self._more_errors = self._collided = 0
         self.rows = self.changed = self.failed = self.recovered = 0
 
@@ -147,21 +160,50 @@ class Impact:
         if isinstance(new, ExpressionError):
             # All of it stays as it is; who has no object of it yet, gets none.
             self.failed += 1
-            self._add_error(key, new, isinstance(old, ExpressionError))
+            what = (new.path, new.expression, new.message)
+            self._add_errors(what, _Errors(1, int(isinstance(old, ExpressionError)), [key]))
             return
-        self._claim(key, new)
-        changes = list(_changes(old, new, retained, self._objects))
+        objects = {name_of(each): each for each in new.manifests}
+        for name in objects:
+            self._claim("\0".join((new.environment or "", name.kind, name.namespace, name.name)), key)
+        changes = list(_changes(old, new, objects, retained, self._objects))
         if isinstance(old, ExpressionError):
             self.recovered += 1
         self.changed += bool(changes)
-        for shape, name, before, after in changes:
-            group = self._groups.get(shape)
-            if group is None and len(self._groups) < SHAPES:
-                group = self._groups[shape] = _Group()
+        for shape, whose, before, after in changes:
+            group = self._group(shape)
             if group is None:
                 self._more += 1
             else:
-                group.add(key, name, before, after, self._sample)
+                group.add(key, whose, before, after, self._sample)
+
+    def merge(self, other: Impact) -> None:
+        """Rows that were added elsewhere, after those of here; what is kept has the same bounds."""
+        self.rows += other.rows
+        self.changed += other.changed
+        self.failed += other.failed
+        self.recovered += other.recovered
+        self._objects += other._objects
+        self._more += other._more
+        self._more_errors += other._more_errors
+        for shape, its in other._groups.items():
+            group = self._group(shape)
+            if group is None:
+                self._more += its.objects
+            else:
+                group.merge(its, self._sample)
+        for what, errors in other._errors.items():
+            self._add_errors(what, errors)
+        self._collided += other._collided
+        self._collisions = (self._collisions + other._collisions)[:COLLISIONS]
+        for place, key in other._places:
+            self._claim(place, key)
+
+    def _group(self, shape: Shape) -> _Group | None:
+        group = self._groups.get(shape)
+        if group is None and len(self._groups) < SHAPES:
+            group = self._groups[shape] = _Group()
+        return group
 
     @property
     def trouble(self) -> bool:
@@ -200,30 +242,35 @@ class Impact:
             "collisions_looked_for_among": len(self._claimed),
         }
 
-    def _add_error(self, key: str, error: ExpressionError, failed_before: bool) -> None:
-        what = (error.path, error.expression, error.message)
-        if what not in self._errors and len(self._errors) >= SHAPES:
-            self._more_errors += 1
+    def _add_errors(self, what: tuple[str, str, str], errors: _Errors) -> None:
+        known = self._errors.get(what)
+        if known is None and len(self._errors) >= SHAPES:
+            self._more_errors += errors.rows
             return
-        found = self._errors.setdefault(what, _Errors())
-        found.rows += 1
-        found.before += failed_before
-        if len(found.examples) < self._sample:
-            found.examples.append(key)
+        if known is None:
+            known = self._errors[what] = _Errors()
+        known.rows += errors.rows
+        known.before += errors.before
+        known.examples = (known.examples + errors.examples)[: self._sample]
 
-    def _claim(self, key: str, row: RenderedRow) -> None:
-        for manifest in row.manifests:
-            name = name_of(manifest)
-            place = json.dumps([row.environment, name.kind, name.namespace, name.name])
-            digest = hashlib.blake2b(place.encode(), digest_size=8).digest()
-            other = self._claimed.get(digest)
-            if other is not None:
-                self._collided += 1
-                if len(self._collisions) < COLLISIONS:
-                    known = {"object": str(name), "environment": row.environment, "manifest": manifest.id}
-                    self._collisions.append({**known, "keys": [other, key]})
-            elif len(self._claimed) < self._claims:
-                self._claimed[digest] = key
+    def _claim(self, place: str, key: str) -> None:
+        digest = hashlib.blake2b(place.encode(), digest_size=8).digest()
+        other = self._claimed.get(digest)
+        if other is not None:
+            self._collided += 1
+            if len(self._collisions) < COLLISIONS:
+                environment, *name = place.split("\0")
+                known = {"object": str(ObjectName(*name)), "environment": environment or None}
+                self._collisions.append({**known, "keys": [other, key]})
+        elif len(self._claimed) < CLAIMS:
+            self._claimed[digest] = key
+
+
+class Part(Impact):
+    """Some of the rows, to be merged with others: only among all of them collisions are looked for."""
+
+    def _claim(self, place: str, key: str) -> None:
+        self._places.append((place, key))
 
 
 def name_of(manifest: RenderedManifest) -> ObjectName:
@@ -239,8 +286,14 @@ _Found = tuple[Shape, str, Any, Any]
 """A change's shape, whose it is, and its values."""
 
 
-def _changes(old: Rendering, new: RenderedRow, retained: Collection[str], counts: Counter[str]) -> Iterator[_Found]:
-    """`counts` is of objects, by what becomes of them."""
+def _changes(
+    old: Rendering,
+    new: RenderedRow,
+    objects: Mapping[ObjectName, RenderedManifest],
+    retained: Collection[str],
+    counts: Counter[str],
+) -> Iterator[_Found]:
+    """`objects` are those of the new rendering; `counts` is of objects, by what becomes of them."""
     before: dict[ObjectName, RenderedManifest] = {}
     if isinstance(old, RenderedRow):
         before = {name_of(each): each for each in old.manifests}
@@ -252,13 +305,14 @@ def _changes(old: Rendering, new: RenderedRow, retained: Collection[str], counts
             if was != becomes and old.manifests and new.manifests:
                 yield Shape("row", "", "", path, "changed"), "", was, becomes
     made: list[tuple[ObjectName, RenderedManifest]] = []
-    for manifest in new.manifests:
-        name = name_of(manifest)
+    for name, manifest in objects.items():
         had = before.pop(name, None)
         if had is None:
             made.append((name, manifest))
             continue
-        differences = list(_differences("", had.content, manifest.content))
+        # Most are equal to the letter, which is known ten times sooner. (To ==, true is 1.)
+        same = repr(had.content) == repr(manifest.content)
+        differences = [] if same else list(_differences("", had.content, manifest.content))
         counts["changed" if differences else "unchanged"] += 1
         for path, change, was, becomes in differences:
             yield Shape("changed", name.kind, manifest.id, path, change), str(name), was, becomes
@@ -336,8 +390,8 @@ def _member(path: str, name: str) -> str:
     return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
 
 
-def _settings(old: Renderer, new: Renderer) -> Iterator[dict[str, Any]]:
-    """What differs in how manifests are treated that both have."""
+def settings_between(old: Renderer, new: Renderer) -> Iterator[dict[str, Any]]:
+    """What differs in how manifests are treated that both have: `manifest`, `setting`, `before`, `after`."""
     known = {manifest.id: manifest for manifest in old.manifests}
     for manifest in new.manifests:
         was = known.get(manifest.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core import impact as module
-from rowcast.core.impact import Impact, name_of
+from rowcast.core.impact import Impact, Part, name_of, settings_between
 from rowcast.core.renderer import Allow, ExpressionError, Manifest, RenderedManifest, RenderedRow, Renderer
 from rowcast.core.source import Source, TableName
 
@@ -38,7 +39,7 @@ NOTHING = RenderedRow("a", None, ())
 
 def found(*pairs: Any, retained: Any = (), sample: int = 3) -> dict[str, Any]:
     """What two renderings of each row come to."""
-    impact = Impact(declared(), declared(), sample)
+    impact = Impact(sample)
     for number, (old, new) in enumerate(pairs):
         impact.add(str(number), old, new, retained)
     return impact.as_json()
@@ -147,17 +148,17 @@ def test_rows_that_cannot_be_rendered_are_grouped_by_what_is_wrong() -> None:
 
 def test_two_rows_that_want_one_object_are_named_unless_they_are_of_two_environments() -> None:
     (collision,) = found((NOTHING, data("x")), (NOTHING, data("y")))["collisions"]
-    assert collision == {"object": "ConfigMap a", "environment": None, "manifest": "settings", "keys": ["0", "1"]}
+    assert collision == {"object": "ConfigMap a", "environment": None, "keys": ["0", "1"]}
 
     apart = [RenderedRow("a", environment, data("x").manifests) for environment in ("dev", "prod")]
     assert found(*((NOTHING, row) for row in apart))["collisions"] == []
 
 
 def test_how_manifests_are_treated_is_compared_too() -> None:
-    impact = Impact(declared(), declared(delete="retain", ignore=("spec.replicas",)), 3)
+    settings = list(settings_between(declared(), declared(delete="retain", ignore=("spec.replicas",))))
 
-    assert impact.changes
-    assert impact.as_json()["settings"] == [
+    assert Impact(settings=settings).changes
+    assert settings == [
         {"manifest": "settings", "setting": "delete", "before": "delete", "after": "retain"},
         {"manifest": "settings", "setting": "ignore", "before": [], "after": ["spec.replicas"]},
     ]
@@ -195,6 +196,20 @@ def _row(objects: dict[tuple[str, str], Any]) -> RenderedRow:
 ROWS = st.dictionaries(st.sampled_from("xyz"), st.tuples(st.sampled_from("ab"), VALUES), max_size=3).map(
     lambda row: _row({(manifest, f"{manifest}-{name}"): value for manifest, (name, value) in row.items()})
 )
+
+
+@given(st.lists(st.tuples(ROWS, ROWS), max_size=6), st.integers(0, 6))
+def test_parts_that_were_added_up_elsewhere_come_to_the_same(
+    pairs: list[tuple[RenderedRow, RenderedRow]], first: int
+) -> None:
+    merged = Impact()
+    for numbers in (range(len(pairs))[:first], range(len(pairs))[first:]):
+        part = Part()
+        for number in numbers:
+            part.add(str(number), *pairs[number])
+        merged.merge(pickle.loads(pickle.dumps(part)))
+
+    assert merged.as_json() == found(*pairs)
 
 
 @given(st.lists(st.tuples(ROWS, ROWS), max_size=6))

@@ -3,6 +3,7 @@
 import difflib
 import getpass
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -189,7 +190,7 @@ def impact(
         file = argument or option or Path()
         with declaration(file) as text, reading(required(database_url)) as connection:
             snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
-            seen = see(snapshot, text, sample, _progress())
+            seen = see(snapshot, text, sample, _progress(), processes=_processors())
         if output is Report.JSON:
             typer.echo(json.dumps(seen.as_json(), indent=2, ensure_ascii=False))
         else:
@@ -199,6 +200,10 @@ def impact(
             raise typer.Exit(Exit.FAILED)
         if seen.impact.changes:
             raise typer.Exit(CHANGES)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _progress() -> Callable[[int, int], None]:

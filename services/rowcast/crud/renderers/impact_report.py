@@ -105,10 +105,7 @@ def _others(content: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     if content["errors"]:
         yield "ERRORS: these rows stay as they are", [_error(each) for each in content["errors"]]
     if content["collisions"]:
-        lines = [
-            f"{each['object']} ({each['manifest']}): wanted by rows {' and '.join(each['keys'])}"
-            for each in content["collisions"]
-        ]
+        lines = [f"{each['object']}: wanted by rows {' and '.join(each['keys'])}" for each in content["collisions"]]
         more = content["more_collisions"]
         yield "COLLISIONS: only one row gets each of these", [*lines, *([f"and {more:,} more"] if more else [])]
 

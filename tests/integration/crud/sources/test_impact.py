@@ -95,6 +95,17 @@ def test_other_columns_are_read_from_the_table_as_applying_captures_them(applied
     assert {each["data"]["size"] for each in objects(applied).values()} == {"100 %"}
 
 
+def test_many_rows_are_rendered_by_several_processes_to_the_same_end(
+    applied: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = impact(applied, tmp_path, MOVED)
+    monkeypatch.setattr("rowcast.crud.renderers.impact.ROWS_OF_SEVERAL", 0)
+    monkeypatch.setattr("rowcast.crud.renderers.impact.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("rowcast.crud.renderers.cli._processors", lambda: 2)
+
+    assert impact(applied, tmp_path, MOVED) == one
+
+
 def test_of_a_renderer_that_was_never_applied_all_rows_are_new(shops: Place, tmp_path: Path) -> None:  # noqa: F811
     seen = impact(shops, tmp_path, DECLARATION)
 
