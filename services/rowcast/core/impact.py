@@ -138,9 +138,10 @@ class _Errors:
 class Impact:
     """Adds up what becomes of rows; `sample` is how many examples of each group are kept."""
 
-    def __init__(self, sample: int = 3, settings: Sequence[Mapping[str, Any]] = ()) -> None:
-        """`settings` are those of `settings_between`, where they are asked for."""
+    def __init__(self, sample: int = 3, settings: Sequence[Mapping[str, Any]] = (), claims: int = CLAIMS) -> None:
+        """`settings` are those of `settings_between`; `claims`: among how many objects collisions are looked for."""
         self._sample = sample
+        self._claims = claims
         self._groups: dict[Shape, _Group] = {}
         self._errors: dict[tuple[str, str, str], _Errors] = {}
         self._claimed: dict[bytes, str] = {}
@@ -262,7 +263,7 @@ class Impact:
                 environment, *name = place.split("\0")
                 known = {"object": str(ObjectName(*name)), "environment": environment or None}
                 self._collisions.append({**known, "keys": [other, key]})
-        elif len(self._claimed) < CLAIMS:
+        elif len(self._claimed) < self._claims:
             self._claimed[digest] = key
 
 

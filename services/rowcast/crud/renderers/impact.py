@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from rowcast.core.impact import Impact, Part, Rendering, settings_between
+from rowcast.core.impact import CLAIMS, Impact, Part, Rendering, settings_between
 from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer
 from rowcast.core.shapes import RowShape, shape_as_json, shape_of
 from rowcast.core.source import Source
@@ -78,13 +78,14 @@ def see(
     progress: Progress = lambda done, total: None,
     may_read_source: bool = True,
     processes: int = 1,
+    claims: int = CLAIMS,
 ) -> Seen:
     """All rows, each by the revision that it carries and by the declaration. One transaction, REPEATABLE READ.
 
     Where the declaration captures another table, or other columns of it, than was applied, the rows are read from the
     table itself as its triggers would; without `may_read_source` that is refused. So many `processes` of their own
-    render, where there are many rows; with one, this one does. Raises ProblemsError for the
-    declaration, SourceError for its table.
+    render, where there are many rows; with one, this one does. Collisions are looked for among `claims` objects.
+    Raises ProblemsError for the declaration, SourceError for its table.
     """
     renderer, shape = check_declaration(connection, declaration)
     newest = revisions.get(connection, renderer.name)
@@ -106,7 +107,7 @@ def see(
     token = f"{digest}.{there['revision'] if there is not None else 0}.{total}.{moment}"
     source = _anew(connection, renderer) if anew else _as_captured(connection, renderer.name)
     declarations = _Declarations((declaration, shape), _revisions(connection, renderer.name), sample)
-    impact = Impact(sample, list(settings_between(before, renderer)) if before is not None else ())
+    impact = Impact(sample, list(settings_between(before, renderer)) if before is not None else (), claims)
     several = processes if total >= ROWS_OF_SEVERAL else 1
     for part in _parts(declarations, source, several):
         impact.merge(part)
