@@ -104,7 +104,7 @@ class ImpactOut(BaseModel):
     problems: list[ImpactProblem]
 
 
-@router.post("/{name}:impact", operation_id="seeImpact", responses=responses(404))
+@router.post("/{name:renderer}:impact", operation_id="seeImpact", responses=responses(404))
 def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings, shares: PoolShares) -> ImpactOut:
     """What applying a declaration would do to all rows of a renderer, by the shape of the change; changes nothing.
 
