@@ -24,6 +24,7 @@ from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
 from rowcast.crud.routes.renderers import files as renderer_files
+from rowcast.crud.routes.renderers import impacts as renderer_impacts
 from rowcast.crud.routes.renderers import live as renderer_live
 from rowcast.crud.routes.renderers import previews as renderer_previews
 from rowcast.crud.routes.renderers import reads as renderers
@@ -73,6 +74,7 @@ ROUTES = (
     reconciles,
     renderers,
     renderer_previews,
+    renderer_impacts,
     renderer_edits,
     renderer_files,
     renderer_live,

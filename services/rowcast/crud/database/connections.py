@@ -37,7 +37,7 @@ def make_engine(settings: CrudSettings) -> Engine:
         pool_pre_ping=True,
         pool_use_lifo=True,
         hide_parameters=True,  # an error's text is logged
-        json_deserializer=_parsed,
+        json_deserializer=parsed_json,
         connect_args={
             "connect_timeout": settings.database_connect_seconds,
             "application_name": "rowcast-crud",
@@ -50,7 +50,7 @@ def make_engine(settings: CrudSettings) -> Engine:
     return engine
 
 
-def _parsed(text: str) -> Any:
+def parsed_json(text: str) -> Any:
     """JSON as events are read when they arrive: a number of 300 digits is a float again. jsonb has numbers that are
     none; one of these in one row is no reason to refuse all that are read with it.
     """

@@ -3,9 +3,11 @@
 import difflib
 import getpass
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,11 +17,13 @@ from sqlalchemy import Connection
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
+from rowcast.crud.renderers.impact import see
+from rowcast.crud.renderers.impact_report import as_markdown, as_text
 from rowcast.crud.renderers.schemas import RendererListed, RendererOut, RevisionListed, RevisionOut
-from rowcast.crud.sources.cli import app, required
+from rowcast.crud.sources.cli import app, declaration, required
 from rowcast.crud.sources.database import SourceError, reading, writing
 from rowcast.renderers.files import DatabaseUrl
-from rowcast.runtime.exits import UsageError, told
+from rowcast.runtime.exits import Exit, UsageError, told
 from rowcast.runtime.text_table import text_table
 
 
@@ -31,6 +35,14 @@ class Output(StrEnum):
     YAML = "yaml"
 
 
+class Report(StrEnum):
+    """How an impact is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 class Objects(StrEnum):
     """What becomes of a deleted renderer's objects."""
 
@@ -38,6 +50,8 @@ class Objects(StrEnum):
     RETAIN = "retain"
 
 
+CHANGES = 3
+"""The exit code of what would change something."""
 OutputForm = Annotated[Output, typer.Option("--output", "-o", help="For people, or as JSON or YAML.")]
 Name = Annotated[str, typer.Argument(help="The renderer's name.")]
 
@@ -151,6 +165,53 @@ def delete(
             typer.echo(f"{name}: {done} of {total} rows deleted", err=True)
         left = "its targets remove their objects" if wanted is Objects.REMOVE else "their objects are left behind"
         typer.echo(f"{name}: no more captured; {done} rows deleted, {left}")
+
+
+@app.command()
+def impact(
+    argument: Annotated[Path | None, typer.Argument(metavar="FILE", help="The declaration.")] = None,
+    option: Annotated[Path | None, typer.Option("-f", "--file", metavar="FILE", help="The same.")] = None,
+    database_url: DatabaseUrl = None,
+    output: Annotated[
+        Report, typer.Option("--output", "-o", help="For people, as JSON, or for a pull request's comment.")
+    ] = Report.TEXT,
+    sample: Annotated[int, typer.Option(min=0, max=100, help="Examples of each group.")] = 3,
+) -> None:
+    """Show what applying a declaration would do to all rows, by the shape of the change; changes nothing.
+
+    Every row of one snapshot is rendered by the revision that it is of and by FILE: objects that are made, removed,
+    left behind, moved (another name or namespace: deleted and made anew) and changed, grouped by kind, manifest, path
+    and values; rows that can't be rendered; rows that want the same object. The token names what was seen. Exit codes:
+    0 nothing changes, 1 problems in FILE, rows that can't be rendered, or want the same object, 2 wrong options,
+    3 something changes.
+    """
+    with told():
+        if (argument is None) == (option is None):
+            raise UsageError("name one FILE")
+        file = argument or option or Path()
+        with declaration(file) as text, reading(required(database_url)) as connection:
+            snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
+            seen = see(snapshot, text, sample, _progress(), processes=_processors())
+        if output is Report.JSON:
+            typer.echo(json.dumps(seen.as_json(), indent=2, ensure_ascii=False))
+        else:
+            for line in as_markdown(seen) if output is Report.MARKDOWN else as_text(seen):
+                typer.echo(line)
+        if seen.impact.trouble:
+            raise typer.Exit(Exit.FAILED)
+        if seen.impact.changes:
+            raise typer.Exit(CHANGES)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _progress() -> Callable[[int, int], None]:
+    """A line on stderr, where somebody sees it."""
+    if not sys.stderr.isatty():
+        return lambda done, total: None
+    return lambda done, total: typer.echo(f"\r{done:,} of {total:,} rows", err=True, nl=done == total)
 
 
 def _asked() -> Objects:

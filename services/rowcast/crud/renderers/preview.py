@@ -85,8 +85,11 @@ def preview(connection: Connection, name: str, asked: Question) -> Preview:
 
 
 def _declaration(connection: Connection, text: str, shape: RowShape | None) -> tuple[Renderer, RowShape]:
-    if shape is not None:
-        return read_renderer(text, shape), shape
+    return (read_renderer(text, shape), shape) if shape is not None else check_declaration(connection, text)
+
+
+def check_declaration(connection: Connection, text: str) -> tuple[Renderer, RowShape]:
+    """One that need not be applied, with its tests, against the tables as they are. Raises ProblemsError."""
 
     checked = check(text, partial(read_shape, connection))
     read_tests(text)

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.shapes import TableShape
 from rowcast.core.source import Source, TableName
-from rowcast.crud.database.connections import log_in_with, translated
+from rowcast.crud.database.connections import log_in_with, parsed_json, translated
 from rowcast.crud.sources.catalogue import Table, read_shape, read_table
 from rowcast.crud.sources.triggers import Capture, qualified
 from rowcast.runtime.deadline import Deadline
@@ -83,7 +83,10 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() != "postgresql":
         raise UsageError(f"--database-url must be of PostgreSQL, and is of {parsed.get_backend_name()}")
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg2"), poolclass=NullPool, connect_args={"connect_timeout": 10}
+        parsed.set(drivername="postgresql+psycopg2"),
+        poolclass=NullPool,
+        json_deserializer=parsed_json,
+        connect_args={"connect_timeout": 10},
     )
     file = os.environ.get(_FILE)
     log_in_with(engine, Path(file) if file else None)

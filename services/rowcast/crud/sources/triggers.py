@@ -143,6 +143,21 @@ class Capture:
         read = f"SELECT {self._row()} FROM {_only(self.table)} AS t WHERE {here}"
         return [*(f"SET LOCAL {setting}" for setting in SESSION), read]
 
+    def beside_captured(self) -> list[str]:
+        """The statements of a transaction whose last one reads all rows as they would be captured beside what is.
+
+        `key`, `revision` and `before` as in `rowcast.rows`, and `after`; what isn't there is NULL.
+        """
+        key = self._key([f"t.{identifier(name)}" for name in self.source.key])
+        read = f"""SELECT coalesce(n.key, r.key) AS key, r.revision, r.row AS before, n.row AS after
+FROM (SELECT {key} AS key, {self._row()} AS row FROM {_only(self.table)} AS t WHERE {_fits(key)}) AS n
+FULL JOIN (
+    SELECT key, revision, row FROM rowcast.rows WHERE renderer = {literal(self.source.renderer)} AND NOT deleted
+) AS r ON r.key COLLATE "C" = n.key COLLATE "C"
+ORDER BY coalesce(n.key, r.key) COLLATE "C"
+"""
+        return [*(f"SET LOCAL {setting}" for setting in SESSION), read]
+
     def script(self) -> str:
         """What a database administrator runs, as often as they like: one transaction that also fills the rows."""
         name = literal(self.source.renderer)

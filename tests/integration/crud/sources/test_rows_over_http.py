@@ -264,6 +264,26 @@ def test_a_declaration_that_is_not_applied_is_checked_and_rendered(served: httpx
     assert previewed(served, key="2", spec="a: [")["errors"][0]["message"].startswith("is no YAML")
 
 
+def test_what_a_declaration_does_to_all_rows_is_seen_before_it_is_applied(served: httpx.Client) -> None:
+    def impact(spec: str, status: int = 200, name: str = "tenants") -> Any:
+        answer = served.post(f"/renderers/{name}:impact", json={"spec": spec, "sample": 1})
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    seen = impact(DECLARATION.replace("string(100 / row.size)", "string(row.size)"))["seen"]
+    (group,) = seen["groups"]
+    assert (group["action"], group["path"], group["rows"], len(group["examples"])) == ("changed", "data.size", 3, 1)
+    assert (seen["rows"], seen["changed_rows"], seen["failed_rows"]) == (4, 3, 1)
+    assert (seen["errors"][0]["examples"], seen["errors"][0]["before"]) == (["3"], 1)
+    problems = impact(DECLARATION.replace("row.size", "row.sise"))["problems"]
+    assert [(each["path"], each["line"]) for each in problems] == [("spec.manifests[0].template.data.size", 16)]
+    assert "not of the renderer" in str(impact(DECLARATION.replace("name: tenants", "name: others"), 422))
+    assert "renderer impact" in str(
+        impact(DECLARATION.replace("[secret]", "[size]").replace("row.size", "row.id"), 422)
+    )
+    impact(DECLARATION, 404, "nobody")
+
+
 def test_an_older_revision_can_be_previewed(served: httpx.Client, place: Place, tmp_path: Path) -> None:
     apply(place, tmp_path, DECLARATION.replace("100 / row.size", "row.size * 2"))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import Connection, RowMapping
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from rowcast.core.row import KEY_MAX, RowKey
 from rowcast.crud import paging
@@ -40,6 +41,15 @@ from rowcast.crud.settings import CrudSettings
 
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 T = TypeVar("T")
+
+
+class _NameInPath(StringConvertor):
+    """A name before a `:verb`, or alone: none has a colon, so that `/{name}` is not also the path of a verb."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("renderer", _NameInPath())
 Name = Annotated[str, Path(max_length=63, description="The renderer's name.")]
 Key = Annotated[str, Path(max_length=KEY_MAX, description="The row's key, as lists have it.")]
 Search = Annotated[str | None, Query(max_length=2048, description="A part of the key or of a value.")]
@@ -70,7 +80,7 @@ def list_renderers(database: Database) -> Renderers:
     return Renderers(items=[RendererListed.model_validate(dict(one)) for one in found])
 
 
-@router.get("/{name}", operation_id="getRenderer", responses=responses(404))
+@router.get("/{name:renderer}", operation_id="getRenderer", responses=responses(404))
 def get_renderer(name: Name, database: Database) -> RendererOut:
     """One renderer, with its newest declaration."""
     with reading(database) as connection:

@@ -1,0 +1,238 @@
+"""What a declaration would do to all rows of its renderer, seen in one snapshot of the database; nothing is changed."""
+
+import hashlib
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from rowcast.core.impact import CLAIMS, Impact, Part, Rendering, settings_between
+from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer
+from rowcast.core.shapes import RowShape, shape_as_json, shape_of
+from rowcast.core.source import Source
+from rowcast.crud.database.tables import renderers, rows
+from rowcast.crud.renderers import revisions
+from rowcast.crud.renderers.preview import check_declaration
+from rowcast.crud.sources.database import SourceError, capture_of
+from rowcast.renderers.cel import Language
+from rowcast.renderers.declaration import read_renderer
+from rowcast.renderers.positions import ProblemsError
+from rowcast.renderers.rendering import render
+
+ROWS_AT_ONCE = 1000
+ROWS_OF_SEVERAL = 10_000
+"""From how many rows on further processes are worth their start, of a second each."""
+NOTHING = RenderedRow("", None, ())
+"""What a row is that isn't there."""
+Progress = Callable[[int, int], None]
+"""Is told how many rows of how many were looked at, every thousand; what it raises ends it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen: of a renderer at its newest `revision` (None: never applied, or deleted), and the `token` of it.
+
+    `captured_anew`: applying captures the rows anew, so they were read from the source table itself.
+    """
+
+    renderer: str
+    revision: int | None
+    captured_anew: bool
+    token: str
+    impact: Impact
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        known = {name: value for name, value in vars(self).items() if name != "impact"}
+        return {**known, **self.impact.as_json()}
+
+
+@dataclass(frozen=True)
+class _Declarations:
+    """The texts and shapes that rows are rendered by, of the new declaration and of every revision that a row is of."""
+
+    new: tuple[str, RowShape]
+    old: Mapping[int, tuple[str, RowShape]]
+    sample: int
+
+
+@dataclass(frozen=True)
+class _Row:
+    """`before` is as it was captured, `after` as it is to be; None where it isn't there, as its revision is then."""
+
+    key: str
+    revision: int | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+def see(
+    connection: Connection,
+    declaration: str,
+    sample: int = 3,
+    progress: Progress = lambda done, total: None,
+    may_read_source: bool = True,
+    processes: int = 1,
+    claims: int = CLAIMS,
+) -> Seen:
+    """All rows, each by the revision that it carries and by the declaration. One transaction, REPEATABLE READ.
+
+    Where the declaration captures another table, or other columns of it, than was applied, the rows are read from the
+    table itself as its triggers would; without `may_read_source` that is refused. So many `processes` of their own
+    render, where there are many rows; with one, this one does. Collisions are looked for among `claims` objects.
+    Raises ProblemsError for the declaration, SourceError for its table.
+    """
+    renderer, shape = check_declaration(connection, declaration)
+    newest = revisions.get(connection, renderer.name)
+    live = newest is not None and not newest["deleted"]
+    there = revisions.revision(connection, renderer.name, newest["revision"]) if newest is not None and live else None
+    before = _applied(there)
+    anew = there is None or there["shape"] != shape_as_json(shape) or _captured(before) != _captured(renderer)
+    if anew and not may_read_source:
+        raise SourceError(
+            "it captures another table, or other columns, than were applied: whoever may apply it can see what it does"
+            " (rowcast renderer impact)"
+        )
+    mine = rows.c.renderer == renderer.name
+    total, last = connection.execute(
+        select(func.count().filter(~rows.c.deleted), func.max(rows.c.changed_at)).where(mine)
+    ).one()
+    moment = f"{last.timestamp():.6f}" if last is not None else ""
+    digest = hashlib.sha256(declaration.encode()).hexdigest()
+    token = f"{digest}.{there['revision'] if there is not None else 0}.{total}.{moment}"
+    source = _anew(connection, renderer) if anew else _as_captured(connection, renderer.name)
+    declarations = _Declarations((declaration, shape), _revisions(connection, renderer.name), sample)
+    impact = Impact(sample, list(settings_between(before, renderer)) if before is not None else (), claims)
+    several = processes if total >= ROWS_OF_SEVERAL else 1
+    for part in _parts(declarations, source, several):
+        impact.merge(part)
+        progress(impact.rows, max(total, impact.rows))
+    progress(impact.rows, impact.rows)
+    return Seen(renderer.name, there["revision"] if there is not None else None, anew, token, impact)
+
+
+def _parts(declarations: _Declarations, source: Iterator[_Row], processes: int) -> Iterator[Part]:
+    """In the order of the rows. Of those that wait to be rendered, or to be merged, there are a few thousand."""
+    chunks = iter(lambda: list(islice(source, ROWS_AT_ONCE)), [])
+    if processes == 1:
+        yield from map(_Comparison(declarations).part, chunks)
+        return
+    # A fork would have this process' connection, too.
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawned, _prepare, (declarations,)) as pool:
+        waiting: deque[Future[Part]] = deque()
+        for chunk in chunks:
+            waiting.append(pool.submit(_part, chunk))
+            if len(waiting) > 2 * processes:
+                yield waiting.popleft().result()
+        for each in waiting:
+            yield each.result()
+
+
+class _Comparison:
+    """Renders rows by both of their declarations."""
+
+    def __init__(self, declarations: _Declarations) -> None:
+        self._sample = declarations.sample
+        self._new = _Rendering(*declarations.new)
+        self._old = {number: _Rendering(*revision) for number, revision in declarations.old.items()}
+
+    def part(self, chunk: Sequence[_Row]) -> Part:
+        """What becomes of these rows."""
+        part = Part(self._sample)
+        for row in chunk:
+            after = self._new(row.after)
+            old = None if row.revision is None else self._old.get(row.revision)
+            if old is None:
+                # Nobody captures it yet, or nobody delivers it, since its triggers were there before a declaration was.
+                part.add(row.key, NOTHING, after)
+            else:
+                part.add(row.key, old(row.before), after, old.retained)
+        return part
+
+
+_comparison: _Comparison
+"""Of a process that does nothing else."""
+
+
+def _prepare(declarations: _Declarations) -> None:
+    global _comparison
+    _comparison = _Comparison(declarations)
+
+
+def _part(chunk: Sequence[_Row]) -> Part:
+    return _comparison.part(chunk)
+
+
+class _Rendering:
+    """A declaration as it renders rows; one that this version can't read renders none."""
+
+    def __init__(self, text: str, shape: RowShape) -> None:
+        self._language = Language(shape)
+        self._renderer: Renderer | ExpressionError
+        self.retained: frozenset[str] = frozenset()
+        try:
+            self._renderer = read_renderer(text, shape)
+        except ProblemsError as error:
+            self._renderer = ExpressionError(f"its revision can't be read: {error.problems[0]}")
+        else:
+            self.retained = frozenset(each.id for each in self._renderer.manifests if each.delete == "retain")
+
+    def __call__(self, row: Mapping[str, Any] | None) -> Rendering:
+        if row is None:
+            return NOTHING
+        if isinstance(self._renderer, ExpressionError):
+            return self._renderer
+        try:
+            return render(self._renderer, self._language, row)
+        except ExpressionError as error:
+            return error
+        except RecursionError:
+            return ExpressionError("is nested too deeply", "row")
+
+
+def _as_captured(connection: Connection, name: str) -> Iterator[_Row]:
+    query = (
+        select(rows.c.key, rows.c.revision, rows.c.row)
+        .where(rows.c.renderer == name, ~rows.c.deleted)
+        .order_by(rows.c.key)
+        .execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
+    )
+    for key, revision, row in connection.execute(query):
+        yield _Row(key, revision, row, row)
+
+
+def _anew(connection: Connection, renderer: Renderer) -> Iterator[_Row]:
+    *settings, query = capture_of(connection, renderer.source).beside_captured()
+    for statement in settings:
+        connection.exec_driver_sql(statement)
+    options = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE}
+    for key, revision, before, after in connection.exec_driver_sql(query.replace("%", "%%"), execution_options=options):
+        yield _Row(key, revision, before, after)
+
+
+def _revisions(connection: Connection, name: str) -> Mapping[int, tuple[str, RowShape]]:
+    """Those that rows are of."""
+    its = select(rows.c.revision).where(rows.c.renderer == name, ~rows.c.deleted)
+    query = select(renderers).where(renderers.c.name == name, renderers.c.revision.in_(its))
+    found = connection.execute(query).mappings()
+    return {each["revision"]: (each["text"], shape_of(each["shape"])) for each in found}
+
+
+def _applied(revision: RowMapping | None) -> Renderer | None:
+    """None also for one that this version can't read."""
+    if revision is None:
+        return None
+    try:
+        return read_renderer(revision["text"], shape_of(revision["shape"]))
+    except ProblemsError:
+        return None
+
+
+def _captured(renderer: Renderer | None) -> Source | None:
+    return None if renderer is None else replace(renderer.source, edit=False)
