@@ -34,10 +34,16 @@ from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, write_columns
 from rowcast.renderers.declaration import check, read_kinds, read_renderer, read_source
 from rowcast.renderers.draft import draft
-from rowcast.renderers.files import Columns, DatabaseUrl, Declarations, Tables, tables_of
-from rowcast.renderers.files import declarations as _each
-from rowcast.renderers.files import problems_of as _problems_of
-from rowcast.renderers.files import read_text as _read
+from rowcast.renderers.files import (
+    Columns,
+    DatabaseUrl,
+    Declarations,
+    Tables,
+    declarations,
+    problems_of,
+    read_text,
+    tables_of,
+)
 from rowcast.renderers.golden import as_yaml, read_tests
 from rowcast.renderers.positions import ProblemsError, read
 from rowcast.renderers.rendering import render
@@ -108,8 +114,8 @@ def columns(
     FILE.columns.yaml beside FILE.yaml is found by itself. Exit codes: 0 done, 1 a table isn't there, 2 wrong options.
     """
 
-    with told(), _problems_of(file):
-        source = read_source(_read(file))
+    with told(), problems_of(file):
+        source = read_source(read_text(file))
         with reading(required(database_url)) as connection:
             capture = capture_of(connection, source)
         tables = {table.name: table.shape() for table in (capture.table, *capture.related.values())}
@@ -143,8 +149,8 @@ def check_files(
     problems = 0
     renderers: list[Renderer] = []
     with told():
-        for file in _each(files):
-            text = _read(file)
+        for file in declarations(files):
+            text = read_text(file)
             try:
                 kinds = _cluster_kinds(text, kubeconfig) if cluster else _saved_kinds(file, schemas)
                 with _tables(file, columns, database_url) as table:
@@ -184,8 +190,8 @@ def save_schemas(
     """
     with told():
         for file in files:
-            with _problems_of(file):
-                text = _read(file)
+            with problems_of(file):
+                text = read_text(file)
                 found = list(_ask_cluster(text, kubeconfig))
                 lacking = {*read_kinds(text)} - {each.allowed_as for each in found}
             folder = output or file.with_name(_SCHEMAS)
@@ -213,10 +219,10 @@ def render_row(
     2 wrong options.
     """
 
-    with told(), _problems_of(file):
+    with told(), problems_of(file):
         if (row is None) == (not key):
             raise UsageError("name either --row or --key")
-        text = _read(file)
+        text = read_text(file)
         with _tables(file, columns, database_url) as table:
             renderer, shape = check(text, table)
         if key:
@@ -248,8 +254,8 @@ def sql(
     2 wrong options.
     """
 
-    with told(), _problems_of(file):
-        text = _read(file)
+    with told(), problems_of(file):
+        text = read_text(file)
         with _tables(file, None, required(database_url)) as table:
             renderer, _ = check(text, table)
         with reading(required(database_url)) as connection:
@@ -281,13 +287,13 @@ def apply_files(
     """
     with told():
         url = required(database_url)
-        declarations = _each(files)
+        found = declarations(files)
         if wait:
             wait_until_migrated(url, timeout or math.inf)
     failures: list[int] = []
-    for file in declarations:
+    for file in found:
         try:
-            with told(), _problems_of(file):
+            with told(), problems_of(file):
                 _apply(file, url, serving_role)
         except typer.Exit as failure:
             failures.append(failure.exit_code)
@@ -296,7 +302,7 @@ def apply_files(
 
 
 def _apply(file: Path, url: str, serving_role: str) -> None:
-    declaration = _read(file)
+    declaration = read_text(file)
     with _tables(file, None, url) as table:
         renderer, shape = check(declaration, table)
     try:
@@ -343,9 +349,9 @@ def print_rights(
             subject = {"apiGroup": RBAC, "kind": "User", "name": user}
         plurals = dict(_plural(one) for one in plural or ())
         renderers = []
-        for file in _each(files):
-            with _problems_of(file):
-                renderers.append(read_renderer(_read(file)))
+        for file in declarations(files):
+            with problems_of(file):
+                renderers.append(read_renderer(read_text(file)))
         wanted = rules(renderers, plurals)
         if form is RightsForm.VALUES:
             typer.echo(yaml.safe_dump({"renderersRights": {"rules": wanted}}, sort_keys=False), nl=False)
@@ -378,7 +384,7 @@ def _saved_kinds(file: Path, schemas: Path | None) -> Kinds | None:
     found = []
     for each in sorted(folder.glob("*.json")):
         try:
-            found.append(read_schema(_read(each)))
+            found.append(read_schema(read_text(each)))
         except ValueError as error:
             raise UsageError(f"{each}: {error}") from None
     if not found:
@@ -432,7 +438,7 @@ def _write(text: str, output: Path | None, force: bool) -> None:
 
 
 def _row(file: Path | None) -> dict[str, Any]:
-    text = sys.stdin.read() if str(file) == "-" else _read(Path(str(file)))
+    text = sys.stdin.read() if str(file) == "-" else read_text(Path(str(file)))
     try:
         content = json.loads(text)
     except ValueError as error:
@@ -449,8 +455,8 @@ def _tables(file: Path, columns: Path | None, database_url: str | None) -> Abstr
 @contextmanager
 def declaration(file: Path) -> Iterator[str]:
     """The text of a declaration, whose problems become lines with their places, and an exit code."""
-    with _problems_of(file):
-        yield _read(file)
+    with problems_of(file):
+        yield read_text(file)
 
 
 def _render(renderer: Renderer, shape: RowShape, row: dict[str, Any]) -> str:

@@ -80,7 +80,8 @@ def place(migrated_url: str) -> Place:
 def served(migrated_url: str, place: Place) -> Iterator[httpx.Client]:
     migrate(make_settings(migrated_url, serving_password="serve"))
     url = make_url(migrated_url).set(username="rowcast_crud", password="serve")
-    with serving(make_settings(url.render_as_string(hide_password=False))) as client:
+    # No sidecar is at that port; another test's platform may be at the usual one.
+    with serving(make_settings(url.render_as_string(hide_password=False), dapr_http_port=1)) as client:
         yield client
 
 
