@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from activity import view
 from activity.models import Activities, Activity, ActivityQuery
 from client.errors import RefusedError, UnavailableError
-from shared import formatting
+from shared import filters, formatting
 from shared.failures import answered
 from shared.pager import by_age
 
@@ -43,37 +44,15 @@ def _clear() -> None:
 
 def _filters(client: Activities) -> ActivityQuery:
     names, people, changes, outcomes = st.columns([4, 3, 3, 3])
-    name = names.text_input(
-        "Configuration",
-        key="activity_name",
-        type="search",
-        live=True,
-        placeholder="Search a configuration's name",
-        label_visibility="collapsed",
-        on_change=_first_page,
-        persist_state="session",
-    )
-    with people:
-        person = _choice("Only this person", "activity_person", _people(client), "Everybody")
-    with changes:
-        change = _choice("Only this kind of change", "activity_change", tuple(view.CHANGES), "All changes")
-    with outcomes:
-        outcome = _choice("Only this outcome", "activity_outcome", tuple(view.OUTCOMES), "All outcomes")
-    return ActivityQuery(person=person, name=(name or "").strip(), change=change, outcome=outcome, limit=PAGE_SIZE)
+    name = filters.search(names, "Configuration", "activity_name", "Search a configuration's name", _first_page)
+    person = _choice(people, "Only this person", "activity_person", _people(client), "Everybody")
+    change = _choice(changes, "Only this kind of change", "activity_change", tuple(view.CHANGES), "All changes")
+    outcome = _choice(outcomes, "Only this outcome", "activity_outcome", tuple(view.OUTCOMES), "All outcomes")
+    return ActivityQuery(person=person, name=name, change=change, outcome=outcome, limit=PAGE_SIZE)
 
 
-def _choice(label: str, key: str, options: tuple[str, ...], placeholder: str) -> str:
-    chosen = st.selectbox(
-        label,
-        options,
-        index=None,
-        key=key,
-        placeholder=placeholder,
-        label_visibility="collapsed",
-        on_change=_first_page,
-        persist_state="session",
-    )
-    return chosen or ""
+def _choice(place: DeltaGenerator, label: str, key: str, options: tuple[str, ...], placeholder: str) -> str:
+    return filters.choice(place, label, key, options, placeholder, _first_page) or ""
 
 
 def _people(client: Activities) -> tuple[str, ...]:
@@ -120,13 +99,7 @@ def _item(item: Activity, rows: Page, now: datetime) -> None:
 
 
 def _empty(query: ActivityQuery, cursors: list[str]) -> None:
-    if cursors:
-        cursors.clear()
-        st.rerun()
+    filtered = query != ActivityQuery(limit=PAGE_SIZE)
+    none = "Nothing has happened yet. Every change of a configuration will be here."
     with st.container(border=True, horizontal_alignment="center"):
-        if query == ActivityQuery(limit=PAGE_SIZE):
-            st.markdown("Nothing has happened yet. Every change of a configuration will be here.", width="content")
-        else:
-            st.markdown("Nothing matches.", width="content")
-            if st.button("Clear the filters", on_click=_clear):
-                st.rerun()
+        filters.nothing(cursors, _clear if filtered else None, "Nothing matches." if filtered else none)

@@ -15,6 +15,7 @@ from configurations import forms, selection, table_view, view_model
 from configurations.models import Configurations, Page, Query
 from imports import view as imports_view
 from preview.models import Previews
+from shared import filters
 from shared.failures import answered, one_line
 from shared.pager import pager
 
@@ -66,16 +67,7 @@ def _clear() -> None:
 
 def _filters() -> Query:
     search, environment, states, order = st.columns([5, 3, 2, 3])
-    text = search.text_input(
-        "Search",
-        key="search",
-        type="search",
-        live=True,
-        placeholder="Search name, repository, branch",
-        label_visibility="collapsed",
-        on_change=_first_page,
-        persist_state="session",
-    )
+    text = filters.search(search, "Search", "search", "Search name, repository, branch", _first_page)
     chosen = environment.selectbox(
         "Only this environment",
         sorted(st.session_state.get("environments", ())),
@@ -87,16 +79,7 @@ def _filters() -> Query:
         on_change=_first_page,
         persist_state="session",
     )
-    state = states.selectbox(
-        "Only in this state",
-        view_model.FILTERS,
-        index=None,
-        key="state",
-        placeholder="All states",
-        label_visibility="collapsed",
-        on_change=_first_page,
-        persist_state="session",
-    )
+    state = filters.choice(states, "Only in this state", "state", view_model.FILTERS, "All states", _first_page)
     sort = order.selectbox(
         "Sort",
         tuple(view_model.SORTS),
@@ -107,7 +90,7 @@ def _filters() -> Query:
         persist_state="session",
     )
     return Query(
-        search=(text or "").strip(),
+        search=text,
         environment=chosen or "",
         state=state,
         sort=sort or "-updated_at",
@@ -163,17 +146,9 @@ def _page(client: Configurations, query: Query) -> Page | None:
 
 
 def _empty(*, filtered: bool, cursors: list[str], can_edit: bool) -> None:
-    if cursors:
-        # The rows of this page are gone since; the first page is where the others are.
-        cursors.clear()
-        st.rerun()
+    none = "There is no configuration yet. What you create here arrives at every target."
     with st.container(border=True, horizontal_alignment="center"):
-        if filtered:
-            st.markdown("No configuration matches.", width="content")
-            if st.button("Clear the filters", on_click=_clear):
-                st.rerun()
-        else:
-            st.markdown("There is no configuration yet. What you create here arrives at every target.", width="content")
-            if can_edit and st.button("Create the first one", type="primary"):
-                st.session_state[forms.DIALOG] = "create"
-                st.rerun()
+        filters.nothing(cursors, _clear if filtered else None, "No configuration matches." if filtered else none)
+        if not filtered and can_edit and st.button("Create the first one", type="primary"):
+            st.session_state[forms.DIALOG] = "create"
+            st.rerun()

@@ -16,7 +16,7 @@ from imports.view import open_room
 from renderers.models import Renderers
 from rows import dialogs, view_model
 from rows.models import Columns, Rows, RowsFormat, RowsQuery
-from shared import formatting
+from shared import filters, formatting
 from shared.failures import answered
 from shared.pager import pager
 
@@ -97,26 +97,8 @@ def _clear() -> None:
 def _filters(renderer: str, columns: Columns) -> RowsQuery:
     names = tuple(column.name for column in columns.columns)
     search, states, column, text, sort, way = st.columns([4, 2, 3, 3, 3, 2])
-    wanted = search.text_input(
-        "Search",
-        key="rows_search",
-        type="search",
-        live=True,
-        placeholder="Search keys and values",
-        label_visibility="collapsed",
-        on_change=_first_page,
-        persist_state="session",
-    )
-    state = states.selectbox(
-        "Only in this state",
-        view_model.FILTERS,
-        index=None,
-        key="rows_state",
-        placeholder="All states",
-        label_visibility="collapsed",
-        on_change=_first_page,
-        persist_state="session",
-    )
+    wanted = filters.search(search, "Search", "rows_search", "Search keys and values", _first_page)
+    state = filters.choice(states, "Only in this state", "rows_state", view_model.FILTERS, "All states", _first_page)
     name = column.selectbox(
         "Only by this column",
         names,
@@ -146,7 +128,7 @@ def _filters(renderer: str, columns: Columns) -> RowsQuery:
     descending = way.checkbox("Descending", key="rows_descending", on_change=_first_page)
     return RowsQuery(
         renderer,
-        search=(wanted or "").strip(),
+        search=wanted,
         state=state,
         filters=((name, value),) if name and value else (),
         sort=by or "key",
@@ -180,14 +162,6 @@ def _rows(client: Rows, query: RowsQuery, columns: Columns, filtered: bool) -> N
 
 
 def _empty(cursors: list[str], filtered: bool) -> None:
-    if cursors:
-        # The rows of this page are gone since; the first page is where the others are.
-        cursors.clear()
-        st.rerun()
+    none = "The table has no row yet, or none has been captured."
     with st.container(border=True, horizontal_alignment="center"):
-        if filtered:
-            st.markdown("No row matches.", width="content")
-            if st.button("Clear the filters", on_click=_clear):
-                st.rerun()
-        else:
-            st.markdown("The table has no row yet, or none has been captured.", width="content")
+        filters.nothing(cursors, _clear if filtered else None, "No row matches." if filtered else none)
