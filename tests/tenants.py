@@ -68,8 +68,7 @@ def applied(world: World) -> Iterator[Tenants]:
     found = Tenants(world)
     found.run(TABLES)
     found.run((EXAMPLE / "tenants.sql").read_text())
-    world.apply(world.rowcast("renderer", "rights", str(EXAMPLE / "tenants.yaml"), "--user", "rowcast-sync"))
-    world.rowcast("renderer", "apply", str(EXAMPLE / "tenants.yaml"))
+    world.declare(EXAMPLE / "tenants.yaml")
     yield found
     found.run("DELETE FROM tenants")
     wait_until(lambda: found.objects("configmaps") == {} and found.file("acme") is None)

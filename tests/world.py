@@ -85,12 +85,26 @@ class World:
         return ran.stdout
 
     def rowcast(self, *arguments: str) -> str:
-        """Run a command of ours as the README says, and give what it prints."""
+        """Run a command of ours as the README says, and give what it prints. Raises CalledProcessError."""
         command = [str(Path(sys.executable).with_name("rowcast")), *arguments]
         environment = {**os.environ, **self.env}
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
+        try:
+            ran.check_returncode()
+        except subprocess.CalledProcessError as error:
+            error.add_note(ran.stdout + ran.stderr)
+            raise
         return ran.stdout
+
+    def declare(self, declaration: Path | str) -> None:
+        """Apply a renderer's declaration, a file or its text, with the rights that it asks for."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = declaration
+            if isinstance(file, str):
+                file = Path(folder) / "declaration.yaml"
+                file.write_text(str(declaration))
+            self.apply(self.rowcast("renderer", "rights", str(file), "--user", "rowcast-sync"))
+            self.rowcast("renderer", "apply", str(file))
 
     def repository(self) -> State:
         """The files of a fresh clone, each where its row says."""

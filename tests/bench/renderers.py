@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -74,11 +72,7 @@ class RowsWay(Way):
         with self._database() as cursor:
             cursor.execute(TABLES)
             cursor.execute(PLAIN)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "bench.yaml"
-            file.write_text(DECLARATION)
-            world.apply(world.rowcast("renderer", "rights", str(file), "--user", "rowcast-sync"))
-            world.rowcast("renderer", "apply", str(file))
+        world.declare(DECLARATION)
 
     def writer(self, rows: int, rounds: int) -> Iterator[tuple[str, list[float], list[float]]]:
         """What an update costs who writes: its name, and milliseconds without and with triggers, in turns."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -102,11 +100,7 @@ Objects = dict[str, tuple[object, ...]]
 def begin(world: World, table: Table) -> None:
     """Make the tables, the rights and the renderer."""
     table.do(TABLES)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "orders.yaml"
-        file.write_text(DECLARATION)
-        world.apply(world.rowcast("renderer", "rights", str(file), "--user", "rowcast-sync"))
-        world.rowcast("renderer", "apply", str(file))
+    world.declare(DECLARATION)
 
 
 class OrderFiles(Repository):

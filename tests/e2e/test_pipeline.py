@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,24 +176,24 @@ def test_rights_that_a_declaration_needs_are_named_before_any_row_needs_them(wor
     declaration.write_text(LIMITS)
     with world.sql() as cursor:
         cursor.execute("CREATE TABLE limits (id int PRIMARY KEY)")
-    rowcast(world, "renderer", "apply", str(declaration))
+    world.rowcast("renderer", "apply", str(declaration))
     try:
         lacks = becomes(world, "target-k8s", "degraded", "(limits)")["message"]
         assert "sync-k8s may not get, list, watch, create, patch, delete limitranges (limits)" in lacks
         assert "finds no kind example.com/Widget (limits)" in lacks
         check = ("renderer", "check", str(declaration), "--rights", "--user", "rowcast-sync")
         with pytest.raises(subprocess.CalledProcessError) as checked:
-            rowcast(world, *check)
+            world.rowcast(*check)
         assert checked.value.stdout.splitlines() == [
             "rowcast-sync may not get, list, watch, create, patch, delete limitranges (limits)",
             "rowcast-sync finds no kind example.com/Widget (limits)",
         ]
         declaration.write_text(LIMITS.replace(", example.com/Widget", ""))
-        rights = rowcast(world, "renderer", "rights", str(declaration), "--user", "rowcast-sync", "--name", "limits")
+        rights = world.rowcast("renderer", "rights", str(declaration), "--user", "rowcast-sync", "--name", "limits")
 
         world.apply(rights)
-        rowcast(world, *check)
-        rowcast(world, "renderer", "apply", str(declaration))
+        world.rowcast(*check)
+        world.rowcast("renderer", "apply", str(declaration))
 
         becomes(world, "target-k8s", "ok")
         missing = pipeline(world)["sync-k8s"]["facts"]["rights"]["missing"]
@@ -208,10 +206,4 @@ def test_rights_that_a_declaration_needs_are_named_before_any_row_needs_them(wor
 
 
 def apply_connector(world: World) -> None:
-    rowcast(world, "connector", "apply")
-
-
-def rowcast(world: World, *arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("rowcast")), *arguments]
-    environment = {**os.environ, **world.env}
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=180).stdout
+    world.rowcast("connector", "apply")

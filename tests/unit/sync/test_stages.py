@@ -21,7 +21,7 @@ from rowcast.core.readiness import HEALTHY, Readiness, waits
 from rowcast.core.render import ResourceType
 from rowcast.core.row import RowKey
 from rowcast.sync.status.report import StatusTopic
-from rowcast.sync.status.stages import LONGEST_SECONDS, LOOKS, Stages
+from rowcast.sync.status.stages import AT_ONCE, LONGEST_SECONDS, LOOKS, Stages
 from rowcast.sync.targets.kubernetes.objects import Live, View
 from rowcast.sync.targets.kubernetes.stages import RowStage, object_readiness, stage_of
 
@@ -298,3 +298,13 @@ async def _in_order(steps: list[tuple[str, str]]) -> None:
             telling.crud.receive(status)
     assert telling.crud.kept[ROW] == Reported(generation, False, Outcome.CONFIGURED, "failed", "why")
     assert await telling.look() == []
+
+
+async def test_of_many_all_have_a_turn_before_one_has_another() -> None:
+    telling = Telling()
+    for generation in range(1, 2 * AT_ONCE + 51):
+        telling.notice(generation, "synced")
+    telling.crud.kept[ROW] = Reported(2 * AT_ONCE + 50, False, "created", None)
+
+    assert [await telling.stages.look() for _ in range(4)] == [AT_ONCE, AT_ONCE, 50, 0]
+    assert telling.crud.asked == 3

@@ -20,9 +20,9 @@ from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
 from rowcast.crud.renderers.impact import see
 from rowcast.crud.renderers.impact_report import as_markdown, as_text
 from rowcast.crud.renderers.schemas import RendererListed, RendererOut, RevisionListed, RevisionOut
-from rowcast.crud.sources.cli import app, declaration, required
+from rowcast.crud.sources.cli import app, required
 from rowcast.crud.sources.database import SourceError, reading, writing
-from rowcast.renderers.files import DatabaseUrl
+from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
 from rowcast.runtime.exits import Exit, UsageError, told
 from rowcast.runtime.text_table import text_table
 
@@ -189,7 +189,8 @@ def impact(
         if (argument is None) == (option is None):
             raise UsageError("name one FILE")
         file = argument or option or Path()
-        with declaration(file) as text, reading(required(database_url)) as connection:
+        text = read_text(file)
+        with problems_of(file), reading(required(database_url)) as connection:
             snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
             seen = see(snapshot, text, sample, _progress(), processes=_processors())
         if output is Report.JSON:

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -450,13 +450,6 @@ def _row(file: Path | None) -> dict[str, Any]:
 
 def _tables(file: Path, columns: Path | None, database_url: str | None) -> AbstractContextManager[Tables]:
     return tables_of(file, columns, database_url, known_tables)
-
-
-@contextmanager
-def declaration(file: Path) -> Iterator[str]:
-    """The text of a declaration, whose problems become lines with their places, and an exit code."""
-    with problems_of(file):
-        yield read_text(file)
 
 
 def _render(renderer: Renderer, shape: RowShape, row: dict[str, Any]) -> str:

@@ -76,7 +76,9 @@ class Stages:
         while True:
             await self._until_due()
             try:
-                await self.look()
+                # At the start there are as many as rows: who is next due is asked once all have had their turn.
+                while await self.look() == AT_ONCE:
+                    pass
             except Exception:
                 self._log.exception("stages of rows not told, trying again")
 
@@ -89,14 +91,17 @@ class Stages:
         except TimeoutError:
             pass
 
-    async def look(self) -> None:
-        """Tell those that are due and that crud has not; those that it has are done."""
+    async def look(self) -> int:
+        """Tell those that are due and that crud has not; those that it has are done. How many were due, of AT_ONCE."""
         moment = self._clock()
         due = list(islice((one for one in self._waiting.values() if one.due <= moment), AT_ONCE))
         for one in due:
             one.due, one.pause = moment + one.pause, min(2 * one.pause, LONGEST_SECONDS)
+            # To the end: whoever has not had a turn is found without a look at all others.
+            key = (one.news.row, one.news.generation)
+            self._waiting[key] = self._waiting.pop(key)
         if not due:
-            return
+            return 0
         try:
             found = await self._whereabouts({one.news.row for one in due})
             told = [status for one in due if (status := self._judged(one, found.get(one.news.row))) is not None]
@@ -110,6 +115,7 @@ class Stages:
             self._log.warning("stages of rows not told yet", error=reason, count=len(left) or len(due))
         elif told:
             self._log.info("stages", count=len(told), rows=[_line(one) for one in told[:ROWS_IN_A_LOG_LINE]])
+        return len(due)
 
     def _judged(self, one: _Waiting, there: Whereabouts | None) -> Status | None:
         """What to tell of a row now; what is over is forgotten, unless it was replaced meanwhile."""
