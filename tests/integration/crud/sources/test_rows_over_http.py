@@ -657,6 +657,22 @@ def test_a_rows_history_has_its_last_hundred_generations(served: httpx.Client, p
     assert len(history(served, "3")["items"]) == 1
 
 
+def test_a_change_of_one_row_reads_no_table_to_its_end_also_after_one_of_many(place: Place) -> None:
+    scans = """SELECT relname, seq_scan FROM pg_stat_xact_all_tables
+        WHERE relname IN ('row_history', 'rows', 'Tenants') AND seq_scan > 0"""
+    many = 'INSERT INTO "Shop"."Tenants" (slug, size) SELECT \'s\' || n, n FROM generate_series(1, 5000) AS n'
+    with place.connect() as connection, connection.cursor() as cursor:
+        # Of one session, whose plans are made for the rows that it meets first.
+        cursor.execute(many)
+        for number in range(6):
+            cursor.execute('UPDATE "Shop"."Tenants" SET size = size + %s WHERE slug LIKE %s', (number + 1, "s%"))
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        connection.commit()
+        cursor.execute('UPDATE "Shop"."Tenants" SET size = 7 WHERE id = 1')
+        cursor.execute(scans)
+        assert cursor.fetchall() == []
+
+
 def test_a_writer_who_bypasses_triggers_bypasses_no_history(served: httpx.Client, place: Place) -> None:
     """As does logical replication's apply."""
     place.run("SET session_replication_role = replica; UPDATE rowcast.rows SET generation = 2 WHERE key = '1'")
