@@ -20,6 +20,7 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.renderers.rollout_worker import RolloutWorker
 from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
@@ -28,6 +29,7 @@ from rowcast.crud.routes.renderers import impacts as renderer_impacts
 from rowcast.crud.routes.renderers import live as renderer_live
 from rowcast.crud.routes.renderers import previews as renderer_previews
 from rowcast.crud.routes.renderers import reads as renderers
+from rowcast.crud.routes.renderers import rollouts as renderer_rollouts
 from rowcast.crud.routes.rows import (
     activity,
     appconfigs,
@@ -78,6 +80,7 @@ ROUTES = (
     renderer_edits,
     renderer_files,
     renderer_live,
+    renderer_rollouts,
     rows_of_any_table,
     statuses,
 )
@@ -135,16 +138,17 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: CrudSettings = app.state.settings
     sidecar: DaprPublisher = app.state.sidecar
-    watching = None
+    engine: Engine = app.state.engine
+    tasks = [asyncio.create_task(RolloutWorker(engine, settings.targets).run())]
     if settings.capture == "engine":
-        watching = asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic))
+        tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
     yield
-    if watching is not None:
-        watching.cancel()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     gathering: Gathering = app.state.gathering
     await gathering.aclose()
     await sidecar.aclose()
-    engine: Engine = app.state.engine
     engine.dispose()
     tracing: Tracing | None = app.state.tracing
     if tracing is not None:

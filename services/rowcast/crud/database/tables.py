@@ -148,6 +148,44 @@ row_statuses = Table(
 )
 """As `sync_statuses`, of the rows of all tables but `app_configs`."""
 
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("renderer", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("former", BigInteger, nullable=False),
+    Column("from_revisions", ARRAY(BigInteger), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("why", Text),
+    Column("started_by", Text, nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("changed_at", _TIME, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("actor_verified", Boolean, nullable=False),
+    Column("hold_seconds", Integer, nullable=False),
+    Column("ready_seconds", Integer),
+    Column("failure_limit", Integer, nullable=False),
+    Column("steps", JSONB, nullable=False),
+    Column("impact_token", Text),
+    Column("changed_since", BigInteger),
+    Column("switched", Text),
+    schema=SCHEMA,
+)
+
+rollout_rows = Table(
+    "rollout_rows",
+    metadata,
+    Column("rollout", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("step", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("assigned_at", _TIME, nullable=False),
+    schema=SCHEMA,
+)
+"""Rows that a roll-out has given its revision, with the one that they had; the functions of migration 14 write them."""
+
 gitops_progress = Table(
     "gitops_progress",
     metadata,

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, func, select, text
 
+from rowcast.core.rollout import UNDER_WAY
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.database.connections import reading
-from rowcast.crud.database.tables import gitops_progress
+from rowcast.crud.database.tables import gitops_progress, rollouts
 from rowcast.crud.migrations.capture import publication_faults, trigger_faults
 from rowcast.crud.pipeline.rows import Waiting
 from rowcast.crud.sources.faults import SourceState, source_states
@@ -78,6 +79,8 @@ class DatabaseFacts:
     guards: Guards = Guards()
     sources: Sequence[SourceState] = ()
     published_at: datetime | None = None
+    rollouts: Mapping[str, str] = field(default_factory=dict)
+    """The state of the one that is under way, by renderer."""
 
 
 def read(engine: Engine, targets: Sequence[str], published_at: datetime | None = None) -> DatabaseFacts:
@@ -92,7 +95,9 @@ def read(engine: Engine, targets: Sequence[str], published_at: datetime | None =
         published_at = slot["marked_at"] if slot["mark_confirmed"] else published_at
         letters, engines = _letters(connection), _engines(connection, targets)
         guards, sources = _guards(connection), source_states(connection)
-        return DatabaseFacts(slot["now"], dict(slot), letters, engines, guards, sources, published_at)
+        under_way = select(rollouts.c.renderer, rollouts.c.state).where(rollouts.c.state.in_(UNDER_WAY))
+        states = {row["renderer"]: row["state"] for row in connection.execute(under_way).mappings()}
+        return DatabaseFacts(slot["now"], dict(slot), letters, engines, guards, sources, published_at, states)
 
 
 def _guards(connection: Connection) -> Guards:

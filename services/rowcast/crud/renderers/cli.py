@@ -5,13 +5,12 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from sqlalchemy import Connection
 
 from rowcast.core.reconcile import PRUNE_LIMIT
@@ -19,20 +18,13 @@ from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
 from rowcast.crud.renderers.impact import see
 from rowcast.crud.renderers.impact_report import as_markdown, as_text
+from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
+from rowcast.crud.renderers.rollout_cli import app as rollout_app
 from rowcast.crud.renderers.schemas import RendererListed, RendererOut, RevisionListed, RevisionOut
 from rowcast.crud.sources.cli import app, required
 from rowcast.crud.sources.database import SourceError, reading, writing
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
 from rowcast.runtime.exits import Exit, UsageError, told
-from rowcast.runtime.text_table import text_table
-
-
-class Output(StrEnum):
-    """How facts are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 class Report(StrEnum):
@@ -52,7 +44,7 @@ class Objects(StrEnum):
 
 CHANGES = 3
 """The exit code of what would change something."""
-OutputForm = Annotated[Output, typer.Option("--output", "-o", help="For people, or as JSON or YAML.")]
+app.add_typer(rollout_app, name="rollout", help="Bring rows to another revision of their declaration, step by step.")
 Name = Annotated[str, typer.Argument(help="The renderer's name.")]
 
 
@@ -65,9 +57,9 @@ def list_renderers(database_url: DatabaseUrl = None, output: OutputForm = Output
         ]
         if output is Output.TABLE:
             head = ("NAME", "REVISION", "ROWS", "BY", "AT", "STATE")
-            _lines(head, [(one["name"], one["revision"], one["rows"], *_by(one), _state(one)) for one in found])
+            print_lines(head, [(one["name"], one["revision"], one["rows"], *_by(one), _state(one)) for one in found])
         else:
-            _print(found, output)
+            print_facts(found, output)
 
 
 @app.command()
@@ -87,7 +79,7 @@ def show(
         if revision is not None:
             found = RevisionOut.model_validate(_revision(connection, name, revision)).model_dump(mode="json")
         if output is not Output.TABLE:
-            _print(found, output)
+            print_facts(found, output)
             return
         by, at = _by(found)
         state = f", {found['rows']} rows, {_state(found)}" if revision is None else ""
@@ -124,9 +116,9 @@ def history(
         ]
         if output is Output.TABLE:
             rows = [(one["revision"], one["sha256"][:12], *_by(one)) for one in found]
-            _lines(("REVISION", "SHA256", "BY", "AT"), rows)
+            print_lines(("REVISION", "SHA256", "BY", "AT"), rows)
         else:
-            _print(found, output)
+            print_facts(found, output)
 
 
 @app.command()
@@ -260,15 +252,3 @@ def _state(found: dict[str, Any]) -> str:
     if found["deleted"]:
         return f"deleted, but for {found['rows']} rows: delete it again" if found["rows"] else "deleted"
     return f"not captured: {found['fault']}" if found["fault"] else "captured"
-
-
-def _lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    for line in text_table(head, [[str(cell) for cell in row] for row in rows]):
-        typer.echo(line)
-
-
-def _print(found: object, output: Output) -> None:
-    if output is Output.JSON:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        typer.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), nl=False)

@@ -13,6 +13,7 @@ from rowcast.core.shapes import RowShape, shape_as_json
 from rowcast.crud.sources.database import MIGRATED, SourceError
 from rowcast.crud.sources.installed import is_ours, missing
 from rowcast.crud.sources.triggers import Capture
+from rowcast.renderers.declaration import read_source
 
 _LOCK = 7_769_671_833
 """Of all who apply or delete in one database."""
@@ -33,6 +34,16 @@ UPDATE rowcast.rows SET revision = :revision, generation = generation + 1, actor
 WHERE renderer = :name AND NOT deleted AND revision <> :revision
 """)
 """Assigning a revision raises the generation: a change of the template is one of each row."""
+_UNDER_WAY = text("""
+SELECT id, state FROM rowcast.rollouts
+WHERE renderer = :name AND state IN ('running', 'holding', 'paused', 'stopped', 'rolling-back')
+""")
+_BY_NOW = text("""
+SELECT renderer."text", renderer.shape FROM rowcast.renderers AS renderer
+JOIN rowcast.sources AS source ON source.renderer = renderer.name AND source.revision = renderer.revision
+WHERE renderer.name = :name
+""")
+"""By what rows are captured."""
 
 
 class AdministratorError(SourceError):
@@ -68,27 +79,63 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
     """Keep the declaration, install what captures its table, and let its rows follow. Run again, it changes nothing.
 
     What captures the table is left as it is where it is just what this declaration needs: an administrator may have
-    made it. The transaction is the caller's. Raises SourceError where the database isn't migrated, AdministratorError.
+    made it. The transaction is the caller's. Raises SourceError where the database isn't migrated, or a roll-out is
+    under way, AdministratorError.
     """
-    if not connection.execute(MIGRATED).scalar():
-        raise SourceError("the database has no renderers yet: migrate it first (rowcast crud migrate)")
-    one_at_a_time(connection)
+    _begin(connection)
+    name = renderer.name
+    rollout = connection.execute(_UNDER_WAY, {"name": name}).one_or_none()
+    if rollout is not None:
+        raise SourceError(
+            f"roll-out {rollout.id} of {name} is {rollout.state}: wait for its end, or end it"
+            " (rowcast renderer rollout abort), before all rows follow at once"
+        )
     lacking = missing(connection, capture)
     if lacking and not is_ours(connection, capture):
         raise AdministratorError(replace(capture, owned=True).script(), lacking)
-    name, digest = renderer.name, hashlib.sha256(declaration.encode()).hexdigest()
-    newest = connection.execute(_NEWEST, {"name": name}).one_or_none()
-    columns = shape_as_json(shape)
-    # Expressions are compiled for the columns' types: the same text for other ones is another revision.
-    new = newest is None or (newest.sha256, newest.shape) != (digest, columns)
-    revision = (newest.revision if newest else 0) + new
+    revision, new = _keep(connection, declaration, renderer, shape)
     who = {"name": name, "revision": revision, "applied_by": getpass.getuser()}
-    if new:
-        kept = {"text": declaration, "shape": orjson.dumps(columns).decode(), "sha256": digest}
-        connection.execute(_ADD, who | kept)
     connection.execute(_NOTE, {"name": name, "revision": revision})
     for statement in capture.install() if lacking else ():
         connection.exec_driver_sql(statement.replace("%", "%%"))
     captured = connection.exec_driver_sql(capture.compare().replace("%", "%%")).scalar_one()
     assigned = connection.execute(_ASSIGN, who).rowcount
     return Applied(revision, new, captured, assigned)
+
+
+def store(connection: Connection, declaration: str, renderer: Renderer, shape: RowShape) -> Applied:
+    """Keep the declaration as a revision by which no row goes on yet: a roll-out may bring them to it.
+
+    The transaction is the caller's. Raises SourceError for one that captures anything else than rows are captured by.
+    """
+    _begin(connection)
+    now = connection.execute(_BY_NOW, {"name": renderer.name}).one_or_none()
+    if now is None:
+        raise SourceError(f"{renderer.name} isn't applied yet: its first revision is one of all rows")
+    before = replace(read_source(now.text), edit=False)
+    if (before, now.shape) != (replace(renderer.source, edit=False), shape_as_json(shape)):
+        raise SourceError(
+            f"{renderer.name} captures another table, or other columns, than rows are captured by now: that can't be"
+            " done in steps (rowcast renderer apply)"
+        )
+    return Applied(*_keep(connection, declaration, renderer, shape), 0, 0)
+
+
+def _begin(connection: Connection) -> None:
+    if not connection.execute(MIGRATED).scalar():
+        raise SourceError("the database isn't migrated for this version: migrate it first (rowcast crud migrate)")
+    one_at_a_time(connection)
+
+
+def _keep(connection: Connection, declaration: str, renderer: Renderer, shape: RowShape) -> tuple[int, bool]:
+    """The revision that the declaration is, and whether it is a new one."""
+    name, digest = renderer.name, hashlib.sha256(declaration.encode()).hexdigest()
+    newest = connection.execute(_NEWEST, {"name": name}).one_or_none()
+    columns = shape_as_json(shape)
+    # Expressions are compiled for the columns' types: the same text for other ones is another revision.
+    new = newest is None or (newest.sha256, newest.shape) != (digest, columns)
+    revision = (newest.revision if newest else 0) + new
+    if new:
+        kept = {"text": declaration, "shape": orjson.dumps(columns).decode(), "sha256": digest}
+        connection.execute(_ADD, {"name": name, "revision": revision, "applied_by": getpass.getuser(), **kept})
+    return revision, new

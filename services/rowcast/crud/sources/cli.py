@@ -16,7 +16,7 @@ from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Account
 from rowcast.core.shapes import RowShape
 from rowcast.core.source import TableName
-from rowcast.crud.sources.apply import AdministratorError, apply
+from rowcast.crud.sources.apply import AdministratorError, apply, store
 from rowcast.crud.sources.catalogue import read_table
 from rowcast.crud.sources.database import (
     SourceError,
@@ -274,6 +274,10 @@ def apply_files(
     serving_role: ServingRole = SERVING_ROLE,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the database answers and is migrated.")] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most; 0: for ever.")] = 300,
+    no_assign: Annotated[
+        bool,
+        typer.Option("--no-assign", help="Only keep each as a revision, by which no row goes on before a roll-out."),
+    ] = False,
 ) -> None:
     """Make declarations count: their tables are captured, and their rows delivered as they say.
 
@@ -282,7 +286,8 @@ def apply_files(
     (as by `sql`), and nothing is changed. Each is a new revision if its text has changed, by which all of its rows go
     on. With `edit: true` crud's role gets the right to change the table's rows; where the login can't give it, what has
     to be run is printed. One that can't be applied leaves what is live as it is, and keeps no other from being applied.
-    Can be run again. Exit codes: 0 done, 1 problems, or the database refuses one, or an administrator is needed,
+    Can be run again; not while a roll-out is under way. Exit codes: 0 done, 1 problems, or the database refuses one, or
+    an administrator is needed,
     2 wrong options, 3 the database wasn't there within --timeout.
     """
     with told():
@@ -294,7 +299,7 @@ def apply_files(
     for file in found:
         try:
             with told(), problems_of(file):
-                _apply(file, url, serving_role)
+                _store(file, url) if no_assign else _apply(file, url, serving_role)
         except typer.Exit as failure:
             failures.append(failure.exit_code)
     if failures:
@@ -321,6 +326,18 @@ def _apply(file: Path, url: str, serving_role: str) -> None:
     typer.echo(f"{file}: {renderer.name} {what}: {rows}")
     for statement in lacking:
         typer.echo(f"{file}: {serving_role} can't edit {edited} before its owner has run: {statement};", err=True)
+
+
+def _store(file: Path, url: str) -> None:
+    declaration = read_text(file)
+    with _tables(file, None, url) as table:
+        renderer, shape = check(declaration, table)
+    try:
+        with writing(url) as connection:
+            stored = store(connection, declaration, renderer, shape)
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}") from None
+    typer.echo(f"{file}: {renderer.name} revision {stored.revision} is kept, and no row follows yet")
 
 
 @app.command(name="rights")

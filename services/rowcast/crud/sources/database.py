@@ -21,7 +21,7 @@ from rowcast.crud.sources.triggers import Capture, qualified
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import UsageError
 
-MIGRATED = text("SELECT to_regclass('rowcast.renderers') IS NOT NULL")
+MIGRATED = text("SELECT to_regclass('rowcast.rollouts') IS NOT NULL")
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 _FILE = "ROWCAST_DATABASE_PASSWORD_FILE"
 _LONGEST_PAUSE = 5.0  # seconds

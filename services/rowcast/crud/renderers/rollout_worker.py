@@ -1,0 +1,193 @@
+"""Drives roll-outs: any instance of crud looks at each that is under way, one at a time, and gives rows the revision.
+
+All that it knows is in the database: what becomes of a roll-out and the rows that go on by it are one transaction.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from anyio import to_thread
+from sqlalchemy import Connection, Engine, RowMapping, func, select, text
+
+from rowcast.core.errors import TransientError
+from rowcast.core.rollout import ALL, UNDER_WAY, Rollout, Seen, advance, room, rows_wanted
+from rowcast.core.shapes import shape_of
+from rowcast.crud.database.connections import changing
+from rowcast.crud.database.tables import rollouts, rows
+from rowcast.crud.renderers import revisions
+from rowcast.crud.renderers.rollout_progress import seen
+from rowcast.crud.renderers.rollouts import as_rollout, save
+from rowcast.renderers.declaration import read_renderer
+from rowcast.renderers.filters import RowFilters
+from rowcast.runtime.logging import get_logger
+
+IDLE_SECONDS, ASSIGNING_SECONDS, NEXT_SECONDS = 1.0, 0.25, 0.05
+"""Until the next look: the longest, while rows wait for room, and while there are rows to write."""
+LOOKED_AT = 2_000
+"""Rows that are held against filters in one look."""
+_NOW = text("SELECT now()")
+_ASSIGN = text("SELECT rowcast.assign_revision(:id, :step, :keys)")
+_SWITCH = text("SELECT rowcast.switch_revision(:id)")
+
+
+class RolloutWorker:
+    """Looks at the roll-outs until it is cancelled."""
+
+    def __init__(self, engine: Engine, targets: Sequence[str]) -> None:
+        """`targets` are all that have to tell of a row."""
+        self._engine = engine
+        self._targets = targets
+        self._log = get_logger("rowcast.crud.rollouts")
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Trouble with the database is waited out; whatever else goes wrong with one roll-out is logged."""
+        while True:
+            pause = IDLE_SECONDS
+            try:
+                started = time.monotonic()
+                due = await to_thread.run_sync(self._look_at_all)
+                pause = max(due, time.monotonic() - started)  # half of the time is everybody else's
+                self._trouble = ""
+            except TransientError as error:
+                if not self._trouble:
+                    self._log.warning("roll-outs wait for the database", reason=str(error))
+                self._trouble = str(error)
+            except Exception:
+                self._log.exception("roll-outs not looked at, trying again")
+            await asyncio.sleep(pause)
+
+    def _look_at_all(self) -> float:
+        """In how many seconds there is more to do. Raises TransientError."""
+        with changing(self._engine) as connection:
+            query = select(rollouts.c.id).where(rollouts.c.state.in_(UNDER_WAY)).order_by(rollouts.c.id)
+            numbers = connection.execute(query).scalars().all()
+        due = IDLE_SECONDS
+        for number in numbers:
+            try:
+                with changing(self._engine) as connection:
+                    due = min(due, look(connection, number, self._targets))
+            except TransientError:
+                raise
+            except Exception:
+                self._log.exception("roll-out not looked at, trying again", rollout=number)
+        return due
+
+
+def look(connection: Connection, number: int, targets: Sequence[str]) -> float:
+    """Bring a roll-out forward as far as it is due; in how many seconds there is more to do. One transaction.
+
+    Nothing happens to one that another instance is looking at. Raises DBAPIError.
+    """
+    query = select(rollouts).where(rollouts.c.id == number, rollouts.c.state.in_(UNDER_WAY))
+    kept = connection.execute(query.with_for_update(skip_locked=True)).mappings().one_or_none()
+    if kept is None:
+        return IDLE_SECONDS
+    before = as_rollout(kept)
+    now: datetime = connection.execute(_NOW).scalar_one()
+    facts = seen(connection, kept, before, targets)
+    after = advance(before, facts, now)
+    if after != before:
+        save(connection, number, before, after)
+    if after.state not in ("running", "holding", "rolling-back"):
+        return IDLE_SECONDS
+    if (after.new_rows_follow or after.state == "rolling-back") and not facts.switched:
+        connection.execute(_SWITCH, {"id": number})
+    assigned, looked = _assign(connection, kept, after, facts)
+    if looked != after:
+        save(connection, number, after, looked)
+    if assigned or after.step.state != before.step.state or looked.step.looked != after.step.looked:
+        return NEXT_SECONDS
+    return ASSIGNING_SECONDS if after.step.state == "assigning" else IDLE_SECONDS
+
+
+def _assign(connection: Connection, kept: RowMapping, rollout: Rollout, facts: Seen) -> tuple[int, Rollout]:
+    """Give rows the revision, as many as there is room for; how many have got it, and how far filters have looked."""
+    most, place, step = room(rollout, facts), rollout.place, rollout.step
+    if not most:
+        return 0, rollout
+    if rollout.state == "rolling-back":
+        return _write(connection, kept, len(rollout.steps) - 1, _going_back(connection, kept, most)), rollout
+    assigned, wanted = 0, rows_wanted(step, facts)
+    if wanted:
+        # Of some rows the first in an order that has nothing to do with them, so that they are of all sorts.
+        order = rows.c.key if step.share == ALL else func.md5(rows.c.key)
+        assigned = _write(connection, kept, place, _behind(connection, kept, order, min(most, wanted)))
+    filtered = any(each.filter is not None for each in rollout.steps[: place + 1])
+    if filtered and step.share != ALL and assigned < most:
+        more, rollout = _filtered(connection, kept, rollout, most - assigned)
+        assigned += more
+    return assigned, rollout
+
+
+def _filtered(connection: Connection, kept: RowMapping, rollout: Rollout, most: int) -> tuple[int, Rollout]:
+    """Rows that a filter takes of a step that has come. Once at the end, it begins again: rows are made and changed."""
+    place, step = rollout.place, rollout.step
+    query = _rows_behind(kept, rows.c.key, rows.c.row).where(rows.c.key > step.after)
+    chunk = connection.execute(query.order_by(rows.c.key).limit(LOOKED_AT)).all()
+    filters = _filters(connection, kept, rollout)
+    taken: dict[int, list[str]] = {}
+    count, after = 0, step.after
+    for key, row in chunk:
+        if count == most:
+            break
+        after = key
+        its = filters.first(row, place + 1)
+        if its is not None:
+            taken.setdefault(its, []).append(key)
+            count += 1
+    assigned = sum(_write(connection, kept, its, keys) for its, keys in taken.items())
+    if assigned < count:
+        return assigned, rollout  # somebody is changing the others: they are looked at again
+    ended = len(chunk) < LOOKED_AT and (not chunk or after == chunk[-1][0])
+    step = replace(step, after="" if ended else after, looked=step.looked or ended)
+    return assigned, replace(rollout, steps=[*rollout.steps[:place], step, *rollout.steps[place + 1 :]])
+
+
+def _write(connection: Connection, kept: RowMapping, place: int, keys: Sequence[str]) -> int:
+    if not keys:
+        return 0
+    assigned: int = connection.execute(_ASSIGN, {"id": kept["id"], "step": place, "keys": list(keys)}).scalar_one()
+    return assigned
+
+
+def _rows_behind(kept: RowMapping, *columns: Any) -> Any:
+    return select(*columns).where(
+        rows.c.renderer == kept["renderer"], ~rows.c.deleted, rows.c.revision != kept["revision"]
+    )
+
+
+def _behind(connection: Connection, kept: RowMapping, order: Any, most: int) -> Sequence[str]:
+    return connection.execute(_rows_behind(kept, rows.c.key).order_by(order).limit(most)).scalars().all()
+
+
+_GOING_BACK = text("""
+SELECT row.key FROM rowcast.rows AS row
+LEFT JOIN rowcast.rollout_rows AS given ON given.rollout = :id AND given.key = row.key
+WHERE row.renderer = :renderer AND NOT row.deleted AND row.revision = :revision AND coalesce(given.step, 0) >= 0
+ORDER BY row.key LIMIT :most
+""")
+
+
+def _going_back(connection: Connection, kept: RowMapping, most: int) -> Sequence[str]:
+    return connection.execute(_GOING_BACK, {**kept, "most": most}).scalars().all()
+
+
+def _filters(connection: Connection, kept: RowMapping, rollout: Rollout) -> RowFilters:
+    declared = revisions.revision(connection, kept["renderer"], kept["revision"])
+    if declared is None:
+        raise LookupError(f"there is no revision {kept['revision']} of {kept['renderer']}")
+    shape = orjson.dumps(declared["shape"], option=orjson.OPT_SORT_KEYS)
+    return _compiled(declared["text"], shape, tuple(step.filter for step in rollout.steps))
+
+
+@lru_cache(maxsize=16)
+def _compiled(declaration: str, shape: bytes, filters: tuple[str | None, ...]) -> RowFilters:
+    columns = shape_of(orjson.loads(shape))
+    return RowFilters(read_renderer(declaration, columns), columns, filters)

@@ -1,0 +1,141 @@
+"""Roll-outs of a renderer's revisions: started, seen, and told what becomes of them."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import Connection, RowMapping
+
+from rowcast.core.rollout import Step
+from rowcast.crud import paging
+from rowcast.crud.database.connections import changing, reading
+from rowcast.crud.errors import FieldError
+from rowcast.crud.fields import MAX_ID, Decimal
+from rowcast.crud.paging import Cursor
+from rowcast.crud.renderers import rollouts
+from rowcast.crud.renderers.rollout_progress import RowState, listed
+from rowcast.crud.renderers.rollout_schemas import (
+    ResumeIn,
+    RolloutIn,
+    RolloutOut,
+    RolloutRow,
+    RolloutRows,
+    Rollouts,
+    rollout_out,
+)
+from rowcast.crud.routes.dependencies import Actor, Database, Settings
+from rowcast.crud.routes.errors import responses
+from rowcast.crud.routes.renderers.reads import Name
+from rowcast.crud.routes.rows.lists import CursorText, Limit
+
+router = APIRouter(prefix="/renderers", tags=["renderers"])
+RolloutId = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The roll-out's number, never reused.")]
+_LIST, _ROWS = "rollouts", "rollout-rows"
+
+
+@router.get("/{name}/rollouts", operation_id="listRollouts", responses=responses(404))
+def list_rollouts(name: Name, database: Database, limit: Limit = 50, cursor: CursorText = None) -> Rollouts:
+    """A renderer's roll-outs, newest first."""
+    after = _after(cursor, _LIST)
+    with reading(database) as connection:
+        found = rollouts.page(connection, name, after.row_id if after else None, limit + 1)
+    following = paging.encode(Cursor(_LIST, "", found[limit - 1]["id"])) if len(found) > limit else None
+    return Rollouts(items=[rollout_out(each) for each in found[:limit]], next_cursor=following)
+
+
+@router.get("/{name}/rollouts/{id:segment}", operation_id="getRollout", responses=responses(404))
+def get_rollout(name: Name, id: RolloutId, database: Database) -> RolloutOut:  # noqa: A002
+    """One of them, as it was seen last: while it is under way that is a second ago."""
+    with reading(database) as connection:
+        return rollout_out(rollouts.get(connection, name, id))
+
+
+@router.get("/{name}/rollouts/{id}/rows", operation_id="listRolloutRows", responses=responses(404))
+def list_rows(
+    name: Name,
+    id: RolloutId,  # noqa: A002
+    database: Database,
+    settings: Settings,
+    state: Annotated[RowState | None, Query(description="What became of them; all, if left out.")] = None,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> RolloutRows:
+    """Rows that were given the revision, by their keys, each with its worst target's own words.
+
+    Those of a renderer's newest roll-out are known.
+    """
+    after = _after(cursor, _ROWS)
+    with reading(database) as connection:
+        kept = rollouts.get(connection, name, id)
+        found = listed(connection, kept, settings.targets, state, after.key if after else "", limit + 1)
+        names = rollouts.names(connection, kept)
+    items = [
+        RolloutRow.model_validate({**row, **dict(zip(("name", "environment"), names(row["row"]), strict=True))})
+        for row in found[:limit]
+    ]
+    following = paging.encode(Cursor(_ROWS, items[-1].key, 0)) if len(found) > limit else None
+    return RolloutRows(items=items, next_cursor=following)
+
+
+@router.post("/{name}/rollouts", status_code=201, operation_id="startRollout", responses=responses(404, 409))
+def start(name: Name, wanted: RolloutIn, database: Database, actor: Actor) -> RolloutOut:
+    """Rows go on by a revision that is kept and captures what rows are captured by now, step by step.
+
+    Without steps there is one, of all rows; the last one is always of all.
+    """
+    steps = [Step(each.rows, each.share, each.filter) for each in wanted.steps]
+    asked = rollouts.Wanted(
+        wanted.revision,
+        steps,
+        wanted.hold_seconds,
+        wanted.failure_limit,
+        wanted.ready_seconds,
+        wanted.token,
+        wanted.changed_limit,
+    )
+    with changing(database, actor) as connection:
+        number = rollouts.start(connection, name, asked, actor)
+        return rollout_out(rollouts.get(connection, name, number))
+
+
+@router.post("/{name}/rollouts/{id:segment}:pause", operation_id="pauseRollout", responses=responses(404, 409))
+def pause(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+    """No more rows until it is resumed; those that have the revision keep it."""
+    return _told(database, actor, lambda connection: rollouts.pause(connection, name, id, actor))
+
+
+@router.post("/{name}/rollouts/{id:segment}:resume", operation_id="resumeRollout", responses=responses(404, 409))
+def resume(
+    name: Name,
+    id: RolloutId,  # noqa: A002
+    database: Database,
+    actor: Actor,
+    wanted: ResumeIn | None = None,
+) -> RolloutOut:
+    """It goes on, also after it has stopped by itself; a `failure_limit` takes the place of the one that it has."""
+    limit = wanted.failure_limit if wanted else None
+    return _told(database, actor, lambda connection: rollouts.resume(connection, name, id, actor, limit))
+
+
+@router.post("/{name}/rollouts/{id:segment}:abort", operation_id="abortRollout", responses=responses(404, 409))
+def abort(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+    """It ends; rows stay as they are."""
+    return _told(database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
+
+
+@router.post("/{name}/rollouts/{id:segment}:rollback", operation_id="rollBackRollout", responses=responses(404, 409))
+def roll_back(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+    """Its rows get the revision back that they had, and those that were made meanwhile the one of before."""
+    return _told(database, actor, lambda connection: rollouts.roll_back(connection, name, id, actor))
+
+
+def _told(database: Database, actor: str, what: Callable[[Connection], RowMapping]) -> RolloutOut:
+    with changing(database, actor) as connection:
+        return rollout_out(what(connection))
+
+
+def _after(cursor: str | None, of: str) -> Cursor | None:
+    found = paging.decode(cursor) if cursor is not None else None
+    if found is not None and found.sort != of:
+        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    return found
