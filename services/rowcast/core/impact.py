@@ -12,7 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rowcast.core.renderer import ExpressionError, RenderedManifest, RenderedRow, Renderer
+from rowcast.core.renderer import (
+    ExpressionError,
+    ObjectName,
+    RenderedManifest,
+    RenderedRow,
+    Renderer,
+    Rendering,
+)
 
 Action = Literal["moved", "removed", "retained", "made", "changed", "row"]
 """What becomes of an object: one that is moved is deleted and made anew by another name or in another namespace; one
@@ -21,8 +28,6 @@ that is retained is left behind. `row`: the row itself has another name or envir
 ACTIONS: tuple[Action, ...] = ("moved", "removed", "retained", "made", "row", "changed")
 """The loudest first."""
 Change = Literal["set", "removed", "changed", ""]
-Rendering = RenderedRow | ExpressionError
-"""What a row is by a declaration, or why it is nothing."""
 SHAPES = 500
 """How many shapes of changes are kept apart, and as many of errors; what is beyond is counted."""
 COLLISIONS = 100
@@ -33,18 +38,6 @@ LONGEST_VALUE = 300
 """Characters of an example's value as JSON; a longer one is cut."""
 _NOTHING: Any = ...  # JSON has none of it, and in another process it is the same
 _SETTINGS = ("after", "delete", "conflict", "create", "ignore", "ready")
-
-
-@dataclass(frozen=True)
-class ObjectName:
-    """An object within one environment; `kind` is `Kind` or `group/Kind`, `namespace` empty for the target's own."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True)
@@ -80,9 +73,6 @@ class _Value:
     def of(cls, value: Any) -> _Value:
         return cls(_shown(value), _digest(value))
 
-    def meet(self, other: _Value) -> None:
-        self.same = self.same and other.same and other.digest == self.digest
-
 
 class _Group:
     def __init__(self) -> None:
@@ -99,22 +89,22 @@ class _Group:
             self._last_row = key
             if len(self.examples) < sample:
                 self.examples.append(Example(key, name, _shown(before), _shown(after)))
-        if self._values is None or self._values[0].same or self._values[1].same:
-            self._meet((_Value.of(before), _Value.of(after)))
+        if self._values is None:
+            self._values = _Value.of(before), _Value.of(after)
+            return
+        for known, value in zip(self._values, (before, after), strict=True):
+            if known.same:
+                known.same = _digest(value) == known.digest
 
     def merge(self, other: _Group, sample: int) -> None:
         self.rows += other.rows
         self.objects += other.objects
         self.examples = (self.examples + other.examples)[:sample]
-        if other._values is not None:
-            self._meet(other._values)
-
-    def _meet(self, values: tuple[_Value, _Value]) -> None:
         if self._values is None:
-            self._values = values
-        else:
-            for known, value in zip(self._values, values, strict=True):
-                known.meet(value)
+            self._values = other._values
+        elif other._values is not None:
+            for known, value in zip(self._values, other._values, strict=True):
+                known.same = known.same and value.same and value.digest == known.digest
 
     def as_json(self, shape: Shape) -> dict[str, Any]:
         before, after = self._values or (_Value.of(_NOTHING), _Value.of(_NOTHING))
@@ -164,7 +154,7 @@ class Impact:
             what = (new.path, new.expression, new.message)
             self._add_errors(what, _Errors(1, int(isinstance(old, ExpressionError)), [key]))
             return
-        objects = {name_of(each): each for each in new.manifests}
+        objects = {each.object: each for each in new.manifests}
         for name in objects:
             self._claim("\0".join((new.environment or "", name.kind, name.namespace, name.name)), key)
         changes = list(_changes(old, new, objects, retained, self._objects))
@@ -274,15 +264,6 @@ class Part(Impact):
         self._places.append((place, key))
 
 
-def name_of(manifest: RenderedManifest) -> ObjectName:
-    """Of a rendered manifest's object."""
-    content = manifest.content
-    group, slash, _ = str(content["apiVersion"]).partition("/")
-    kind = f"{group}/{content['kind']}" if slash else str(content["kind"])
-    metadata = content["metadata"]
-    return ObjectName(kind, metadata.get("namespace") or "", metadata["name"])
-
-
 _Found = tuple[Shape, str, Any, Any]
 """A change's shape, whose it is, and its values."""
 
@@ -297,7 +278,7 @@ def _changes(
     """`objects` are those of the new rendering; `counts` is of objects, by what becomes of them."""
     before: dict[ObjectName, RenderedManifest] = {}
     if isinstance(old, RenderedRow):
-        before = {name_of(each): each for each in old.manifests}
+        before = {each.object: each for each in old.manifests}
         for path, was, becomes in (
             ("spec.name", old.name, new.name),
             ("spec.environment", old.environment, new.environment),
@@ -312,7 +293,7 @@ def _changes(
             made.append((name, manifest))
             continue
         # Most are equal to the letter, which is known ten times sooner. (To ==, true is 1.)
-        same = repr(had.content) == repr(manifest.content)
+        same = had.content is manifest.content or repr(had.content) == repr(manifest.content)
         differences = [] if same else list(_differences("", had.content, manifest.content))
         counts["changed" if differences else "unchanged"] += 1
         for path, change, was, becomes in differences:
@@ -349,7 +330,9 @@ def _moved_from(
 def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Change, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in old if old.keys() == new.keys() else {**old, **new}:
-            yield from _differences(_member(path, name), old.get(name, _NOTHING), new.get(name, _NOTHING))
+            was, becomes = old.get(name, _NOTHING), new.get(name, _NOTHING)
+            if was is not becomes:  # what is rendered once is equal
+                yield from _differences(_member(path, name), was, becomes)
     elif isinstance(old, list) and isinstance(new, list):
         yield from _differences_of_lists(path, old, new)
     elif old is _NOTHING:

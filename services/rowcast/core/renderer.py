@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol
 
 from rowcast.core.errors import RowcastError
 from rowcast.core.source import Source
@@ -85,12 +86,35 @@ class Renderer:
     manifests: Sequence[Manifest]
 
 
+class ObjectName(NamedTuple):
+    """An object within one environment; `kind` is `Kind` or `group/Kind`, `namespace` empty for the target's own."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
 @dataclass(frozen=True)
 class RenderedManifest:
     """One resource, as JSON has it, and the id of the manifest that it comes from."""
 
     id: str
     content: Mapping[str, Any]
+
+    @cached_property
+    def object(self) -> ObjectName:
+        """Whose content it is."""
+        metadata = self.content["metadata"]
+        return ObjectName(kind_of(self.content), metadata.get("namespace") or "", metadata["name"])
+
+
+def kind_of(content: Mapping[str, Any]) -> str:
+    """A resource's kind as `Kind` or `group/Kind`."""
+    group, slash, _ = str(content["apiVersion"]).partition("/")
+    return f"{group}/{content['kind']}" if slash else str(content["kind"])
 
 
 @dataclass(frozen=True)
@@ -100,3 +124,7 @@ class RenderedRow:
     name: str
     environment: str | None
     manifests: Sequence[RenderedManifest]
+
+
+Rendering = RenderedRow | ExpressionError
+"""What a row is by a declaration, or why it is nothing."""

@@ -26,7 +26,9 @@ _SCALARS = {
     "bool": (_FIELD.TYPE_BOOL, ".google.protobuf.BoolValue"),
     "string": (_FIELD.TYPE_STRING, ".google.protobuf.StringValue"),
 }
-_LARGEST = 2**63
+_COLUMN = re.compile(r"\s*row\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+"""An expression that is a column, and nothing else."""
+_STRING, _NULL, _FAILED = cel.Type.STRING, cel.Type.NULL, (cel.Type.ERROR, cel.Type.UNKNOWN)
 
 
 class CompileError(Exception):
@@ -51,12 +53,13 @@ class Language:
             self._declare(shape)
             kind = cel.Type("rowcast.Row")
         self._variables = {variable: kind}
-        self._environments: dict[tuple[str, ...], cel.Env] = {}
+        self._environments: dict[tuple[str, ...], _Environment] = {}
 
     def compile(self, text: str, place: str, others: Mapping[str, cel.Type] | None = None) -> "CelExpression":
         """`place` is how errors call it; `others` are further variables. Raises CompileError."""
         try:
-            return CelExpression(self._environment(others or {}).compile(text), text, place)
+            environment = self._environment(others or {})
+            return CelExpression(environment, environment.cel.compile(text), text, place, self._column(text))
         except RuntimeError as error:
             found = _WHERE.search(str(error))
             if found is None:
@@ -67,13 +70,19 @@ class Language:
         """A captured row as expressions see it. Raises ExpressionError for what its shape doesn't have."""
         return row if self._shape is None else self._message("Row", self._shape.columns, row, self._shape.related)
 
-    def _environment(self, others: Mapping[str, cel.Type]) -> cel.Env:
+    def _column(self, text: str) -> Column | None:
+        """What an expression reads that is a column of a scalar type and nothing else."""
+        found = _COLUMN.fullmatch(text)
+        column = self._shape.columns.get(found[1]) if found is not None and self._shape is not None else None
+        return column if column is not None and column.type in _SCALARS and "row" in self._variables else None
+
+    def _environment(self, others: Mapping[str, cel.Type]) -> "_Environment":
         names = tuple(sorted((name, kind.name()) for name, kind in others.items()))
         key = tuple(f"{name}:{kind}" for name, kind in names)
         if key not in self._environments:
             extensions = [extension() for extension in _EXTENSIONS]
-            self._environments[key] = cel.NewEnv(
-                self._pool, variables={**self._variables, **others}, extensions=extensions
+            self._environments[key] = _Environment(
+                cel.NewEnv(self._pool, variables={**self._variables, **others}, extensions=extensions)
             )
         return self._environments[key]
 
@@ -124,13 +133,47 @@ class Language:
         return message
 
 
-class CelExpression:
-    """A compiled expression; `place` is where it stands in the declaration."""
+class _Environment:
+    """What expressions of the same variables share."""
 
-    def __init__(self, compiled: cel.Expression, text: str, place: str) -> None:
+    def __init__(self, environment: cel.Env) -> None:
+        self.cel = environment
+        self._last: tuple[Mapping[str, Any], cel.Activation] | None = None
+
+    def activation(self, variables: Mapping[str, Any]) -> cel.Activation:
+        """Of these variables, which are not changed. A row's expressions come one after the other, and share it.
+
+        Making it costs as much as an expression takes.
+        """
+        last = self._last
+        if last is not None and last[0] is variables:
+            return last[1]
+        made = self.cel.Activation(data=dict(variables))
+        self._last = (variables, made)
+        return made
+
+
+class CelExpression:
+    """A compiled expression; `place` is where it stands in the declaration.
+
+    `column` is what it reads of the row if it does nothing else: then there is no need of CEL.
+    """
+
+    def __init__(
+        self, environment: _Environment, compiled: cel.Expression, text: str, place: str, column: Column | None = None
+    ) -> None:
+        self._environment = environment
         self._compiled = compiled
+        self._column = column
         self.text = text
         self._place = place
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it gives the same of the same variables; its errors have another place."""
+        return isinstance(other, CelExpression) and self._environment is other._environment and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     @property
     def type(self) -> str:
@@ -144,28 +187,38 @@ class CelExpression:
 
     def evaluate(self, variables: Mapping[str, Any]) -> Any:
         """As JSON has it. Raises ExpressionError: a run-time error comes as a value, and is none."""
-        return _as_json(self._value(variables), self.text, self._place)
+        column = self._column
+        if column is None:
+            value = self._value(variables)
+            return value.value() if value.type() == _STRING else _as_json(value, self.text, self._place)
+        row = variables["row"]
+        if not column.nullable:
+            return _scalar_as_json(getattr(row, column.name), self.text, self._place)
+        if not row.HasField(column.name):
+            return None
+        return _scalar_as_json(getattr(row, column.name).value, self.text, self._place)
 
     def items(self, variables: Mapping[str, Any]) -> list[Any]:
         """The items of a list, each as another expression's variable takes it. Raises ExpressionError."""
         value = self._value(variables)
-        items = None if value.type() == cel.Type.NULL else value.value()
+        items = None if value.type() == _NULL else value.value()
         if not isinstance(items, list):
             raise ExpressionError("is no list", self._place, self.text)
         return [item.value() if item.type().is_message() else _as_json(item, self.text, self._place) for item in items]
 
     def _value(self, variables: Mapping[str, Any]) -> Any:
         try:
-            value = self._compiled.eval(data=dict(variables))
+            value = self._compiled.eval(activation=self._environment.activation(variables))
         except (RuntimeError, ValueError, TypeError) as error:
             raise ExpressionError(_plain(str(error)), self._place, self.text) from None
-        if value.type() in (cel.Type.ERROR, cel.Type.UNKNOWN):
+        kind = value.type()
+        if kind != _STRING and kind in _FAILED:
             raise ExpressionError(_plain(str(value.value())), self._place, self.text)
         return value
 
 
 def _as_json(value: Any, text: str, place: str) -> Any:
-    if value.type() == cel.Type.NULL:
+    if value.type() == _NULL:
         # cel-expr-python 0.1.3 hands out None without counting it: before Python 3.12 that ends the process in time.
         return None
     content = value.value()
@@ -178,13 +231,18 @@ def _as_json(value: Any, text: str, place: str) -> Any:
         return {key: _as_json(item, text, place) for key, item in sorted(content.items())}
     if isinstance(content, Message):
         raise ExpressionError("is a whole row; name the columns that are meant", place, text)
-    if isinstance(content, float) and not math.isfinite(content):
-        raise ExpressionError(f"{content} is no number that JSON has", place, text)
-    if isinstance(content, float) and content.is_integer() and abs(content) < 2**53:
-        return int(content)  # JSON has one kind of number, and 80.0 is no port
     if isinstance(content, bool | int | float | str):
-        return content
+        return _scalar_as_json(content, text, place)
     raise ExpressionError(f"gives {value.type().name()}, which JSON hasn't; use string(…)", place, text)
+
+
+def _scalar_as_json(content: bool | int | float | str, text: str, place: str) -> bool | int | float | str:
+    if not isinstance(content, float):
+        return content
+    if not math.isfinite(content):
+        raise ExpressionError(f"{content} is no number that JSON has", place, text)
+    # JSON has one kind of number, and 80.0 is no port
+    return int(content) if content.is_integer() and abs(content) < 2**53 else content
 
 
 def _add_fields(message: descriptor_pb2.DescriptorProto, columns: Mapping[str, Column]) -> None:

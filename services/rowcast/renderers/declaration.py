@@ -28,12 +28,12 @@ LIVE = "self"
 """The live object, in expressions that say whether it is ready."""
 
 
-def read_renderer(text: str, shape: RowShape | None = None) -> Renderer:
+def read_renderer(text: str, shape: RowShape | None = None, language: Language | None = None) -> Renderer:
     """The declaration of a text, its expressions compiled, and checked against `shape` if there is one.
 
-    Raises ProblemsError with everything that is wrong.
+    `language` is one of this shape, for several declarations. Raises ProblemsError with everything that is wrong.
     """
-    return _Reading(read(text), shape).renderer()
+    return _Reading(read(text), shape, language=language).renderer()
 
 
 def read_source(text: str) -> Source:
@@ -76,12 +76,18 @@ def check(
 
 
 class _Reading:
-    def __init__(self, document: Document, shape: RowShape | None, kinds: Kinds | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        shape: RowShape | None,
+        kinds: Kinds | None = None,
+        language: Language | None = None,
+    ) -> None:
         self._document = document
         self._shape = shape
         self._kinds = kinds
         self._types: dict[Path, str] = {}
-        self._language = Language(shape)
+        self._language = language or Language(shape)
         self._source = Source("", TableName("", ""), ())
         self._allowed = Allow(())
         self.problems: list[Problem] = []

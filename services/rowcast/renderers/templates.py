@@ -5,10 +5,11 @@ mapping whose value is NULL is left out, as Kubernetes leaves out what is null. 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from rowcast.core.renderer import Expression, ExpressionError
+from rowcast.core.renderer import Expression, ExpressionError, Template
 from rowcast.renderers.positions import Path, dotted
 
 Compile = Callable[[str, Path, int, int], Expression]
@@ -88,9 +89,15 @@ def _place(text: str, position: int) -> tuple[int, int]:
     return line, position - (text.rfind("\n", 0, position) + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Constant:
     value: Any
+
+    def __eq__(self, other: object) -> bool:
+        # To Python, true is 1.
+        return isinstance(other, _Constant) and (type(self.value), self.value) == (type(other.value), other.value)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def render(self, variables: Mapping[str, Any]) -> Any:
         return self.value
@@ -107,7 +114,7 @@ class _Value:
 @dataclass(frozen=True)
 class _Text:
     parts: Sequence[str | Expression]
-    place: str
+    place: str = field(compare=False)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         return "".join(part if isinstance(part, str) else self._text(part, variables) for part in self.parts)
@@ -126,9 +133,25 @@ class _Text:
 class _Mapping:
     members: Sequence[tuple[str, Any]]
 
+    @cached_property
+    def _constants(self) -> dict[str, Any]:
+        """All members in their order, with the values of those that have one whatever the row is."""
+        all_members = ((name, member.value if isinstance(member, _Constant) else ...) for name, member in self.members)
+        return {name: value for name, value in all_members if value is not None}
+
+    @cached_property
+    def _others(self) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
+        return [(name, member.render) for name, member in self.members if not isinstance(member, _Constant)]
+
     def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        rendered = ((name, member.render(variables)) for name, member in self.members)
-        return {name: value for name, value in rendered if value is not None}
+        rendered = self._constants.copy()
+        for name, render in self._others:
+            value = render(variables)
+            if value is None:
+                del rendered[name]
+            else:
+                rendered[name] = value
+        return rendered
 
 
 @dataclass(frozen=True)
@@ -137,6 +160,50 @@ class _List:
 
     def render(self, variables: Mapping[str, Any]) -> list[Any]:
         return [item.render(variables) for item in self.items]
+
+
+class _Slot:
+    """The value of two equal templates for the variables that they were last rendered with."""
+
+    variables: Mapping[str, Any] | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class _Once:
+    """One of two equal templates. What it raises is not kept: the other one raises it with its own place."""
+
+    template: Template
+    slot: _Slot
+
+    def render(self, variables: Mapping[str, Any]) -> Any:
+        slot = self.slot
+        if slot.variables is not variables:
+            slot.value = self.template.render(variables)
+            slot.variables = variables
+        return slot.value
+
+
+def share(one: Any, other: Any) -> tuple[Any, Any]:
+    """Two compiled templates of the same language, such that what is equal in both is rendered once.
+
+    They give what they gave, and the same object where they are equal, if they get the same object of variables.
+    """
+    if one == other:
+        slot = _Slot()
+        return (one, one) if isinstance(one, _Constant) else (_Once(one, slot), _Once(other, slot))
+    if isinstance(one, _Mapping) and isinstance(other, _Mapping):
+        had, has = dict(one.members), dict(other.members)
+        for name in had.keys() & has.keys():
+            had[name], has[name] = share(had[name], has[name])
+        return _Mapping(list(had.items())), _Mapping(list(has.items()))
+    if isinstance(one, _List) and isinstance(other, _List):
+        pairs = [share(*pair) for pair in zip(one.items, other.items, strict=False)]
+        both = ([pair[side] for pair in pairs] for side in (0, 1))
+        return tuple(  # type: ignore[return-value]
+            _List([*shared, *items[len(pairs) :]]) for shared, items in zip(both, (one.items, other.items), strict=True)
+        )
+    return one, other
 
 
 def compile_template(content: Any, compile_expression: Compile, path: Path = ()) -> Any:

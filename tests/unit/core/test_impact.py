@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core import impact as module
-from rowcast.core.impact import Impact, Part, name_of, settings_between
+from rowcast.core.impact import Impact, Part, settings_between
 from rowcast.core.renderer import Allow, ExpressionError, Manifest, RenderedManifest, RenderedRow, Renderer
 from rowcast.core.source import Source, TableName
 
@@ -224,7 +224,7 @@ def test_what_becomes_of_objects_is_what_a_plain_comparison_says(pairs: list[tup
         for manifest in had.keys() | has.keys():
             if manifest not in had or manifest not in has:
                 became.append("made" if manifest in has else "removed")
-            elif name_of(had[manifest]) != name_of(has[manifest]):
+            elif had[manifest].object != has[manifest].object:
                 became.append("moved")
             else:
                 texts = {json.dumps(each[manifest].content, sort_keys=True) for each in (had, has)}

@@ -10,12 +10,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rowcast.core.impact import Impact, Rendering
-from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer
+from rowcast.core.impact import Impact
+from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer, Rendering
 from rowcast.core.shapes import Column, RowShape
 from rowcast.renderers.cel import Language
 from rowcast.renderers.declaration import read_renderer
-from rowcast.renderers.rendering import render
+from rowcast.renderers.rendering import Pair
+from rowcast.renderers.rendering import rendering as apart
 
 SHAPE = RowShape(
     {
@@ -25,6 +26,7 @@ SHAPE = RowShape(
         "tags": Column("tags", "list(string)"),
     }
 )
+ALONE = Language(SHAPE)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -61,7 +63,7 @@ MANIFEST = st.fixed_dictionaries(
 DECLARATIONS = st.dictionaries(st.sampled_from(["first", "second"]), MANIFEST, min_size=1)
 
 
-def declared(manifests: Mapping[str, Mapping[str, Any]]) -> Renderer:
+def declared(manifests: Mapping[str, Mapping[str, Any]], language: Language | None = None) -> Renderer:
     made = []
     for name, each in manifests.items():
         suffix = "-${tag}" if each["each"] else ""
@@ -82,14 +84,11 @@ def declared(manifests: Mapping[str, Mapping[str, Any]]) -> Renderer:
         "manifests": made,
     }
     document = {"apiVersion": "rowcast.dev/v1alpha1", "kind": "Renderer", "metadata": {"name": "things"}, "spec": spec}
-    return read_renderer(yaml.safe_dump(document), SHAPE)
+    return read_renderer(yaml.safe_dump(document), SHAPE, language)
 
 
 def rendering(renderer: Renderer, row: Mapping[str, Any]) -> Rendering:
-    try:
-        return render(renderer, Language(SHAPE), row)
-    except ExpressionError as error:
-        return error
+    return apart(renderer, ALONE, row)
 
 
 def leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -169,3 +168,44 @@ def test_the_groups_of_an_impact_are_what_a_plain_comparison_counts(
     items = {path for path, item, _ in groups if item}  # where a list's items are counted, each by itself
     for path in by_path.keys() - items:
         assert by_path[path] == sum(number for each, _, number in groups if each == path)
+
+
+def content(row: Rendering) -> object:
+    """To the letter, with the order of mappings; of an error all that is said of it."""
+    if isinstance(row, ExpressionError):
+        return str(row), row.path, row.expression, row.message
+    return row.name, row.environment, [(each.id, repr(each.content)) for each in row.manifests]
+
+
+@settings(max_examples=40, deadline=None)
+@given(DECLARATIONS, DECLARATIONS, ROWS, st.booleans())
+def test_what_both_declarations_have_is_rendered_once_to_what_each_of_them_renders(
+    before: dict[str, Any], after: dict[str, Any], rows: list[dict[str, Any]], partly: bool
+) -> None:
+    wanted = before | after if partly else after
+    language = Language(SHAPE)
+    pair = Pair(language, declared(before, language), declared(wanted, language))
+    old, new = declared(before), declared(wanted)
+    alone, together = Impact(len(rows)), Impact(len(rows))
+
+    for row in rows:
+        by_each, by_both = (rendering(old, row), rendering(new, row)), pair.render(row)
+        assert [content(each) for each in by_both] == [content(each) for each in by_each]
+        alone.add(str(row["id"]), *by_each)
+        together.add(str(row["id"]), *by_both)
+
+    assert together.as_json() == alone.as_json()
+
+
+def test_manifests_and_parts_of_them_that_are_equal_are_rendered_to_one_object() -> None:
+    language = Language(SHAPE)
+    manifest = {"name": "r${row.id}", "namespace": None, "kind": "ConfigMap", "when": None, "each": False}
+    old = {name: {**manifest, "delete": "delete", "data": {"a": "${row.text}"}} for name in ("first", "second")}
+    new = {**old, "second": {**old["second"], "data": {"a": "${row.text}", "b": "x"}}}
+
+    had, has = Pair(language, declared(old, language), declared(new, language)).render({"id": 1, "text": "x"})
+
+    assert isinstance(had, RenderedRow)
+    assert isinstance(has, RenderedRow)
+    assert had.manifests[0] is has.manifests[0]
+    assert had.manifests[1].content["metadata"] is has.manifests[1].content["metadata"]

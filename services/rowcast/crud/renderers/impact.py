@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from rowcast.core.impact import CLAIMS, Impact, Part, Rendering, settings_between
-from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer
+from rowcast.core.impact import CLAIMS, Impact, Part, settings_between
+from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer, Rendering
 from rowcast.core.shapes import RowShape, shape_as_json, shape_of
 from rowcast.core.source import Source
 from rowcast.crud.database.tables import renderers, rows
@@ -22,7 +22,7 @@ from rowcast.crud.sources.database import SourceError, capture_of
 from rowcast.renderers.cel import Language
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.positions import ProblemsError
-from rowcast.renderers.rendering import render
+from rowcast.renderers.rendering import Pair, rendering
 
 ROWS_AT_ONCE = 1000
 ROWS_OF_SEVERAL = 10_000
@@ -139,20 +139,27 @@ class _Comparison:
 
     def __init__(self, declarations: _Declarations) -> None:
         self._sample = declarations.sample
-        self._new = _Rendering(*declarations.new)
-        self._old = {number: _Rendering(*revision) for number, revision in declarations.old.items()}
+        self._new = _Declared(*declarations.new)
+        self._old = {
+            number: _Declared(text, shape, self._new.language if shape == self._new.shape else None)
+            for number, (text, shape) in declarations.old.items()
+        }
+        self._pairs = {number: old.pair(self._new) for number, old in self._old.items()}
 
     def part(self, chunk: Sequence[_Row]) -> Part:
         """What becomes of these rows."""
         part = Part(self._sample)
         for row in chunk:
-            after = self._new(row.after)
             old = None if row.revision is None else self._old.get(row.revision)
-            if old is None:
+            if old is None or row.revision is None:
                 # Nobody captures it yet, or nobody delivers it, since its triggers were there before a declaration was.
-                part.add(row.key, NOTHING, after)
+                part.add(row.key, NOTHING, self._new(row.after))
+                continue
+            pair = self._pairs[row.revision]
+            if pair is not None and row.after is not None and row.before is row.after:
+                part.add(row.key, *pair.render(row.after), old.retained)
             else:
-                part.add(row.key, old(row.before), after, old.retained)
+                part.add(row.key, old(row.before), self._new(row.after), old.retained)
         return part
 
 
@@ -169,15 +176,17 @@ def _part(chunk: Sequence[_Row]) -> Part:
     return _comparison.part(chunk)
 
 
-class _Rendering:
+class _Declared:
     """A declaration as it renders rows; one that this version can't read renders none."""
 
-    def __init__(self, text: str, shape: RowShape) -> None:
-        self._language = Language(shape)
+    def __init__(self, text: str, shape: RowShape, language: Language | None = None) -> None:
+        """`language` is that of another declaration of the same shape."""
+        self.shape = shape
+        self.language = language or Language(shape)
         self._renderer: Renderer | ExpressionError
         self.retained: frozenset[str] = frozenset()
         try:
-            self._renderer = read_renderer(text, shape)
+            self._renderer = read_renderer(text, shape, self.language)
         except ProblemsError as error:
             self._renderer = ExpressionError(f"its revision can't be read: {error.problems[0]}")
         else:
@@ -188,12 +197,14 @@ class _Rendering:
             return NOTHING
         if isinstance(self._renderer, ExpressionError):
             return self._renderer
-        try:
-            return render(self._renderer, self._language, row)
-        except ExpressionError as error:
-            return error
-        except RecursionError:
-            return ExpressionError("is nested too deeply", "row")
+        return rendering(self._renderer, self.language, row)
+
+    def pair(self, other: "_Declared") -> Pair | None:
+        """Both as they render the same row, if they can."""
+        one, two = self._renderer, other._renderer
+        if self.language is not other.language or isinstance(one, ExpressionError) or isinstance(two, ExpressionError):
+            return None
+        return Pair(self.language, one, two)
 
 
 def _as_captured(connection: Connection, name: str) -> Iterator[_Row]:
