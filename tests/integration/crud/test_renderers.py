@@ -58,6 +58,9 @@ def of(crud: httpx.Client, key: str) -> dict[str, Any]:
 def test_a_renderer_is_listed_at_its_newest_revision_with_its_rows(crud: httpx.Client) -> None:
     (one,) = crud.get("/renderers").json()["items"]
     assert (one["name"], one["revision"], one["rows"], one["fault"], one["deleted"]) == ("tenants", 2, 2, None, True)
+    assert (one["pending"], one["failed"]) == (2, 0)
+    (named,) = crud.get("/renderers", params={"counts": "false"}).json()["items"]
+    assert named == one | dict.fromkeys(("rows", "pending", "failed", "counted_at"))
     assert crud.get("/renderers/tenants").json()["text"] == "kind: Renderer"
     assert [r["revision"] for r in crud.get("/renderers/tenants/revisions").json()["items"]] == [2, 1]
     assert crud.get("/renderers/tenants/revisions/1").json()["shape"] == SHAPE

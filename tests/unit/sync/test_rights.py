@@ -148,7 +148,14 @@ async def test_a_crud_that_can_not_say_what_renderers_there_are_is_asked_again(a
 
 async def test_a_renderer_that_was_deleted_needs_no_rights() -> None:
     items = [{"name": "shops", "revision": 3, "deleted": True}, {"name": "tenants", "revision": 2}]
-    answer = httpx.Response(200, json={"items": items})
-    table = CrudTable(SyncSettings(target="k8s"), httpx.MockTransport(lambda _: answer))
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"items": items})
+
+    table = CrudTable(SyncSettings(target="k8s"), httpx.MockTransport(answer))
 
     assert await table.renderers() == [("tenants", 2)]
+    # Nobody counts a million rows for it every ten seconds.
+    assert str(asked[0].url.query, "ascii") == "counts=false"

@@ -5,13 +5,13 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.crud.renderers import revisions
@@ -20,7 +20,7 @@ from rowcast.crud.renderers.impact import see
 from rowcast.crud.renderers.impact_report import as_markdown, as_text
 from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
 from rowcast.crud.renderers.rollout_cli import app as rollout_app
-from rowcast.crud.renderers.schemas import RendererListed, RendererOut, RevisionListed, RevisionOut
+from rowcast.crud.renderers.schemas import RendererState, RevisionListed, RevisionOut
 from rowcast.crud.sources.cli import app, required
 from rowcast.crud.sources.database import SourceError, reading, writing
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
@@ -52,9 +52,9 @@ Name = Annotated[str, typer.Argument(help="The renderer's name.")]
 def list_renderers(database_url: DatabaseUrl = None, output: OutputForm = Output.TABLE) -> None:
     """List the renderers that were applied, deleted ones too. Exit codes: 0 done, 1 no answer, 2 wrong options."""
     with told(), reading(required(database_url)) as connection:
-        found = [
-            RendererListed.model_validate(dict(one)).model_dump(mode="json") for one in revisions.current(connection)
-        ]
+        counts = revisions.counts(connection)
+        states = revisions.with_faults(connection, revisions.current(connection))
+        found = [_state_as_json(one, counts) for one in states]
         if output is Output.TABLE:
             head = ("NAME", "REVISION", "ROWS", "BY", "AT", "STATE")
             print_lines(head, [(one["name"], one["revision"], one["rows"], *_by(one), _state(one)) for one in found])
@@ -75,15 +75,16 @@ def show(
     """
     with told(), reading(required(database_url)) as connection:
         current = _there(connection, name)
-        found = RendererOut.model_validate(current).model_dump(mode="json")
+        (state,) = revisions.with_faults(connection, [current])
+        found = _state_as_json(state, revisions.counts(connection)) | {"text": current["text"]}
         if revision is not None:
             found = RevisionOut.model_validate(_revision(connection, name, revision)).model_dump(mode="json")
         if output is not Output.TABLE:
             print_facts(found, output)
             return
         by, at = _by(found)
-        state = f", {found['rows']} rows, {_state(found)}" if revision is None else ""
-        typer.echo(f"{name} revision {found['revision']}, applied by {by} at {at}{state}", err=True)
+        described = f", {found['rows']} rows, {_state(found)}" if revision is None else ""
+        typer.echo(f"{name} revision {found['revision']}, applied by {by} at {at}{described}", err=True)
         typer.echo(found["text"], nl=False)
 
 
@@ -230,11 +231,16 @@ def _at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _there(connection: Connection, name: str) -> dict[str, Any]:
+def _state_as_json(state: dict[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    whole = state | {"rows": counts.get(state["name"], 0)}
+    return RendererState.model_validate(whole).model_dump(mode="json")
+
+
+def _there(connection: Connection, name: str) -> RowMapping:
     found = revisions.get(connection, name)
     if found is None:
         raise SourceError(f"there is no renderer {name}")
-    return dict(found)
+    return found
 
 
 def _revision(connection: Connection, name: str, number: int) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """Reads of renderers and their revisions. Every function works in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, and_, func, select
 
 from rowcast.crud.database.tables import renderers, rows, sources
+from rowcast.crud.sources.faults import source_states
 
 
 def current(connection: Connection) -> Sequence[RowMapping]:
-    """Every renderer at its newest revision, by name, with how many rows there are of it, and what is wrong."""
+    """Every renderer at its newest revision, by name, with what its triggers have noted."""
     return connection.execute(_current().order_by(renderers.c.name)).mappings().all()
 
 
@@ -16,6 +18,22 @@ def get(connection: Connection, name: str) -> RowMapping | None:
     """One of them, with its declaration."""
     query = _current(renderers.c.text).where(renderers.c.name == name)
     return connection.execute(query).mappings().one_or_none()
+
+
+def with_faults(connection: Connection, found: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    """Renderers, each with all that keeps its table from being captured, as the pipeline has it.
+
+    From here on the transaction has no search_path but pg_catalog.
+    """
+    only = found[0]["name"] if len(found) == 1 else None
+    faults = {state.renderer: "; ".join(state.faults) or None for state in source_states(connection, only)}
+    return [{**one, "fault": faults.get(one["name"])} for one in found]
+
+
+def counts(connection: Connection) -> Mapping[str, int]:
+    """How many rows there are, by renderer. Reads all of them."""
+    query = select(rows.c.renderer, func.count().label("rows")).where(~rows.c.deleted).group_by(rows.c.renderer)
+    return {row.renderer: row.rows for row in connection.execute(query)}
 
 
 def history(connection: Connection, name: str) -> Sequence[RowMapping]:
@@ -34,13 +52,10 @@ def revision(connection: Connection, name: str, number: int) -> RowMapping | Non
 def _current(*more: object) -> Select[tuple[object, ...]]:
     newest = select(renderers.c.name, func.max(renderers.c.revision).label("revision")).group_by(renderers.c.name)
     latest = newest.subquery()
-    count = (
-        select(func.count()).where(rows.c.renderer == renderers.c.name, ~rows.c.deleted).correlate(renderers)
-    ).scalar_subquery()
     listed = (column for column in renderers.c if column.name not in {"text", "shape"})
     joined = renderers.join(
         latest, and_(latest.c.name == renderers.c.name, latest.c.revision == renderers.c.revision)
     ).outerjoin(sources, sources.c.renderer == renderers.c.name)
     deleted = sources.c.renderer.is_(None).label("deleted")
-    columns = (*listed, *more, count.label("rows"), sources.c.fault, sources.c.fault_at, deleted)
+    columns = (*listed, *more, sources.c.fault, sources.c.fault_at, deleted)
     return select(*columns).select_from(joined)  # type: ignore[call-overload,no-any-return]

@@ -18,13 +18,24 @@ class RevisionListed(BaseModel):
     applied_at: Time
 
 
-class RendererListed(RevisionListed):
+class RendererState(RevisionListed):
     """A renderer at its newest revision."""
 
-    rows: int = Field(description="how many rows its source has, as captured")
+    rows: int | None = Field(description="how many rows its source has, as captured; null while it isn't known")
     fault: str | None = Field(description="why its source can't be captured any more: its rows stay as they are")
     fault_at: Time | None
     deleted: bool = Field(description="nothing is captured any more; applied again, it goes on from its revisions")
+
+
+class RendererListed(RendererState):
+    """The same with what became of its rows over all targets, as they were counted at `counted_at`.
+
+    Where counting takes long, that was a while ago.
+    """
+
+    pending: int | None = Field(description="rows that some target hasn't delivered yet and none has refused")
+    failed: int | None = Field(description="rows that some target has refused")
+    counted_at: Time | None
 
 
 class RendererOut(RendererListed):

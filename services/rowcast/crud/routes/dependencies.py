@@ -13,6 +13,7 @@ from rowcast.crud.database.connections import VouchedFor
 from rowcast.crud.dead_letters.actions import Publish
 from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import MAX_ID, Decimal
+from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.methods import combined
@@ -30,6 +31,11 @@ def _engine(request: Request) -> Engine:
 def _settings(request: Request) -> CrudSettings:
     settings: CrudSettings = request.app.state.settings
     return settings
+
+
+def _gathering(request: Request) -> Gathering:
+    gathering: Gathering = request.app.state.gathering
+    return gathering
 
 
 def _shares(request: Request) -> Shares:
@@ -103,6 +109,7 @@ async def _actor(
 
 Database = Annotated[Engine, Depends(_engine)]
 Settings = Annotated[CrudSettings, Depends(_settings)]
+Pipeline = Annotated[Gathering, Depends(_gathering)]
 PoolShares = Annotated[Shares, Depends(_shares)]
 Asked = Annotated[Instances, Depends(_instances)]
 Broker = Annotated[Publish, Depends(_publish)]

@@ -18,6 +18,7 @@ _SOURCES = text("""
 SELECT source.renderer, source.revision, source.fault, renderer."text", renderer.shape
 FROM rowcast.sources AS source
 LEFT JOIN rowcast.renderers AS renderer ON (renderer.name, renderer.revision) = (source.renderer, source.revision)
+WHERE CAST(:renderer AS text) IS NULL OR source.renderer = :renderer
 ORDER BY source.renderer
 """)
 # A partitioned table's triggers for each row are on its partitions, too. Only an owner makes triggers that always fire.
@@ -45,10 +46,10 @@ class SourceState:
     faults: Sequence[str] = ()
 
 
-def source_states(connection: Connection) -> list[SourceState]:
-    """Every renderer whose table is captured, by name. Reads catalogues only, and no row of a user's."""
+def source_states(connection: Connection, renderer: str | None = None) -> list[SourceState]:
+    """Every renderer whose table is captured, by name, or this one. Reads catalogues only, and no row of a user's."""
     states = []
-    for row in connection.execute(_SOURCES).mappings().all():
+    for row in connection.execute(_SOURCES, {"renderer": renderer}).mappings().all():
         source, faults = None, [] if row["fault"] is None else [f"changes were not captured: {row['fault']}"]
         if row["text"] is None:
             faults = ["its table is captured, and there is no declaration: rowcast renderer apply was not run"]

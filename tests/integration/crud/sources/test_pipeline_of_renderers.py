@@ -63,6 +63,10 @@ def test_rows_of_every_renderer_are_counted_and_what_waits_is_named(
     facts, theirs = station["facts"], station["facts"]["by_renderer"]["shops"]
     measured = metrics(impatient)
 
+    one, [listed] = impatient.get("/renderers/shops").json(), impatient.get("/renderers").json()["items"]
+    assert {**one, "counted_at": listed["counted_at"]} == {**listed, "text": one["text"]}
+    assert [one[name] for name in ("rows", "failed", "pending", "fault")] == [3, 1, 1, None]
+    assert one["counted_at"] is not None
     assert list(facts["by_renderer"]) == ["appconfigs", "shops"]
     assert [theirs[name] for name in ("rows", "synced", "failed", "pending")] == [3, 1, 1, 1]
     assert [facts[name] for name in ("rows", "synced", "failed", "pending")] == [3, 1, 1, 1]

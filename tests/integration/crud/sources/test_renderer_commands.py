@@ -50,9 +50,15 @@ class TestListShowAndHistory:
         assert (as_json["revision"], as_json["rows"], as_json["deleted"]) == (1, 2, False)
 
     def test_a_source_that_was_changed_says_why_it_is_not_captured(self, applied: Place) -> None:
+        applied.run('ALTER TABLE shops DISABLE TRIGGER "rowcast/shops/source/insert"')
+        assert "not captured: a trigger on public.shops disabled" in rowcast(applied, "list").stdout
         applied.run("ALTER TABLE shops DROP COLUMN size", "DELETE FROM shops")
-
-        assert "not captured: column t.size does not exist" in rowcast(applied, "list").stdout
+        assert "not captured: public.shops has no column size any more; a trigger" in rowcast(applied, "list").stdout
+        applied.run("ALTER TABLE shops RENAME TO other")
+        try:
+            assert "not captured: there is no table public.shops any more" in rowcast(applied, "show", "shops").stderr
+        finally:
+            applied.run("ALTER TABLE other RENAME TO shops")
 
     def test_a_declaration_is_shown_as_it_was_applied(self, applied: Place, tmp_path: Path) -> None:
         apply(applied, tmp_path, CHANGED)

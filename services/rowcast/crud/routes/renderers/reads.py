@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import Connection, RowMapping
 from starlette.convertors import StringConvertor, register_url_convertor
@@ -14,6 +15,7 @@ from rowcast.crud.database.connections import reading
 from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
+from rowcast.crud.pipeline.rows import Counted
 from rowcast.crud.renderers import revisions, rows
 from rowcast.crud.renderers.schemas import (
     ColumnOut,
@@ -31,7 +33,7 @@ from rowcast.crud.renderers.schemas import (
     RowPage,
 )
 from rowcast.crud.renderers.tables import SourceTable, source_table
-from rowcast.crud.routes.dependencies import Database, Settings
+from rowcast.crud.routes.dependencies import Database, Pipeline, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.routes.rows.sync_states import Judge
@@ -69,22 +71,33 @@ Values = Annotated[
     list[Annotated[str, Query(max_length=256)]] | None,
     Query(max_length=8, description="`column=value`, as the row has it as text; all of them must fit."),
 ]
+Counts = Annotated[bool, Query(description="Whether rows are counted: if not, their numbers are null.")]
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8"})
 
 
 @router.get("", operation_id="listRenderers", responses=responses())
-def list_renderers(database: Database) -> Renderers:
+async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts = True) -> Renderers:
     """Every renderer that was applied, at its newest revision; the built-in one, `appconfigs`, is not among them."""
-    with reading(database) as connection:
-        found = revisions.current(connection)
-    return Renderers(items=[RendererListed.model_validate(dict(one)) for one in found])
+
+    def read() -> list[dict[str, Any]]:
+        with reading(database) as connection:
+            return revisions.with_faults(connection, revisions.current(connection))
+
+    found = await to_thread.run_sync(read)
+    counted = (await pipeline.counted()).value if counts else None
+    return Renderers(items=[RendererListed.model_validate(one | _counts(one["name"], counted)) for one in found])
 
 
 @router.get("/{name:renderer}", operation_id="getRenderer", responses=responses(404))
-def get_renderer(name: Name, database: Database) -> RendererOut:
+async def get_renderer(name: Name, database: Database, pipeline: Pipeline) -> RendererOut:
     """One renderer, with its newest declaration."""
-    with reading(database) as connection:
-        return RendererOut.model_validate(dict(_there(revisions.get(connection, name), name)))
+
+    def read() -> dict[str, Any]:
+        with reading(database) as connection:
+            return revisions.with_faults(connection, [_there(revisions.get(connection, name), name)])[0]
+
+    found = await to_thread.run_sync(read)
+    return RendererOut.model_validate(found | _counts(name, (await pipeline.counted()).value))
 
 
 @router.get("/{name}/revisions", operation_id="listRendererRevisions", responses=responses(404))
@@ -171,6 +184,14 @@ def get_history(
         items=[RowGeneration.model_validate(dict(row)) for row in page.rows],
         next_cursor=paging.encode(following) if following else None,
     )
+
+
+def _counts(renderer: str, counted: Counted | None) -> dict[str, Any]:
+    if counted is None:
+        return dict.fromkeys(("rows", "pending", "failed", "counted_at"))
+    its = counted.by_renderer.get(renderer)
+    figures = (its.total, its.total - its.synced - its.failed, its.failed) if its else (0, 0, 0)
+    return dict(zip(("rows", "pending", "failed"), figures, strict=True)) | {"counted_at": counted.at}
 
 
 def answered(row: RowOut, response: Response) -> RowOut:
