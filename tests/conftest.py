@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 import brokers
+import fast
 import leaving_out
 from rowcast_local.platform import Platform
 from world import World
@@ -51,6 +52,17 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
         return next((shared for shared in SHARED if path.startswith(shared)), path)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--fast`, as `./task test -- --fast` gives it."""
+    what = "only what starts nothing: units, and contracts on fakes; by ./task with lint, in two minutes on two cores"
+    parser.getgroup("rowcast").addoption("--fast", action="store_true", help=what)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What `--fast` has no test of isn't even imported."""
+    return True if config.getoption("fast") and fast.outside(collection_path) else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform."""
     config.addinivalue_line("markers", brokers.MARKER)
@@ -84,8 +96,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     leaving_out.before(item)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, where there are several workers."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is asked for; the longest first, where there are several workers."""
+    if config.getoption("fast"):
+        config.hook.pytest_deselected(items=[item for item in items if not fast.is_fast(item.nodeid)])
+        items[:] = [item for item in items if fast.is_fast(item.nodeid)]
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: _begins(item.nodeid))
 

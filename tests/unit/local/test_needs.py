@@ -16,24 +16,10 @@ from rich.console import Console
 from rowcast_local.provision.debian import PackageError
 from rowcast_local.provision.needs import Need, must_be_whole, on_path, refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
+from unit.local.bare_machine import program
 
 CHECKOUT = Path(__file__).parents[3]
 WEAVER = Need("weaver", "weaver-bin", partial(on_path, "weaver"), "woven things")
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One without any program, and without apt."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("rowcast_local.provision.debian.ADMINISTRATION", str(tmp_path))
-    return tmp_path
-
-
-def program(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return path
 
 
 def missing() -> list[str]:
