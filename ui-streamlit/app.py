@@ -21,6 +21,7 @@ from configurations.models import Configurations
 from dead_letters import page as dead_letters_page
 from dead_letters.models import DeadLetters
 from history.models import Histories
+from impact.models import Impacts
 from login import identity
 from login import view as login_view
 from login.configured import LOGIN
@@ -54,6 +55,7 @@ class Client(
     Pipelines,
     Reconciles,
     Renderers,
+    Impacts,
     Rows,
     Protocol,
 ):

@@ -18,6 +18,7 @@ from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
 from dead_letters.calls import DeadLetterCalls
 from history.calls import HistoryCalls
+from impact.calls import ImpactCalls
 from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
@@ -35,9 +36,9 @@ CRUD_DOWN: Final = "The crud service is not available."
 SIDECAR_REFUSES: Final = "The Dapr sidecar refuses the dashboard's API token."
 NOT_JSON: Final = "The answer is not JSON: is something else listening on the sidecar's port?"
 # Calls that change nothing although they are no GET.
-ASKING: Final = re.compile(r"/appconfigs:preview|/renderers/[^/]+/preview")
-# What of a path belongs to one row, and would make each save another kind of span.
-OF_ONE_ROW: Final = re.compile(r"(?<=/rows/).*|\d+\Z")
+ASKING: Final = re.compile(r"/appconfigs:preview|/renderers/[^/]+(/preview|:impact)")
+# What of a path belongs to one row or roll-out, and would make each save another kind of span.
+OF_ONE: Final = re.compile(r"(?<=/rows/).*|(?<=/rollouts/)\d+|\d+\Z")
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -61,6 +62,7 @@ class CrudClient(
     ActivityCalls,
     ReconcileCalls,
     RendererCalls,
+    ImpactCalls,
     RowCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
@@ -82,13 +84,14 @@ class CrudClient(
         params: Params | None = None,
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
+        seconds: float | None = None,
     ) -> Any:
         if method == "GET":
-            return self._exchange(method, path, params, body, generation, {})
+            return self._exchange(method, path, params, body, generation, {}, seconds)
         if not ASKING.fullmatch(path) and not self._who().can_edit:
             raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
-        with self._saves.save(f"save: {method} {OF_ONE_ROW.sub('', path, count=1)}") as trace:
-            return self._exchange(method, path, params, body, generation, trace)
+        with self._saves.save(f"save: {method} {OF_ONE.sub('', path, count=1)}") as trace:
+            return self._exchange(method, path, params, body, generation, trace, seconds)
 
     def _download(self, path: str, params: Params) -> bytes:
         answer = self._answer("GET", path, params, None, {})
@@ -104,9 +107,10 @@ class CrudClient(
         body: Mapping[str, Any] | None,
         generation: int | None,
         trace: Mapping[str, str],
+        seconds: float | None,
     ) -> Any:
         expected = {} if generation is None else {"if-match": f'"{generation}"'}
-        return _content(self._answer(method, path, params, body, {**trace, **expected}))
+        return _content(self._answer(method, path, params, body, {**trace, **expected}, seconds))
 
     def _answer(
         self,
@@ -115,12 +119,14 @@ class CrudClient(
         params: Params | None,
         body: Mapping[str, Any] | None,
         more: Mapping[str, str],
+        seconds: float | None = None,
     ) -> httpx.Response:
         who = self._who()
         headers = httpx.Headers({PERSON: who.person}, encoding="utf-8")
         headers.update({**({VERIFIED: "true"} if who.verified else {}), **more})
         try:
-            return self._http.request(method, path, params=params, json=body, headers=headers)
+            timeout = TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect)
+            return self._http.request(method, path, params=params, json=body, headers=headers, timeout=timeout)
         except httpx.ConnectError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
         except httpx.TimeoutException as error:

@@ -20,7 +20,9 @@ class Sending:
         params: Params | None = None,
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
+        seconds: float | None = None,
     ) -> Any:
+        """Return the answer's content. `seconds`: how long it may take, where that is longer than for a page."""
         raise NotImplementedError
 
     def _download(self, path: str, params: Params) -> bytes:

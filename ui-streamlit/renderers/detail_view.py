@@ -9,17 +9,19 @@ from typing import Final, Protocol
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from impact import view as impact_view
+from impact.models import Impacts
 from renderers import summary, texts, trial_view
 from renderers.models import Renderer, Renderers, Revision
 from rows.models import Rows
 from shared import formatting
 from shared.failures import answered, to_list
 
-DECLARATION, REVISIONS, TRIAL = "Declaration", "Revisions", "Try an edit"
+DECLARATION, REVISIONS, TRIAL, IMPACT = "Declaration", "Revisions", "Try an edit", "Impact"
 ALL: Final = "Show all renderers"
 
 
-class Client(Renderers, Rows, Protocol):
+class Client(Renderers, Impacts, Rows, Protocol):
     """What the room needs."""
 
 
@@ -35,14 +37,14 @@ def show(client: Client, rooms: Mapping[str, Page], name: str) -> None:
         st.caption(" · ".join(part for part in (table, summary.about(renderer, datetime.now(UTC))) if part))
         if renderer.fault:
             summary.fault(renderer)
-        _tabs(client, renderer)
+        _tabs(client, rooms, renderer)
 
 
-def _tabs(client: Client, renderer: Renderer) -> None:
+def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
     # Who comes with a row wants to try something with it.
     opened = TRIAL if "key" in st.query_params else DECLARATION
-    declaration, past, trial = st.tabs(
-        [DECLARATION, REVISIONS, TRIAL], key="renderer_tab", default=opened, on_change="rerun"
+    declaration, past, trial, impact = st.tabs(
+        [DECLARATION, REVISIONS, TRIAL, IMPACT], key="renderer_tab", default=opened, on_change="rerun"
     )
     with declaration:
         st.code(renderer.text, language="yaml", line_numbers=True)
@@ -52,6 +54,9 @@ def _tabs(client: Client, renderer: Renderer) -> None:
     if trial.open:
         with trial:
             trial_view.draw(client, renderer)
+    if impact.open:
+        with impact:
+            impact_view.draw(client, rooms, renderer)
 
 
 def _revisions(client: Renderers, renderer: Renderer) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from client.errors import MissingError
+from impact.models import Impacts
 from renderers import detail_view, summary
 from renderers.models import Renderer, Renderers
 from rows.models import Rows
@@ -24,7 +25,7 @@ OLDER: Final = "This crud has no renderers: it is older than the dashboard."
 REFRESH_SECONDS: Final = 5.0
 
 
-class Client(Renderers, Rows, Protocol):
+class Client(Renderers, Impacts, Rows, Protocol):
     """What the room needs."""
 
 

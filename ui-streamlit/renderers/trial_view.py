@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import streamlit as st
 
 from client.errors import MissingError, RefusedError
-from renderers import manifests_view, texts
+from renderers import editor, manifests_view, texts
 from renderers.models import Renderer, Renderers
 from rows.models import Rows, RowsQuery
 from shared.failures import answered
@@ -36,14 +36,7 @@ def draw(client: Client, renderer: Renderer) -> None:
         )
         left, right = st.columns(2, gap="medium")
         with left:
-            # Its text is another one with each revision.
-            text = st.text_area(
-                "Declaration",
-                renderer.text,
-                key=f"trial:{renderer.name}:{renderer.revision}",
-                height=HEIGHT,
-                help="Nothing of this is saved. Leave the field, or press Ctrl+Enter, to see what comes of it.",
-            )
+            text = editor.draw(renderer, HEIGHT, "to see what comes of it.")
         with right:
             _outcome(client, renderer, key, text)
 

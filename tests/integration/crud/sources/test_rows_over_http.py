@@ -271,11 +271,14 @@ def test_what_a_declaration_does_to_all_rows_is_seen_before_it_is_applied(served
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    seen = impact(DECLARATION.replace("string(100 / row.size)", "string(row.size)"))["seen"]
+    answer = impact(DECLARATION.replace("string(100 / row.size)", "string(row.size)"))
+    seen = answer["seen"]
     (group,) = seen["groups"]
     assert (group["action"], group["path"], group["rows"], len(group["examples"])) == ("changed", "data.size", 3, 1)
     assert (seen["rows"], seen["changed_rows"], seen["failed_rows"]) == (4, 3, 1)
     assert (seen["errors"][0]["examples"], seen["errors"][0]["before"]) == (["3"], 1)
+    assert answer["markdown"].startswith("### Impact on `tenants`")
+    assert seen["token"] in answer["markdown"]
     problems = impact(DECLARATION.replace("row.size", "row.sise"))["problems"]
     assert [(each["path"], each["line"]) for each in problems] == [("spec.manifests[0].template.data.size", 16)]
     assert "not of the renderer" in str(impact(DECLARATION.replace("name: tenants", "name: others"), 422))

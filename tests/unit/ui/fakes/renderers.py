@@ -14,6 +14,7 @@ from bulk.models import ImportLine
 from client.errors import ConflictError, FieldError, MissingError, RefusedError
 from configurations.models import TargetStatus
 from configurations.view_model import state_at
+from impact.models import Answer
 from renderers.models import Manifest, Problem, Rendered, Renderer, Revision
 from rows.models import (
     Column,
@@ -27,6 +28,7 @@ from rows.models import (
     RowVersion,
     RowVersions,
 )
+from unit.ui.fakes.impacts import FakeImpacts
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DECLARATION = """apiVersion: rowcast.dev/v1alpha1
@@ -87,6 +89,7 @@ class FakeSource:
     live: dict[str, tuple[LiveRow, ...]] = field(default_factory=dict)
     older: frozenset[str] = frozenset()
     refusal: RefusedError | None = None
+    impacts: FakeImpacts = field(default_factory=FakeImpacts)
 
 
 @dataclass
@@ -187,6 +190,11 @@ class FakeRenderers:
         content = yaml.safe_load(text)
         made = tuple(Manifest(item["id"], item["template"]) for item in content["spec"]["manifests"])
         return Rendered(made, content["spec"]["name"], "default")
+
+    def impact(self, name: str, *, text: str | None = None, revision: int | None = None) -> Answer:
+        """Return what it would do to all rows."""
+        source = self._source(name, "impact")
+        return source.impacts.answer(text, revision, source.texts[(revision or len(source.texts)) - 1])
 
     def columns(self, renderer: str) -> Columns:
         """Return the columns of its table."""

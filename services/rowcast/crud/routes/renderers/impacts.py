@@ -12,6 +12,7 @@ from rowcast.crud.errors import BusyError, FieldError, MissingError
 from rowcast.crud.fields import Strict
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.impact import see
+from rowcast.crud.renderers.impact_report import as_markdown
 from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.previews import LONGEST_SPEC
@@ -102,6 +103,7 @@ class ImpactOut(BaseModel):
 
     seen: ImpactSeen | None
     problems: list[ImpactProblem]
+    markdown: str | None = Field(default=None, description="what was seen, for a pull request's comment")
 
 
 @router.post("/{name:renderer}:impact", operation_id="seeImpact", responses=responses(404))
@@ -135,4 +137,5 @@ def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings,
         raise FieldError("spec", "conflict", str(error)) from error
     finally:
         shares.exports.give_back()
-    return ImpactOut(seen=ImpactSeen.model_validate(seen.as_json()), problems=[])
+    markdown = "\n".join(as_markdown(seen))
+    return ImpactOut(seen=ImpactSeen.model_validate(seen.as_json()), problems=[], markdown=markdown)

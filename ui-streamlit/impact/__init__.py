@@ -1,0 +1,1 @@
+"""What a declaration would do to all rows of a renderer, before it does."""
