@@ -44,7 +44,9 @@ def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
         asked = _asked(client, renderer)
         with st.container(horizontal=True, vertical_alignment="center"):
             wanted = st.button("See the impact", type="primary", icon=":material/visibility:")
-            st.caption(f"Renders {_rows(renderer)} by their revisions and by this. Nothing is changed.", width="content")
+            st.caption(
+                f"Renders {_rows(renderer)} by their revisions and by this. Nothing is changed.", width="content"
+            )
         if (renderer.rows or 0) > MANY:
             st.caption(f"Of so many rows, `rowcast renderer impact` sees all. [More on this]({links.docs(HOW_TO)})")
         if wanted:
