@@ -130,6 +130,20 @@ def impact(
     print(_load())
 
 
+@app.command()
+def rollout(
+    rows: Annotated[int, typer.Option(help="Rows of the table.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often they are rolled out, to one revision and back.")] = 3,
+) -> None:
+    """Measure a roll-out of a table in one step, three objects a row, beside the bare limit; some ten minutes."""
+    from bench.rollout import measure
+
+    with _platform({}) as platform:
+        print(f"n = {rounds}; median (min to max)\n", flush=True)
+        measure(platform, rows, rounds, partial(print, flush=True))
+        print(_load())
+
+
 @contextmanager
 def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platform]:
     """A running platform; `settings` are both syncs'."""

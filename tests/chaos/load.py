@@ -219,6 +219,18 @@ def of_any_table(load: Load, rows: Sequence[Row]) -> int:
     return load._sql(*load._orders.change(load._read_orders()))
 
 
+def roll_out(load: Load, rows: Sequence[Row]) -> int:
+    """Begins a roll-out of the other table's rows, or tells the one that is under way what becomes of it."""
+    path = "/renderers/orders/rollouts"
+    answer = load._api.get(path, params={"limit": 1})
+    if not answer.is_success:
+        raise Refused
+    newest = next(iter(answer.json()["items"]), None)
+    below, body = load._orders.rollout(newest)
+    load._ask("POST", f"{path}{below}", body)
+    return 1
+
+
 def sql_rename_there_and_back(load: Load, rows: Sequence[Row]) -> int:
     ((row_id, name),) = load._some(rows)
     change = "UPDATE app_configs SET name = %s WHERE id = %s"
@@ -239,4 +251,5 @@ KINDS: dict[Callable[[Load, Sequence[Row]], int], int] = {
     sql_recreate: 1,
     sql_rename_there_and_back: 1,
     of_any_table: 20,
+    roll_out: 1,
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -61,9 +63,14 @@ spec:
         metadata: {name: "rush-${row.slug}", namespace: rowcast}
         data: {customer: "${row.customer}"}
 """
+SECOND = DECLARATION.replace(
+    "          customer: ${row.customer}\n", "          customer: ${row.customer}\n          note: second\n"
+)
+NOTES = {1: None, 2: "second"}
+"""What rows of a revision say beside their own."""
 ROWS = "SELECT region, number, slug FROM chaos_orders ORDER BY region, number"
 STATE = """
-    SELECT slug, r.generation, region, customer, coalesce(amount::text, 'none'), rush,
+    SELECT slug, r.generation, r.revision, region, customer, coalesce(amount::text, 'none'), rush,
            coalesce((SELECT array_agg(item ORDER BY item) FROM chaos_lines l
                      WHERE (l.region, l.number) = (o.region, o.number)), '{}')
     FROM chaos_orders o LEFT JOIN rowcast.rows r
@@ -98,9 +105,13 @@ Objects = dict[str, tuple[object, ...]]
 
 
 def begin(world: World, table: Table) -> None:
-    """Make the tables, the rights and the renderer."""
+    """Make the tables, the rights, the renderer, and another revision of it, by which no row goes on yet."""
     table.do(TABLES)
     world.declare(DECLARATION)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "orders.yaml"
+        file.write_text(SECOND)
+        world.rowcast("renderer", "apply", "--no-assign", str(file))
 
 
 class OrderFiles(Repository):
@@ -178,10 +189,10 @@ def marked(metadata: Mapping[str, Any]) -> tuple[str, int] | None:
 def _wanted(table: Table) -> tuple[Objects, dict[str, str]]:
     wanted: Objects = {}
     regions: dict[str, str] = {}
-    for slug, generation, region, customer, amount, rush, lines in table.ask(STATE):
+    for slug, generation, revision, region, customer, amount, rush, lines in table.ask(STATE):
         regions[slug] = region
         wanted[f"ServiceAccount account-{slug}"] = (generation, customer)
-        wanted[f"ConfigMap data-{slug}"] = (generation, customer, amount, tuple(lines))
+        wanted[f"ConfigMap data-{slug}"] = (generation, customer, amount, tuple(lines), NOTES.get(revision))
         if rush:
             wanted[f"ConfigMap rush-{slug}"] = (generation, customer)
     return wanted, regions
@@ -195,7 +206,8 @@ def _object(item: Mapping[str, Any]) -> Objects:
         return {f"{kind} {name}": (generation, metadata["annotations"]["customer"])}
     if name.startswith("rush-"):
         return {f"{kind} {name}": (generation, data["customer"])}
-    return {f"{kind} {name}": (generation, data["customer"], data["amount"], tuple(sorted(data["lines"].split())))}
+    lines = tuple(sorted(data["lines"].split()))
+    return {f"{kind} {name}": (generation, data["customer"], data["amount"], lines, data.get("note"))}
 
 
 class Orders:
@@ -232,6 +244,15 @@ class Orders:
         }
         (kind,) = self._chance.choices(list(kinds), list(kinds.values()))
         return kind()
+
+    def rollout(self, newest: Mapping[str, Any] | None) -> tuple[str, Any]:
+        """What to ask for below the renderer's roll-outs: another one, or that the newest is told something."""
+        if newest is None or newest["state"] in ("done", "aborted", "rolled-back"):
+            steps = [{"rows": 2}, {"filter": "row.rush || environment == 'eu'"}, {"share": 60.0}]
+            return "", {"revision": self._chance.choice([*NOTES]), "steps": steps, "failure_limit": 1_000_000}
+        kinds = {"pause": 2, "resume": 4, "abort": 1, "rollback": 1}
+        (verb,) = self._chance.choices(list(kinds), list(kinds.values()))
+        return f"/{newest['id']}:{verb}", None
 
     def _insert(self, key: tuple[str, int], slug: str) -> Statements:
         values = (*key, slug, self._word(), self._amount(), self._chance.random() < 0.5)

@@ -24,6 +24,9 @@ AT_ONCE = 500
 ON_THEIR_WAY = 1_000
 """Rows that may be on their way at the same time: changes of other rows wait behind no more than these."""
 ALL = 100.0
+OPEN = "waits for the end of transactions that were open when its last step began: one of them may have made a row"
+PATIENCE = timedelta(seconds=10)
+"""How long such a transaction takes before it is worth a word."""
 
 
 class RolloutError(RowcastError):
@@ -138,7 +141,13 @@ def advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
         if all(step.state == "done" for step in rollout.steps):
             return replace(rollout, state="done", why=None)
         if after.state != "done":
-            return replace(rollout, state="holding" if after.state == "holding" else "running")
+            why = OPEN if _waits_for_writers(rollout, seen, now) else None
+            return replace(rollout, state="holding" if after.state == "holding" else "running", why=why)
+
+
+def _waits_for_writers(rollout: Rollout, seen: Seen, now: datetime) -> bool:
+    last = rollout.steps[-1]
+    return last.state == "delivering" and not seen.switched and last.since is not None and now - last.since > PATIENCE
 
 
 def _moved(rollout: Rollout, seen: Seen, now: datetime) -> Step:

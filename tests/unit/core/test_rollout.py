@@ -304,6 +304,15 @@ def test_the_last_row_of_a_transaction_that_is_still_open_is_waited_for() -> Non
         states.append(its.rollout.state)
     assert states == ["running", "done"]
 
+    its = world([], rows=0)
+    for why in (None, core.OPEN):
+        its.rollout = advance(its.rollout, replace(its.seen(), switched=False), its.now)
+        assert (its.rollout.state, its.rollout.why) == ("running", why)
+        its.now += timedelta(seconds=11)
+    its.look()
+    its.look()
+    assert (its.rollout.state, its.rollout.why) == ("done", None)
+
 
 def test_a_renderer_that_is_deleted_has_nothing_to_roll_out() -> None:
     its = world([])

@@ -35,7 +35,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen: of a renderer at its newest `revision` (None: never applied, or deleted), and the `token` of it.
+    """What was seen: of a renderer at the `revision` that new rows are of (None: never applied, or deleted), and the
+    `token` of it.
 
     `captured_anew`: applying captures the rows anew, so they were read from the source table itself.
     """
@@ -88,9 +89,7 @@ def see(
     Raises ProblemsError for the declaration, SourceError for its table.
     """
     renderer, shape = check_declaration(connection, declaration)
-    newest = revisions.get(connection, renderer.name)
-    live = newest is not None and not newest["deleted"]
-    there = revisions.revision(connection, renderer.name, newest["revision"]) if newest is not None and live else None
+    there = revisions.captured_by(connection, renderer.name)
     before = _applied(there)
     anew = there is None or there["shape"] != shape_as_json(shape) or _captured(before) != _captured(renderer)
     if anew and not may_read_source:

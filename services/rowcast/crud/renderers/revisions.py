@@ -49,6 +49,13 @@ def revision(connection: Connection, name: str, number: int) -> RowMapping | Non
     return connection.execute(query).mappings().one_or_none()
 
 
+def captured_by(connection: Connection, name: str) -> RowMapping | None:
+    """The revision that new rows are of: the newest, unless a later one is only kept yet; None if it is deleted."""
+    its = select(sources.c.revision).where(sources.c.renderer == name).scalar_subquery()
+    query = select(renderers).where(renderers.c.name == name, renderers.c.revision == its)
+    return connection.execute(query).mappings().one_or_none()
+
+
 def _current(*more: object) -> Select[tuple[object, ...]]:
     newest = select(renderers.c.name, func.max(renderers.c.revision).label("revision")).group_by(renderers.c.name)
     latest = newest.subquery()

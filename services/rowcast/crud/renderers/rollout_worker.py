@@ -47,36 +47,40 @@ class RolloutWorker:
         self._trouble = ""
 
     async def run(self) -> None:
-        """Trouble with the database is waited out; whatever else goes wrong with one roll-out is logged."""
+        """Trouble with the database is waited out; whatever else goes wrong is logged, once."""
         while True:
-            pause = IDLE_SECONDS
+            pause, trouble = IDLE_SECONDS, ""
+            started = time.monotonic()
             try:
-                started = time.monotonic()
                 due = await to_thread.run_sync(self._look_at_all)
-                pause = max(due, time.monotonic() - started)  # half of the time is everybody else's
-                self._trouble = ""
+                took = time.monotonic() - started
+                # Rows that are written have half of the time; counting alone a fifth.
+                pause = max(due, took if due < IDLE_SECONDS else 4 * took)
             except TransientError as error:
+                trouble = str(error)
                 if not self._trouble:
-                    self._log.warning("roll-outs wait for the database", reason=str(error))
-                self._trouble = str(error)
-            except Exception:
-                self._log.exception("roll-outs not looked at, trying again")
+                    self._log.warning("roll-outs wait for the database", reason=trouble)
+            except Exception as error:
+                trouble = repr(error)
+                if trouble != self._trouble:
+                    self._log.exception("roll-outs not looked at, trying again")
+            self._trouble = trouble
             await asyncio.sleep(pause)
 
     def _look_at_all(self) -> float:
-        """In how many seconds there is more to do. Raises TransientError."""
+        """In how many seconds there is more to do. Raises what went wrong with some, after all had their turn."""
         with changing(self._engine) as connection:
             query = select(rollouts.c.id).where(rollouts.c.state.in_(UNDER_WAY)).order_by(rollouts.c.id)
             numbers = connection.execute(query).scalars().all()
-        due = IDLE_SECONDS
+        due, wrong = IDLE_SECONDS, list[Exception]()
         for number in numbers:
             try:
                 with changing(self._engine) as connection:
                     due = min(due, look(connection, number, self._targets))
-            except TransientError:
-                raise
-            except Exception:
-                self._log.exception("roll-out not looked at, trying again", rollout=number)
+            except Exception as error:
+                wrong.append(error)
+        if wrong:
+            raise next((each for each in wrong if not isinstance(each, TransientError)), wrong[0])
         return due
 
 

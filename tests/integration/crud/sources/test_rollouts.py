@@ -327,6 +327,18 @@ def test_what_is_wrong_with_what_is_asked_for_is_named_by_its_field(
     assert revisions(driven.place)["1"] == (1, 1)
 
 
+def test_an_impact_is_of_a_revision_that_is_kept_beside_the_one_that_rows_are_of(driven: Driven) -> None:
+    file = driven.folder / "kept.yaml"
+    file.write_text(DECLARATION.replace("row.size)}", "row.size + 1)}"))
+    rowcast(driven.place, "apply", "--no-assign", file)
+
+    seen = driven.api.post("/renderers/shops:impact", json={"revision": 2}).json()["seen"]
+    none = driven.api.post("/renderers/shops:impact", json={"revision": 3})
+
+    assert (seen["revision"], seen["changed_rows"]) == (1, 10)
+    assert (none.status_code, none.json()["errors"][0]["field"]) == (422, "revision")
+
+
 def test_a_declaration_that_captures_anything_else_is_for_apply(driven: Driven) -> None:
     driven.place.run("ALTER TABLE shops ADD city text")
 

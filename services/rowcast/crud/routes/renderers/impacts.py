@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 
 from rowcast.core.impact import Action, Change
 from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import BusyError, FieldError, MissingError
-from rowcast.crud.fields import Strict
+from rowcast.crud.fields import MAX_ID, Strict
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.impact import see
 from rowcast.crud.renderers.impact_report import as_markdown
@@ -27,9 +28,10 @@ CLAIMS = 100_000
 
 
 class ImpactIn(Strict):
-    """A declaration."""
+    """A declaration, or a `revision` that is kept."""
 
-    spec: Annotated[str, Field(max_length=LONGEST_SPEC)]
+    spec: Annotated[str, Field(max_length=LONGEST_SPEC)] | None = None
+    revision: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
     sample: Annotated[int, Field(ge=0, le=20)] = Field(default=3, description="examples of each group")
 
 
@@ -124,9 +126,10 @@ def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings,
         with reading(database) as connection:
             if revisions.get(connection, name) is None:
                 raise MissingError(f"there is no renderer {name}")
-            if read_source(wanted.spec).renderer != name:
+            spec = _spec(connection, name, wanted)
+            if read_source(spec).renderer != name:
                 raise FieldError("spec", "conflict", f"is not of the renderer {name}")
-            seen = see(connection, wanted.spec, wanted.sample, in_time, may_read_source=False, claims=CLAIMS)
+            seen = see(connection, spec, wanted.sample, in_time, may_read_source=False, claims=CLAIMS)
     except ProblemsError as error:
         problems = (
             ImpactProblem(path=each.path, message=each.message, line=each.place.line, column=each.place.column)
@@ -139,3 +142,15 @@ def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings,
         shares.exports.give_back()
     markdown = "\n".join(as_markdown(seen))
     return ImpactOut(seen=ImpactSeen.model_validate(seen.as_json()), problems=[], markdown=markdown)
+
+
+def _spec(connection: Connection, name: str, wanted: ImpactIn) -> str:
+    """The declaration that is asked about. Raises FieldError."""
+    if (wanted.spec is None) == (wanted.revision is None):
+        raise FieldError("spec", "required", "must be there, or else a revision")
+    if wanted.revision is None:
+        return str(wanted.spec)
+    found = revisions.revision(connection, name, wanted.revision)
+    if found is None:
+        raise FieldError("revision", "missing", f"there is no revision {wanted.revision} of {name}")
+    return str(found["text"])
