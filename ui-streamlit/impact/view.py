@@ -23,6 +23,8 @@ OF: Final = "impact_of"
 NUMBER: Final = "impact_revision"
 ANSWER: Final = "impact_answer"
 SEEN: Final = "impacts_seen"
+WANTED: Final = "impact_wanted"
+"""The revision that is to be seen next, where the way here leads from another tab."""
 HEIGHT: Final = 320
 MOST: Final = 50
 """Groups of one kind that are drawn; more are in the Markdown."""
@@ -60,7 +62,7 @@ def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
 
 
 def of_revision(name: str, revision: int) -> None:
-    """Choose what is seen: a stored revision. To be called before the tab is drawn."""
+    """Choose what is seen: a stored revision. Its tab must not be drawn yet."""
     st.session_state[OF] = REVISION
     st.session_state[f"{NUMBER}:{name}"] = revision
 
