@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from impact.models import Action, Example, Group, Impact, Setting, Unrendered
+from shared.formatting import sentence
 
 Colour = Literal["red", "orange", "green", "blue", "gray"]
 
@@ -51,6 +52,11 @@ def of(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
+def rows(count: int | None) -> str:
+    """Return how many rows there are, where that is known."""
+    return "all rows" if count is None else of(count, "row")
+
+
 def changes(impact: Impact) -> bool:
     """Whether anything becomes another one."""
     return bool(impact.changed_rows or impact.recovered_rows or impact.settings)
@@ -83,6 +89,7 @@ def remarks(impact: Impact) -> tuple[str, ...]:
             impact.recovered_rows,
             f"{of(impact.recovered_rows, 'row')} can't be rendered today: what it makes may be there already.",
         ),
+        (impact.dry_run_unavailable, f"The API server was not asked: {sentence(impact.dry_run_unavailable or '')}"),
         (impact.more_changes, f"{of(impact.more_changes, 'change')} of more shapes are not listed."),
         (impact.more_errors, f"{of(impact.more_errors, 'row')} can't be rendered for reasons that are not listed."),
     )

@@ -23,10 +23,10 @@ class Renderer(Revision):
     """A renderer at its newest revision.
 
     `text` is its declaration (YAML); in lists it is empty. `fault` says why its table can't be captured any more.
-    `failed` and `pending` count rows, and are None where crud doesn't tell.
+    `rows`, `failed` and `pending` are None where crud doesn't tell.
     """
 
-    rows: int = 0
+    rows: int | None = None
     fault: str | None = None
     fault_at: datetime | None = None
     failed: int | None = None

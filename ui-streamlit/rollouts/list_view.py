@@ -13,7 +13,7 @@ from renderers.models import Renderer
 from rollouts import form, words
 from rollouts.form import Client
 from rollouts.models import Rollout, RolloutPage, Rollouts
-from shared import formatting, pager
+from shared import formatting, links, pager
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 3.0
@@ -21,9 +21,12 @@ PAGE_SIZE: Final = 10
 NUMBER: Final = "rollout"
 """What of the address names one."""
 OLDER: Final = "This crud has no roll-outs: it is older than the dashboard."
-EMPTY: Final = "No revision was rolled out in steps yet: `rowcast renderer apply` gives one to all rows at once."
-BEGIN: Final = """rowcast renderer impact tenants.yaml
-rowcast renderer rollout start tenants.yaml --step 10 --step 25% --hold 60"""
+HOW_TO: Final = "docs/how-to/roll-out-a-template.md"
+EMPTY: Final = (
+    "No revision was rolled out in steps yet: `rowcast renderer apply` gives a changed declaration to all rows "
+    "at once. To have it kept first, and rolled out from here:"
+)
+BEGIN: Final = "rowcast renderer apply --no-assign tenants.yaml"
 
 
 def draw(client: Client, renderer: Renderer, *, can_edit: bool) -> None:
@@ -59,6 +62,7 @@ def _list(client: Rollouts, renderer: Renderer) -> None:
             with st.container(border=True):
                 st.markdown(EMPTY)
                 st.code(BEGIN.replace("tenants", renderer.name), language="bash")
+                st.caption(f"[How to roll out a template]({links.docs(HOW_TO)})")
         _lines(page)
         if cursors or page.next_cursor:
             pager.by_age(cursors, page.next_cursor)

@@ -139,13 +139,14 @@ def done_so_far(rollout: Rollout) -> str:
     return f"{of(given, 'row')} {has} revision {rollout.revision} by roll-out {rollout.id}."
 
 
-def plan(draft: RolloutDraft, rows: int) -> str:
+def plan(draft: RolloutDraft, rows: int | None) -> str:
     """Return what is going to be done, for the one who confirms it. The last step is always of all rows."""
     steps: Sequence[StepDraft] = draft.steps
     if not steps or steps[-1].filter is not None or (steps[-1].share or 0) < WHOLE:
         steps = (*steps, StepDraft(share=float(WHOLE)))
     ways = " → ".join(step(one) for one in steps)
-    return f"Revision {draft.revision} goes to {of(rows, 'row')} in {of(len(steps), 'step')}: {ways}."
+    where = "every row" if rows is None else of(rows, "row")
+    return f"Revision {draft.revision} goes to {where} in {of(len(steps), 'step')}: {ways}."
 
 
 def place(field: str) -> str:

@@ -83,6 +83,15 @@ def test_what_the_api_server_says_to_some_rows_is_with_their_group(table: FakeTa
     assert plain(f"{REFUSED}.") in words(at)
 
 
+def test_the_api_server_is_asked_only_if_somebody_wants_that_and_why_it_was_not_is_said(table: FakeTable) -> None:
+    at = seen(table, replace(MUCH, dry_run_unavailable="sync-k8s does not answer"))
+    assert impacts(table).dry_runs == 0
+    assert plain("The API server was not asked: Sync-k8s does not answer.") in words(at)
+    at.toggle(key="impact_dry_run").set_value(True)
+    click(run(at), SEE)
+    assert impacts(table).dry_runs == 1
+
+
 def test_rows_that_cannot_be_rendered_and_collisions_are_there_with_their_rows(table: FakeTable) -> None:
     at = seen(table)
     titles = "\n".join(one.label for one in at.expander)
@@ -184,11 +193,11 @@ def test_the_call_sends_a_text_or_a_revision_and_waits_for_as_long_as_the_sideca
     asked: list[httpx.Request] = []
     crud = client({"seen": None, "problems": [], "markdown": None}, asked)
     crud.impact("a/b", text="spec: {}")
-    crud.impact("tenants", revision=4)
+    crud.impact("tenants", revision=4, dry_run=True)
     first, second = asked
     assert first.url.raw_path == b"/renderers/a%2Fb:impact"
     assert (json.loads(first.content)["spec"], "revision" in json.loads(first.content)) == ("spec: {}", False)
-    assert (json.loads(second.content)["revision"], "spec" in json.loads(second.content)) == (4, False)
+    assert json.loads(second.content) == {"revision": 4, "sample": 5, "dry_run": True}
     assert first.extensions["timeout"] == {"connect": 2.0, "read": 29.0, "write": 29.0, "pool": 29.0}
 
 

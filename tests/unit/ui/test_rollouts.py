@@ -62,7 +62,7 @@ def dialog(at: AppTest) -> AppTest:
 def test_without_any_the_tab_says_how_to_begin(table: FakeTable) -> None:
     said = words(tab(table))
     assert "No revision was rolled out in steps yet" in said
-    assert "rowcast renderer rollout start tenants.yaml" in said
+    assert "rowcast renderer apply --no-assign tenants.yaml" in said
 
 
 def test_the_list_has_the_newest_first_with_how_far_it_is_and_leads_to_each(table: FakeTable) -> None:

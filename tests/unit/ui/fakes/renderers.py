@@ -201,9 +201,12 @@ class FakeRenderers:
         made = tuple(Manifest(item["id"], item["template"]) for item in content["spec"]["manifests"])
         return Rendered(made, content["spec"]["name"], "default")
 
-    def impact(self, name: str, *, text: str | None = None, revision: int | None = None) -> Answer:
+    def impact(
+        self, name: str, *, text: str | None = None, revision: int | None = None, dry_run: bool = False
+    ) -> Answer:
         """Return what it would do to all rows."""
         source = self._source(name, "impact")
+        source.impacts.dry_runs += dry_run
         return source.impacts.answer(text, revision, source.texts[(revision or len(source.texts)) - 1])
 
     def rollouts(self, name: str, cursor: str | None = None, limit: int = 20) -> RolloutPage:
