@@ -104,13 +104,15 @@ def what(group: Group) -> str:
         words.append(_CHANGES[group.change])
     if any(side is not None and "value" in side for side in sides):
         words.append(" → ".join(_side(side) for side in sides if side is not None))
+    elif any(sides) and group.examples:
+        words.append(f"such as {_values(group.examples[0])}")
     return " ".join(word for word in words if word)
 
 
 def example(group: Group, one: Example) -> str:
     """Return whose object an example is of, and its values where they are not the group's."""
     varies = any(side is not None and "varies" in side for side in (group.before, group.after))
-    values = " → ".join(as_json(value) for value in one.values.values()) if varies and group.action != "moved" else ""
+    values = _values(one) if varies and group.action != "moved" else ""
     return ": ".join(part for part in (one.object, values) if part)
 
 
@@ -143,6 +145,10 @@ def unrendered(one: Unrendered) -> str:
 def as_json(value: Any) -> str:
     """Return a value as declarations write it."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _values(one: Example) -> str:
+    return " → ".join(as_json(value) for value in one.values.values())
 
 
 def _side(value: Mapping[str, Any]) -> str:

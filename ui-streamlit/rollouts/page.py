@@ -102,7 +102,8 @@ def _rows(client: Rollouts, rooms: Mapping[str, Page], rollout: Rollout) -> None
         default=first,
         required=True,
         format_func=lambda option: words.ROW_STATES[option],
-        key=f"rollout_rows:{rollout.id}",
+        # Once it is over, others are of interest than while it goes.
+        key=f"rollout_rows:{rollout.id}:{rollout.under_way}",
         label_visibility="collapsed",
         on_change=_first_page,
     )
@@ -113,7 +114,7 @@ def _rows(client: Rollouts, rooms: Mapping[str, Page], rollout: Rollout) -> None
             # What was on this page has gone on since.
             cursors.clear()
             st.rerun()
-        st.caption("No row of it is so.")
+        st.caption(words.NONE[state or first])
     for row in page.items:
         _row(rooms, rollout, row)
     if cursors or page.next_cursor:

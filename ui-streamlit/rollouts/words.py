@@ -31,6 +31,11 @@ STEP_STATES: Final[Mapping[str, str]] = {
     "done": "done",
 }
 ROW_STATES: Final[Mapping[RolloutRowState, str]] = {"failed": "Failed", "pending": "On their way", "ready": "Ready"}
+NONE: Final[Mapping[RolloutRowState, str]] = {
+    "failed": "None of its rows has failed.",
+    "pending": "None of its rows is on its way.",
+    "ready": "None of its rows is ready yet.",
+}
 ACTIONS: Final[Mapping[RolloutAction, tuple[str, str]]] = {
     "pause": ("Pause", ":material/pause:"),
     "resume": ("Resume", ":material/play_arrow:"),
@@ -77,6 +82,8 @@ def share(one: Step) -> float:
 
 def counts(one: Step) -> str:
     """Return how far a step's rows are."""
+    if one.total == 0:
+        return "No row was left for it"
     if one.total is None:
         return "Its rows are not known yet" if not one.assigned else f"{one.assigned:,} have the revision"
     parts = [

@@ -69,7 +69,7 @@ def test_groups_have_how_many_rows_from_what_to_what_and_examples_to_open(table:
     at = seen(table)
     titles = [one.label for one in at.expander]
     assert any("1,192 rows" in title and plain('"4" → "8"') in title for title in titles)
-    assert any("900 rows" in title and plain("metadata.labels.tier is set") in title for title in titles)
+    assert any("900 rows" in title and plain('tier is set such as "team"') in title for title in titles)
     links = {link.proto.label: link.proto.query_string for link in at.main.get("page_link")}
     assert links["Row 17"] == "renderer=tenants&key=17"
     assert plain('Namespace tiny: "free"') in words(at)

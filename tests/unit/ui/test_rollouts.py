@@ -168,7 +168,7 @@ def test_rows_on_their_way_are_seen_page_by_page(table: FakeTable) -> None:
     click(at, "Next")
     assert "Row 120" in {link.proto.label for link in at.main.get("page_link")}
     at.segmented_control[0].set_value("ready")
-    assert "No row of it is so." in words(run(at))
+    assert "None of its rows is ready yet." in words(run(at))
 
 
 def test_it_is_paused_once_that_was_confirmed(table: FakeTable) -> None:
@@ -232,6 +232,7 @@ def test_how_far_a_step_is() -> None:
     assert rollout_words.counts(Step(filter="true", state="assigning")) == "Its rows are not known yet"
     assert rollout_words.counts(Step(filter="true", assigned=3)) == "3 have the revision"
     assert rollout_words.share(Step(rows=1, state="done", total=0)) == 1
+    assert rollout_words.counts(Step(rows=1, state="done", total=0)) == "No row was left for it"
     assert rollout_words.at(Step(state="holding", since=NOW), minute) == "its rows do well; holds, for 5 min"
     assert rollout_words.at(Step(state="done", since=NOW), minute) == "done, 5 min ago"
     assert "first failed row stops it" in rollout_words.limits(replace(half_way(), failure_limit=0))
