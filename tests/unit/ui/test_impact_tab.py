@@ -142,6 +142,15 @@ def test_the_text_is_the_one_that_was_tried_against_a_row(table: FakeTable) -> N
     assert click(at, "Back to what is applied").text_area[0].value == DECLARATION
 
 
+def test_a_file_takes_the_place_of_the_text_and_one_that_is_no_text_is_refused(table: FakeTable) -> None:
+    at = tab(table)
+    at.file_uploader[0].set_value(("tenants.yaml", EDITED.encode(), "text/yaml"))
+    assert run(at).text_area[0].value == EDITED
+    at.file_uploader[0].set_value(("tenants.yaml", b"\xff", "text/yaml"))
+    assert "The file is not UTF\\-8 text" in words(run(at))
+    assert at.text_area[0].value == EDITED
+
+
 def test_a_stored_revision_is_seen_by_its_number(table: FakeTable) -> None:
     table.tables.sources["tenants"].texts.append(EDITED)
     at = tab(table)
