@@ -91,6 +91,10 @@ class Dashboard:
         """The button that is called so; the key that presses it may stand beside its name."""
         return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut .+)?$"))
 
+    def tab(self, name: str) -> None:
+        """Open the tab that is called so."""
+        self.page.get_by_role("tab", name=name).click()
+
     def choose(self, label: str, option: str) -> None:
         """Choose from a list."""
         self.page.get_by_role("combobox", name=label).click()

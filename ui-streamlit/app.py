@@ -35,6 +35,7 @@ from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
 from renderers import page as renderers_page
 from renderers.models import Renderers
+from rollouts.models import Rollouts
 from rows import page as rows_page
 from rows.models import Rows
 from settings import page as settings_page
@@ -56,6 +57,7 @@ class Client(
     Reconciles,
     Renderers,
     Impacts,
+    Rollouts,
     Rows,
     Protocol,
 ):
@@ -113,7 +115,7 @@ def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opene
     shows: dict[str, Callable[[], None]] = {
         CONFIGURATIONS: functools.partial(_configurations, client, who),
         ROWS: functools.partial(rows_page.show, client, rooms, can_edit=who.can_edit),
-        RENDERERS: functools.partial(renderers_page.show, client, rooms),
+        RENDERERS: functools.partial(renderers_page.show, client, rooms, can_edit=who.can_edit),
         ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS]),
         PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),

@@ -8,8 +8,10 @@ from playwright.sync_api import expect
 
 import pictures
 from dashboard import Dashboard
-from tenants import applied
+from tenants import EXAMPLE, applied
 from world import World
+
+CHANGED = (EXAMPLE / "tenants.yaml").read_text().replace("'5' : '1'", "'6' : '2'")
 
 
 def test_from_the_declaration_of_a_table_to_one_of_its_rows_and_what_became_of_it(ada: Dashboard, world: World) -> None:
@@ -22,6 +24,12 @@ def test_from_the_declaration_of_a_table_to_one_of_its_rows_and_what_became_of_i
         ada.titled("tenants")
         ada.sees("team-${row.slug}")
         pictures.take(ada.page, "renderer", "One renderer: its declaration", height=1500)
+        ada.tab("Impact")
+        ada.write("Declaration", CHANGED)
+        ada.click("See the impact")
+        ada.sees("2 of 2 rows would change, from revision 1.")
+        ada.sees("services.loadbalancers")
+        pictures.take(ada.page, "impact", "What a changed declaration would do to all rows", height=1500)
         ada.page.get_by_test_id("stMain").get_by_role("link", name="2 rows").click()
         ada.titled("Rows")
         expect(ada.row("acme")).to_contain_text("synced")

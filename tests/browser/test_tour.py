@@ -77,10 +77,10 @@ def test_every_page_of_the_tour_is_there(windows: Windows, shop: dict[str, int])
 
     ada.green(3)
     pictures.take(ada.page, "configuration", "One configuration: its fields, and its way to each target")
-    ada.page.get_by_role("tab", name="History").click()
+    ada.tab("History")
     ada.sees("release-2")
     pictures.take(ada.page, "history", "The history of a configuration, with what each change changed")
-    ada.page.get_by_role("tab", name="Live").click()
+    ada.tab("Live")
     ada.sees("environments/prod/appconfigs/storefront.yaml")
     pictures.take(ada.page, "live", "What is live at each target", height=1100)
 

@@ -24,6 +24,7 @@ from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
 from reconcile.calls import ReconcileCalls
 from renderers.calls import RendererCalls
+from rollouts.calls import RolloutCalls
 from rows.calls import RowCalls
 
 CRUD: Final = "crud"
@@ -63,6 +64,7 @@ class CrudClient(
     ReconcileCalls,
     RendererCalls,
     ImpactCalls,
+    RolloutCalls,
     RowCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.

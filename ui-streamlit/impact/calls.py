@@ -18,10 +18,13 @@ EXAMPLES: Final = 5
 class ImpactCalls(Sending):
     """The call of the tab Impact."""
 
-    def impact(self, name: str, *, text: str | None = None, revision: int | None = None) -> Answer:
+    def impact(
+        self, name: str, *, text: str | None = None, revision: int | None = None, dry_run: bool = False
+    ) -> Answer:
         """Return what the declaration `text`, or a stored revision, would do to all rows. Changes nothing."""
         what = {"spec": text} if text is not None else {"revision": revision}
-        body = {**what, "sample": EXAMPLES}
+        # A crud that can't do it doesn't know the word.
+        body = {**what, "sample": EXAMPLES, **({"dry_run": True} if dry_run else {})}
         return answer(self._send("POST", f"{path(name)}:impact", body=body, seconds=SECONDS))
 
 
@@ -70,6 +73,7 @@ def impact(content: Mapping[str, Any]) -> Impact:
         ),
         more_collisions=content["more_collisions"],
         collisions_looked_for_among=content["collisions_looked_for_among"],
+        dry_run_unavailable=content.get("dry_run_unavailable"),
     )
 
 

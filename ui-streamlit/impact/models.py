@@ -89,7 +89,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Impact:
-    """What was seen in one snapshot; the `token` names it. `objects` counts them by what becomes of them."""
+    """What was seen in one snapshot; the `token` names it. `objects` counts them by what becomes of them.
+
+    `dry_run_unavailable`: why the API server wasn't asked about rows, where it was to be.
+    """
 
     renderer: str
     revision: int | None
@@ -108,6 +111,7 @@ class Impact:
     collisions: tuple[Collision, ...] = ()
     more_collisions: int = 0
     collisions_looked_for_among: int = 0
+    dry_run_unavailable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,11 @@ class Answer:
 class Impacts(Protocol):
     """Looks at all rows. Every call may raise UnavailableError or RefusedError."""
 
-    def impact(self, name: str, *, text: str | None = None, revision: int | None = None) -> Answer:
-        """Return what the declaration `text`, or a stored revision, would do to all rows. Changes nothing."""
+    def impact(
+        self, name: str, *, text: str | None = None, revision: int | None = None, dry_run: bool = False
+    ) -> Answer:
+        """Return what the declaration `text`, or a stored revision, would do to all rows. Changes nothing.
+
+        With `dry_run`, the API server is asked about some rows of each group.
+        """
         ...

@@ -23,6 +23,8 @@ OF: Final = "impact_of"
 NUMBER: Final = "impact_revision"
 ANSWER: Final = "impact_answer"
 SEEN: Final = "impacts_seen"
+WANTED: Final = "impact_wanted"
+"""The revision that is to be seen next, where the way here leads from another tab."""
 HEIGHT: Final = 320
 MOST: Final = 50
 """Groups of one kind that are drawn; more are in the Markdown."""
@@ -44,13 +46,17 @@ def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
         asked = _asked(client, renderer)
         with st.container(horizontal=True, vertical_alignment="center"):
             wanted = st.button("See the impact", type="primary", icon=":material/visibility:")
-            st.caption(
-                f"Renders {_rows(renderer)} by their revisions and by this. Nothing is changed.", width="content"
+            dry_run = st.toggle(
+                "Ask the API server about some rows",
+                key="impact_dry_run",
+                help="Its dry run of some rows of each group: admission, immutable fields, quotas. Takes longer.",
             )
+            rows = words.rows(renderer.rows)
+            st.caption(f"Renders {rows} by their revisions and by this. Nothing is changed.", width="content")
         if (renderer.rows or 0) > MANY:
             st.caption(f"Of so many rows, `rowcast renderer impact` sees all. [More on this]({links.docs(HOW_TO)})")
         if wanted:
-            _ask(client, renderer, asked)
+            _ask(client, renderer, asked, dry_run)
         known: tuple[Asked, Answer] | None = st.session_state.get(ANSWER)
         if known is None or known[0][0] != renderer.name:
             return
@@ -61,7 +67,7 @@ def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
 
 
 def of_revision(name: str, revision: int) -> None:
-    """Choose what is seen: a stored revision. To be called before the tab is drawn."""
+    """Choose what is seen: a stored revision. Its tab must not be drawn yet."""
     st.session_state[OF] = REVISION
     st.session_state[f"{NUMBER}:{name}"] = revision
 
@@ -90,16 +96,12 @@ def _asked(client: Client, renderer: Renderer) -> Asked:
     return renderer.name, editor.draw(renderer, HEIGHT, "before you look at what it does."), None
 
 
-def _rows(renderer: Renderer) -> str:
-    return "all rows" if renderer.rows is None else words.of(renderer.rows, "row")
-
-
-def _ask(client: Client, renderer: Renderer, asked: Asked) -> None:
+def _ask(client: Client, renderer: Renderer, asked: Asked, dry_run: bool) -> None:
     st.session_state.pop(ANSWER, None)
     _, text, revision = asked
     try:
-        with st.spinner(f"Rendering {_rows(renderer)}, twice each", show_time=True):
-            answer = client.impact(renderer.name, text=text, revision=revision)
+        with st.spinner(f"Rendering {words.rows(renderer.rows)}, twice each", show_time=True):
+            answer = client.impact(renderer.name, text=text, revision=revision, dry_run=dry_run)
     except MissingError:
         st.info(OLDER)
     except RefusedError as refusal:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from impact.models import Action, Example, Group, Impact, Setting, Unrendered
+from shared.formatting import sentence
 
 Colour = Literal["red", "orange", "green", "blue", "gray"]
 
@@ -51,6 +52,11 @@ def of(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
+def rows(count: int | None) -> str:
+    """Return how many rows there are, where that is known."""
+    return "all rows" if count is None else of(count, "row")
+
+
 def changes(impact: Impact) -> bool:
     """Whether anything becomes another one."""
     return bool(impact.changed_rows or impact.recovered_rows or impact.settings)
@@ -83,6 +89,7 @@ def remarks(impact: Impact) -> tuple[str, ...]:
             impact.recovered_rows,
             f"{of(impact.recovered_rows, 'row')} can't be rendered today: what it makes may be there already.",
         ),
+        (impact.dry_run_unavailable, f"The API server was not asked: {sentence(impact.dry_run_unavailable or '')}"),
         (impact.more_changes, f"{of(impact.more_changes, 'change')} of more shapes are not listed."),
         (impact.more_errors, f"{of(impact.more_errors, 'row')} can't be rendered for reasons that are not listed."),
     )
@@ -97,13 +104,15 @@ def what(group: Group) -> str:
         words.append(_CHANGES[group.change])
     if any(side is not None and "value" in side for side in sides):
         words.append(" → ".join(_side(side) for side in sides if side is not None))
+    elif any(sides) and group.examples:
+        words.append(f"such as {_values(group.examples[0])}")
     return " ".join(word for word in words if word)
 
 
 def example(group: Group, one: Example) -> str:
     """Return whose object an example is of, and its values where they are not the group's."""
     varies = any(side is not None and "varies" in side for side in (group.before, group.after))
-    values = " → ".join(as_json(value) for value in one.values.values()) if varies and group.action != "moved" else ""
+    values = _values(one) if varies and group.action != "moved" else ""
     return ": ".join(part for part in (one.object, values) if part)
 
 
@@ -136,6 +145,10 @@ def unrendered(one: Unrendered) -> str:
 def as_json(value: Any) -> str:
     """Return a value as declarations write it."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _values(one: Example) -> str:
+    return " → ".join(as_json(value) for value in one.values.values())
 
 
 def _side(value: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ EMAIL, GROUP, SUBJECT = "email:", "group:", "sub:"
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 NAME_LENGTH: Final = 100
 MEANING: Final[Mapping[Role, str]] = {
-    "editor": "You may change configurations, resolve dead letters and reconcile.",
+    "editor": "You may change configurations and rows, roll out revisions, resolve dead letters and reconcile.",
     "viewer": "You see everything and change nothing.",
 }
 # Only A-Z: Unicode's folding would make one address of two (`ß` and `ss`, the Kelvin sign and `k`).

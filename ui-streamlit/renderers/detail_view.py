@@ -13,38 +13,57 @@ from impact import view as impact_view
 from impact.models import Impacts
 from renderers import summary, texts, trial_view
 from renderers.models import Renderer, Renderers, Revision
+from rollouts import list_view
+from rollouts import page as rollout_page
+from rollouts.models import Rollouts
 from rows.models import Rows
 from shared import formatting
 from shared.failures import answered, to_list
 
-DECLARATION, REVISIONS, TRIAL, IMPACT = "Declaration", "Revisions", "Try an edit", "Impact"
+DECLARATION, REVISIONS, TRIAL, IMPACT, ROLLOUTS = "Declaration", "Revisions", "Try an edit", "Impact", "Roll-outs"
+TAB: Final = "renderer_tab"
 ALL: Final = "Show all renderers"
 
 
-class Client(Renderers, Impacts, Rows, Protocol):
+class Client(Renderers, Impacts, Rollouts, Rows, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, rooms: Mapping[str, Page], name: str) -> None:
-    """Draw the room of the one renderer `name`."""
+def show(client: Client, rooms: Mapping[str, Page], name: str, *, can_edit: bool) -> None:
+    """Draw the room of the one renderer `name`, or of the roll-out of it that the address names."""
+    number = list_view.number(st.query_params)
+    if number is not None:
+        rollout_page.show(client, rooms, name, number, _to_rollouts, can_edit=can_edit)
+        return
     st.button("Renderers", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
     with answered("renderer", back=ALL):
         renderer = client.renderer(name)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.title(renderer.name, anchor=False, width="content")
-            summary.rows_link(rooms, renderer)
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                summary.states(renderer)
+                summary.rows_link(rooms, renderer)
         table = texts.table_of(renderer.text)
         st.caption(" · ".join(part for part in (table, summary.about(renderer, datetime.now(UTC))) if part))
         if renderer.fault:
             summary.fault(renderer)
-        _tabs(client, rooms, renderer)
+        _tabs(client, rooms, renderer, can_edit)
 
 
-def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
+def _to_rollouts() -> None:
+    st.query_params.pop(list_view.NUMBER, None)
+    st.session_state[TAB] = ROLLOUTS
+
+
+def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer, can_edit: bool) -> None:
+    wanted = st.session_state.pop(impact_view.WANTED, None)
+    if wanted is not None:
+        impact_view.of_revision(renderer.name, wanted)
+        st.session_state[TAB] = IMPACT
     # Who comes with a row wants to try something with it.
     opened = TRIAL if "key" in st.query_params else DECLARATION
-    declaration, past, trial, impact = st.tabs(
-        [DECLARATION, REVISIONS, TRIAL, IMPACT], key="renderer_tab", default=opened, on_change="rerun"
+    declaration, past, trial, impact, rollouts = st.tabs(
+        [DECLARATION, REVISIONS, TRIAL, IMPACT, ROLLOUTS], key=TAB, default=opened, on_change="rerun"
     )
     with declaration:
         st.code(renderer.text, language="yaml", line_numbers=True)
@@ -57,6 +76,9 @@ def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None
     if impact.open:
         with impact:
             impact_view.draw(client, rooms, renderer)
+    if rollouts.open:
+        with rollouts:
+            list_view.draw(client, renderer, can_edit=can_edit)
 
 
 def _revisions(client: Renderers, renderer: Renderer) -> None:

@@ -28,7 +28,12 @@ def draw(renderer: Renderer, height: int, help_text: str) -> str:
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.popover("Open a file", icon=":material/upload_file:"):
             st.file_uploader(
-                "Declaration as a file", ENDINGS, key=FILE, max_upload_size=1, on_change=_opened, args=(renderer,)
+                "Declaration as a file",
+                ENDINGS,
+                key=f"{FILE}:{renderer.name}",
+                max_upload_size=1,
+                on_change=_opened,
+                args=(renderer,),
             )
         if (text or "").strip() != renderer.text.strip():
             st.button("Back to what is applied", type="tertiary", on_click=_put, args=(renderer, renderer.text))
@@ -47,7 +52,7 @@ def _put(renderer: Renderer, text: str) -> None:
 
 
 def _opened(renderer: Renderer) -> None:
-    file = st.session_state.get(FILE)
+    file = st.session_state.get(f"{FILE}:{renderer.name}")
     if file is None:
         return
     try:

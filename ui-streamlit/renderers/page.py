@@ -13,6 +13,7 @@ from client.errors import MissingError
 from impact.models import Impacts
 from renderers import detail_view, summary
 from renderers.models import Renderer, Renderers
+from rollouts.models import Rollouts
 from rows.models import Rows
 from shared import formatting, links
 from shared.failures import answered
@@ -25,15 +26,15 @@ OLDER: Final = "This crud has no renderers: it is older than the dashboard."
 REFRESH_SECONDS: Final = 5.0
 
 
-class Client(Renderers, Impacts, Rows, Protocol):
+class Client(Renderers, Impacts, Rollouts, Rows, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, rooms: Mapping[str, Page]) -> None:
-    """Draw the room of all renderers, or of the one that the address names."""
+def show(client: Client, rooms: Mapping[str, Page], *, can_edit: bool = True) -> None:
+    """Draw the room of all renderers, or of the one that the address names; whoever may not edit starts no roll-out."""
     name = st.query_params.get("name")
     if name:
-        detail_view.show(client, rooms, name)
+        detail_view.show(client, rooms, name, can_edit=can_edit)
         return
     st.title("Renderers", anchor=False)
     _list(client, rooms)
@@ -70,10 +71,7 @@ def _line(client: Renderers, renderer: Renderer, rooms: Mapping[str, Page]) -> N
                 st.rerun()
             table = summary.table(client, renderer)
             st.markdown(f"`{table}`" if table else "", width="stretch")
-            if renderer.failed:
-                st.badge(f"{renderer.failed:,} failed", color="red")
-            if renderer.pending:
-                st.badge(f"{renderer.pending:,} pending", color="orange")
+            summary.states(renderer)
             summary.rows_link(rooms, renderer)
         st.caption(summary.about(renderer, datetime.now(UTC)))
         if renderer.fault:

@@ -23,6 +23,14 @@ def rows_link(rooms: Mapping[str, Page], renderer: Renderer) -> None:
     st.page_link(rooms[ROWS], label=words, query_params={"renderer": renderer.name})
 
 
+def states(renderer: Renderer) -> None:
+    """Draw how many of its rows failed or are pending, where crud tells it."""
+    if renderer.failed:
+        st.badge(f"{renderer.failed:,} failed", color="red")
+    if renderer.pending:
+        st.badge(f"{renderer.pending:,} pending", color="orange")
+
+
 def about(renderer: Renderer, now: datetime) -> str:
     """Return which revision there is, since when, and by whom."""
     when = formatting.ago(renderer.applied_at, now)

@@ -35,10 +35,10 @@ def pager(page: Shown, cursors: list[str], page_size: int) -> None:
         _turn("Previous", "Next", cursors, page.next_cursor)
 
 
-def by_age(cursors: list[str], following: str | None) -> None:
-    """Draws the line of a list that has the newest first and no number."""
+def by_age(cursors: list[str], following: str | None, words: tuple[str, str] = ("Newer", "Older")) -> None:
+    """Draws the line of a list that nobody counts; it has the newest first, or what its two `words` say."""
     with st.container(horizontal=True, horizontal_alignment="right"):
-        _turn("Newer", "Older", cursors, following)
+        _turn(*words, cursors, following)
 
 
 def _turn(back: str, on: str, cursors: list[str], following: str | None) -> None:

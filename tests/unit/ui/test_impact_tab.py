@@ -69,7 +69,7 @@ def test_groups_have_how_many_rows_from_what_to_what_and_examples_to_open(table:
     at = seen(table)
     titles = [one.label for one in at.expander]
     assert any("1,192 rows" in title and plain('"4" → "8"') in title for title in titles)
-    assert any("900 rows" in title and plain("metadata.labels.tier is set") in title for title in titles)
+    assert any("900 rows" in title and plain('tier is set such as "team"') in title for title in titles)
     links = {link.proto.label: link.proto.query_string for link in at.main.get("page_link")}
     assert links["Row 17"] == "renderer=tenants&key=17"
     assert plain('Namespace tiny: "free"') in words(at)
@@ -81,6 +81,15 @@ def test_what_the_api_server_says_to_some_rows_is_with_their_group(table: FakeTa
     assert "API server refuses 1 of 3" in titles
     assert "API server takes 3 of 3" in titles
     assert plain(f"{REFUSED}.") in words(at)
+
+
+def test_the_api_server_is_asked_only_if_somebody_wants_that_and_why_it_was_not_is_said(table: FakeTable) -> None:
+    at = seen(table, replace(MUCH, dry_run_unavailable="sync-k8s does not answer"))
+    assert impacts(table).dry_runs == 0
+    assert plain("The API server was not asked: Sync-k8s does not answer.") in words(at)
+    at.toggle(key="impact_dry_run").set_value(True)
+    click(run(at), SEE)
+    assert impacts(table).dry_runs == 1
 
 
 def test_rows_that_cannot_be_rendered_and_collisions_are_there_with_their_rows(table: FakeTable) -> None:
@@ -131,6 +140,15 @@ def test_the_text_is_the_one_that_was_tried_against_a_row(table: FakeTable) -> N
     at.session_state["renderer_tab"] = "Impact"
     assert run(at).text_area[0].value == EDITED
     assert click(at, "Back to what is applied").text_area[0].value == DECLARATION
+
+
+def test_a_file_takes_the_place_of_the_text_and_one_that_is_no_text_is_refused(table: FakeTable) -> None:
+    at = tab(table)
+    at.file_uploader[0].set_value(("tenants.yaml", EDITED.encode(), "text/yaml"))
+    assert run(at).text_area[0].value == EDITED
+    at.file_uploader[0].set_value(("tenants.yaml", b"\xff", "text/yaml"))
+    assert "The file is not UTF\\-8 text" in words(run(at))
+    assert at.text_area[0].value == EDITED
 
 
 def test_a_stored_revision_is_seen_by_its_number(table: FakeTable) -> None:
@@ -184,11 +202,11 @@ def test_the_call_sends_a_text_or_a_revision_and_waits_for_as_long_as_the_sideca
     asked: list[httpx.Request] = []
     crud = client({"seen": None, "problems": [], "markdown": None}, asked)
     crud.impact("a/b", text="spec: {}")
-    crud.impact("tenants", revision=4)
+    crud.impact("tenants", revision=4, dry_run=True)
     first, second = asked
     assert first.url.raw_path == b"/renderers/a%2Fb:impact"
     assert (json.loads(first.content)["spec"], "revision" in json.loads(first.content)) == ("spec: {}", False)
-    assert (json.loads(second.content)["revision"], "spec" in json.loads(second.content)) == (4, False)
+    assert json.loads(second.content) == {"revision": 4, "sample": 5, "dry_run": True}
     assert first.extensions["timeout"] == {"connect": 2.0, "read": 29.0, "write": 29.0, "pool": 29.0}
 
 

@@ -48,6 +48,7 @@ def test_the_list_says_of_each_renderer_which_table_it_is_for_and_who_applied_it
 def test_how_many_rows_failed_is_shown_where_crud_tells_it(table: FakeTable) -> None:
     table.tables.sources["tenants"].failed = 3
     assert "3 failed" in words(opened(table, ROOM))
+    assert "3 failed" in words(one(table))
 
 
 def test_a_table_that_is_not_captured_any_more_says_why(table: FakeTable) -> None:

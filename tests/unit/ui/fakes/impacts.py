@@ -88,6 +88,7 @@ class FakeImpacts:
     problems: tuple[Problem, ...] = ()
     refusal: RefusedError | None = None
     asked: list[tuple[str | None, int | None]] = field(default_factory=list)
+    dry_runs: int = 0
 
     def answer(self, text: str | None, revision: int | None, stored: str) -> Answer:
         """Return it for a text, or for the text of a revision, with its token; or raise what is refused."""

@@ -16,6 +16,14 @@ from configurations.models import TargetStatus
 from configurations.view_model import state_at
 from impact.models import Answer
 from renderers.models import Manifest, Problem, Rendered, Renderer, Revision
+from rollouts.models import (
+    Rollout,
+    RolloutAction,
+    RolloutDraft,
+    RolloutPage,
+    RolloutRowPage,
+    RolloutRowState,
+)
 from rows.models import (
     Column,
     Columns,
@@ -29,6 +37,7 @@ from rows.models import (
     RowVersions,
 )
 from unit.ui.fakes.impacts import FakeImpacts
+from unit.ui.fakes.rollouts import FakeRollouts
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DECLARATION = """apiVersion: rowcast.dev/v1alpha1
@@ -90,6 +99,7 @@ class FakeSource:
     older: frozenset[str] = frozenset()
     refusal: RefusedError | None = None
     impacts: FakeImpacts = field(default_factory=FakeImpacts)
+    rollouts: FakeRollouts = field(default_factory=FakeRollouts)
 
 
 @dataclass
@@ -191,10 +201,36 @@ class FakeRenderers:
         made = tuple(Manifest(item["id"], item["template"]) for item in content["spec"]["manifests"])
         return Rendered(made, content["spec"]["name"], "default")
 
-    def impact(self, name: str, *, text: str | None = None, revision: int | None = None) -> Answer:
+    def impact(
+        self, name: str, *, text: str | None = None, revision: int | None = None, dry_run: bool = False
+    ) -> Answer:
         """Return what it would do to all rows."""
         source = self._source(name, "impact")
+        source.impacts.dry_runs += dry_run
         return source.impacts.answer(text, revision, source.texts[(revision or len(source.texts)) - 1])
+
+    def rollouts(self, name: str, cursor: str | None = None, limit: int = 20) -> RolloutPage:
+        """Return a part of a renderer's, newest first."""
+        return self._source(name, "rollouts").rollouts.page(cursor, limit)
+
+    def rollout(self, name: str, number: int) -> Rollout:
+        """Return one, or raise MissingError."""
+        return self._source(name).rollouts.get(number)
+
+    def rollout_rows(
+        self, name: str, number: int, state: RolloutRowState, cursor: str | None = None, limit: int = 20
+    ) -> RolloutRowPage:
+        """Return a part of its rows that are so."""
+        self.rollout(name, number)
+        return self._source(name).rollouts.rows_page(state, cursor, limit)
+
+    def start_rollout(self, name: str, draft: RolloutDraft) -> Rollout:
+        """Start one and return it."""
+        return self._source(name).rollouts.start(name, draft, self._person)
+
+    def tell_rollout(self, name: str, number: int, action: RolloutAction, failure_limit: int | None = None) -> Rollout:
+        """Say what becomes of it and return it."""
+        return self._source(name).rollouts.tell(number, action, failure_limit)
 
     def columns(self, renderer: str) -> Columns:
         """Return the columns of its table."""
