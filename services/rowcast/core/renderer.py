@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from rowcast.core.errors import RowcastError
+from rowcast.core.promotion import Promotion
 from rowcast.core.source import Source
 
 Delete = Literal["delete", "retain"]
@@ -83,6 +84,7 @@ class Renderer:
     where: Expression | None
     allow: Allow
     manifests: Sequence[Manifest]
+    promotion: Promotion | None = None
 
 
 @dataclass(frozen=True)
