@@ -21,6 +21,7 @@ from history.calls import HistoryCalls
 from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
+from promotion.calls import PromotionCalls
 from reconcile.calls import ReconcileCalls
 from renderers.calls import RendererCalls
 from rows.calls import RowCalls
@@ -62,6 +63,7 @@ class CrudClient(
     ReconcileCalls,
     RendererCalls,
     RowCalls,
+    PromotionCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 

@@ -49,9 +49,8 @@ def promotion_of(given: object, defaults: Mapping[str, Any] | None = None) -> tu
         problems.append((("along",), "must be the name of a column"))
     if len(order) == 1:
         problems.append((("order",), "must have two places at least"))
-    for name in fields:
-        if name == along or name in match:
-            problems.append((("fields",), f"{name} says which row it is, and can't be copied"))
+    says_which = [name for name in fields if name == along or name in match]
+    problems += [(("fields",), f"{name} says which row it is, and can't be copied") for name in says_which]
     if along in match:
         problems.append((("along",), f"{along} is in match: counterparts would all be in one place"))
     healthy, approval = _gates(value.get("gates"), problems)

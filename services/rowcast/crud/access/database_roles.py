@@ -53,7 +53,7 @@ def replication_role(name: str) -> Role:
     )
 
 
-_CONTENT = "name, repository_url, branch, environment"
+_CONTENT = "name, repository_url, branch, environment, application"
 
 
 def serving_role(name: str) -> Role:
@@ -72,6 +72,7 @@ def serving_role(name: str) -> Role:
         "rowcast.row_history": "SELECT",
         "rowcast.sources": "SELECT",
         "rowcast.renderers": "SELECT",
+        "rowcast.promotions": "SELECT, INSERT, UPDATE",
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
         "public.alembic_version": "SELECT",
     }
