@@ -42,9 +42,12 @@ def changes(fields: Fields) -> str:
 
 def since(place: Place, now: datetime) -> str:
     """Return how a place's row is, and who made it so."""
-    state = f"{place.state} since {ago(place.since, now)}" if place.since else ""
+    span = ago(place.since, now) if place.since else ""
+    state = f"for {span.removesuffix(' ago')}" if span.endswith(" ago") else f"since {span}" if span else ""
     who = f"{ago(place.changed_at, now)} by {plain(place.changed_by or 'somebody')}" if place.changed_at else ""
-    return " · ".join(part for part in (state.replace(" since ", " "), f"changed {who}" if who else "") if part)
+    return " · ".join(
+        part for part in (f"{place.state} {state}" if state else "", f"changed {who}" if who else "") if part
+    )
 
 
 def note(place: Place) -> str:

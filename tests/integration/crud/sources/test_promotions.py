@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy.engine import make_url
+from typer.testing import CliRunner
 
 from integration.crud.serving import make_settings, serving
+from rowcast.check import promote_cli
 from rowcast.crud.migrations.migrate import migrate
 
 from .conftest import Place
 from .test_commands import rowcast
 
+HOW_TO = Path(__file__).parents[4] / "docs/how-to/promote.md"
 TABLE = """
 CREATE TABLE public.services (
     id bigserial PRIMARY KEY,
@@ -295,6 +301,23 @@ def test_what_a_login_vouched_for_takes_a_login_to_approve(served: httpx.Client,
     assert served.post(path, headers={"x-rowcast-user": "bob"}).status_code == 403
     assert served.post(path, headers={**vouched, "x-rowcast-user": "bob"}).status_code == 200
     assert served.get("/renderers/services/rows/2").json()["actor_verified"] is True
+
+
+def test_the_commands_of_the_how_to_promote_and_approve(served: httpx.Client, place: Place, tmp_path: Any) -> None:
+    declare(place, tmp_path, "{approval: true}")
+    text = HOW_TO.read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    codes = []
+    for line in lines:
+        records = served.get(f"{BOARD}:requests").json()["items"]
+        # The how-to's number stands for that of the first request.
+        words = [str(records[-1]["id"]) if word == "7" else word for word in shlex.split(line, comments=True)]
+        assert words[:2] == ["rowcast", "promote"]
+        ran = CliRunner().invoke(promote_cli.app, [*words[2:], "--crud-url", str(served.base_url)])
+        codes.append(ran.exit_code)
+    # The last one refuses what the one before has approved.
+    assert codes == [0, 3, 0, 0, 0, 0, 1]
+    assert version(served, 2) == "v3"
 
 
 def test_what_is_written_by_the_database_alone_and_a_table_not_to_be_edited_say_why(
