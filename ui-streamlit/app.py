@@ -26,11 +26,13 @@ from login import identity
 from login import view as login_view
 from login.configured import LOGIN
 from login.identity import Roles, Who
-from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, RECONCILE, RENDERERS, ROWS, SETTINGS
+from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, PROMOTION, RECONCILE, RENDERERS, ROWS, SETTINGS
 from pipeline import page as pipeline_page
 from pipeline.models import Pipelines
 from pipeline.poller import PipelinePoller
 from preview.models import Previews
+from promotion import page as promotion_page
+from promotion.models import Promotions
 from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
 from renderers import page as renderers_page
@@ -59,6 +61,7 @@ class Client(
     Impacts,
     Rollouts,
     Rows,
+    Promotions,
     Protocol,
 ):
     """All that the pages need."""
@@ -116,6 +119,7 @@ def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opene
         CONFIGURATIONS: functools.partial(_configurations, client, who),
         ROWS: functools.partial(rows_page.show, client, rooms, can_edit=who.can_edit),
         RENDERERS: functools.partial(renderers_page.show, client, rooms, can_edit=who.can_edit),
+        PROMOTION: functools.partial(promotion_page.show, client, can_edit=who.can_edit),
         ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS]),
         PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),

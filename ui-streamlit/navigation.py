@@ -13,12 +13,13 @@ from pipeline import view as pipeline_view
 from pipeline.poller import PipelinePoller
 
 CONFIGURATIONS, ACTIVITY, PIPELINE = "Configurations", "Activity", "Pipeline"
-RENDERERS, ROWS = "Renderers", "Rows"
+RENDERERS, ROWS, PROMOTION = "Renderers", "Rows", "Promotion"
 DEAD_LETTERS, RECONCILE, SETTINGS = "Dead letters", "Reconcile", "Settings"
 ICONS: Final[Mapping[str, str]] = {
     CONFIGURATIONS: ":material/table_rows:",
     ROWS: ":material/dataset:",
     RENDERERS: ":material/data_object:",
+    PROMOTION: ":material/move_up:",
     ACTIVITY: ":material/history:",
     PIPELINE: ":material/account_tree:",
     DEAD_LETTERS: ":material/mark_email_unread:",

@@ -22,6 +22,7 @@ from impact.calls import ImpactCalls
 from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
+from promotion.calls import PromotionCalls
 from reconcile.calls import ReconcileCalls
 from renderers.calls import RendererCalls
 from rollouts.calls import RolloutCalls
@@ -66,6 +67,7 @@ class CrudClient(
     ImpactCalls,
     RolloutCalls,
     RowCalls,
+    PromotionCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 

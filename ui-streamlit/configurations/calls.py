@@ -35,15 +35,20 @@ class ConfigurationCalls(Sending):
 
     def create(self, draft: Draft) -> AppConfig:
         """Save a new row and return it as saved."""
-        return app_config(self._send("POST", "/appconfigs", body=vars(draft)))
+        return app_config(self._send("POST", "/appconfigs", body=body_of(draft)))
 
     def update(self, row_id: int, draft: Draft, generation: int) -> AppConfig:
         """Save `draft` if the row still has `generation`, else raise ConflictError."""
-        return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=vars(draft), generation=generation))
+        return app_config(self._send("PUT", f"/appconfigs/{row_id}", body=body_of(draft), generation=generation))
 
     def delete(self, row_id: int, generation: int) -> None:
         """Delete the row if it still has `generation`, else raise ConflictError."""
         self._send("DELETE", f"/appconfigs/{row_id}", generation=generation)
+
+
+def body_of(draft: Draft) -> dict[str, str]:
+    """What crud takes; it has a word of its own for an application that is left out."""
+    return {field: value for field, value in vars(draft).items() if value or field != "application"}
 
 
 def app_config(content: Mapping[str, Any]) -> AppConfig:
@@ -59,6 +64,7 @@ def app_config(content: Mapping[str, Any]) -> AppConfig:
         updated_at=required_moment(content["updated_at"]),
         updated_by=content["updated_by"],
         sync=_targets(content.get("sync")),
+        application=content.get("application", ""),
     )
 
 

@@ -23,6 +23,7 @@ HINTS: Mapping[str, str] = {
     "repository_url": "https://git.example/shop/checkout.git",
     "branch": "main",
     "environment": "staging",
+    "application": "checkout",
 }
 # Below each field from the start, so that nothing moves when an error takes its place.
 HELP: Mapping[str, str] = {
@@ -30,6 +31,7 @@ HELP: Mapping[str, str] = {
     "repository_url": "The application's Git repository, without a password.",
     "branch": "The branch to deploy from.",
     "environment": "Where it is deployed. a-z, 0-9 and -, at most 63.",
+    "application": "What all environments of one application share, for promotions; left empty, the name.",
 }
 DIALOG = "dialog"
 # Running the page again does not repeat a change: the person decides on that, by the form's own button.
@@ -66,7 +68,7 @@ class Form:
 
 
 def fields(key: str, draft: Draft, *, live: bool = False, disabled: bool = False) -> Form:
-    """Draw the four fields, filled from `draft`; `key` tells this form's fields from any other's.
+    """Draw the fields, filled from `draft`; `key` tells this form's fields from any other's.
 
     `live` fields are told while the person types, and what the rules refuse in one that was touched is shown at once.
     """
@@ -100,7 +102,7 @@ def close() -> None:
 
 @st.dialog("New configuration", width="medium", on_dismiss=close)
 def create(client: Client) -> None:
-    """Ask for the four fields, show what would come of them, create the row and go to it."""
+    """Ask for the fields, show what would come of them, create the row and go to it."""
     form = fields("create", EMPTY, live=True)
     with st.container(horizontal=True):
         wanted = st.button("Create", type="primary", key="create:save")

@@ -16,17 +16,19 @@ FIELDS: Final[Mapping[str, str]] = {
     "repository_url": "Repository URL",
     "branch": "Branch",
     "environment": "Environment",
+    "application": "Application",
 }
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The four fields that a person may write."""
+    """The fields that a person may write; an empty `application` is for crud to fill in."""
 
     name: str
     repository_url: str
     branch: str
     environment: str
+    application: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ class AppConfig:
     updated_at: datetime
     updated_by: str
     sync: tuple[TargetStatus, ...] = ()
+    application: str = ""
 
     @property
     def draft(self) -> Draft:
-        """The four fields alone."""
-        return Draft(self.name, self.repository_url, self.branch, self.environment)
+        """The fields that a person may write alone."""
+        return Draft(self.name, self.repository_url, self.branch, self.environment, self.application)
 
 
 @dataclass(frozen=True)

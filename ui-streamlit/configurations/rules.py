@@ -20,6 +20,7 @@ LENGTHS: Final[Mapping[str, int]] = {
     "repository_url": 2048,
     "branch": 255,
     "environment": 63,
+    "application": 63,
     "person": 200,
 }
 
@@ -44,6 +45,8 @@ def field_error(field: str, value: str) -> FieldError | None:
         # Whether file URLs are taken is a setting of crud's.
         reason = why_refused(value, files=True)
         return FieldError(field, "url", f"It {reason}.") if reason else None
+    if field == "application" and not value:
+        return None
     rule = _fits(field, value) if value else "required"
     return FieldError(field, rule, MESSAGES[rule]) if rule else None
 

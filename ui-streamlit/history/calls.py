@@ -35,4 +35,10 @@ def version(content: Mapping[str, Any]) -> Version:
 def _draft(content: Mapping[str, Any] | None) -> Draft | None:
     if content is None:
         return None
-    return Draft(content["name"], content["repository_url"], content["branch"], content["environment"])
+    return Draft(
+        content["name"],
+        content["repository_url"],
+        content["branch"],
+        content["environment"],
+        content.get("application", ""),
+    )

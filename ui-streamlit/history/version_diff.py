@@ -18,6 +18,8 @@ def lines(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> 
     before, after = before or {}, after or {}
     for field in {**before, **after}:
         old, new = before.get(field), after.get(field)
+        if old == new == "":
+            continue
         if old == new:
             shown.append(f"  {field}: {old}")
             continue

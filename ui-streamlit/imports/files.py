@@ -49,7 +49,11 @@ class Expected:
 
 
 CONFIGURATIONS: Final = Expected(
-    tuple(FIELDS), tuple(field for field in FIELDS if field != "branch"), ("name",), ENDINGS, configurations=True
+    tuple(FIELDS),
+    tuple(field for field in FIELDS if field not in ("branch", "application")),
+    ("name",),
+    ENDINGS,
+    configurations=True,
 )
 
 

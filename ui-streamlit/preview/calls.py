@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from client.sending import Sending
+from configurations.calls import body_of
 from configurations.models import Draft
 from preview.models import Live, Preview, TargetPreview
 
@@ -15,7 +16,7 @@ class PreviewCalls(Sending):
 
     def preview(self, row_id: int | None, draft: Draft) -> Preview:
         """Return what saving `draft` would do, to a new row if `row_id` is None. Changes nothing."""
-        content = self._send("POST", "/appconfigs:preview", body={"id": row_id, "config": vars(draft)})
+        content = self._send("POST", "/appconfigs:preview", body={"id": row_id, "config": body_of(draft)})
         return Preview(content["generation"], tuple(target_preview(target) for target in content["targets"]))
 
     def live(self, row_id: int) -> tuple[Live, ...]:

@@ -104,6 +104,29 @@ class Crud:
         rows: list[dict[str, Any]] = self._send("GET", "/appconfigs", params={"search": search, "limit": 1000})["items"]
         return rows
 
+    def promotions(self, renderer: str, **params: str) -> dict[str, Any]:
+        """Which version is where: a page of the board."""
+        return self._send("GET", f"/renderers/{quote(renderer, safe='')}/promotions", params=params)
+
+    def promote(self, renderer: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """What promoting did, or would do: `items`."""
+        return self._send("POST", f"/renderers/{quote(renderer, safe='')}/promotions", json=dict(wanted))
+
+    def requests(self, renderer: str) -> list[dict[str, Any]]:
+        """What waits for an approval, 1,000 at most."""
+        path = f"/renderers/{quote(renderer, safe='')}/promotions:requests"
+        found: list[dict[str, Any]] = self._send("GET", path, params={"state": "awaiting", "limit": 1000})["items"]
+        return found
+
+    def decide(self, renderer: str, number: int, approved: bool, why: str | None) -> dict[str, Any]:
+        """Approve a request, or refuse it: the promotion as it is then."""
+        path = f"/renderers/{quote(renderer, safe='')}/promotions/{number}"
+        return (
+            self._send("POST", f"{path}:approve")
+            if approved
+            else self._send("POST", f"{path}:refuse", json={"why": why})
+        )
+
     def _send(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **request)

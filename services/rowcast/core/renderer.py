@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 from rowcast.core.errors import RowcastError
+from rowcast.core.promotion import Promotion
 from rowcast.core.source import Source
 
 Delete = Literal["delete", "retain"]
@@ -84,6 +85,7 @@ class Renderer:
     where: Expression | None
     allow: Allow
     manifests: Sequence[Manifest]
+    promotion: Promotion | None = None
 
 
 class ObjectName(NamedTuple):

@@ -28,6 +28,7 @@ from rowcast.crud.routes.renderers import files as renderer_files
 from rowcast.crud.routes.renderers import impacts as renderer_impacts
 from rowcast.crud.routes.renderers import live as renderer_live
 from rowcast.crud.routes.renderers import previews as renderer_previews
+from rowcast.crud.routes.renderers import promotions as renderer_promotions
 from rowcast.crud.routes.renderers import reads as renderers
 from rowcast.crud.routes.renderers import rollouts as renderer_rollouts
 from rowcast.crud.routes.rows import (
@@ -77,6 +78,7 @@ ROUTES = (
     renderers,
     renderer_previews,
     renderer_impacts,
+    renderer_promotions,
     renderer_edits,
     renderer_files,
     renderer_live,

@@ -1,5 +1,6 @@
 """What crud reads from the environment."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -8,10 +9,17 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from rowcast.core.broker import BrokerKind
+from rowcast.core.promotion import Promotion, promotion_of
 from rowcast.runtime.connect_access import ConnectAccess, without_login
 from rowcast.runtime.settings import Names, Settings
 
 _DRIVER = "postgresql+psycopg2"
+_OF_CONFIGURATIONS = {"match": ["application"], "along": "environment", "fields": ["branch"]}
+_COLUMNS = {
+    "match": {"application", "name", "repository_url"},
+    "along": {"environment"},
+    "fields": {"branch", "repository_url"},
+}
 
 
 class CrudSettings(ConnectAccess, Settings):
@@ -35,6 +43,9 @@ class CrudSettings(ConnectAccess, Settings):
     """Whose sync status every row shows, also before the first report; comma-separated."""
     allow_file_urls: bool = False
     """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
+    promotion: str = ""
+    """How configurations are promoted, as JSON with `order` and what else `spec.promotion` of a declaration has:
+    `{"order": ["dev", "prod"], "gates": {"healthy": "30m"}}`; by default they are not."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
     broker: BrokerKind = "kafka"
@@ -77,6 +88,12 @@ class CrudSettings(ConnectAccess, Settings):
             raise ValueError("must start with postgresql://")
         return value
 
+    @field_validator("promotion")
+    @classmethod
+    def _is_promotion(cls, value: str) -> str:
+        _promotion(value)
+        return value
+
     @field_validator("connect_url")
     @classmethod
     def _has_no_login(cls, value: str | None) -> str | None:
@@ -91,6 +108,11 @@ class CrudSettings(ConnectAccess, Settings):
         return self
 
     @property
+    def promotion_of_configurations(self) -> Promotion | None:
+        """None where no order is set."""
+        return _promotion(self.promotion)
+
+    @property
     def as_owner(self) -> "CrudSettings":
         """The same, with the owner's access for the database."""
         if self.owner_url is None:
@@ -101,3 +123,22 @@ class CrudSettings(ConnectAccess, Settings):
     def sqlalchemy_url(self) -> URL:
         """The database's URL with the driver that Rowcast uses, whichever it was written with."""
         return make_url(self.database_url.get_secret_value()).set(drivername=_DRIVER)
+
+
+def _promotion(text: str) -> Promotion | None:
+    """Raises ValueError."""
+    if not text.strip():
+        return None
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError('must be JSON, such as {"order": ["dev", "prod"]}') from None
+    promotion, problems = promotion_of(given, _OF_CONFIGURATIONS)
+    if promotion is not None:
+        named = {"match": promotion.match, "along": (promotion.along,), "fields": promotion.fields}
+        for member, names in named.items():
+            known = _COLUMNS[member]
+            problems += [((member,), f"{name} is none of {', '.join(sorted(known))}") for name in {*names} - known]
+    if problems:
+        raise ValueError("; ".join(": ".join(filter(None, (".".join(path), said))) for path, said in problems))
+    return promotion

@@ -8,6 +8,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from rowcast.core.promotion import Promotion, promotion_of
 from rowcast.core.renderer import Allow, Expression, Manifest, Renderer
 from rowcast.core.row import APP_CONFIGS
 from rowcast.core.shapes import RowShape, TableShape
@@ -52,6 +53,15 @@ def read_kinds(text: str) -> tuple[str, ...]:
     if reading.problems:
         raise ProblemsError(sorted(reading.problems))
     return kinds
+
+
+def read_promotion(text: str) -> Promotion | None:
+    """Only how its rows are promoted; None where it doesn't say. Raises ProblemsError."""
+    reading = _Reading(read(text), None)
+    promotion = reading.promotion(reading.source())
+    if reading.problems:
+        raise ProblemsError(sorted(reading.problems))
+    return promotion
 
 
 def check(
@@ -170,16 +180,17 @@ class _Reading:
             self._wrong(("apiVersion",), f"must be {API_VERSION}")
         if self._text(("kind",)) not in ("", "Renderer"):
             self._wrong(("kind",), "must be Renderer")
-        self._mapping(("spec",), ("source", "name", "environment", "allow", "manifests", "tests"))
+        self._mapping(("spec",), ("source", "name", "environment", "allow", "manifests", "promotion", "tests"))
         source = self._source = self.source()
         where = self._expression(("spec", "source", "where"), "BOOL")
         name = self._text_template(("spec", "name"))
         environment = self._text_template(("spec", "environment"), required=False)
         allow = self._allowed = self.allow()
         manifests = self._manifests()
+        promotion = self.promotion(source)
         if self.problems:
             raise ProblemsError(sorted(self.problems))
-        return Renderer(source.renderer, source, name, environment, where, allow, manifests)
+        return Renderer(source.renderer, source, name, environment, where, allow, manifests, promotion)
 
     def source(self) -> Source:
         self._mapping(("metadata",), ("name",))
@@ -222,6 +233,34 @@ class _Reading:
         at: Path = ("spec", "allow")
         self._mapping(at, ("kinds", "namespaces"))
         return Allow(self._texts((*at, "kinds"), required=True), self._texts((*at, "namespaces")))
+
+    def promotion(self, source: Source) -> Promotion | None:
+        at: Path = ("spec", "promotion")
+        if self._at(at) is _MISSING:
+            return None
+        promotion, problems = promotion_of(self._at(at))
+        for path, message in problems:
+            self._wrong(self._nearest((*at, *path)), message)
+        if promotion is None:
+            return None
+        columns = {"match": promotion.match, "along": (promotion.along,), "fields": promotion.fields}
+        for member, names in columns.items():
+            for name in names:
+                if name in source.exclude:
+                    self._wrong((*at, member), f"{name} is in spec.source.exclude")
+                elif member == "fields" and name in source.key:
+                    self._wrong((*at, member), f"{name} is part of the key, and can't be copied")
+                elif self._shape is not None and name not in self._shape.columns:
+                    near = difflib.get_close_matches(name, self._shape.columns, 1)
+                    meant = f" ({near[0]} is meant?)" if near else ""
+                    self._wrong((*at, member), f"{name} is no column of the table{meant}")
+        return promotion
+
+    def _nearest(self, path: Path) -> Path:
+        """A path, or of one that is missing what it would be in."""
+        while self._at(path) is _MISSING:
+            path = path[:-1]
+        return path
 
     def _manifests(self) -> list[Manifest]:
         at: Path = ("spec", "manifests")

@@ -6,6 +6,7 @@ What it refuses the reader (`declaration`, `golden`) refuses, too; the fields ar
 from collections.abc import Mapping
 from typing import Any
 
+from rowcast.core.promotion import DURATION
 from rowcast.core.row import APP_CONFIGS
 from rowcast.renderers.declaration import ALIAS, API_VERSION, ID, NAME
 
@@ -68,6 +69,7 @@ def _spec() -> Schema:
                 "minItems": 1,
                 "items": _manifest(),
             },
+            "promotion": _promotion(),
             "tests": {
                 "description": "Rows and what they become, for `rowcast renderer test`.",
                 "type": ["array", "null"],
@@ -112,6 +114,31 @@ def _source() -> Schema:
             },
         },
         required=["table", "key"],
+    )
+
+
+def _promotion() -> Schema:
+    gates = {
+        "healthy": _text(
+            "How long it must have been healthy where it comes from: 90s, 30m, 4h, 2d.",
+            pattern=_whole(DURATION.pattern),
+        ),
+        "approval": {
+            "description": "Whether somebody else than who asks has to approve.",
+            "type": "boolean",
+            "default": False,
+        },
+    }
+    return _object(
+        "How fields are copied from a row's counterpart: the row of the same thing, one place before it.",
+        {
+            "match": _texts("Columns in which counterparts are equal.", minItems=1, uniqueItems=True),
+            "along": _text("The column that says in which place a row is."),
+            "order": _texts("Its values, the first where a change begins.", minItems=2, uniqueItems=True),
+            "fields": _texts("The columns that are copied.", minItems=1, uniqueItems=True),
+            "gates": {**_object("", gates, required=[]), "type": ["object", "null"]},
+        },
+        required=["match", "along", "order", "fields"],
     )
 
 

@@ -116,7 +116,7 @@ def test_an_export_of_nothing_is_an_empty_file(crud: httpx.Client) -> None:
 
     assert json.loads(exported("json")) == yaml.safe_load(exported("yaml")) == []
     assert exported("csv").splitlines() == [
-        "name,repository_url,branch,environment,id,generation,updated_at,updated_by"
+        "name,repository_url,branch,environment,application,id,generation,updated_at,updated_by"
     ]
 
 

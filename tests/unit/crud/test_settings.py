@@ -1,5 +1,6 @@
 import pytest
 
+from rowcast.core.promotion import Promotion
 from rowcast.crud.settings import CrudSettings
 
 
@@ -42,3 +43,31 @@ def test_connect_cannot_capture_for_a_broker_other_than_kafka(
     assert "ROWCAST_BROKER=redis needs ROWCAST_CAPTURE=engine: Kafka Connect publishes to Kafka alone" in error
     monkeypatch.setenv("ROWCAST_CAPTURE", "engine")
     assert CrudSettings.load().broker == "redis"
+
+
+def test_configurations_are_promoted_in_the_order_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
+    assert CrudSettings.load().promotion_of_configurations is None
+    monkeypatch.setenv("ROWCAST_PROMOTION", '{"order": ["dev", "prod"], "gates": {"healthy": "30m"}}')
+    promotion = Promotion(("application",), "environment", ("dev", "prod"), ("branch",), 1800)
+    assert CrudSettings.load().promotion_of_configurations == promotion
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("dev, prod", "must be JSON"),
+        ("[]", "must be a mapping"),
+        ('{"order": ["dev"]}', "order: must have two places at least"),
+        ('{"order": ["dev", "prod"], "fields": ["name"]}', "fields: name is none of branch, repository_url"),
+        ('{"order": ["dev", "prod"], "along": "branch"}', "along: branch is none of environment"),
+    ],
+)
+def test_a_promotion_that_can_not_be_ends_the_process_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, said: str
+) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
+    monkeypatch.setenv("ROWCAST_PROMOTION", value)
+    with pytest.raises(SystemExit):
+        CrudSettings.load()
+    assert said in capsys.readouterr().err

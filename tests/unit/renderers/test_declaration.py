@@ -11,7 +11,7 @@ from rowcast.core.renderer import ExpressionError, RenderedRow
 from rowcast.core.shapes import Column, RowShape
 from rowcast.core.source import Related, TableName
 from rowcast.renderers.cel import Language
-from rowcast.renderers.declaration import read_renderer
+from rowcast.renderers.declaration import read_promotion, read_renderer
 from rowcast.renderers.positions import ProblemsError
 from rowcast.renderers.rendering import render
 
@@ -308,3 +308,34 @@ def test_null_costs_python_nothing() -> None:
         render(renderer, language, row)
 
     assert sys.getrefcount(None) > before - 100
+
+
+PROMOTION = "  promotion: {match: [slug], along: region, order: [eu, us], fields: [plan, replicas]}\n"
+
+
+def test_a_promotion_is_read_and_held_to_the_tables_columns() -> None:
+    made = read_renderer(TENANTS + PROMOTION, SHAPE).promotion
+    assert made is not None
+    assert (made.match, made.along, made.order, made.fields) == (
+        ("slug",),
+        "region",
+        ("eu", "us"),
+        ("plan", "replicas"),
+    )
+    assert read_promotion(TENANTS) is None
+    assert read_promotion(TENANTS + PROMOTION) == made
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("replicas", "replica", "spec.promotion.fields: replica is no column of the table (replicas is meant?)"),
+        ("along: region", "along: place", "spec.promotion.along: place is no column of the table"),
+        ("replicas", "password_hash", "spec.promotion.fields: password_hash is in spec.source.exclude"),
+        ("replicas", "id", "spec.promotion.fields: id is part of the key, and can't be copied"),
+        ("[eu, us]", "[eu]", "spec.promotion.order: must have two places at least"),
+        ("along: region, ", "", "spec.promotion: must be the name of a column"),
+    ],
+)
+def test_what_is_wrong_with_a_promotion_has_its_place(was: str, becomes: str, said: str) -> None:
+    assert any(said in problem for problem in problems(TENANTS + PROMOTION.replace(was, becomes)))

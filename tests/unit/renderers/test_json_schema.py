@@ -51,6 +51,12 @@ spec:
       template: {apiVersion: v1, kind: ConfigMap, metadata: {name: "${row.slug}-1", namespace: team-a}}
     - id: host
       template: {apiVersion: v1, kind: ConfigMap, metadata: {name: "${row.slug}"}}
+  promotion:
+    match: [slug]
+    along: region
+    order: [eu, us]
+    fields: [version]
+    gates: {healthy: 30m, approval: true}
   tests:
     - {name: one, row: {region: eu}, expect: golden/one.yaml}
     - {row: rows/two.yaml, error: is without id}

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +22,7 @@ from login.identity import Who
 from rows.models import Column, LiveRow, Reference, RowsQuery
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
+GIVEN = {"name": "a", "repository_url": "https://git.example/a.git", "branch": "main", "environment": "prod"}
 ROW = {
     "id": 42,
     "name": "a",
@@ -144,11 +145,14 @@ def test_a_status_of_a_deleted_row_has_no_generation(sidecar: Sidecar, client: a
     assert [(target.target, target.state) for target in status.targets] == [("git", "pending")]
 
 
-def test_a_create_posts_the_four_fields(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+def test_a_create_posts_the_fields_and_leaves_an_application_that_is_empty_to_crud(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
     sidecar.answers(201, ROW)
     assert client.create(DRAFT).id == 42
-    method, path, _, body = sidecar.asked[0]
-    assert (method, path, body) == ("POST", "/appconfigs", vars(DRAFT))
+    client.create(replace(DRAFT, application="shop"))
+    assert [(method, path) for method, path, _, _ in sidecar.asked] == [("POST", "/appconfigs")] * 2
+    assert [body for *_, body in sidecar.asked] == [GIVEN, {**GIVEN, "application": "shop"}]
 
 
 def test_an_update_and_a_delete_carry_the_generation_they_are_made_from(
@@ -317,7 +321,7 @@ def test_a_preview_asks_about_the_row_and_says_what_each_target_would_do(
     sidecar.answers(200, {"generation": 8, "targets": [refused, away]})
     preview = client.preview(42, DRAFT)
     assert sidecar.asked[0][:2] == ("POST", "/appconfigs:preview")
-    assert sidecar.asked[0][3] == {"id": 42, "config": vars(DRAFT)}
+    assert sidecar.asked[0][3] == {"id": 42, "config": GIVEN}
     assert preview.generation == 8
     assert (preview.targets[0].change, preview.targets[0].refusal) == ("create", "denied")
     assert preview.targets[1].unavailable == "sync-git does not answer"

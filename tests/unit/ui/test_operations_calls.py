@@ -14,6 +14,7 @@ from client.api_client import CrudClient
 from client.errors import RefusedError
 from configurations.models import Draft
 from login.identity import Who
+from promotion.models import Seen
 
 RUN = {
     "trigger": "request",
@@ -132,3 +133,82 @@ def test_whoever_may_only_look_sends_no_change_whatever_page_asks_for_it(change:
         change(crud)
     assert (refused.value.status, asked) == (403, [])
     assert crud.people() == ()
+
+
+PROMOTED = {
+    "outcome": "promoted",
+    "from_key": "1",
+    "from_generation": 4,
+    "to_key": "2",
+    "to_generation": 7,
+    "from_place": "dev",
+    "to_place": "prod",
+    "fields": {"version": ["v1", None]},
+    "why": None,
+    "before": {
+        "name": "web",
+        "environment": "prod",
+        "manifests": [{"id": "a", "manifest": {"kind": "A"}}],
+        "errors": [],
+    },
+    "after": None,
+}
+SEEN = Seen("1", 4, "2", 7)
+
+
+def test_a_board_of_promotions_is_read_with_what_was_seen_of_each_place() -> None:
+    dev = {"place": "dev", "key": "1", "generation": 4, "values": {"version": None}, "state": "healthy"}
+    dev |= {"since": "2026-01-02T03:04:05Z", "changed_by": "ada", "changed_at": "2026-01-02T03:04:05Z"}
+    dev |= {"fields": {}, "allowed": False, "rule": "first", "why": "it begins"}
+    prod = {**dev, "place": "prod", "key": "2", "generation": 7, "from_key": "1", "from_generation": 4, "request": 9}
+    gone: dict[str, Any] = {
+        "place": "attic",
+        "key": None,
+        "generation": None,
+        "values": {},
+        "fields": {},
+        "allowed": False,
+    }
+    promotion = {"order": ["dev", "prod", "attic"], "approval": True, "healthy_seconds": 90}
+    content = {"promotion": promotion, "why": None, "next_cursor": "x", "total": 3}
+    asked: list[httpx.Request] = []
+
+    found = client({**content, "items": [{"match": {"name": "web"}, "places": [dev, prod, gone]}]}, asked)
+    board = found.promotion_board("a/b", "we", differs=True, cursor="c")
+
+    assert asked[0].url.raw_path == b"/renderers/a%2Fb/promotions?search=we&differs=true&cursor=c&limit=20"
+    assert (board.order, board.approval, board.healthy_seconds) == (("dev", "prod", "attic"), True, 90)
+    assert (board.next_cursor, board.total) == ("x", 3)
+    [group] = board.items
+    assert [place.seen for place in group.places] == [None, SEEN, None]
+    assert [place.request for place in group.places] == [None, 9, None]
+    assert client({"promotion": None, "why": "no order"}).promotion_board("web").why == "no order"
+
+
+def test_promotions_are_previewed_and_done_as_they_were_seen() -> None:
+    asked: list[httpx.Request] = []
+    [result] = client({"items": [PROMOTED]}, asked).promotion_preview("web", ["2"])
+    client({"items": []}, asked).promotion_preview("web", [])
+    client({"items": [PROMOTED]}, asked).promote("web", [result.seen])
+    assert [request.read() for request in asked] == [
+        b'{"keys":["2"],"dry_run":true}',
+        b'{"all":true,"dry_run":true}',
+        b'{"items":[{"from_key":"1","from_generation":4,"to_key":"2","to_generation":7}]}',
+    ]
+    assert (result.outcome, result.seen, result.fields) == ("promoted", SEEN, {"version": ("v1", None)})
+    assert result.before is not None
+    assert (result.before.manifests[0].content, result.after) == ({"kind": "A"}, None)
+
+
+def test_requests_for_promotions_are_read_and_decided_on() -> None:
+    asked: list[httpx.Request] = []
+    request = {**PROMOTED, "id": 9, "asked_by": "ada", "asked_at": "2026-01-02T03:04:05Z"}
+    [found] = client({"items": [request]}, asked).promotion_requests("web")
+    client({}, asked).decide_promotion("web", 9, approved=True)
+    client({}, asked).decide_promotion("web", 9, approved=False, why="no")
+    assert (found.id, found.asked_by, found.from_place, found.to_place) == (9, "ada", "dev", "prod")
+    assert [(request.url.path, request.read()) for request in asked] == [
+        ("/renderers/web/promotions:requests", b""),
+        ("/renderers/web/promotions/9:approve", b""),
+        ("/renderers/web/promotions/9:refuse", b'{"why":"no"}'),
+    ]

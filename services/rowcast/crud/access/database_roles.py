@@ -58,7 +58,7 @@ def replication_role(name: str) -> Role:
 
 _ROLLOUT_FUNCTIONS = ("rowcast.assign_revision(bigint, integer, text[])", "rowcast.switch_revision(bigint)")
 """They write what is captured, as its owner: no more than revisions that are kept, for a roll-out that is under way."""
-_CONTENT = "name, repository_url, branch, environment"
+_CONTENT = "name, repository_url, branch, environment, application"
 
 
 def serving_role(name: str) -> Role:
@@ -77,6 +77,7 @@ def serving_role(name: str) -> Role:
         "rowcast.row_history": "SELECT",
         "rowcast.sources": "SELECT",
         "rowcast.renderers": "SELECT",
+        "rowcast.promotions": "SELECT, INSERT, UPDATE",
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
         "rowcast.rollouts": "SELECT, INSERT, UPDATE",
         "rowcast.rollout_rows": "SELECT, INSERT, DELETE",

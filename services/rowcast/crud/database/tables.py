@@ -43,7 +43,9 @@ app_configs = Table(
     Column("updated_at", _TIME, nullable=False),
     Column("updated_by", Text, nullable=False),
     Column("updated_by_verified", Boolean, nullable=False),
+    Column("application", Text(collation="C")),
 )
+"""`application` is NULL where it is the name."""
 
 deletions = Table(
     "app_config_deletions",
@@ -137,6 +139,31 @@ renderers = Table(
     Column("applied_at", _TIME, nullable=False),
     schema=SCHEMA,
 )
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("renderer", Text, nullable=False),
+    Column("from_key", Text, nullable=False),
+    Column("from_place", Text, nullable=False),
+    Column("from_generation", BigInteger, nullable=False),
+    Column("to_key", Text, nullable=False),
+    Column("to_place", Text, nullable=False),
+    Column("to_generation", BigInteger, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_by_verified", Boolean, nullable=False),
+    Column("asked_at", _TIME, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_by_verified", Boolean),
+    Column("decided_at", _TIME),
+    Column("why", Text),
+    Column("generation", BigInteger),
+    schema=SCHEMA,
+)
+"""What was promoted, and what somebody has asked to; the generations `from` and `to` are those that were seen."""
 
 row_statuses = Table(
     "statuses",

@@ -117,6 +117,13 @@ def stage(of: Told = OF_CONFIGURATIONS) -> ColumnElement[str | None]:
     )
 
 
+def settled_at(of: Told = OF_CONFIGURATIONS) -> ColumnElement[Any]:
+    """When a status' row came to its stage, or was delivered where there is none; an engine's word is of all rows."""
+    told = gitops_progress.c
+    staged = case((told.target.is_(None), of.status.staged_at), else_=told.since)
+    return func.greatest(of.status.delivered_at, staged)
+
+
 def stage_error(of: Told = OF_CONFIGURATIONS) -> ColumnElement[str | None]:
     """What the engine says of the row, or what keeps it from going on with any."""
     told = gitops_progress.c

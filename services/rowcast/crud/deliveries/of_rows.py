@@ -28,6 +28,7 @@ def statuses(connection: Connection, wanted: Sequence[RowKey]) -> Sequence[RowMa
         rows.c.changed_at.label("pending_since"),
         gitops.stage(gitops.OF_ROWS).label("stage"),
         gitops.stage_error(gitops.OF_ROWS).label("stage_error"),
+        gitops.settled_at(gitops.OF_ROWS).label("settled_at"),
     )
     query = select(*columns).select_from(joined)
     return connection.execute(query.where(_named(row_statuses.c.renderer, row_statuses.c.key, wanted))).mappings().all()

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from rowcast.crud.fields import Time
-from rowcast.crud.rows.schemas import TargetStatus
+from rowcast.crud.rows.schemas import PromotionRecord, TargetStatus
 
 
 class RevisionListed(BaseModel):
@@ -122,6 +122,7 @@ class RowGeneration(BaseModel):
     actor: str | None
     actor_verified: bool
     changed_at: Time
+    promotion: PromotionRecord | None = Field(default=None, description="the promotion that this change was")
 
 
 class RowHistory(BaseModel):

@@ -1,7 +1,7 @@
 """Many changes in one transaction: all or nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ class Item:
     action: Literal["create", "update", "delete"]
     row_id: int | None = None
     generation: int | None = None
-    config: dict[str, str] | None = None
+    config: Mapping[str, str | None] | None = None
 
 
 def apply_batch(engine: Engine, actor: str, items: Sequence[Item]) -> list[RowMapping | None]:
@@ -92,7 +92,7 @@ def _outdated(items: Sequence[Item], rows: dict[int, RowMapping]) -> list[ItemEr
 
 def _taken(connection: Connection, items: Sequence[Item]) -> list[ItemError]:
     """Every name that would be there twice: two items give it, or a row has it that none of them renames."""
-    names = Counter(item.config["name"] for item in items if item.config and "name" in item.config)
+    names = Counter(name for item in items if item.config and (name := item.config.get("name")))
     if not names:
         return []
     renamed = [item.row_id for item in items if item.row_id is not None and item.config and "name" in item.config]

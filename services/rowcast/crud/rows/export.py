@@ -24,7 +24,17 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "csv": "text/csv",
     "ndjson": "application/x-ndjson",
 }
-COLUMNS = ("name", "repository_url", "branch", "environment", "id", "generation", "updated_at", "updated_by")
+COLUMNS = (
+    "name",
+    "repository_url",
+    "branch",
+    "environment",
+    "application",
+    "id",
+    "generation",
+    "updated_at",
+    "updated_by",
+)
 ROWS_AT_ONCE = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKED = tuple(f"'{first}" for first in (*_FORMULA, "'"))
@@ -82,7 +92,9 @@ def written(
 
 
 def _configuration(row: RowMapping) -> dict[str, Any]:
-    return {**{name: row[name] for name in COLUMNS}, "updated_at": row["updated_at"].isoformat()}
+    # Rows that are gone, in the list of those on their way, are told without it.
+    told = {"application": row.get("application") or row["name"], "updated_at": row["updated_at"].isoformat()}
+    return {name: told.get(name) or row[name] for name in COLUMNS}
 
 
 def _json(parts: Iterator[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:

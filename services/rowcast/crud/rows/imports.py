@@ -102,7 +102,8 @@ def _line(index: int, one: Given, row: RowMapping | None) -> Line:
     if one.errors or one.whole is None:
         return _refused(index, one, one.errors)
     if row is None:
-        return Line(index, one.name, "create", None, {name: (None, value) for name, value in one.whole.items()})
+        made = {name: (None, value) for name, value in one.whole.items() if value is not None}
+        return Line(index, one.name, "create", None, made)
     wanted = merged(row, one.fields)
     changed = {name: (row[name], value) for name, value in wanted.items() if row[name] != value}
     return Line(index, one.name, "change" if differs(row, wanted) else "none", row["id"], changed)

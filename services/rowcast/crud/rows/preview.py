@@ -10,14 +10,14 @@ from rowcast.crud.database.connections import reading
 from rowcast.crud.database.tables import app_configs
 from rowcast.crud.errors import NameTakenError, NotFoundError
 from rowcast.crud.rows import repository
-from rowcast.crud.rows.usecases import differs
+from rowcast.crud.rows.usecases import differs, merged
 
 _NEXT_ID = text("""
 SELECT coalesce(pg_sequence_last_value(CAST(pg_get_serial_sequence('public.app_configs', 'id') AS regclass)), 0) + 1
 """)
 
 
-def row_if_saved(engine: Engine, actor: str, row_id: int | None, config: Mapping[str, str]) -> Mapping[str, Any]:
+def row_if_saved(engine: Engine, actor: str, row_id: int | None, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """All columns; the row as it is where nothing differs. A new row's id is the one that it gets if nobody is faster.
 
     Raises NotFoundError, NameTakenError.
@@ -31,7 +31,7 @@ def row_if_saved(engine: Engine, actor: str, row_id: int | None, config: Mapping
         if row is None:
             new_id = connection.execute(_NEXT_ID).scalar_one()
             made = {"id": new_id, "generation": 1, "created_at": now}
-        elif differs(row, dict(config)):
+        elif differs(row, config := merged(row, config)):
             made = {"id": row["id"], "generation": row["generation"] + 1, "created_at": row["created_at"]}
         else:
             return dict(row)

@@ -95,6 +95,7 @@ def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapp
         since.label("pending_since"),
         gitops.stage().label("stage"),
         gitops.stage_error().label("stage_error"),
+        gitops.settled_at().label("settled_at"),
     )
     query = select(*columns).select_from(joined)
     return connection.execute(query.where(sync_statuses.c.row_id.in_(row_ids))).mappings().all()

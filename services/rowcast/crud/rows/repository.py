@@ -20,21 +20,23 @@ from sqlalchemy.exc import IntegrityError
 from rowcast.crud.database.tables import app_configs
 from rowcast.crud.errors import FieldError, NameTakenError
 
-CONTENT = ("name", "repository_url", "branch", "environment")
+CONTENT = ("name", "repository_url", "branch", "environment", "application")
 """The columns that a person sets; the triggers set the others."""
 
 # The rows as one parameter: a statement with a thousand times five of them takes longer to build than to run.
 _UPDATE = text("""
 UPDATE public.app_configs AS row
-SET (name, repository_url, branch, environment) = (given.name, given.repository_url, given.branch, given.environment)
+SET (name, repository_url, branch, environment, application)
+    = (given.name, given.repository_url, given.branch, given.environment, given.application)
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given
-    (id bigint, name text, repository_url text, branch text, environment text)
+    (id bigint, name text, repository_url text, branch text, environment text, application text)
 WHERE row.id = given.id
 RETURNING row.*
 """)
 
 _CHECKS = {
     "app_configs_name_dns_1123_label": ("name", "dns-1123-label"),
+    "app_configs_application_dns_1123_label": ("application", "dns-1123-label"),
     "app_configs_environment_dns_1123_label": ("environment", "dns-1123-label"),
     "app_configs_repository_url_url": ("repository_url", "url"),
     "app_configs_branch_git_branch": ("branch", "git-branch"),
@@ -54,14 +56,14 @@ def lock_many(connection: Connection, row_ids: Sequence[int]) -> dict[int, RowMa
     return {row["id"]: row for row in connection.execute(query).mappings()}
 
 
-def create_many(connection: Connection, configs: Sequence[Mapping[str, str]]) -> Sequence[RowMapping]:
+def create_many(connection: Connection, configs: Sequence[Mapping[str, str | None]]) -> Sequence[RowMapping]:
     """The new rows, in the order of `configs`. Raises NameTakenError."""
     statement = insert(app_configs).returning(*app_configs.c, sort_by_parameter_order=True)
     with _integrity():
         return connection.execute(statement, [dict(config) for config in configs]).mappings().all()
 
 
-def update_many(connection: Connection, configs: Mapping[int, Mapping[str, str]]) -> dict[int, RowMapping]:
+def update_many(connection: Connection, configs: Mapping[int, Mapping[str, str | None]]) -> dict[int, RowMapping]:
     """The changed rows by id; `configs` holds every column of CONTENT for each id. Raises NameTakenError."""
     rows = [{"id": row_id, **config} for row_id, config in configs.items()]
     with _integrity():

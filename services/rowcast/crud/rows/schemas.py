@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from rowcast.core import rules
@@ -52,6 +52,16 @@ Environment = Annotated[
     _checked(rules.check_label),
     _string("Where it is deployed.", "staging", rules.LABEL_MAX, rules.LABEL_PATTERN),
 ]
+Application = Annotated[
+    str,
+    _checked(rules.check_label),
+    _string(
+        "Which application it is, in all its environments; the name, if it is left out.",
+        "checkout",
+        rules.LABEL_MAX,
+        rules.LABEL_PATTERN,
+    ),
+]
 Generation = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
@@ -62,6 +72,7 @@ class AppConfigIn(Strict):
     repository_url: RepositoryUrl
     branch: Branch = "main"
     environment: Environment
+    application: Application | None = None
 
 
 def _not_null(value: object) -> object:
@@ -80,6 +91,7 @@ class AppConfigChange(Strict):
     repository_url: Annotated[RepositoryUrl, _Given] = ""
     branch: Annotated[Branch, _Given] = ""
     environment: Annotated[Environment, _Given] = ""
+    application: Annotated[Application, _Given] = ""
 
     def fields(self) -> dict[str, str]:
         """Only what was given."""
@@ -91,6 +103,7 @@ class AppConfigOut(BaseModel):
 
     id: int
     name: str
+    application: str = Field(description="which application it is: its name, unless it was given another")
     repository_url: str
     branch: str
     environment: str
@@ -99,6 +112,11 @@ class AppConfigOut(BaseModel):
     updated_at: Time
     updated_by: str
     updated_by_verified: bool = Field(default=False, description="whether a login vouched for that person")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, row: Any) -> Any:
+        return {**row, "application": row.get("application") or row.get("name")} if isinstance(row, dict) else row
 
 
 class PreviewIn(Strict):
@@ -182,6 +200,29 @@ class BatchOut(BaseModel):
     items: list[AppConfigOut | None]
 
 
+class PromotionRecord(BaseModel):
+    """A promotion, or a request for one: `fields` has what was there and what is copied, as both were seen."""
+
+    id: int
+    renderer: str
+    from_key: str
+    from_place: str
+    from_generation: int
+    to_key: str
+    to_place: str
+    to_generation: int
+    fields: dict[str, tuple[Any, Any]]
+    state: Literal["awaiting", "promoted", "refused", "outdated"]
+    asked_by: str
+    asked_by_verified: bool
+    asked_at: Time
+    decided_by: str | None = Field(description="who approved or refused it")
+    decided_by_verified: bool | None
+    decided_at: Time | None
+    why: str | None = Field(description="why it was refused, or is outdated")
+    generation: int | None = Field(description="of the row that was made")
+
+
 class HistoryEntry(BaseModel):
     """One change of a row."""
 
@@ -192,6 +233,7 @@ class HistoryEntry(BaseModel):
     changed_by_verified: bool = Field(default=False, description="whether a login vouched for that person")
     before: AppConfigOut | None
     after: AppConfigOut | None
+    promotion: PromotionRecord | None = Field(default=None, description="the promotion that this change was")
 
 
 class HistoryPage(BaseModel):

@@ -32,7 +32,7 @@ class Status:
     since: datetime | None = None
 
 
-def create(engine: Engine, actor: str, config: Mapping[str, str]) -> RowMapping:
+def create(engine: Engine, actor: str, config: Mapping[str, str | None]) -> RowMapping:
     """The new row. Raises NameTakenError."""
     with changing(engine, actor) as connection:
         return repository.create_many(connection, [config])[0]
@@ -48,7 +48,7 @@ def get(engine: Engine, row_id: int) -> RowMapping:
 
 
 def change(
-    engine: Engine, actor: str, row_id: int, config: Mapping[str, str], expect: Callable[[RowMapping], None]
+    engine: Engine, actor: str, row_id: int, config: Mapping[str, str | None], expect: Callable[[RowMapping], None]
 ) -> RowMapping:
     """The row with the given columns changed; where nothing differs, the row as it is, at the same generation.
 
@@ -101,12 +101,18 @@ def row_status(engine: Engine, row_id: int) -> Status:
         return Status(row["generation"], found, row["created_at"])
 
 
-def merged(row: RowMapping, config: Mapping[str, str]) -> dict[str, str]:
-    """All columns that a person sets: those of `config`, the others as they are."""
-    return {name: config.get(name, row[name]) for name in repository.CONTENT}
+def merged(row: RowMapping, config: Mapping[str, str | None]) -> dict[str, str | None]:
+    """All columns that a person sets: those of `config`, the others as they are. A row that is renamed stays the same
+    application's, whose name it had.
+    """
+    wanted = {name: config.get(name, row[name]) for name in repository.CONTENT}
+    was = row["application"] or row["name"]
+    application = config.get("application") or was
+    wanted["application"] = row["application"] if application == (row["application"] or wanted["name"]) else application
+    return wanted
 
 
-def differs(row: RowMapping, wanted: Mapping[str, str]) -> bool:
+def differs(row: RowMapping, wanted: Mapping[str, str | None]) -> bool:
     """Whether a person would see a change."""
     return any(row[name] != wanted[name] for name in repository.CONTENT)
 

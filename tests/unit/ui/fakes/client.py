@@ -16,6 +16,7 @@ from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery, Le
 from login.identity import Who
 from shared.formatting import TARGETS
 from unit.ui.fakes.operations import FakeOperations, Operations
+from unit.ui.fakes.promotions import Boards, FakePromotions
 from unit.ui.fakes.renderers import FakeRenderers, Tables
 from unit.ui.fakes.rows import FakeRows, TargetAnswers
 
@@ -33,6 +34,7 @@ class FakeTable:
     operations: Operations = field(default_factory=Operations)
     answers: TargetAnswers = field(default_factory=TargetAnswers)
     tables: Tables = field(default_factory=Tables)
+    promotions: Boards = field(default_factory=Boards)
 
     def refuse(self, letter: Letter, event: Any) -> None:
         """Keep a dead letter, as crud would."""
@@ -46,12 +48,21 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(FakeRows, FakeOperations, FakeRenderers, Configurations, DeadLetters):
+class FakeClient(FakeRows, FakeOperations, FakeRenderers, FakePromotions, Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable; `who` is one person, or says at each request who it is."""
 
     def __init__(self, rows: FakeTable, who: str | Callable[[], Who] = "anonymous") -> None:
         self._table = rows
         self._who: Callable[[], Who] = partial(Who, who) if isinstance(who, str) else who
+
+    @property
+    def _boards(self) -> Boards:
+        self._reach()
+        return self._table.promotions
+
+    @property
+    def _person_now(self) -> Who:
+        return self._who()
 
     @property
     def _person(self) -> str:

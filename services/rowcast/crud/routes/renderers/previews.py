@@ -67,7 +67,7 @@ def of_a_row(
 ) -> RowPreview:
     """What a row becomes by the revision that it is of, or by another one. Rendered by crud; no target is asked."""
     with reading(database) as connection:
-        return _answer(preview(connection, name, Question(key=key, revision=revision)))
+        return answer(preview(connection, name, Question(key=key, revision=revision)))
 
 
 @router.post("/{name}/preview", operation_id="previewChangedRow", responses=responses(404))
@@ -76,10 +76,11 @@ def of_a_change(name: Name, wanted: RowPreviewIn, database: Database) -> RowPrev
     if "\x00" in (wanted.key or ""):
         raise MissingError(f"renderer {name} has no row {wanted.key}")
     with reading(database) as connection:
-        return _answer(preview(connection, name, Question(wanted.key, wanted.row, wanted.spec, wanted.revision)))
+        return answer(preview(connection, name, Question(wanted.key, wanted.row, wanted.spec, wanted.revision)))
 
 
-def _answer(made: Preview) -> RowPreview:
+def answer(made: Preview) -> RowPreview:
+    """As JSON."""
     return RowPreview(
         name=made.name,
         environment=made.environment,

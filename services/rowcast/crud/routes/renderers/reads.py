@@ -16,7 +16,7 @@ from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
-from rowcast.crud.renderers import revisions, rows
+from rowcast.crud.renderers import promotions, revisions, rows
 from rowcast.crud.renderers.schemas import (
     ColumnOut,
     ColumnReference,
@@ -177,11 +177,15 @@ def get_history(
         raise FieldError("cursor", "cursor", "is not a cursor of a row's history")
     with reading(database) as connection:
         page = rows.history(connection, RowKey(name, key), before, limit)
+        promoted = promotions.made(connection, RowKey(name, key), [row["generation"] for row in page.rows])
     if not page.rows and before is None:
         raise MissingError(f"renderer {name} has no row {key}")
     following = page.next_cursor
     return RowHistory(
-        items=[RowGeneration.model_validate(dict(row)) for row in page.rows],
+        items=[
+            RowGeneration.model_validate({**row, "promotion": as_dict(promoted.get(row["generation"]))})
+            for row in page.rows
+        ],
         next_cursor=paging.encode(following) if following else None,
     )
 
@@ -192,6 +196,11 @@ def _counts(renderer: str, counted: Counted | None) -> dict[str, Any]:
     its = counted.by_renderer.get(renderer)
     figures = (its.total, its.total - its.synced - its.failed, its.failed) if its else (0, 0, 0)
     return dict(zip(("rows", "pending", "failed"), figures, strict=True)) | {"counted_at": counted.at}
+
+
+def as_dict(found: RowMapping | None) -> dict[str, Any] | None:
+    """What Pydantic takes for an object."""
+    return None if found is None else dict(found)
 
 
 def answered(row: RowOut, response: Response) -> RowOut:

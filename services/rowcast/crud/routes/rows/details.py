@@ -3,10 +3,14 @@
 from fastapi import APIRouter
 from sqlalchemy import RowMapping
 
+from rowcast.core.row import app_config
 from rowcast.crud import paging
+from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import FieldError
+from rowcast.crud.renderers import promotions
 from rowcast.crud.routes.dependencies import Database, RowId, Settings
 from rowcast.crud.routes.errors import responses
+from rowcast.crud.routes.renderers.reads import as_dict
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.routes.rows.sync_states import Judge
 from rowcast.crud.rows import usecases
@@ -22,8 +26,17 @@ def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText
     if before is not None and before.sort != "history":
         raise FieldError("cursor", "cursor", "is not a cursor of a history")
     page = usecases.row_history(database, id, before, limit)
+    with reading(database) as connection:
+        promoted = promotions.made(
+            connection, app_config(id), [row["generation"] for row in page.rows if row["change"] == "updated"]
+        )
     return HistoryPage(
-        items=[HistoryEntry.model_validate(dict(row)) for row in page.rows],
+        items=[
+            HistoryEntry.model_validate(
+                {**row, "promotion": as_dict(promoted.get(row["generation"]) if row["change"] == "updated" else None)}
+            )
+            for row in page.rows
+        ],
         next_cursor=paging.encode(page.next_cursor) if page.next_cursor else None,
     )
 

@@ -1,0 +1,262 @@
+"""Which version is where: a renderer's rows as groups of counterparts, what may be promoted, and what has been.
+
+Every function works in the caller's transaction.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, Text, cast, func, or_, select, tuple_
+
+from rowcast.core.promotion import Member, Promotion, Report, Step, steps
+from rowcast.core.row import APP_CONFIGS, RowKey
+from rowcast.crud.database.tables import app_configs, promotions, rows
+from rowcast.crud.deliveries import of_rows
+from rowcast.crud.errors import FieldError
+from rowcast.crud.paging import Cursor
+from rowcast.crud.renderers.tables import SourceTable, source_table
+from rowcast.crud.rows import queries
+from rowcast.crud.rows.text_search import contains_in_any_case
+from rowcast.crud.settings import CrudSettings
+from rowcast.renderers.declaration import read_promotion
+from rowcast.renderers.positions import ProblemsError
+
+BOARD, RECORDS = "promotions", "promotion-records"
+_ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a renderer's promotion rests on: its rows as they are (key, generation, row, actor, changed_at), and the
+    fields that crud can't write. `why`: why nothing is promoted.
+    """
+
+    renderer: str
+    rows: Subquery
+    promotion: Promotion | None = None
+    why: str | None = None
+    unwritable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def match(self) -> list[ColumnElement[str]]:
+        """What counterparts are equal in, as texts."""
+        return [self.rows.c.row[name].astext for name in self.promotion.match] if self.promotion else []
+
+
+@dataclass(frozen=True)
+class Group:
+    """Counterparts: what they are equal in, a step for each place, and by key who changed a row last and when."""
+
+    match: Mapping[str, str]
+    steps: Sequence[Step]
+    changes: Mapping[str, RowMapping]
+    awaiting: Mapping[str, int]
+    """By key: what somebody asked to promote to it, and nobody has decided on."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """A part of all groups; `total` counts them all."""
+
+    groups: Sequence[Group]
+    next_cursor: Cursor | None
+    total: int
+
+
+def ground(connection: Connection, renderer: str, settings: CrudSettings) -> Ground:
+    """Of configurations the settings say how they are promoted, of others the newest declaration. Raises MissingError.
+
+    From here on the transaction has no search_path but pg_catalog.
+    """
+    if renderer == APP_CONFIGS:
+        promotion = settings.promotion_of_configurations
+        why = None if promotion else "ROWCAST_PROMOTION doesn't say in which order configurations are promoted"
+        return Ground(renderer, _configurations(), promotion, why)
+    table = source_table(connection, renderer)
+    captured = select(rows.c.key, rows.c.generation, rows.c.row, rows.c.actor, rows.c.changed_at).where(
+        rows.c.renderer == renderer, rows.c.generation > 0, ~rows.c.deleted
+    )
+    try:
+        promotion = read_promotion(table.text)
+    except ProblemsError as error:
+        return Ground(renderer, captured.subquery(), None, f"its declaration can't be read: {error.problems[0]}")
+    if promotion is None:
+        return Ground(renderer, captured.subquery(), None, "its declaration has no spec.promotion")
+    return Ground(renderer, captured.subquery(), promotion, None, dict(_unwritable(table, promotion)))
+
+
+def _configurations() -> Subquery:
+    row = app_configs.c
+    application = func.coalesce(row.application, row.name)
+    names = ("name", "repository_url", "branch", "environment")
+    pairs = [part for name in names for part in (name, row[name])]
+    whole = func.jsonb_build_object("application", application, *pairs, type_=rows.c.row.type)
+    return select(
+        cast(row.id, Text).label("key"),
+        row.generation,
+        whole.label("row"),
+        row.updated_by.label("actor"),
+        row.updated_at.label("changed_at"),
+    ).subquery()
+
+
+def _unwritable(table: SourceTable, promotion: Promotion) -> Iterator[tuple[str, str]]:
+    columns = table.table.columns if table.table is not None else {}
+    for name in promotion.fields:
+        if table.why is not None:
+            yield name, f"can't be written: {table.why}"
+        elif name not in columns:
+            yield name, "is no column of the table"
+        elif columns[name].generated:
+            yield name, "is written by the database alone"
+
+
+def board(
+    connection: Connection,
+    of: Ground,
+    settings: CrudSettings,
+    search: str | None = None,
+    differs: bool = False,
+    after: Cursor | None = None,
+    limit: int = 50,
+) -> Board:
+    """A page of groups in the order of what they are equal in; `differs`: only those whose fields are not all the same.
+
+    Raises FieldError for a cursor of another list.
+    """
+    if of.promotion is None:
+        return Board([], None, 0)
+    conditions = _of_groups(of, of.promotion)
+    if search:
+        conditions.append(or_(*(contains_in_any_case(column, search) for column in of.match)))
+    query = select(*(column.label(f"match_{index}") for index, column in enumerate(of.match))).where(*conditions)
+    query = query.group_by(*of.match)
+    if differs:
+        values = func.jsonb_build_array(*(of.rows.c.row[name] for name in of.promotion.fields))
+        query = query.having(func.count(func.distinct(values)) > 1)
+    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    query = query.order_by(*of.match).limit(limit + 1)
+    if after is not None:
+        query = query.where(tuple_(*of.match) > tuple_(*_place(after, len(of.match))))
+    found = [tuple(row) for row in connection.execute(query)]
+    more, found = len(found) > limit, found[:limit]
+    cursor = Cursor(BOARD, json.dumps(found[-1]), 0) if more else None
+    return Board(groups(connection, of, settings, found), cursor, total)
+
+
+def groups(
+    connection: Connection, of: Ground, settings: CrudSettings, wanted: Sequence[tuple[str, ...]]
+) -> list[Group]:
+    """The groups of these values, in their order, as they are in this moment."""
+    if of.promotion is None or not wanted:
+        return []
+    columns = [column.label(f"match_{index}") for index, column in enumerate(of.match)]
+    query = select(of.rows, *columns).where(*_of_groups(of, of.promotion), tuple_(*of.match).in_(wanted))
+    found = connection.execute(query.order_by(of.rows.c.key)).mappings().all()
+    keys = [row["key"] for row in found]
+    reports = _reports(connection, of.renderer, keys, settings.targets)
+    awaiting = _awaiting(connection, of.renderer, keys)
+    now = connection.execute(select(func.clock_timestamp())).scalar_one()
+    members: dict[tuple[str, ...], list[RowMapping]] = {values: [] for values in wanted}
+    for row in found:
+        members[tuple(row[column.name] for column in columns)].append(row)
+    return [
+        Group(
+            dict(zip(of.promotion.match, values, strict=True)),
+            steps(of.promotion, [_member(row, of.promotion, reports) for row in its], now, of.unwritable),
+            {row["key"]: row for row in its},
+            awaiting,
+        )
+        for values, its in members.items()
+    ]
+
+
+def groups_of(connection: Connection, of: Ground, settings: CrudSettings, keys: Sequence[str]) -> list[Group]:
+    """The groups that these rows are in."""
+    if of.promotion is None:
+        return []
+    keys = [key for key in keys if "\x00" not in key]
+    query = select(*of.match).where(*_of_groups(of, of.promotion), of.rows.c.key.in_(keys)).distinct()
+    return groups(connection, of, settings, [tuple(row) for row in connection.execute(query)])
+
+
+def _of_groups(of: Ground, promotion: Promotion) -> list[ColumnElement[bool]]:
+    there = [column.is_not(None) for column in of.match]
+    return [of.rows.c.row[promotion.along].astext.in_(promotion.order), *there]
+
+
+def _member(row: RowMapping, promotion: Promotion, reports: Mapping[str, Sequence[Report]]) -> Member:
+    values = {name: row["row"].get(name) for name in promotion.fields}
+    return Member(row["key"], row["generation"], row["row"][promotion.along], values, reports[row["key"]])
+
+
+def _reports(
+    connection: Connection, renderer: str, keys: Sequence[str], targets: Sequence[str]
+) -> dict[str, list[Report]]:
+    told: dict[str, dict[str, Report | None]] = {
+        key: {target: Report(target, "pending") for target in targets} for key in keys
+    }
+    if renderer == APP_CONFIGS:
+        found = [(str(one["row_id"]), one) for one in queries.statuses(connection, [int(key) for key in keys])]
+    else:
+        named = [RowKey(renderer, key) for key in keys]
+        found = [(one["key"], one) for one in of_rows.statuses(connection, named)]
+    for key, one in found:
+        told[key][one["target"]] = _report(one)
+    return {key: [report for report in its.values() if report is not None] for key, its in told.items()}
+
+
+def _report(status: RowMapping) -> Report | None:
+    """None of a target that another one has the row instead of."""
+    if status["outcome"] == _ELSEWHERE and status["state"] == "synced":
+        return None
+    message = status["error"] or status["stage_error"]
+    stage = None if status["state"] == "pending" else status["stage"]
+    return Report(status["target"], status["state"], stage, status["settled_at"], message)
+
+
+def _awaiting(connection: Connection, renderer: str, keys: Sequence[str]) -> dict[str, int]:
+    query = select(promotions.c.to_key, promotions.c.id).where(
+        promotions.c.renderer == renderer, promotions.c.to_key.in_(keys), promotions.c.state == "awaiting"
+    )
+    return {row.to_key: row.id for row in connection.execute(query)}
+
+
+def _place(cursor: Cursor, parts: int) -> list[str]:
+    try:
+        values = json.loads(cursor.key)
+    except (ValueError, RecursionError):
+        values = None
+    known = isinstance(values, list) and len(values) == parts
+    if cursor.sort != BOARD or not known or not all(isinstance(each, str) and "\x00" not in each for each in values):
+        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    found: list[str] = values
+    return found
+
+
+def records(
+    connection: Connection, renderer: str, state: str | None, before: Cursor | None, limit: int
+) -> tuple[Sequence[RowMapping], Cursor | None]:
+    """What was promoted, and what somebody has asked to, newest first. Raises FieldError for another list's cursor."""
+    if before is not None and before.sort != RECORDS:
+        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    query = select(promotions).where(promotions.c.renderer == renderer)
+    if state is not None:
+        query = query.where(promotions.c.state == state)
+    if before is not None:
+        query = query.where(promotions.c.id < before.row_id)
+    found = connection.execute(query.order_by(promotions.c.id.desc()).limit(limit + 1)).mappings().all()
+    more, found = len(found) > limit, found[:limit]
+    return found, Cursor(RECORDS, "", found[-1]["id"]) if more else None
+
+
+def made(connection: Connection, row: RowKey, generations: Sequence[int]) -> dict[int, RowMapping]:
+    """By generation of a row: the promotion that made it."""
+    query = select(promotions).where(
+        promotions.c.renderer == row.renderer,
+        promotions.c.to_key == row.key,
+        promotions.c.state == "promoted",
+        promotions.c.generation.in_(generations),
+    )
+    return {one["generation"]: one for one in connection.execute(query).mappings()}

@@ -1,0 +1,149 @@
+"""Promotion: which version is where, copying fields from a counterpart, and what waits for somebody to approve."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from rowcast.core.row import KEY_MAX
+from rowcast.crud import paging
+from rowcast.crud.database.connections import reading
+from rowcast.crud.fields import MAX_BATCH, MAX_ID, Boolean, Decimal, Strict
+from rowcast.crud.renderers import promoting
+from rowcast.crud.renderers import promotions as reads
+from rowcast.crud.renderers.promotion_schemas import (
+    BoardOut,
+    PromotedOut,
+    PromotionRecords,
+    PromotionResult,
+    board_out,
+    result_out,
+)
+from rowcast.crud.routes.dependencies import ANONYMOUS, Actor, Database, Settings
+from rowcast.crud.routes.errors import responses
+from rowcast.crud.routes.renderers.previews import answer
+from rowcast.crud.routes.renderers.reads import Name
+from rowcast.crud.routes.rows.lists import CursorText, Limit
+from rowcast.crud.rows.schemas import PromotionRecord
+
+router = APIRouter(prefix="/renderers", tags=["renderers"])
+Number = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The request's number.")]
+Key = Annotated[str, Field(max_length=KEY_MAX)]
+Generation = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class PromotionIn(Strict):
+    """One promotion, with the generations at which both rows were seen."""
+
+    from_key: Key
+    from_generation: Generation
+    to_key: Key
+    to_generation: Generation
+
+
+class PromotionsIn(Strict):
+    """Promotions as they were seen; or, with `dry_run`, those to `keys`, or `all` that differ (`into` one place)."""
+
+    items: Annotated[list[PromotionIn], Field(max_length=MAX_BATCH)] = Field(default_factory=list)
+    keys: Annotated[list[Key], Field(max_length=MAX_BATCH)] = Field(default_factory=list)
+    all: bool = False
+    into: Annotated[str, Field(max_length=KEY_MAX)] | None = None
+    dry_run: bool = False
+    previews: Annotated[int, Field(ge=0, le=promoting.MOST_PREVIEWS)] = promoting.MOST_PREVIEWS
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PromotionsIn":
+        if sum((self.all, bool(self.items), bool(self.keys))) != 1:
+            raise PydanticCustomError("items", "name promotions by items, rows by keys, or ask for all: one of these")
+        if not self.items and not self.dry_run:
+            raise PydanticCustomError("items", "come from a dry run, and are promoted as they were seen there")
+        return self
+
+
+class RefusalIn(Strict):
+    """Why not."""
+
+    why: Annotated[str, Field(max_length=1000)] | None = None
+
+
+@router.get("/{name}/promotions", operation_id="getPromotionBoard", responses=responses(404))
+def get_board(
+    name: Name,
+    database: Database,
+    settings: Settings,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+    search: Annotated[str | None, Query(max_length=2048, description="A part of what counterparts share.")] = None,
+    differs: Annotated[bool, Boolean, Query(description="Only where the fields are not the same everywhere.")] = False,
+) -> BoardOut:
+    """Which version is where: a page of groups of counterparts, what may be promoted in each place, and why not.
+
+    `appconfigs` are configurations, promoted as ROWCAST_PROMOTION says.
+    """
+    after = paging.decode(cursor) if cursor is not None else None
+    with reading(database) as connection:
+        of = reads.ground(connection, name, settings)
+        return board_out(of, reads.board(connection, of, settings, search, differs, after, limit))
+
+
+@router.post("/{name}/promotions", operation_id="promoteRows", responses=responses(403, 404, 409))
+def promote(name: Name, given: PromotionsIn, database: Database, settings: Settings, actor: Actor) -> PromotedOut:
+    """Copies fields from counterparts, each row by itself; what has changed since it was seen is refused.
+
+    `dry_run` only tells, with what the first rows become before and after. Where a promotion needs an approval, it is
+    kept as a request, which somebody else approves.
+    """
+    wanted = [promoting.Wanted(**item.model_dump()) for item in given.items]
+    total: int | None = None
+    if not given.dry_run:
+        return _answered(False, promoting.promote(database, actor, name, settings, wanted), None)
+    with reading(database) as connection:
+        if given.all:
+            results, total = promoting.see_all(connection, name, settings, given.into, given.previews, MAX_BATCH)
+        elif given.keys:
+            results = promoting.see_rows(connection, name, settings, given.keys, given.previews)
+        else:
+            results = promoting.see(connection, name, settings, wanted, given.previews)
+    return _answered(True, results, total)
+
+
+@router.get("/{name}/promotions:requests", operation_id="listPromotions", responses=responses())
+def list_records(
+    name: Name,
+    database: Database,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+    state: Annotated[Literal["awaiting", "promoted", "refused", "outdated"] | None, Query()] = None,
+) -> PromotionRecords:
+    """What was promoted, and what somebody has asked to, newest first."""
+    before = paging.decode(cursor) if cursor is not None else None
+    with reading(database) as connection:
+        found, following = reads.records(connection, name, state, before, limit)
+    items = [PromotionRecord.model_validate(dict(one)) for one in found]
+    return PromotionRecords(items=items, next_cursor=paging.encode(following) if following else None)
+
+
+@router.post("/{name}/promotions/{number}:approve", operation_id="approvePromotion", responses=responses(403, 404, 409))
+def approve(name: Name, number: Number, database: Database, settings: Settings, actor: Actor) -> PromotionRecord:
+    """Promotes what somebody else has asked for, in their name, if both rows are as they were seen then."""
+    found = promoting.approve(database, actor, name, settings, number, ANONYMOUS)
+    return PromotionRecord.model_validate(dict(found))
+
+
+@router.post("/{name}/promotions/{number}:refuse", operation_id="refusePromotion", responses=responses(404, 409))
+def refuse(name: Name, number: Number, given: RefusalIn, database: Database, actor: Actor) -> PromotionRecord:
+    """Says no to what somebody has asked for; who asked takes it back so."""
+    return PromotionRecord.model_validate(dict(promoting.refuse(database, actor, name, number, given.why)))
+
+
+def _answered(dry_run: bool, results: Sequence[promoting.Result], total: int | None) -> PromotedOut:
+    items: list[PromotionResult] = []
+    for each in results:
+        previews: dict[str, Any] = {
+            side: answer(made).model_dump() if made is not None else None
+            for side, made in (("before", each.before), ("after", each.after))
+        }
+        items.append(result_out(each, previews))
+    return PromotedOut(dry_run=dry_run, items=items, groups=total)

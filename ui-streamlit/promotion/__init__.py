@@ -1,0 +1,1 @@
+"""Which version is where, and copying it to the place after."""
