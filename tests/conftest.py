@@ -33,6 +33,7 @@ LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "
 
 # How long an example takes is the machine's affair.
 settings.register_profile("rowcast", deadline=None)
+settings.register_profile("few", deadline=None, max_examples=5)  # where a property is run, and not searched
 settings.load_profile("rowcast")
 
 FOR_TESTS = ("ROWCAST_CACHE", "ROWCAST_CLUSTER", "ROWCAST_MAVEN_REPOSITORY", "ROWCAST_PICTURES")

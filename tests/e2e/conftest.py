@@ -1,4 +1,4 @@
-"""Every look at a platform compares all its rows: what a test has made goes in its end."""
+"""Every look at the shared platform compares all its rows: what a test has made goes in its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from world import World
 @pytest.fixture(autouse=True)
 def rows_of_the_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Deleted in the end, which nobody waits for: whoever looks next waits until all places agree."""
-    if "world" not in request.fixturenames:
+    if not {"platform", "world"} <= {*request.fixturenames}:
         yield
         return
     world: World = request.getfixturevalue("world")

@@ -16,9 +16,12 @@ CHECKOUT = Path(__file__).parents[2]
 ENDS = oldest_and_newest(interpreters())
 # Properties that are tried in hundreds of ways take minutes, and use nothing of Python that others don't.
 TOO_LONG = (
+    "tests/unit/core/test_claims.py",
+    "tests/unit/core/test_reconcile.py",
+    "tests/unit/sync/git/test_yaml.py",
+    "tests/unit/sync/test_any_broker.py",
     "tests/unit/sync/test_any_order.py",
     "tests/unit/sync/test_handover.py",
-    "tests/unit/core/test_reconcile.py",
 )
 
 pytestmark = pytest.mark.timeout(900)
@@ -61,5 +64,5 @@ def test_a_fresh_checkout_is_made_and_its_units_pass_with_python(python: Interpr
     own = fresh / ".venv" / "bin" / "python"
     assert str(python) in said([own, "--version"], fresh)
     left_out = [f"--ignore={path}" for path in TOO_LONG]
-    quiet = ["-q", "-n", "0", "-p", "no:cacheprovider"]
+    quiet = ["-q", "-n", "0", "-p", "no:cacheprovider", "--hypothesis-profile=few"]
     assert " passed" in said([own, "-m", "pytest", *quiet, *left_out, "tests/unit"], fresh)
