@@ -45,11 +45,12 @@ def measure(rows: int, rounds: int, say: Callable[[str], None]) -> None:
             subprocess.run([*COMMAND, "apply", str(file)], env=environment, check=True, capture_output=True)
             file.write_text(CHANGED)
             times, processors, peaks = zip(*(_seen(file, environment, count) for _ in range(rounds)), strict=True)
-            rate = count / median(times)
+            ratio = median(processors) / (count / alone)
             say(
                 f"impact on {count:,} rows: {median(times):.1f} s ({min(times):.1f} to {max(times):.1f}),"
-                f" {rate:,.0f} rows/s, {rate * 2 / alone:.0%} of two renderings by one thread,"
-                f" {median(processors):.1f} s of processors, {max(peaks) / 2**20:,.0f} MiB at most in all its processes"
+                f" {count / median(times):,.0f} rows/s; {median(processors):.1f} s of processors, with the start of all"
+                f" its processes, {ratio:.1f} x rendering the rows once;"
+                f" {max(peaks) / 2**20:,.0f} MiB at most in all its processes"
             )
 
 

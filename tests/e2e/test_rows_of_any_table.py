@@ -106,6 +106,26 @@ def test_a_row_is_healthy_when_its_declaration_calls_its_objects_ready(tenants: 
     tenants.synced("acme", "tiny")
 
 
+def test_an_impact_says_what_the_api_server_would_refuse_before_anything_is_applied(
+    tenants: Tenants, tmp_path: Path
+) -> None:
+    tenants.synced("acme", "tiny")
+    changed = tmp_path / "tenants.yaml"
+    changed.write_text((EXAMPLE / "tenants.yaml").read_text().replace("name: admin}", "name: edit}"))
+    before = tenants.objects("rolebindings")
+
+    with tenants.world.api() as api:
+        seen = done(api.post("/renderers/tenants:impact", json={"spec": changed.read_text(), "dry_run": True}))["seen"]
+    comment = tenants.world.rowcast("renderer", "impact", str(changed), "-o", "markdown", "--dry-run", code=1)
+
+    (group,) = seen["groups"]
+    assert group["path"] == "roleRef.name"
+    assert group["dry_run"]["asked"] == group["rows"] == len(group["dry_run"]["refused"])
+    assert "cannot change roleRef" in group["dry_run"]["refused"][0]["message"]
+    assert "cannot change roleRef" in comment
+    assert tenants.objects("rolebindings") == before
+
+
 def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
     tenants: Tenants, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,8 @@ from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.row import APP_CONFIGS, RowKey
 
 CRUD = "crud"
+DRY_RUN_SECONDS = 40.0
+"""Twice as long as crud waits for its answers."""
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -126,6 +128,11 @@ class Crud:
             if approved
             else self._send("POST", f"{path}:refuse", json={"why": why})
         )
+
+    def dry_run(self, renderer: str, declaration: str, keys: Sequence[str]) -> dict[str, Any]:
+        """What the API server says to rows of a renderer by a declaration: `rows`, and why others are `unavailable`."""
+        asked = {"spec": declaration, "keys": list(keys)}
+        return self._send("POST", f"/renderers/{quote(renderer, safe='')}:dry-run", json=asked, timeout=DRY_RUN_SECONDS)
 
     def _send(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:

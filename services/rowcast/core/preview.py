@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from typing import Any
@@ -24,12 +25,16 @@ class Preview:
     """What delivering a state would put at `place`; `live` is what the target has of the row now.
 
     `error` is why the target would refuse it. In neither text is the place in the log, which only a saved state has.
+    `refused` are the manifests that the target refuses, by their places among the state's, each with why; `unasked`
+    those that it can't judge yet, since another of them makes their namespace.
     """
 
     place: str
     manifest: str
     live: Shown | None = None
     error: PermanentError | None = None
+    refused: Sequence[tuple[int, PermanentError]] = ()
+    unasked: Sequence[int] = ()
 
     @property
     def change(self) -> str:

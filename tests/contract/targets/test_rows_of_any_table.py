@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -453,3 +454,66 @@ def test_in_memory_too_a_row_refuses_to_take_what_another_has_and_has_it_when_th
         assert await outcome(target, row("8", 1, config("a", x="8"))) == Outcome.CREATED
 
     asyncio.run(play())
+
+
+POLICY = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: NAME}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}]
+  validations: [{expression: "!has(object.data) || !('forbidden' in object.data)", message: no such data here}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: NAME}
+spec:
+  policyName: NAME
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
+"""
+
+
+async def test_a_preview_names_each_object_that_the_api_server_would_refuse_and_writes_none(
+    target: Target, place: Kubernetes
+) -> None:
+    fixed = (MAP, "fixed", {"immutable": True, "data": {"x": "1"}})
+    assert await outcome(target, row("7", 1, fixed)) == Outcome.CREATED
+    place.kubectl("create", "quota", "full", "--hard=count/configmaps=1")
+    # As the controller counts it, which doesn't run beside every API server.
+    counted = {"status": {each: {"count/configmaps": "1"} for each in ("hard", "used")}}
+    patch = ("--subresource=status", "--type=merge", "-p", json.dumps(counted))
+    place.kubectl("patch", "resourcequota", "full", *patch)
+    place.kubectl("apply", "-f", "-", stdin=POLICY.replace("NAME", place.namespace))
+    new = f"{place.namespace}-new"
+    wanted = row(
+        "7",
+        2,
+        (MAP, "fixed", {"immutable": True, "data": {"x": "2"}}),
+        config("denied", forbidden="x"),
+        config("third", x="1"),
+        (NAMESPACE, new, {}),
+        (MAP, "within", {"data": {"x": "1"}}),
+        (ACCOUNT, "account", {}),
+    )
+    manifests = list(wanted.manifests)
+    within = manifests[4]
+    metadata = {**within.body["metadata"], "namespace": new}
+    manifests[4] = replace(within, body={**within.body, "metadata": metadata})
+    before = place.version(), names(place)
+    try:
+        async for attempt in AsyncRetrying(wait=wait_fixed(0.2), stop=stop_after_delay(60), reraise=True):
+            with attempt:  # the API server takes up a quota and a policy a moment after it has them
+                preview = await target.preview(replace(wanted, manifests=tuple(manifests)))
+                reasons = {index: str(error) for index, error in preview.refused}
+                assert reasons.keys() == {0, 1, 2}
+    finally:
+        place.kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", place.namespace)
+
+    assert "field is immutable" in reasons[0]
+    assert "no such data here" in reasons[1]
+    assert "exceeded quota: full" in reasons[2]
+    assert preview.unasked == [4]
+    assert str(preview.error) == reasons[0]
+    assert (place.version(), names(place)) == before

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rowcast.core.impact import Impact, ObjectName, name_of
-from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer
+from rowcast.core.impact import Impact
+from rowcast.core.renderer import ExpressionError, ObjectName, RenderedRow, Renderer
 from rowcast.core.rollout import Counts, Seen, Step, advance, begin, room, rows_wanted
 from rowcast.core.shapes import Column, RowShape
 from rowcast.renderers.cel import Language
@@ -85,7 +85,7 @@ def rolled_out(rows: Sequence[Mapping[str, Any]], place: dict[int, Objects], new
             at_new[key] = rollout.place
             wanted = rendering(new, rows[key])
             if isinstance(wanted, RenderedRow):
-                place[key] = {name_of(each): each.content for each in wanted.manifests}
+                place[key] = {each.object: each.content for each in wanted.manifests}
 
 
 @settings(max_examples=40)
@@ -100,7 +100,7 @@ def test_an_impact_says_what_a_rollout_then_does(
     for key, row in enumerate(rows):
         was = rendering(old, row)
         # What could never be rendered has nothing there.
-        place[key] = {name_of(each): each.content for each in was.manifests} if isinstance(was, RenderedRow) else {}
+        place[key] = {each.object: each.content for each in was.manifests} if isinstance(was, RenderedRow) else {}
         impact.add(str(key), was, rendering(new, row))
     had = {key: dict(objects) for key, objects in place.items()}
     rolled_out(rows, place, new, steps)

@@ -64,6 +64,34 @@ async def test_what_the_target_would_refuse_is_told_in_its_own_words(
     assert told["error"] == {"reason": "denied", "message": "the quota is full"}
 
 
+async def test_a_row_is_tried_by_a_declaration_that_is_not_its_own(http: httpx.AsyncClient) -> None:
+    row = {"renderer": "shops", "key": "1", "revision": 7, "generation": 1, "row": {"id": 1, "name": "a"}}
+    row |= {"name": "a", "updated_by": "ann", "changed_at": "2026-01-02T03:04:05Z"}
+    text = """
+apiVersion: rowcast.dev/v1alpha1
+kind: Renderer
+metadata: {name: shops}
+spec:
+  source: {table: public.shops, key: [id]}
+  name: ${row.name}
+  allow: {kinds: [ConfigMap]}
+  manifests:
+    - {id: settings, template: {apiVersion: v1, kind: ConfigMap, metadata: {name: "${row.name}"}}}
+"""
+    columns = {"id": {"type": "int", "nullable": False}, "name": {"type": "string", "nullable": False}}
+
+    async def tried(text: str, shape: object) -> httpx.Response:
+        return await http.post("/preview", json={"row": row, "declaration": {"text": text, "shape": shape}})
+
+    told = (await tried(text, {"columns": columns, "related": {}})).json()
+    broken = (await tried(text.replace("row.name", "row.nome"), {"columns": columns, "related": {}})).json()
+
+    assert (told["error"], told["refused"], told["unasked"], told["unavailable"]) == (None, [], [], None)
+    assert "name: a" in told["manifest"]
+    assert "nome" in broken["error"]["message"]
+    assert (await tried(text, {"columns": 1})).status_code == 422
+
+
 async def test_a_target_that_is_down_is_unavailable_and_no_error(http: httpx.AsyncClient, target: MemoryTarget) -> None:
     target.down = "gone fishing"
 

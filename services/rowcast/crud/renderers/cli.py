@@ -13,10 +13,13 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, RowMapping
 
+from rowcast.check.access import Crud, RefusedError, access
+from rowcast.core.errors import TransientError
 from rowcast.core.reconcile import PRUNE_LIMIT
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
-from rowcast.crud.renderers.impact import see
+from rowcast.crud.renderers.dry_run import DryRun, keys_of, with_dry_run
+from rowcast.crud.renderers.impact import Seen, see
 from rowcast.crud.renderers.impact_report import as_markdown, as_text
 from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
 from rowcast.crud.renderers.rollout_cli import app as rollout_app
@@ -169,13 +172,26 @@ def impact(
         Report, typer.Option("--output", "-o", help="For people, as JSON, or for a pull request's comment.")
     ] = Report.TEXT,
     sample: Annotated[int, typer.Option(min=0, max=100, help="Examples of each group.")] = 3,
+    dry_run: Annotated[
+        bool | None,
+        typer.Option(
+            help="Have the API server asked about some of the examples; by default where crud's address is given.",
+            show_default=False,
+        ),
+    ] = None,
+    crud_url: Annotated[
+        str | None,
+        typer.Option(envvar="ROWCAST_CRUD_URL", help="crud's own address; without one, through the sidecar."),
+    ] = None,
 ) -> None:
     """Show what applying a declaration would do to all rows, by the shape of the change; changes nothing.
 
     Every row of one snapshot is rendered by the revision that it is of and by FILE: objects that are made, removed,
     left behind, moved (another name or namespace: deleted and made anew) and changed, grouped by kind, manifest, path
-    and values; rows that can't be rendered; rows that want the same object. The token names what was seen. Exit codes:
-    0 nothing changes, 1 problems in FILE, rows that can't be rendered, or want the same object, 2 wrong options,
+    and values; rows that can't be rendered; rows that want the same object. With --dry-run, sync-k8s asks the API
+    server, through crud, whether it would take some rows of each group (admission, immutable fields, quotas); nothing
+    is written. The token names what was seen. Exit codes: 0 nothing changes, 1 problems in FILE, rows that can't be
+    rendered, want the same object, or are refused, or that could not be asked about with --dry-run, 2 wrong options,
     3 something changes.
     """
     with told():
@@ -186,15 +202,34 @@ def impact(
         with problems_of(file), reading(required(database_url)) as connection:
             snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
             seen = see(snapshot, text, sample, _progress(), processes=_processors())
+        answered = None
+        if dry_run or (dry_run is None and crud_url):
+            answered = _dry_run(seen, text, crud_url)
+        content = with_dry_run(seen.as_json(), answered)
         if output is Report.JSON:
-            typer.echo(json.dumps(seen.as_json(), indent=2, ensure_ascii=False))
+            typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
         else:
-            for line in as_markdown(seen) if output is Report.MARKDOWN else as_text(seen):
+            for line in as_markdown(content) if output is Report.MARKDOWN else as_text(content):
                 typer.echo(line)
-        if seen.impact.trouble:
+        unasked = bool(dry_run and content["dry_run_unavailable"])
+        if seen.impact.trouble or content["dry_run_refused"] or unasked:
             raise typer.Exit(Exit.FAILED)
         if seen.impact.changes:
             raise typer.Exit(CHANGES)
+
+
+def _dry_run(seen: Seen, declaration: str, crud_url: str | None) -> DryRun:
+    """crud asks: this command knows the database only."""
+    if seen.captured_anew:
+        return DryRun(unavailable="applying captures the rows anew, and what sync reads is what is captured today")
+    keys = keys_of(seen.as_json()["groups"])
+    if not keys:
+        return DryRun()
+    try:
+        with Crud(access(crud_url, os.environ)) as crud:
+            return DryRun.of_crud(crud.dry_run(seen.renderer, declaration, keys))
+    except (TransientError, RefusedError) as error:
+        return DryRun(unavailable=str(error))
 
 
 def _processors() -> int:
@@ -202,10 +237,18 @@ def _processors() -> int:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """A line on stderr, where somebody sees it."""
+    """A bar on stderr, where somebody sees it."""
     if not sys.stderr.isatty():
         return lambda done, total: None
-    return lambda done, total: typer.echo(f"\r{done:,} of {total:,} rows", err=True, nl=done == total)
+    bar = typer.progressbar(length=1, label="rows", show_pos=True, file=sys.stderr)
+
+    def draw(done: int, total: int) -> None:
+        bar.length = total
+        bar.update(done - bar.pos)
+        if done == total:
+            bar.render_finish()
+
+    return draw
 
 
 def _asked() -> Objects:

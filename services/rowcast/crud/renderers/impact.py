@@ -38,18 +38,20 @@ class Seen:
     """What was seen: of a renderer at the `revision` that new rows are of (None: never applied, or deleted), and the
     `token` of it.
 
-    `captured_anew`: applying captures the rows anew, so they were read from the source table itself.
+    `captured_anew`: applying captures the rows anew, so they were read from the source table itself. `shape` is what
+    the declaration was checked against.
     """
 
     renderer: str
     revision: int | None
     captured_anew: bool
     token: str
+    shape: RowShape
     impact: Impact
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
-        known = {name: value for name, value in vars(self).items() if name != "impact"}
+        known = {name: value for name, value in vars(self).items() if name not in ("shape", "impact")}
         return {**known, **self.impact.as_json()}
 
 
@@ -80,15 +82,21 @@ def see(
     may_read_source: bool = True,
     processes: int = 1,
     claims: int = CLAIMS,
+    stored: RowShape | None = None,
 ) -> Seen:
     """All rows, each by the revision that it carries and by the declaration. One transaction, REPEATABLE READ.
+
+    `stored` is the shape of a declaration that is stored as a revision; any other is checked against the tables.
 
     Where the declaration captures another table, or other columns of it, than was applied, the rows are read from the
     table itself as its triggers would; without `may_read_source` that is refused. So many `processes` of their own
     render, where there are many rows; with one, this one does. Collisions are looked for among `claims` objects.
     Raises ProblemsError for the declaration, SourceError for its table.
     """
-    renderer, shape = check_declaration(connection, declaration)
+    if stored is None:
+        renderer, shape = check_declaration(connection, declaration)
+    else:
+        renderer, shape = read_renderer(declaration, stored), stored
     there = revisions.captured_by(connection, renderer.name)
     before = _applied(there)
     anew = there is None or there["shape"] != shape_as_json(shape) or _captured(before) != _captured(renderer)
@@ -105,14 +113,15 @@ def see(
     digest = hashlib.sha256(declaration.encode()).hexdigest()
     token = f"{digest}.{there['revision'] if there is not None else 0}.{total}.{moment}"
     source = _anew(connection, renderer) if anew else _as_captured(connection, renderer.name)
-    declarations = _Declarations((declaration, shape), _revisions(connection, renderer.name), sample)
+    of_rows = _revisions(connection, renderer.name)
+    declarations = _Declarations((declaration, shape), of_rows, sample)
     impact = Impact(sample, list(settings_between(before, renderer)) if before is not None else (), claims)
     several = processes if total >= ROWS_OF_SEVERAL else 1
     for part in _parts(declarations, source, several):
         impact.merge(part)
         progress(impact.rows, max(total, impact.rows))
     progress(impact.rows, impact.rows)
-    return Seen(renderer.name, there["revision"] if there is not None else None, anew, token, impact)
+    return Seen(renderer.name, there["revision"] if there is not None else None, anew, token, shape, impact)
 
 
 def _parts(declarations: _Declarations, source: Iterator[_Row], processes: int) -> Iterator[Part]:

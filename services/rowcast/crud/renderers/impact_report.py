@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rowcast.crud.renderers.impact import Seen
-
 _LOUD = {
     "moved": "MOVED: deleted, and made anew",
     "removed": "REMOVED",
@@ -17,39 +15,44 @@ _LOUD = {
 _CHANGES = {"set": "set", "removed": "taken away", "changed": "", "": ""}
 
 
-def as_text(seen: Seen) -> Iterator[str]:
-    """Lines."""
-    content = seen.as_json()
-    yield f"{seen.renderer}: {summary(content)}"
+def as_text(content: Mapping[str, Any]) -> Iterator[str]:
+    """Lines of an impact as JSON has it."""
+    yield f"{content['renderer']}: {summary(content)}"
     for line in _remarks(content):
         yield f"  {line}"
     for action, groups in _by_action(content):
-        yield f"{_LOUD[action]}:"
+        yield f"{_head(action, content)}:"
         for group in groups:
             yield f"  {_counted(group)}: {_what(group)}"
             for example in group["examples"]:
                 yield f"    {_example(group, example)}"
+            for line in _refused(group):
+                yield f"    {line}"
     for head, lines in _others(content):
         yield f"{head}:"
         for line in lines:
             yield f"  {line}"
-    yield f"token: {seen.token}"
+    yield f"token: {content['token']}"
 
 
-def as_markdown(seen: Seen) -> Iterator[str]:
+def as_markdown(content: Mapping[str, Any]) -> Iterator[str]:
     """Lines of a comment: what changes as a table, its examples folded."""
-    content = seen.as_json()
-    yield f"### Impact on `{seen.renderer}`"
+    yield f"### Impact on `{content['renderer']}`"
     yield ""
     yield f"{summary(content)}."
     for line in _remarks(content):
         yield f"\n> {_escaped(line)}"
     for action, groups in _by_action(content):
-        yield f"\n**{_LOUD[action]}**\n"
+        yield f"\n**{_head(action, content)}**\n"
         yield "| rows | objects | what |"
         yield "| ---: | ---: | --- |"
         for group in groups:
             yield f"| {group['rows']:,} | {group['objects']:,} | {_escaped(_what(group))} |"
+        refused = [line for group in groups for line in _refused(group)]
+        if refused:
+            yield ""
+        for line in refused:
+            yield f"- {_escaped(line)}"
         yield "\n<details><summary>examples</summary>\n"
         for group in groups:
             for example in group["examples"]:
@@ -59,7 +62,7 @@ def as_markdown(seen: Seen) -> Iterator[str]:
         yield f"\n**{head}**\n"
         for line in lines:
             yield f"- {_escaped(line)}"
-    yield f"\n<sub>token: `{seen.token}`</sub>"
+    yield f"\n<sub>token: `{content['token']}`</sub>"
 
 
 def summary(content: Mapping[str, Any]) -> str:
@@ -82,6 +85,12 @@ def _remarks(content: Mapping[str, Any]) -> Iterator[str]:
         )
     if content["more_changes"]:
         yield f"{content['more_changes']:,} more changes, each of a shape of its own, are not listed"
+    asked = sum(group["dry_run"] is not None for group in content["groups"])
+    if asked:
+        refused = f"refuses {content['dry_run_refused']:,} of them" if content["dry_run_refused"] else "takes them"
+        yield f"the API server, asked about rows of {asked:,} of {len(content['groups']):,} groups, {refused}"
+    if content["dry_run_unavailable"]:
+        yield f"the API server could not be asked: {content['dry_run_unavailable']}"
     if content["more_errors"]:
         yield f"{content['more_errors']:,} more rows can't be rendered, for reasons that are not listed"
 
@@ -91,6 +100,17 @@ def _by_action(content: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mappi
         groups = [group for group in content["groups"] if group["action"] == action]
         if groups:
             yield action, groups
+
+
+def _head(action: str, content: Mapping[str, Any]) -> str:
+    moved, retained = (
+        {group["manifest"] for group in content["groups"] if group["action"] == each} for each in ("moved", "retained")
+    )
+    if action != "moved" or not moved & retained:
+        return _LOUD[action]
+    if moved <= retained:
+        return "MOVED: made anew, and the old ones stay behind (delete: retain)"
+    return f"{_LOUD['moved']}; of {', '.join(sorted(moved & retained))} the old ones stay behind (delete: retain)"
 
 
 def _others(content: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
@@ -114,6 +134,13 @@ def _error(error: Mapping[str, Any]) -> str:
     what = ": ".join(part for part in (error["path"], error["expression"], error["message"]) if part)
     before = f", {error['before']:,} of them today, too" if error["before"] else ""
     return f"{error['rows']:,} rows{before}: {what} (row {', '.join(error['examples'])})"
+
+
+def _refused(group: Mapping[str, Any]) -> Iterator[str]:
+    dry_run = group["dry_run"]
+    for each in dry_run["refused"] if dry_run is not None else ():
+        manifest = f", manifest {each['manifest']}" if each["manifest"] else ""
+        yield f"REFUSED: row {each['key']}{manifest}: {each['message']}"
 
 
 def _counted(group: Mapping[str, Any]) -> str:

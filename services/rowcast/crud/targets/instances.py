@@ -22,13 +22,14 @@ class Instances:
 
     async def ask_all(self, method: str, path: str, body: Any = None) -> list[Answer]:
         """What each answers, in the order of targets; `{target, unavailable}` of one that can't be asked."""
-        return list(await asyncio.gather(*(self._ask(target, method, path, body) for target in self.targets)))
+        return list(await asyncio.gather(*(self.ask(target, method, path, body) for target in self.targets)))
 
     async def call(self, target: str, method: str, path: str, body: Any, expected: Sequence[int]) -> tuple[int, Any]:
         """Status and JSON of one's answer, which is a success or one of `expected`. Raises TransientError."""
         return await self._sidecar.call(f"sync-{target}", method, path, body, expected, TIME_LIMIT)
 
-    async def _ask(self, target: str, method: str, path: str, body: Any) -> Answer:
+    async def ask(self, target: str, method: str, path: str, body: Any = None) -> Answer:
+        """What one answers; `{target, unavailable}` where it can't be asked."""
         try:
             _, answer = await self.call(target, method, path, body, ())
         except TransientError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,6 +79,7 @@ class Rendering:
         self._revisions = NoRevisions() if revisions is None else revisions
         self.on_revision: Callable[[], None] = lambda: None
         self._compiled: OrderedDict[Key, _Compiled | RowcastError] = OrderedDict()
+        self._tried: tuple[Revision, _Compiled | RowcastError] | None = None
         self._log = get_logger("rowcast.rendering")
 
     async def desired(self, changes: Iterable[Change]) -> list[Desired]:
@@ -89,6 +90,25 @@ class Rendering:
     async def one(self, change: Change) -> Desired:
         """Render one change."""
         return await self._desired(change, {})
+
+    def tried(self, change: Change, revision: Revision) -> tuple[Desired, Sequence[str]]:
+        """What a change asks for by a revision that isn't its own and need not be applied, with the manifests' ids.
+
+        What is wrong is in the `Desired`.
+        """
+        state = change.state
+        if not isinstance(state, TableRow):
+            refusal = PermanentError(EXPRESSION, "a configuration has no declaration")
+            return desired_of(change, name=state.name, environment="", refusal=refusal), ()
+        if self._tried is None or self._tried[0] != revision:
+            self._tried = (revision, _compile((state.row.renderer, state.revision), revision))
+        compiled = self._tried[1]
+        if isinstance(compiled, RowcastError):
+            return desired_of(change, name=state.name, environment="", refusal=compiled), ()
+        desired = _rendered(change, state, compiled)
+        if desired.refusal is not None:
+            return desired, ()
+        return desired, [one.id for one in render_row(compiled.renderer, compiled.language, state.values).manifests]
 
     async def _desired(self, change: Change, missed: dict[Key, RowcastError]) -> Desired:
         state = change.state

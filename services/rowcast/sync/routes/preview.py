@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Query
@@ -14,8 +14,9 @@ from rowcast.core.events import read
 from rowcast.core.ports import Target
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey, row_named
+from rowcast.core.shapes import shape_of
 from rowcast.runtime.problems import ProblemError
-from rowcast.sync.rendering import Rendering
+from rowcast.sync.rendering import Rendering, Revision
 
 ANSWER_SECONDS = 6.0
 """Less than whoever asks will wait."""
@@ -24,12 +25,22 @@ QUESTIONS = 8
 T = TypeVar("T")
 
 
+class DeclarationIn(BaseModel):
+    """A declaration that need not be applied, and the columns that it was checked against."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
+    shape: dict[str, Any]
+
+
 class PreviewIn(BaseModel):
-    """A row as it would be, with all of its columns."""
+    """A row as it would be, with all of its columns; by the revision that it is of, or by a declaration."""
 
     model_config = ConfigDict(extra="forbid")
 
     row: dict[str, Any]
+    declaration: DeclarationIn | None = None
 
 
 def add_routes(app: FastAPI, target: Target, rendering: Rendering) -> None:
@@ -39,8 +50,9 @@ def add_routes(app: FastAPI, target: Target, rendering: Rendering) -> None:
     @app.post("/preview")
     async def preview(wanted: PreviewIn) -> dict[str, Any]:
         nothing = dict.fromkeys(("manifest", "live", "diff", "change", "place", "error"))
+        desired, ids = await _desired(wanted, rendering)
         try:
-            found = await patience.wait(target.preview(await _desired(wanted.row, rendering)))
+            found = await patience.wait(target.preview(desired))
         except RowcastError as error:
             return {"target": target.name, **nothing, "unavailable": str(error)}
         refusal = found.error
@@ -52,6 +64,8 @@ def add_routes(app: FastAPI, target: Target, rendering: Rendering) -> None:
             "change": found.change,
             "place": found.place,
             "error": {"reason": refusal.reason, "message": str(refusal)} if refusal else None,
+            "refused": [{"manifest": ids[index], "message": str(error)} for index, error in found.refused if ids],
+            "unasked": [ids[index] for index in found.unasked if ids],
             "unavailable": None,
         }
 
@@ -93,9 +107,16 @@ class Patience:
             task.exception()  # nobody may be there any more to look at it
 
 
-async def _desired(row: dict[str, Any], rendering: Rendering) -> Desired:
+async def _desired(wanted: PreviewIn, rendering: Rendering) -> tuple[Desired, Sequence[str]]:
+    """With the ids of its manifests, where it is by a declaration."""
     try:
-        return await rendering.one(read(row, lsn=0))
+        change = read(wanted.row, lsn=0)
+        if wanted.declaration is None:
+            return await rendering.one(change), ()
+        return rendering.tried(change, Revision(wanted.declaration.text, shape_of(wanted.declaration.shape)))
+    except (KeyError, TypeError, AttributeError) as error:
+        shape = {"field": "declaration.shape", "rule": "invalid", "message": "is no shape of columns"}
+        raise ProblemError(422, shape["message"], [shape]) from error
     except PermanentError as error:
         raise ProblemError(422, str(error), [{"field": "row", "rule": error.reason, "message": str(error)}]) from error
 

@@ -98,7 +98,9 @@ class MemoryTarget:
         there, error = self.store.objects.get(place), self.refused.get(row)
         if there is not None and there.held is None:
             error = PermanentError("not-owned", f"{desired.name} is not managed by rowcast; it is left alone")
-        return Preview(place, _text(manifest), self._shown(row), error if isinstance(error, PermanentError) else None)
+        refusal = error if isinstance(error, PermanentError) else None
+        refused = ((0, refusal),) if refusal is not None else ()
+        return Preview(place, _text(manifest), self._shown(row), refusal, refused)
 
     async def live(self, row: RowKey) -> Shown | None:
         """What the store holds of a row. Raises TransientError while `down`."""

@@ -130,6 +130,18 @@ def test_people_see_the_loudest_first_and_a_pull_request_the_same(applied: Place
     assert "- ConfigMap settings metadata.name … → …: row 2, ConfigMap shop-2 → ConfigMap store-2" in comment.stdout
 
 
+def test_what_is_retained_is_not_said_to_be_deleted_when_it_moves(shops: Place, tmp_path: Path) -> None:  # noqa: F811
+    retained = DECLARATION.replace("- id: settings", "- id: settings\n      delete: retain")
+    apply(shops, tmp_path, retained)
+    file = tmp_path / "changed.yaml"
+    file.write_text(retained.replace('metadata: {name: "shop-', 'metadata: {name: "store-'))
+
+    text = rowcast(shops, "impact", file).stdout
+
+    assert "MOVED: made anew, and the old ones stay behind (delete: retain):" in text
+    assert "deleted" not in text
+
+
 def test_rows_that_fail_and_rows_that_want_the_same_object_are_errors(applied: Place, tmp_path: Path) -> None:
     applied.run("UPDATE shops SET size = 0 WHERE id = 1")
     failing = impact(applied, tmp_path, DECLARATION.replace("string(row.size)", "string(10 / row.size)"), 1)

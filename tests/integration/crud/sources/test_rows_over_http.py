@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from sqlalchemy.engine import make_url
 
 from integration.crud.serving import make_settings, serving, serving_app
+from rowcast.core.errors import PermanentError
 from rowcast.core.events import read
+from rowcast.core.row import RowKey
 from rowcast.core.shapes import Column, RowShape
 from rowcast.crud.migrations.migrate import migrate
 from rowcast.sync.rendering import Rendering, Revision
@@ -286,6 +288,23 @@ def test_what_a_declaration_does_to_all_rows_is_seen_before_it_is_applied(served
         impact(DECLARATION.replace("[secret]", "[size]").replace("row.size", "row.id"), 422)
     )
     impact(DECLARATION, 404, "nobody")
+
+
+def test_what_a_stored_revision_does_to_rows_that_are_not_of_it_yet(
+    served: httpx.Client, place: Place, tmp_path: Path
+) -> None:
+    apply(place, tmp_path, DECLARATION.replace("100 / row.size", "row.size"))
+    place.run("UPDATE rowcast.rows SET revision = 1")
+
+    def impact(**wanted: Any) -> httpx.Response:
+        return served.post("/renderers/tenants:impact", json=wanted)
+
+    seen = impact(revision=2).json()["seen"]
+    assert (seen["revision"], seen["changed_rows"], seen["failed_rows"]) == (1, 3, 1)
+    assert impact(revision=1).json()["seen"]["changed_rows"] == 0
+    assert impact(revision=9).status_code == 404
+    assert refusal(impact(revision=2, spec=DECLARATION)) == ("spec", "conflict")
+    assert refusal(impact()) == ("spec", "conflict")
 
 
 def test_an_older_revision_can_be_previewed(served: httpx.Client, place: Place, tmp_path: Path) -> None:
@@ -693,8 +712,12 @@ class Applied:
 
 @pytest.fixture
 def asking(migrated_url: str, place: Place) -> Iterator[httpx.Client]:
-    """crud whose sidecar reaches one instance of sync, whichever it asks; its target has the row 2 and no other."""
+    """crud whose sidecar reaches one instance of sync, whichever it asks.
+
+    Its target has the row 2 and no other, and would not take the row 4.
+    """
     sync, target, rendering = FastAPI(), MemoryTarget(), Rendering(Applied())
+    target.refused[RowKey("tenants", "4")] = PermanentError("denied", "exceeded quota")
     add_routes(sync, target, rendering)
     with serving_app(sync) as sidecar:
         port = sidecar.base_url.port
@@ -721,6 +744,39 @@ def test_what_is_live_of_a_row_is_asked_of_the_targets_beside_what_its_table_ask
     there = asking.get("/renderers/tenants/live", params={"key": "2"}).json()["targets"]["git"]
     assert (there["found"], there["manifests"][0]["data"], there["difference"]) == (True, {"size": "3"}, [])
     assert asking.get("/renderers/tenants/live", params={"key": "none"}).status_code == 404
+
+
+def test_some_rows_of_each_group_of_an_impact_are_tried_at_the_api_server(
+    asking: httpx.Client, served: httpx.Client, place: Place, tmp_path: Path
+) -> None:
+    changed = DECLARATION.replace("string(100 / row.size)", "string(row.size)")
+    wanted = {"spec": changed, "dry_run": True}
+
+    seen = asking.post("/renderers/tenants:impact", json={**wanted, "sample": 4}).json()["seen"]
+
+    (group,) = seen["groups"]
+    refused = {"key": "4", "manifest": "settings", "message": "exceeded quota"}
+    assert group["dry_run"] == {"asked": 3, "refused": [refused]}
+    assert (seen["dry_run_refused"], seen["dry_run_unavailable"]) == (1, None)
+    alone = served.post("/renderers/tenants:impact", json=wanted).json()["seen"]
+    assert alone["groups"][0]["dry_run"] is None
+    assert "doesn't answer" in alone["dry_run_unavailable"]
+
+    file = tmp_path / "wanted.yaml"
+    file.write_text(changed.replace("row.size", "row.size + 0"))
+    place.run("""UPDATE "Shop"."Tenants" SET size = 5, slug = 'c' WHERE id = 3""")
+    crud = ("--crud-url", str(asking.base_url))
+    text = rowcast(place, "impact", file, "--sample", "4", *crud)
+    assert text.exit_code == 1, text.output
+    assert "the API server, asked about rows of 1 of 1 groups, refuses 1 of them" in text.stdout
+    assert "    REFUSED: row 4, manifest settings: exceeded quota" in text.stdout
+    comment = rowcast(place, "impact", file, "-o", "markdown", "--sample", "4", *crud).stdout
+    assert "- REFUSED: row 4, manifest settings: exceeded quota" in comment
+    assert rowcast(place, "impact", file, "--sample", "4", *crud, "--no-dry-run").exit_code == 3
+    assert rowcast(place, "impact", file, "--sample", "1", *crud).exit_code == 3, "the row 4 is not among its examples"
+    nobody = rowcast(place, "impact", file, "--crud-url", "http://127.0.0.1:1", "--dry-run")
+    assert nobody.exit_code == 1
+    assert "the API server could not be asked: crud cannot be reached" in nobody.stdout
 
 
 def test_a_target_that_cannot_be_asked_says_so(served: httpx.Client) -> None:

@@ -1,24 +1,33 @@
 """What a declaration that isn't applied would do to all rows of a renderer."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+import orjson
+from anyio import from_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from rowcast.core.impact import Action, Change
+from rowcast.core.row import KEY_MAX, RowKey
+from rowcast.core.shapes import RowShape, shape_of
 from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import BusyError, FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Strict
-from rowcast.crud.renderers import revisions
+from rowcast.crud.renderers import revisions, rows
+from rowcast.crud.renderers.dry_run import ROWS, DryRun, ask, keys_of, with_dry_run
 from rowcast.crud.renderers.impact import see
 from rowcast.crud.renderers.impact_report import as_markdown
-from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
+from rowcast.crud.renderers.preview import check_declaration
+from rowcast.crud.routes.dependencies import Asked, Database, PoolShares, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.previews import LONGEST_SPEC
 from rowcast.crud.routes.renderers.reads import Name
+from rowcast.crud.routes.rows_of_any_table import as_line
 from rowcast.crud.sources.database import SourceError
+from rowcast.crud.targets.instances import Instances
 from rowcast.renderers.declaration import read_source
 from rowcast.renderers.positions import ProblemsError
 
@@ -27,12 +36,59 @@ CLAIMS = 100_000
 """Among how many objects collisions are looked for here, beside everything else that this process does."""
 
 
-class ImpactIn(Strict):
-    """A declaration, or a `revision` that is kept."""
+class DeclarationIn(Strict):
+    """A declaration: one that need not be applied, or a revision that is stored and need not be any row's."""
 
     spec: Annotated[str, Field(max_length=LONGEST_SPEC)] | None = None
     revision: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
+
+
+class ImpactIn(DeclarationIn):
+    """What to see of it."""
+
     sample: Annotated[int, Field(ge=0, le=20)] = Field(default=3, description="examples of each group")
+    dry_run: bool = Field(default=False, description="also ask the API server about some rows of each group")
+
+
+class DryRunIn(DeclarationIn):
+    """About which rows to ask."""
+
+    keys: Annotated[list[Annotated[str, Field(max_length=KEY_MAX)]], Field(max_length=ROWS)]
+
+
+class RefusedManifest(BaseModel):
+    """What the API server refuses, in its own words; without a manifest it is all of the row."""
+
+    manifest: str
+    message: str
+
+
+class RefusedRow(RefusedManifest):
+    """The same of a row."""
+
+    key: str
+
+
+class DryRunRow(BaseModel):
+    """What it says to a row; `unasked` are manifests whose namespace the row itself is yet to make."""
+
+    key: str
+    refused: list[RefusedManifest]
+    unasked: list[str]
+
+
+class DryRunOut(BaseModel):
+    """The rows that were asked about, and why others were not."""
+
+    rows: list[DryRunRow]
+    unavailable: str | None
+
+
+class GroupDryRun(BaseModel):
+    """How many rows of a group were asked about, and which of them are refused."""
+
+    asked: int
+    refused: list[RefusedRow]
 
 
 class ImpactGroup(BaseModel):
@@ -48,6 +104,7 @@ class ImpactGroup(BaseModel):
     rows: int
     objects: int
     examples: list[dict[str, Any]]
+    dry_run: GroupDryRun | None = Field(description="null where none of its rows was asked about")
 
 
 class ImpactErrors(BaseModel):
@@ -89,6 +146,8 @@ class ImpactSeen(BaseModel):
     collisions: list[ImpactCollision]
     more_collisions: int
     collisions_looked_for_among: int
+    dry_run_refused: int = Field(description="rows of all groups")
+    dry_run_unavailable: str | None = Field(description="why rows were not asked about, where they were to be")
 
 
 class ImpactProblem(BaseModel):
@@ -109,11 +168,14 @@ class ImpactOut(BaseModel):
 
 
 @router.post("/{name:renderer}:impact", operation_id="seeImpact", responses=responses(404))
-def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings, shares: PoolShares) -> ImpactOut:
+def impact(
+    name: Name, wanted: ImpactIn, database: Database, settings: Settings, shares: PoolShares, instances: Asked
+) -> ImpactOut:
     """What applying a declaration would do to all rows of a renderer, by the shape of the change; changes nothing.
 
-    It takes a second for some thousand rows, and is refused after as long as an export may take. A declaration that
-    captures other columns than were applied is for `rowcast renderer impact`, by who may apply it.
+    It takes a second for some ten thousand rows, and is refused after as long as an export may take. A declaration that
+    captures other columns than were applied is for `rowcast renderer impact`, by who may apply it. With `dry_run`,
+    sync-k8s asks the API server about some of the examples, within some twenty seconds.
     """
     shares.exports.take()
     end = time.monotonic() + settings.stream_seconds
@@ -124,12 +186,8 @@ def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings,
 
     try:
         with reading(database) as connection:
-            if revisions.get(connection, name) is None:
-                raise MissingError(f"there is no renderer {name}")
-            spec = _spec(connection, name, wanted)
-            if read_source(spec).renderer != name:
-                raise FieldError("spec", "conflict", f"is not of the renderer {name}")
-            seen = see(connection, spec, wanted.sample, in_time, may_read_source=False, claims=CLAIMS)
+            spec, stored = _declaration(connection, name, wanted)
+            seen = see(connection, spec, wanted.sample, in_time, may_read_source=False, claims=CLAIMS, stored=stored)
     except ProblemsError as error:
         problems = (
             ImpactProblem(path=each.path, message=each.message, line=each.place.line, column=each.place.column)
@@ -140,17 +198,61 @@ def impact(name: Name, wanted: ImpactIn, database: Database, settings: Settings,
         raise FieldError("spec", "conflict", str(error)) from error
     finally:
         shares.exports.give_back()
-    markdown = "\n".join(as_markdown(seen))
-    return ImpactOut(seen=ImpactSeen.model_validate(seen.as_json()), problems=[], markdown=markdown)
+    content = seen.as_json()
+    dry_run = None
+    if wanted.dry_run:
+        dry_run = _asked(instances, database, name, (spec, seen.shape), keys_of(content["groups"]))
+    content = with_dry_run(content, dry_run)
+    return ImpactOut(seen=ImpactSeen.model_validate(content), problems=[], markdown="\n".join(as_markdown(content)))
 
 
-def _spec(connection: Connection, name: str, wanted: ImpactIn) -> str:
-    """The declaration that is asked about. Raises FieldError."""
+@router.post("/{name:renderer}:dry-run", operation_id="dryRunRows", responses=responses(404))
+def dry_run(name: Name, wanted: DryRunIn, database: Database, instances: Asked) -> DryRunOut:
+    """What the API server says to some rows by a declaration, which must capture what was applied; writes nothing.
+
+    sync-k8s asks it with the very apply that it would make, as itself: admission, immutable fields, quotas. Within some
+    twenty seconds.
+    """
+    try:
+        with reading(database) as connection:
+            spec, stored = _declaration(connection, name, wanted)
+            shape = stored or check_declaration(connection, spec)[1]
+    except ProblemsError as error:
+        raise FieldError("spec", "invalid", str(error.problems[0])) from error
+    found = _asked(instances, database, name, (spec, shape), wanted.keys)
+    answered = [
+        DryRunRow(
+            key=key,
+            refused=[RefusedManifest(manifest=each.manifest, message=each.message) for each in refused],
+            unasked=list(found.unasked[key]),
+        )
+        for key, refused in found.refused.items()
+    ]
+    return DryRunOut(rows=answered, unavailable=found.unavailable)
+
+
+def _declaration(connection: Connection, name: str, wanted: DeclarationIn) -> tuple[str, RowShape | None]:
+    """Its text, and the shape that a stored one has. Raises MissingError, FieldError and ProblemsError."""
     if (wanted.spec is None) == (wanted.revision is None):
-        raise FieldError("spec", "required", "must be there, or else a revision")
-    if wanted.revision is None:
-        return str(wanted.spec)
-    found = revisions.revision(connection, name, wanted.revision)
-    if found is None:
-        raise FieldError("revision", "missing", f"there is no revision {wanted.revision} of {name}")
-    return str(found["text"])
+        raise FieldError("spec", "conflict", "give either spec or revision")
+    if revisions.get(connection, name) is None:
+        raise MissingError(f"there is no renderer {name}")
+    if wanted.revision is not None:
+        found = revisions.revision(connection, name, wanted.revision)
+        if found is None:
+            raise MissingError(f"there is no revision {wanted.revision} of a renderer {name}")
+        return found["text"], shape_of(found["shape"])
+    spec = wanted.spec or ""
+    if read_source(spec).renderer != name:
+        raise FieldError("spec", "conflict", f"is not of the renderer {name}")
+    return spec, None
+
+
+def _asked(
+    instances: Instances, database: Engine, name: str, declaration: tuple[str, RowShape], keys: Sequence[str]
+) -> DryRun:
+    with reading(database) as connection:
+        found = ((key, rows.get(connection, RowKey(name, key))) for key in keys if "\x00" not in key)
+        lines = {key: orjson.loads(as_line(row)) for key, row in found if row is not None and not row["deleted"]}
+    # Connections to the sidecar belong to the loop.
+    return from_thread.run(ask, instances, *declaration, lines)

@@ -26,14 +26,28 @@ async def preview(api: Api, desired: Desired, own: Sequence[Live]) -> Preview:
     manifests = unplaced(desired).manifests
     live = await shown(api, own)
     texts: list[str] = []
-    refusal: PermanentError | None = None
-    for manifest in manifests:
+    refused: list[tuple[int, PermanentError]] = []
+    unasked: list[int] = []
+    to_come: set[str] = set()
+    for index, manifest in enumerate(manifests):
+        if manifest.namespace in to_come:
+            texts.append(readable(manifest.body))
+            unasked.append(index)
+            continue
         try:
             texts.append(readable(await _tried(api, manifest)))
         except PermanentError as error:
             texts.append(readable(manifest.body))
-            refusal = refusal or error
-    return Preview(", ".join(map(api.place, manifests)), SEPARATOR.join(texts), live, refusal)
+            refused.append((index, error))
+        # A dry run makes none, and what is in it has nowhere to be tried.
+        if _is_namespace(manifest) and await api.get(manifest.type, manifest.name) is None:
+            to_come.add(manifest.name)
+    first = refused[0][1] if refused else None
+    return Preview(", ".join(map(api.place, manifests)), SEPARATOR.join(texts), live, first, refused, unasked)
+
+
+def _is_namespace(manifest: Manifest) -> bool:
+    return (manifest.type.group, manifest.type.kind) == ("", "Namespace")
 
 
 async def shown(api: Api, own: Sequence[Live]) -> Shown | None:
