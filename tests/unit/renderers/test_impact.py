@@ -17,6 +17,7 @@ from rowcast.renderers.cel import Language
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.rendering import Pair
 from rowcast.renderers.rendering import rendering as apart
+from rowcast.renderers.templates import compile_template, share
 
 SHAPE = RowShape(
     {
@@ -209,3 +210,13 @@ def test_manifests_and_parts_of_them_that_are_equal_are_rendered_to_one_object()
     assert isinstance(has, RenderedRow)
     assert had.manifests[0] is has.manifests[0]
     assert had.manifests[1].content["metadata"] is has.manifests[1].content["metadata"]
+
+
+def test_to_python_true_is_one_and_to_a_template_it_is_not() -> None:
+    def no_expressions(*_: object) -> Any:
+        raise AssertionError
+
+    both = (compile_template({"a": [value]}, no_expressions) for value in (True, 1))
+
+    variables: dict[str, Any] = {}
+    assert repr([each.render(variables) for each in share(*both)]) == "[{'a': [True]}, {'a': [1]}]"
