@@ -80,7 +80,7 @@ def test_what_the_api_server_says_to_some_rows_is_with_their_group(table: FakeTa
     titles = "\n".join(one.label for one in at.expander)
     assert "API server refuses 1 of 3" in titles
     assert "API server takes 3 of 3" in titles
-    assert plain(f"{REFUSED}.") in words(at)
+    assert f"**{plain('Row 1')}** {plain(f'{REFUSED}.')}" in [error.value for error in at.error]
 
 
 def test_the_api_server_is_asked_only_if_somebody_wants_that_and_why_it_was_not_is_said(table: FakeTable) -> None:
