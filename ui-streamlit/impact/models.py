@@ -22,7 +22,7 @@ class Example:
 
 @dataclass(frozen=True)
 class RefusedManifest:
-    """What the API server says to a manifest of a row."""
+    """What the API server says to a manifest of a row, or to all of the row where `manifest` is empty."""
 
     key: str
     manifest: str

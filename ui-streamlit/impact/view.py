@@ -161,7 +161,7 @@ def _section(rooms: Mapping[str, Page], impact: Impact, action: Action) -> None:
             for one in group.examples:
                 _row(rooms, impact, one.key, words.example(group, one))
             for refused in group.dry_run.refused if group.dry_run else ():
-                where = formatting.plain(f"Row {refused.key}, {refused.manifest}")
+                where = formatting.plain(", ".join(part for part in (f"Row {refused.key}", refused.manifest) if part))
                 st.error(f"**{where}** {formatting.plain(formatting.sentence(refused.message))}")
     if len(groups) > MOST:
         st.caption(f"{len(groups) - MOST:,} more shapes are in the Markdown below.")

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from client.errors import FieldError, RefusedError
 from impact.models import Impact
-from login.identity import Roles
+from login.identity import Roles, Who
 from renderers.models import Problem
 from shared.formatting import plain
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
@@ -80,7 +80,7 @@ def test_what_the_api_server_says_to_some_rows_is_with_their_group(table: FakeTa
     titles = "\n".join(one.label for one in at.expander)
     assert "API server refuses 1 of 3" in titles
     assert "API server takes 3 of 3" in titles
-    assert plain(f"{REFUSED}.") in words(at)
+    assert f"**{plain('Row 1')}** {plain(f'{REFUSED}.')}" in [error.value for error in at.error]
 
 
 def test_the_api_server_is_asked_only_if_somebody_wants_that_and_why_it_was_not_is_said(table: FakeTable) -> None:
@@ -198,9 +198,9 @@ def test_a_crud_without_impacts_says_so(table: FakeTable) -> None:
     assert "older than the dashboard" in words(click(tab(table), SEE))
 
 
-def test_the_call_sends_a_text_or_a_revision_and_waits_for_as_long_as_the_sidecar_does() -> None:
+def test_the_call_sends_a_text_or_a_revision_also_for_who_may_only_look_and_waits_as_long_as_the_sidecar() -> None:
     asked: list[httpx.Request] = []
-    crud = client({"seen": None, "problems": [], "markdown": None}, asked)
+    crud = client({"seen": None, "problems": [], "markdown": None}, asked, Who("ada", "viewer"))
     crud.impact("a/b", text="spec: {}")
     crud.impact("tenants", revision=4, dry_run=True)
     first, second = asked

@@ -56,7 +56,7 @@ MUCH = Impact(
             1192,
             1192,
             (Example("1", "ResourceQuota acme/quota", {"before": "4", "after": "8"}),),
-            DryRun(3, (RefusedManifest("1", "quota", REFUSED),)),
+            DryRun(3, (RefusedManifest("1", "", REFUSED),)),
         ),
         Group(
             "changed",
