@@ -92,6 +92,11 @@ def test_a_gate_says_what_it_waits_for(report: Report, rule: str, why: str) -> N
     assert step.wait_seconds == (1200 if rule == "too-young" else None)
 
 
+def test_a_gate_is_shut_to_its_last_second() -> None:
+    assert of(GATED, row("dev", "v3", told(29.99)), row("staging", "v2"))["staging"].rule == "too-young"
+    assert of(GATED, row("dev", "v3", told(30)), row("staging", "v2"))["staging"].allowed
+
+
 @pytest.mark.parametrize("stage", ["healthy", None])
 def test_healthy_or_delivered_where_no_stage_is_told_opens_the_gate(stage: str | None) -> None:
     assert of(GATED, row("dev", "v3", told(30, stage=stage)), row("staging", "v2"))["staging"].allowed

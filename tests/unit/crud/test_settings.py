@@ -60,7 +60,7 @@ def test_configurations_are_promoted_in_the_order_that_is_set(monkeypatch: pytes
         ("[]", "must be a mapping"),
         ('{"order": ["dev"]}', "order: must have two places at least"),
         ('{"order": ["dev", "prod"], "fields": ["name"]}', "fields: name is none of branch, repository_url"),
-        ('{"order": ["dev", "prod"], "along": "branch"}', "along: branch is none of environment"),
+        ('{"order": ["dev", "prod"], "along": "name"}', "along: name is none of environment"),
     ],
 )
 def test_a_promotion_that_can_not_be_ends_the_process_and_says_why(
