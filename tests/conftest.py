@@ -28,7 +28,7 @@ OF_THEIR_OWN = (
     "tests/e2e/test_traces.py",
 )
 SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
-LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/packaging/", "tests/integration/")
+LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
 # How long an example takes is the machine's affair.
