@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Protocol
 
 from dapr.ext.fastapi import DaprApp
@@ -20,6 +21,7 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.renderers.tombstones import keep_pruning
 from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
@@ -135,16 +137,19 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: CrudSettings = app.state.settings
     sidecar: DaprPublisher = app.state.sidecar
-    watching = None
+    engine: Engine = app.state.engine
+    tasks = []
+    if settings.tombstone_days:
+        tasks.append(asyncio.create_task(keep_pruning(engine, timedelta(days=settings.tombstone_days))))
     if settings.capture == "engine":
-        watching = asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic))
+        tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
     yield
-    if watching is not None:
-        watching.cancel()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     gathering: Gathering = app.state.gathering
     await gathering.aclose()
     await sidecar.aclose()
-    engine: Engine = app.state.engine
     engine.dispose()
     tracing: Tracing | None = app.state.tracing
     if tracing is not None:

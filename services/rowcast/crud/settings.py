@@ -37,6 +37,11 @@ class CrudSettings(ConnectAccess, Settings):
     """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
+    tombstone_days: Annotated[int, Field(ge=0)] = 30
+    """How long is kept what a deleted row of any table was, in days, longer than the broker keeps events; 0: for ever.
+
+    What a target hasn't confirmed stays longer.
+    """
     broker: BrokerKind = "kafka"
     """Which broker is behind the sidecars, for `GET /pipeline`: its name and what to do about it."""
     capture: Literal["connect", "engine"] = "connect"

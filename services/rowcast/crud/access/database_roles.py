@@ -27,13 +27,16 @@ class RoleError(RowcastError):
 
 @dataclass(frozen=True)
 class Role:
-    """`attributes` as CREATE ROLE has them; `grants` by table, with its schema. `password_setting` names a setting."""
+    """`attributes` as CREATE ROLE has them; `grants` by table, with its schema; `calls`: functions, with their
+    arguments. `password_setting` names a setting.
+    """
 
     name: str
     attributes: str
     takes: str
     password_setting: str
     grants: Mapping[str, str] = field(default_factory=dict)
+    calls: Sequence[str] = ()
 
 
 def replication_role(name: str) -> Role:
@@ -75,7 +78,8 @@ def serving_role(name: str) -> Role:
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
         "public.alembic_version": "SELECT",
     }
-    return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants)
+    calls = ("rowcast.prune_tombstones(interval, integer)",)
+    return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 
 
 def ensure_role(connection: Connection, role: Role, password: SecretStr | None) -> None:
@@ -94,6 +98,8 @@ def ensure_role(connection: Connection, role: Role, password: SecretStr | None) 
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public, rowcast TO {role.name}")
     for table, rights in role.grants.items():
         connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role.name}")
+    for function in role.calls:
+        connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION {function} TO {role.name}")
 
 
 _OWNER = text("""
