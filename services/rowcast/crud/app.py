@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Protocol
 
 from dapr.ext.fastapi import DaprApp
@@ -21,6 +22,7 @@ from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.renderers.rollout_worker import RolloutWorker
+from rowcast.crud.renderers.tombstones import keep_pruning
 from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
@@ -142,6 +144,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sidecar: DaprPublisher = app.state.sidecar
     engine: Engine = app.state.engine
     tasks = [asyncio.create_task(RolloutWorker(engine, settings.targets).run())]
+    if settings.tombstone_days:
+        tasks.append(asyncio.create_task(keep_pruning(engine, timedelta(days=settings.tombstone_days))))
     if settings.capture == "engine":
         tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
     yield

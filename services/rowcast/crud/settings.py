@@ -48,6 +48,11 @@ class CrudSettings(ConnectAccess, Settings):
     `{"order": ["dev", "prod"], "gates": {"healthy": "30m"}}`; by default they are not."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
+    tombstone_days: Annotated[int, Field(ge=0)] = 30
+    """How long is kept what a deleted row of any table was, in days, longer than the broker keeps events; 0: for ever.
+
+    What a target hasn't confirmed stays longer.
+    """
     broker: BrokerKind = "kafka"
     """Which broker is behind the sidecars, for `GET /pipeline`: its name and what to do about it."""
     capture: Literal["connect", "engine"] = "connect"

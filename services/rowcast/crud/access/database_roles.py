@@ -83,7 +83,8 @@ def serving_role(name: str) -> Role:
         "rowcast.rollout_rows": "SELECT, INSERT, DELETE",
         "public.alembic_version": "SELECT",
     }
-    return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, _ROLLOUT_FUNCTIONS)
+    calls = (*_ROLLOUT_FUNCTIONS, "rowcast.prune_tombstones(interval, integer)")
+    return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 
 
 def ensure_role(connection: Connection, role: Role, password: SecretStr | None) -> None:

@@ -124,6 +124,7 @@ FROM jsonb_to_recordset(CAST(:statuses AS jsonb)) AS reported
     ({columns}, generation bigint, deleted boolean, outcome text, reference text, error text,
      saved_at timestamptz, captured_at timestamptz, delivered_at timestamptz, stage text, link text,
      stage_error text, staged_at timestamptz)
+WHERE {known}
 ON CONFLICT ({row}, target) DO UPDATE SET
     (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at,
      link, stage, stage_error, staged_at)
@@ -191,6 +192,7 @@ _OF_CONFIGURATIONS = _Kept(
     columns="row_id bigint",
     present="(SELECT id AS row_id, generation FROM public.app_configs)",
     same="present.row_id = kept.row_id",
+    known="true",
 )
 _OF_OTHERS = _Kept(
     table="rowcast.statuses",
@@ -198,6 +200,8 @@ _OF_OTHERS = _Kept(
     columns="renderer text, key text",
     present="(SELECT renderer, key, generation FROM rowcast.rows WHERE NOT deleted)",
     same="(present.renderer, present.key) = (kept.renderer, kept.key)",
+    # When a tombstone goes, that is one more event, whose status would stay for ever.
+    known="EXISTS (SELECT FROM rowcast.rows AS r WHERE (r.renderer, r.key) = (reported.renderer, reported.key))",
 )
 _STATUSES = TypeAdapter(list[ReportedStatus])
 

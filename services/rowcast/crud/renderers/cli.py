@@ -24,8 +24,9 @@ from rowcast.crud.renderers.impact_report import as_markdown, as_text
 from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
 from rowcast.crud.renderers.rollout_cli import app as rollout_app
 from rowcast.crud.renderers.schemas import RendererState, RevisionListed, RevisionOut
-from rowcast.crud.sources.cli import app, required
+from rowcast.crud.sources.cli import SERVING_ROLE, ServingRole, app, required
 from rowcast.crud.sources.database import SourceError, reading, writing
+from rowcast.crud.sources.grants import revoke_editing
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
 from rowcast.runtime.exits import Exit, UsageError, told
 
@@ -136,14 +137,16 @@ def delete(
     prune_limit: Annotated[
         float, typer.Option(min=0, max=1, help="The largest share of all rows, of all renderers, that may go.")
     ] = PRUNE_LIMIT,
+    serving_role: ServingRole = SERVING_ROLE,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Delete a renderer: its triggers go, and its rows, by the ordinary way, from every target. The table stays.
 
     `--objects remove` takes objects away, but for those of `delete: retain`. `--objects retain` leaves all of them
     behind, which takes a declaration with `delete: retain` in each manifest by which all rows are delivered; files in
-    Git go, and the engine keeps the objects. Revisions stay: the name, applied again, goes on from them. Broken off, it
-    can be run again. Exit codes: 0 done, 1 refused, 2 wrong options, or not confirmed.
+    Git go, and the engine keeps the objects. What `edit: true` let crud's role do is taken away. Revisions stay: the
+    name, applied again, goes on from them. Broken off, it can be run again. Exit codes: 0 done, 1 refused, 2 wrong
+    options, or not confirmed.
     """
     with told():
         url = required(database_url)
@@ -151,6 +154,9 @@ def delete(
         _confirm(name, yes)
         with writing(url) as connection:
             total = begin(connection, Deletion(name, wanted is Objects.RETAIN, prune_limit))
+            excess = revoke_editing(connection, name, serving_role)
+        for statement in excess:
+            typer.echo(f"{serving_role} has more rights than it needs before {statement}; is run", err=True)
         done = 0
         while done < total:
             with writing(url) as connection:

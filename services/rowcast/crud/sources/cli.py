@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from sqlalchemy import Connection
 
 from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Account
@@ -28,7 +29,7 @@ from rowcast.crud.sources.database import (
     wait_until_migrated,
     writing,
 )
-from rowcast.crud.sources.grants import editing_grants, grant_editing
+from rowcast.crud.sources.grants import editing_grants, excess_grants, grant_editing, revocation, revoke_editing
 from rowcast.crud.sources.installed import noted_fault
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, write_columns
@@ -250,8 +251,7 @@ def sql(
     """Print the SQL that captures a declaration's table into `rowcast.rows`, for a database administrator. Not run.
 
     It is one transaction, and can be run again; `apply` runs it, too. With `edit: true` it also lets crud's role change
-    the table's rows. Exit codes: 0 done, 1 problems,
-    2 wrong options.
+    the table's rows, and `--remove` takes that right away. Exit codes: 0 done, 1 problems, 2 wrong options.
     """
 
     with told(), problems_of(file):
@@ -261,10 +261,11 @@ def sql(
         with reading(required(database_url)) as connection:
             capture = capture_of(connection, renderer.source, owner)
             edit, table_name = renderer.source.edit, renderer.source.table
-            granted = editing_grants(connection, table_name, serving_role) if edit and not remove else ()
+            rights = revocation(connection, table_name, serving_role) if edit and remove else []
+            if edit and not remove:
+                rights = _statements(connection, table_name, serving_role)
         typer.echo(capture.removal() if remove else capture.script(), nl=False)
-        for grant in granted:
-            typer.echo(f"{grant.statement};")
+        _print_statements(rights)
 
 
 @app.command(name="apply")
@@ -284,11 +285,11 @@ def apply_files(
     The login has to be that of Rowcast's owner, with TRIGGER and SELECT on the tables. Without these, what captures a
     table has to be there as this declaration needs it; if it isn't, the SQL that an administrator has to run is printed
     (as by `sql`), and nothing is changed. Each is a new revision if its text has changed, by which all of its rows go
-    on. With `edit: true` crud's role gets the right to change the table's rows; where the login can't give it, what has
-    to be run is printed. One that can't be applied leaves what is live as it is, and keeps no other from being applied.
-    Can be run again; not while a roll-out is under way. Exit codes: 0 done, 1 problems, or the database refuses one, or
-    an administrator is needed,
-    2 wrong options, 3 the database wasn't there within --timeout.
+    on. With `edit: true` crud's role gets the right to change the table's rows, and without it loses what it was given
+    before; where the login can't do that, what has to be run is printed. One that can't be applied leaves what is live
+    as it is, and keeps no other from being applied. Can be run again; not while a roll-out is under way. Exit codes:
+    0 done, 1 problems, or the database refuses one, or an administrator is needed, 2 wrong options, 3 the database
+    wasn't there within --timeout.
     """
     with told():
         url = required(database_url)
@@ -313,11 +314,17 @@ def _apply(file: Path, url: str, serving_role: str) -> None:
     try:
         with writing(url) as connection:
             capture = capture_of(connection, renderer.source, owned(connection, renderer.source))
-            applied = apply(connection, declaration, renderer, shape, capture)
-            edited = renderer.source.table if renderer.source.edit else None
+            edited, name = renderer.source.table if renderer.source.edit else None, renderer.name
+            try:
+                applied = apply(connection, declaration, renderer, shape, capture)
+            except AdministratorError as error:
+                typer.echo(error.script, nl=False)
+                _print_statements(_statements(connection, edited, serving_role) if edited else [])
+                _print_statements(excess_grants(connection, name, serving_role, renderer.source))
+                raise
             lacking = grant_editing(connection, edited, serving_role) if edited else []
-    except AdministratorError as error:
-        typer.echo(error.script, nl=False)
+            excess = revoke_editing(connection, name, serving_role, renderer.source)
+    except AdministratorError:
         raise
     except SourceError as error:
         raise SourceError(f"{file}: {error}") from None
@@ -326,6 +333,17 @@ def _apply(file: Path, url: str, serving_role: str) -> None:
     typer.echo(f"{file}: {renderer.name} {what}: {rows}")
     for statement in lacking:
         typer.echo(f"{file}: {serving_role} can't edit {edited} before its owner has run: {statement};", err=True)
+    for statement in excess:
+        typer.echo(f"{file}: {serving_role} has more rights than it needs before {statement}; is run", err=True)
+
+
+def _statements(connection: Connection, table: TableName, serving_role: str) -> list[str]:
+    return [grant.statement for grant in editing_grants(connection, table, serving_role)]
+
+
+def _print_statements(statements: Sequence[str]) -> None:
+    for statement in statements:
+        typer.echo(f"{statement};")
 
 
 def _store(file: Path, url: str) -> None:

@@ -1,14 +1,17 @@
-"""What a role needs to change a table's rows through the API: which of it is missing, and giving it."""
+"""What a role needs to change a table's rows through the API: which of it is missing, giving it, and taking it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.exc import DBAPIError
 
-from rowcast.core.source import TableName
+from rowcast.core.source import Source, TableName
 from rowcast.crud.database.connections import sqlstate
+from rowcast.crud.database.tables import metadata
 from rowcast.crud.sources.triggers import identifier, qualified
+from rowcast.renderers.declaration import read_source
+from rowcast.renderers.positions import ProblemsError
 
 _RIGHTS = "SELECT, INSERT, UPDATE, DELETE"
 _REFUSED = ("42501", "42704")
@@ -33,6 +36,24 @@ JOIN pg_depend AS use ON use.classid = CAST('pg_attrdef' AS regclass) AND use.ob
 JOIN pg_class AS sequence ON sequence.oid = use.refobjid AND sequence.relkind = 'S'
 JOIN pg_namespace AS namespace ON namespace.oid = sequence.relnamespace
 WHERE preset.adrelid = to_regclass(:table)
+""")
+# What was given by name, on the table and on its sequences; an owner's right is its own.
+_GIVEN = text("""
+SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, nspname AS schema, relname AS name
+FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = relnamespace
+WHERE (class.oid = to_regclass(:table) OR class.oid IN (
+        SELECT use.refobjid FROM pg_attrdef AS preset
+        JOIN pg_depend AS use ON use.classid = CAST('pg_attrdef' AS regclass) AND use.objid = preset.oid
+            AND use.refclassid = CAST('pg_class' AS regclass)
+        WHERE preset.adrelid = to_regclass(:table) AND relkind = 'S'))
+    AND EXISTS (SELECT FROM aclexplode(relacl) AS acl JOIN pg_roles AS role ON role.oid = acl.grantee
+        WHERE rolname = :role AND acl.grantee <> relowner)
+ORDER BY kind DESC, schema, name
+""")
+_SOURCES = text("""
+SELECT renderer.name = :renderer AS its, renderer."text" FROM rowcast.renderers AS renderer
+LEFT JOIN rowcast.sources AS live ON (live.renderer, live.revision) = (renderer.name, renderer.revision)
+WHERE renderer."text" LIKE '%edit%' AND (renderer.name = :renderer OR live.renderer IS NOT NULL)
 """)
 
 
@@ -59,14 +80,53 @@ def missing_grants(connection: Connection, table: TableName, role: str | None = 
 
 def grant_editing(connection: Connection, table: TableName, role: str) -> list[str]:
     """Give `role` what it lacks, as far as this login may; the statements of what it lacks then."""
-    for statement in missing_grants(connection, table, role):
+    _run(connection, missing_grants(connection, table, role))
+    return missing_grants(connection, table, role)
+
+
+def excess_grants(connection: Connection, renderer: str, role: str, source: Source | None = None) -> list[str]:
+    """The statements that take from `role` what it was given by revisions of a renderer, for tables that no declaration
+    edits any more; `source` is the renderer's from now on, None if that is deleted. Tables of ours aren't among them.
+    """
+    given: set[TableName] = set()
+    needed = {source.table} if source is not None and source.edit else set()
+    for row in connection.execute(_SOURCES, {"renderer": renderer}).mappings():
+        try:
+            one = read_source(row["text"])
+        except ProblemsError:
+            continue
+        if one.edit:
+            (given if row["its"] else needed).add(one.table)
+    ours = {TableName(table.schema or "public", table.name) for table in metadata.tables.values()}
+    return [each for table in sorted(given - needed - ours, key=str) for each in _taking(connection, table, role)]
+
+
+def revoke_editing(connection: Connection, renderer: str, role: str, source: Source | None = None) -> list[str]:
+    """Take that away, as far as this login may; the statements of what is left of it."""
+    _run(connection, excess_grants(connection, renderer, role, source))
+    return excess_grants(connection, renderer, role, source)
+
+
+def revocation(connection: Connection, table: TableName, role: str) -> list[str]:
+    """The statements that take from `role` what `editing_grants` gives, but for the schema, which others may need."""
+    names = {"role": role, "schema": table.schema, "table": qualified(table)}
+    found = connection.execute(_HELD, names).mappings()
+    return [f"REVOKE {_what(row)} FROM {identifier(role)}" for row in found if row["kind"] != "SCHEMA"]
+
+
+def _taking(connection: Connection, table: TableName, role: str) -> Iterator[str]:
+    for row in connection.execute(_GIVEN, {"table": qualified(table), "role": role}).mappings():
+        yield f"REVOKE {_what(row)} FROM {identifier(role)}"
+
+
+def _run(connection: Connection, statements: Sequence[str]) -> None:
+    for statement in statements:
         try:
             with connection.begin_nested():
                 connection.exec_driver_sql(statement.replace("%", "%%"))
         except DBAPIError as error:
             if sqlstate(error) not in _REFUSED:
                 raise
-    return missing_grants(connection, table, role)
 
 
 def _what(row: RowMapping) -> str:

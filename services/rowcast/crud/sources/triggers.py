@@ -4,7 +4,8 @@ Of each renderer there are, in schema `rowcast`:
 
 - `NAME/refresh(keys)`: reads those keys again and writes what has changed, each change a new generation. It is the only
   one that writes. It reads the table rather than what a trigger was handed: a statement within a statement may have
-  changed the row once more, and the outer one's trigger comes last;
+  changed the row once more, and the outer one's trigger comes last. A new key begins above the floor, the highest
+  generation of tombstones that are gone: any snapshot has the floor or the tombstone (migration 0016);
 - `NAME/source()` and `NAME/with/RELATED()`: the triggers' functions, which say which keys to refresh;
 - `NAME/compare()`: refreshes whatever differs, which is also how the rows get there in the beginning.
 
@@ -41,6 +42,8 @@ CREATE TABLE IF NOT EXISTS rowcast.rows (
     changed_at timestamptz NOT NULL,
     PRIMARY KEY (renderer, key)
 );
+CREATE TABLE IF NOT EXISTS rowcast.floors (renderer text PRIMARY KEY, generation bigint NOT NULL);
+GRANT SELECT ON rowcast.floors TO PUBLIC;
 ALTER TABLE rowcast.rows REPLICA IDENTITY FULL;
 """
 SAFE_INTEGER = 2**53 - 1
@@ -239,7 +242,10 @@ WHERE source.renderer = {renderer} AND {_fits(key)} ORDER BY 2 ON CONFLICT DO NO
 WHERE r.renderer = {renderer} AND r.key IN (SELECT {key} FROM {wanted}) ORDER BY r.key FOR UPDATE;""")
         lines.append(f"""INSERT INTO rowcast.rows AS r
     (renderer, key, generation, revision, deleted, row, actor, actor_verified, traceparent, changed_at)
-SELECT {renderer}, {key}, 1, source.revision, s.row IS NULL, coalesce(s.row, '{{}}'),
+SELECT {renderer}, {key}, greatest(
+    (SELECT f.generation FROM rowcast.floors AS f WHERE f.renderer = {renderer}),
+    (SELECT max(e.generation) FROM rowcast.rows AS e WHERE e.renderer = {renderer} AND e.key = {key}), 0
+) + 1, source.revision, s.row IS NULL, coalesce(s.row, '{{}}'),
     nullif(current_setting('rowcast.actor', true), ''),
     coalesce(nullif(current_setting('rowcast.actor_verified', true), '') = 'on', false),
     nullif(current_setting('rowcast.traceparent', true), ''), now()
@@ -248,8 +254,9 @@ LEFT JOIN LATERAL (SELECT {self._row()} AS row FROM {_only(self.table)} AS t WHE
 WHERE source.renderer = {renderer} AND {_fits(key)} AND (s.row IS NOT NULL
     OR EXISTS (SELECT FROM rowcast.rows AS e WHERE e.renderer = {renderer} AND e.key = {key} AND NOT e.deleted))
 ORDER BY 2
-ON CONFLICT (renderer, key) DO UPDATE SET generation = r.generation + 1, deleted = excluded.deleted,
-    revision = CASE WHEN r.deleted THEN excluded.revision ELSE r.revision END,
+ON CONFLICT (renderer, key) DO UPDATE SET
+    generation = CASE WHEN r.generation = 0 THEN excluded.generation ELSE r.generation + 1 END,
+    deleted = excluded.deleted, revision = CASE WHEN r.deleted THEN excluded.revision ELSE r.revision END,
     row = CASE WHEN excluded.deleted THEN r.row ELSE excluded.row END, actor = excluded.actor,
     actor_verified = excluded.actor_verified, traceparent = excluded.traceparent, changed_at = excluded.changed_at
 WHERE r.deleted <> excluded.deleted OR (NOT excluded.deleted AND r.row <> excluded.row);

@@ -187,6 +187,27 @@ class TestWithoutTheRightToMakeTriggers:
         assert ran.stdout == rowcast(keeper, "sql", "-f", file).stdout
         assert shops.ask("SELECT FROM rowcast.renderers") == []
 
+    def test_the_sql_for_an_administrator_has_the_rights_to_edit_and_those_that_go(
+        self, shops: Place, keeper: Place, tmp_path: Path
+    ) -> None:
+        file, editing = tmp_path / "shops.yaml", DECLARATION.replace("key: [id]", "key: [id], edit: true")
+        file.write_text(editing)
+        revoked = 'REVOKE SELECT, INSERT, UPDATE, DELETE ON "public"."shops" FROM "rowcast_crud";'
+        shops.run("DO $$ BEGIN CREATE ROLE rowcast_crud; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+
+        needed = rowcast(keeper, "apply", file).stdout
+        assert needed == rowcast(keeper, "sql", "-f", file).stdout
+        assert needed.endswith('GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."shops" TO "rowcast_crud";\n')
+        shops.run(needed)
+        apply(keeper, tmp_path, editing)
+
+        file.write_text(DECLARATION)
+        assert f"than it needs before {revoked} is run" in rowcast(keeper, "apply", file).stderr
+        shops.run('DROP FUNCTION rowcast."shops/compare"')
+        assert rowcast(keeper, "apply", file).stdout.endswith(f"{revoked}\n")
+        shops.run(revoked)
+        assert "REVOKE" not in rowcast(keeper, "apply", file).output
+
     def test_what_an_administrator_has_made_is_left_and_the_declaration_counts(
         self, shops: Place, keeper: Place, tmp_path: Path
     ) -> None:

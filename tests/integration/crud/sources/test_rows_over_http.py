@@ -166,6 +166,40 @@ def test_rows_are_not_editable_unless_the_declaration_and_the_database_say_so(
     assert columns(served)["why"] == "its declaration has no edit: true (spec.source.edit)"
 
 
+def _may_write(place: Place) -> tuple[bool, bool]:
+    ((table, sequence),) = place.ask(
+        """SELECT has_table_privilege('rowcast_crud', '"Shop"."Tenants"', 'SELECT, INSERT, UPDATE, DELETE'),"""
+        """ has_sequence_privilege('rowcast_crud', '"Shop"."Tenants_id_seq"', 'USAGE')"""
+    )
+    return table, sequence
+
+
+@pytest.mark.usefixtures("served")
+def test_the_right_to_edit_goes_with_the_declaration_that_gave_it(place: Place, tmp_path: Path) -> None:
+    without = DECLARATION.replace(", edit: true", "")
+    other = tmp_path / "other.yaml"
+    other.write_text(DECLARATION.replace("name: tenants", "name: others"))
+    assert rowcast(place, "apply", other).exit_code == 0
+    apply(place, tmp_path, without)
+    assert _may_write(place) == (True, True)  # the other one needs it
+
+    other.write_text(without.replace("name: tenants", "name: others"))
+    assert rowcast(place, "apply", other).exit_code == 0
+    assert _may_write(place) == (False, False)
+
+    apply(place, tmp_path)
+    assert _may_write(place) == (True, True)
+    removing = rowcast(place, "sql", "-f", tmp_path / "tenants.yaml", "--remove").stdout.splitlines()[-2:]
+    assert removing == [
+        'REVOKE SELECT, INSERT, UPDATE, DELETE ON "Shop"."Tenants" FROM "rowcast_crud";',
+        'REVOKE USAGE ON SEQUENCE "Shop"."Tenants_id_seq" FROM "rowcast_crud";',
+    ]
+    for name in ("others", "tenants"):
+        ran = rowcast(place, "delete", name, "--objects", "remove", "--yes", "--prune-limit", 1)
+        assert ran.exit_code == 0, ran.output
+    assert _may_write(place) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("params", "expected"),
     [

@@ -7,7 +7,7 @@ whole history for each row that it changed: 60 ms instead of 0.2, the more the l
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 _WAYS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
