@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -14,7 +15,9 @@ from world import World
 CHANGED = (EXAMPLE / "tenants.yaml").read_text().replace("'5' : '1'", "'6' : '2'")
 
 
-def test_from_the_declaration_of_a_table_to_one_of_its_rows_and_what_became_of_it(ada: Dashboard, world: World) -> None:
+def test_from_the_declaration_of_a_table_to_one_of_its_rows_and_what_became_of_it(
+    ada: Dashboard, world: World, tmp_path: Path
+) -> None:
     with applied(world) as tenants:
         tenants.synced("acme", "tiny")
         ada.go("Renderers")
@@ -30,6 +33,20 @@ def test_from_the_declaration_of_a_table_to_one_of_its_rows_and_what_became_of_i
         ada.sees("2 of 2 rows would change, from revision 1.")
         ada.sees("services.loadbalancers")
         pictures.take(ada.page, "impact", "What a changed declaration would do to all rows", height=1500)
+
+        file = tmp_path / "tenants.yaml"
+        file.write_text(CHANGED)
+        world.rowcast("renderer", "apply", "--no-assign", str(file))
+        ada.tab("Roll-outs")
+        ada.click("Roll out a revision")
+        ada.write("Value of step 1", "1")
+        ada.write("Each step holds (s)", "0")
+        ada.sees("Revision 2 goes to 2 rows in 3 steps: 1 row → 25 % of all rows → all rows.")
+        pictures.take(ada.page, "rollout-start", "How a revision is to be rolled out", height=1000)
+        ada.click("Start it")
+        ada.sees("3 of 3 steps, 2 of 2 rows ready")
+        pictures.take(ada.page, "rollout", "A roll-out and its steps")
+        ada.click("Roll-outs of tenants")
         ada.page.get_by_test_id("stMain").get_by_role("link", name="2 rows").click()
         ada.titled("Rows")
         expect(ada.row("acme")).to_contain_text("synced")
