@@ -49,7 +49,7 @@ class RendererCalls(Sending):
 
 
 def renderer(content: Mapping[str, Any]) -> Renderer:
-    """Return one renderer at its newest revision."""
+    """Return one renderer at the revision that new rows are of."""
     return Renderer(
         name=content["name"],
         revision=content["revision"],

@@ -20,7 +20,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class Renderer(Revision):
-    """A renderer at its newest revision.
+    """A renderer at the revision that new rows are of.
 
     `text` is its declaration (YAML); in lists it is empty. `fault` says why its table can't be captured any more.
     `rows`, `failed` and `pending` are None where crud doesn't tell.

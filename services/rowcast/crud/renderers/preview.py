@@ -25,7 +25,8 @@ from rowcast.renderers.rendering import render
 class Question:
     """A row by its `key`, with the columns of `row` as these say; without a key `row` is all of it.
 
-    By the declaration `spec`, which may be applied or not, or by a `revision`: the row's own, or the newest, if None.
+    By the declaration `spec`, which may be applied or not, or by a `revision`: if None, the row's own, or the one that
+    new rows are of.
     """
 
     key: str | None = None
@@ -57,8 +58,8 @@ class Preview:
 
 def preview(connection: Connection, name: str, asked: Question) -> Preview:
     """Of a row of a renderer. Raises MissingError for what isn't there, FieldError for what is no question."""
-    newest = revisions.get(connection, name)
-    if newest is None:
+    applied = revisions.get(connection, name)
+    if applied is None:
         raise MissingError(f"there is no renderer {name}")
     if asked.key is None and asked.row is None:
         raise FieldError("key", "required", "name a row by its key, or give one by row")
@@ -69,7 +70,7 @@ def preview(connection: Connection, name: str, asked: Question) -> Preview:
         raise MissingError(f"renderer {name} has no row {asked.key}")
     text, shape = asked.spec, None
     if text is None:
-        number = asked.revision or (captured["revision"] if captured else newest["revision"])
+        number = asked.revision or (captured["revision"] if captured else applied["revision"])
         found = revisions.revision(connection, name, number)
         if found is None:
             raise MissingError(f"there is no revision {number} of a renderer {name}")

@@ -65,7 +65,7 @@ class Board:
 
 
 def ground(connection: Connection, renderer: str, settings: CrudSettings) -> Ground:
-    """Of configurations the settings say how they are promoted, of others the newest declaration. Raises MissingError.
+    """Of configurations the settings say how they are promoted, of others their declaration. Raises MissingError.
 
     From here on the transaction has no search_path but pg_catalog.
     """

@@ -10,7 +10,10 @@ from rowcast.crud.sources.faults import source_states
 
 
 def current(connection: Connection) -> Sequence[RowMapping]:
-    """Every renderer at its newest revision, by name, with what its triggers have noted."""
+    """Every renderer at the revision that new rows are of, by name, with what its triggers have noted.
+
+    That is the newest, unless a later one is only kept, or was rolled back; of a deleted one, the newest.
+    """
     return connection.execute(_current().order_by(renderers.c.name)).mappings().all()
 
 
@@ -57,8 +60,10 @@ def captured_by(connection: Connection, name: str) -> RowMapping | None:
 
 
 def _current(*more: object) -> Select[tuple[object, ...]]:
-    newest = select(renderers.c.name, func.max(renderers.c.revision).label("revision")).group_by(renderers.c.name)
-    latest = newest.subquery()
+    number = func.coalesce(sources.c.revision, func.max(renderers.c.revision)).label("revision")
+    its = renderers.outerjoin(sources, sources.c.renderer == renderers.c.name)
+    applied = select(renderers.c.name, number).select_from(its).group_by(renderers.c.name, sources.c.revision)
+    latest = applied.subquery()
     listed = (column for column in renderers.c if column.name not in {"text", "shape"})
     joined = renderers.join(
         latest, and_(latest.c.name == renderers.c.name, latest.c.revision == renderers.c.revision)

@@ -19,7 +19,7 @@ class RevisionListed(BaseModel):
 
 
 class RendererState(RevisionListed):
-    """A renderer at its newest revision."""
+    """A renderer at the revision that new rows are of: the newest, unless one is only kept or was rolled back."""
 
     rows: int | None = Field(description="how many rows its source has, as captured; null while it isn't known")
     fault: str | None = Field(description="why its source can't be captured any more: its rows stay as they are")
