@@ -55,7 +55,9 @@ class _Part:
 
 
 def _configurations(wanted: ColumnElement[bool]) -> _Part:
-    query = select(app_configs).where(wanted).order_by(app_configs.c.id)
+    application = func.coalesce(app_configs.c.application, app_configs.c.name).label("application")
+    others = (column for column in app_configs.c if column.name != application.name)
+    query = select(*others, application).where(wanted).order_by(app_configs.c.id)
     return _Part(query, lambda row: int(row["id"]), statuses, lambda status: int(status["row_id"]))
 
 
