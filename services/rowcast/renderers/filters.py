@@ -14,7 +14,7 @@ from rowcast.renderers.cel import CelExpression, CompileError, Language
 _OTHERS = {"name": cel.Type.DYN, "environment": cel.Type.DYN}
 
 
-class FilterError(Exception):
+class RowFilterError(Exception):
     """A filter that is none; `place` is which of them, from 0."""
 
     def __init__(self, place: int, message: str) -> None:
@@ -23,7 +23,7 @@ class FilterError(Exception):
 
 
 class RowFilters:
-    """Filters in their order; None is one that takes no row. Raises FilterError."""
+    """Filters in their order; None is one that takes no row. Raises RowFilterError."""
 
     def __init__(self, renderer: Renderer, shape: RowShape, texts: Sequence[str | None]) -> None:
         """The name and the environment are as `renderer` has them; null where it gives none for a row."""
@@ -60,9 +60,9 @@ class RowFilters:
         try:
             compiled = self._language.compile(text, "filter", _OTHERS)
         except CompileError as error:
-            raise FilterError(place, f"{error} (line {error.line + 1}, column {error.column + 1})") from None
+            raise RowFilterError(place, f"{error} (line {error.line + 1}, column {error.column + 1})") from None
         if compiled.type not in ("BOOL", "DYN"):
-            raise FilterError(place, f"must be bool, and is {compiled.type.lower()}")
+            raise RowFilterError(place, f"must be bool, and is {compiled.type.lower()}")
         return compiled
 
 

@@ -21,7 +21,7 @@ from rowcast.crud.errors import ConflictError, FieldError, MissingError
 from rowcast.crud.renderers import revisions
 from rowcast.crud.sources.apply import one_at_a_time
 from rowcast.renderers.declaration import read_renderer, read_source
-from rowcast.renderers.filters import FilterError, RowFilters
+from rowcast.renderers.filters import RowFilterError, RowFilters
 from rowcast.renderers.positions import ProblemsError
 
 _NOW = text("SELECT now()")
@@ -61,7 +61,7 @@ def start(connection: Connection, name: str, wanted: Wanted, person: str) -> int
     declared = _comparable(connection, name, former, wanted.revision)
     try:
         filters_of(declared, rollout)
-    except FilterError as error:
+    except RowFilterError as error:
         raise FieldError(f"steps[{error.place}].filter", "expression", str(error)) from error
     changed = _changed_since(connection, declared, wanted)
     mine = (rows.c.renderer == name) & ~rows.c.deleted
@@ -174,7 +174,7 @@ def save(connection: Connection, number: int, before: Rollout, after: Rollout, *
 
 
 def filters_of(declared: RowMapping, rollout: Rollout) -> RowFilters:
-    """The filters of its steps, by the revision that is rolled out. Raises FilterError."""
+    """The filters of its steps, by the revision that is rolled out. Raises RowFilterError."""
     shape = shape_of(declared["shape"])
     return RowFilters(read_renderer(declared["text"], shape), shape, [step.filter for step in rollout.steps])
 
