@@ -41,6 +41,14 @@ class Tenants:
             path = folder / "environments" / "default" / "tenants" / f"{slug}.yaml"
             return list(yaml.safe_load_all(path.read_text())) if path.exists() else None
 
+    def left(self) -> str:
+        """What there still is of rows that are deleted, and what the targets have told of them."""
+        with self.world.sql() as cursor:
+            cursor.execute("SELECT to_jsonb(r) FROM rowcast.rows AS r WHERE renderer = 'tenants'")
+            captured = cursor.fetchall()
+            cursor.execute("SELECT to_jsonb(s) FROM rowcast.statuses AS s WHERE renderer = 'tenants'")
+            return f"{[*self.objects('configmaps')]}, {self.file('acme')}, {captured}, {cursor.fetchall()}"
+
     def rows(self, **params: str) -> dict[str, Mapping[str, Any]]:
         """Those that the API lists, by their slugs."""
         with self.world.api() as api:
@@ -71,7 +79,7 @@ def applied(world: World) -> Iterator[Tenants]:
     world.declare(EXAMPLE / "tenants.yaml")
     yield found
     found.run("DELETE FROM tenants")
-    wait_until(lambda: found.objects("configmaps") == {} and found.file("acme") is None)
+    wait_until(lambda: found.objects("configmaps") == {} and found.file("acme") is None, found.left)
     # A table that is dropped while it is captured, and letters that nobody answers, are trouble on the pipeline's page.
     found.run(f"{TABLES}; DELETE FROM rowcast.sources WHERE renderer = 'tenants'")
     with world.api() as api:
