@@ -38,6 +38,7 @@ class Driven:
     api: httpx.Client
     failing: dict[str, str] = field(default_factory=dict)
     unready: dict[str, str] = field(default_factory=dict)
+    proposed: bool = False
 
     def start(self, *options: object, code: int = 0, declaration: str = CHANGED) -> str:
         file = self.folder / "changed.yaml"
@@ -85,7 +86,7 @@ class Driven:
                 {"stage": "synced", "stage_error": self.unready[key]} if key in self.unready else {"stage": "healthy"}
             )
             return told | word | {"staged_at": "2026-11-29T06:00:00Z"}
-        return told
+        return told | {"stage": "proposed"} if self.proposed else told
 
     def to_the_end(self) -> dict[str, Any]:
         for _ in range(60):
@@ -148,6 +149,19 @@ def test_rows_go_on_step_by_step_and_new_ones_in_the_end_by_themselves(driven: D
     assert {generation for generation, _ in revisions(driven.place).values()} == {2}
     driven.place.run("INSERT INTO shops VALUES (30, 1)")
     assert revisions(driven.place)["30"] == (1, 2)
+
+
+def test_a_step_waits_until_what_is_proposed_is_merged(driven: Driven) -> None:
+    driven.start("--step", "2")
+    driven.look()
+    driven.proposed = True
+    driven.tell()
+
+    step = driven.look(3)["steps"][0]
+    assert (step["state"], step["assigned"], step["delivered"], step["ready"]) == ("delivering", 2, 0, 0)
+
+    driven.proposed = False
+    assert driven.to_the_end()["state"] == "done"
 
 
 def test_a_step_waits_for_every_target_and_for_what_is_there_to_be_ready(driven: Driven) -> None:
