@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 import database_server
 from rowcast.crud.migrations.migrate import migrate
@@ -45,6 +46,14 @@ def database_url(postgres_server: str) -> Iterator[str]:
 def migrated_url(database_url: str) -> str:
     migrate(make_settings(database_url, replication_password="replicate"))
     return database_url
+
+
+@pytest.fixture(scope="module")
+def serving_url(migrated_url: str) -> str:
+    """The same database's, as the role that crud serves as, with nothing but that role's grants."""
+    migrate(make_settings(migrated_url, serving_password="serve"))
+    url = make_url(migrated_url).set(username="rowcast_crud", password="serve")
+    return url.render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module")

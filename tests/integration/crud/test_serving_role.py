@@ -25,13 +25,6 @@ URL = "https://git.example/shop.git"
 
 
 @pytest.fixture(scope="module")
-def serving_url(migrated_url: str) -> str:
-    migrate(make_settings(migrated_url, serving_password="serve"))
-    url = make_url(migrated_url).set(username="rowcast_crud", password="serve")
-    return url.render_as_string(hide_password=False)
-
-
-@pytest.fixture(scope="module")
 def served(serving_url: str) -> Iterator[httpx.Client]:
     with serving(make_settings(serving_url)) as client:
         yield client

@@ -10,12 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from integration.crud.serving import make_settings, serving
 from rowcast.check import promote_cli
-from rowcast.crud.migrations.migrate import migrate
 
 from .conftest import Place
 from .test_commands import rowcast
@@ -72,13 +70,9 @@ def place(migrated_url: str) -> Place:
 
 
 @pytest.fixture(scope="module")
-def served(migrated_url: str, place: Place) -> Iterator[httpx.Client]:
-    migrate(make_settings(migrated_url, serving_password="serve"))
-    url = make_url(migrated_url).set(username="rowcast_crud", password="serve")
+def served(place: Place, serving_url: str) -> Iterator[httpx.Client]:
     order = '{"order": ["dev", "prod"]}'
-    with serving(
-        make_settings(url.render_as_string(hide_password=False), dapr_http_port=1, promotion=order, targets="k8s")
-    ) as client:
+    with serving(make_settings(serving_url, dapr_http_port=1, promotion=order, targets="k8s")) as client:
         yield client
 
 

@@ -14,10 +14,8 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from integration.crud.serving import make_settings, serving
-from rowcast.crud.migrations.migrate import migrate
 from rowcast.crud.renderers.rollout_worker import look
 
 from .conftest import Place
@@ -98,13 +96,6 @@ class Driven:
 
     def with_new(self) -> set[str]:
         return {key for key, (_, revision) in revisions(self.place).items() if revision == 2}
-
-
-@pytest.fixture(scope="module")
-def serving_url(migrated_url: str) -> str:
-    migrate(make_settings(migrated_url, serving_password="serve"))
-    url = make_url(migrated_url).set(username="rowcast_crud", password="serve")
-    return url.render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.engine import make_url
 
 from integration.crud.serving import make_settings, serving, serving_app
 from rowcast.core.errors import PermanentError
 from rowcast.core.events import read
 from rowcast.core.row import RowKey
 from rowcast.core.shapes import Column, RowShape
-from rowcast.crud.migrations.migrate import migrate
 from rowcast.sync.rendering import Rendering, Revision
 from rowcast.sync.routes.preview import add_routes
 from rowcast.sync.targets.memory import MemoryTarget
@@ -79,11 +77,9 @@ def place(migrated_url: str) -> Place:
 
 
 @pytest.fixture(scope="module")
-def served(migrated_url: str, place: Place) -> Iterator[httpx.Client]:
-    migrate(make_settings(migrated_url, serving_password="serve"))
-    url = make_url(migrated_url).set(username="rowcast_crud", password="serve")
+def served(place: Place, serving_url: str) -> Iterator[httpx.Client]:
     # No sidecar is at that port; another test's platform may be at the usual one.
-    with serving(make_settings(url.render_as_string(hide_password=False), dapr_http_port=1)) as client:
+    with serving(make_settings(serving_url, dapr_http_port=1)) as client:
         yield client
 
 
