@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rowcast.core.renderer import (
     ExpressionError,
@@ -38,6 +38,26 @@ LONGEST_VALUE = 300
 """Characters of an example's value as JSON; a longer one is cut."""
 _NOTHING: Any = ...  # JSON has none of it, and in another process it is the same
 _SETTINGS = ("after", "delete", "conflict", "create", "ignore", "ready")
+
+
+class Token(NamedTuple):
+    """What names an impact that was seen: the declaration's digest, the revision that it was compared with (0: none),
+    how many rows there were, and the second in which the last one had changed (empty: none).
+    """
+
+    digest: str
+    revision: str
+    rows: str
+    moment: str
+
+    @classmethod
+    def of(cls, text: str) -> Token:
+        """The inverse of `str`; what a text lacks is empty."""
+        parts = text.split(".", 3)
+        return cls(*parts, *[""] * (4 - len(parts)))
+
+    def __str__(self) -> str:
+        return ".".join(self)
 
 
 @dataclass(frozen=True)

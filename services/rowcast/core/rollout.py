@@ -11,13 +11,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from rowcast.core.errors import RowcastError
 
 State = Literal["running", "holding", "paused", "stopped", "aborted", "done", "rolling-back", "rolled-back"]
 UNDER_WAY: tuple[State, ...] = ("running", "holding", "paused", "stopped", "rolling-back")
 """Of a renderer at most one is."""
+GIVING: tuple[State, ...] = ("running", "holding", "rolling-back")
+"""In which rows are given another revision."""
 StepState = Literal["waiting", "assigning", "delivering", "holding", "done"]
 AT_ONCE = 500
 """Rows that are given the revision in one transaction: as many events wait in the log until it ends."""
@@ -54,6 +56,20 @@ class Step:
     looked: bool = False
 
 
+class Staged(Protocol):
+    """A step, as it is kept or as it is shown."""
+
+    @property
+    def state(self) -> StepState:
+        """How far it is."""
+        ...
+
+
+def place_of(steps: Sequence[Staged]) -> int:
+    """Which step is under way: the first that isn't done, or else the last."""
+    return next((place for place, step in enumerate(steps) if step.state != "done"), len(steps) - 1)
+
+
 @dataclass(frozen=True)
 class Rollout:
     """`hold_seconds`: how long a step's rows have to do well; `failure_limit`: how many rows may fail in all."""
@@ -66,8 +82,8 @@ class Rollout:
 
     @property
     def place(self) -> int:
-        """Which step is under way: the first that isn't done, or else the last."""
-        return next((place for place, step in enumerate(self.steps) if step.state != "done"), len(self.steps) - 1)
+        """As `place_of` says."""
+        return place_of(self.steps)
 
     @property
     def step(self) -> Step:
@@ -181,7 +197,7 @@ def rows_wanted(step: Step, seen: Seen) -> int | None:
 
 def room(rollout: Rollout, seen: Seen) -> int:
     """How many rows may be given another revision now."""
-    if rollout.state not in ("running", "holding", "rolling-back"):
+    if rollout.state not in GIVING:
         return 0
     return max(min(AT_ONCE, ON_THEIR_WAY - seen.on_their_way), 0)
 

@@ -57,6 +57,14 @@ def decode(text: str) -> Cursor:
     return cursor
 
 
+def decode_of(text: str | None, sort: str) -> Cursor | None:
+    """That of one list, None where none is given. Raises FieldError as `decode` does, and for one of another list."""
+    cursor = decode(text) if text is not None else None
+    if cursor is not None and cursor.sort != sort:
+        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    return cursor
+
+
 def _key_fits(cursor: Cursor) -> bool:
     """Whether the key of a list that is sorted by time or id is one as `encode` gets it."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from rowcast.core.impact import CLAIMS, Impact, Part, settings_between
+from rowcast.core.impact import CLAIMS, Impact, Part, Token, settings_between
 from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer, Rendering
 from rowcast.core.shapes import RowShape, shape_as_json, shape_of
 from rowcast.core.source import Source
@@ -111,7 +111,8 @@ def see(
     ).one()
     moment = f"{last.timestamp():.6f}" if last is not None else ""
     digest = hashlib.sha256(declaration.encode()).hexdigest()
-    token = f"{digest}.{there['revision'] if there is not None else 0}.{total}.{moment}"
+    revision: int | None = there["revision"] if there is not None else None
+    token = str(Token(digest, str(revision or 0), str(total), moment))
     source = _anew(connection, renderer) if anew else _as_captured(connection, renderer.name)
     of_rows = _revisions(connection, renderer.name)
     declarations = _Declarations((declaration, shape), of_rows, sample)
@@ -121,7 +122,7 @@ def see(
         impact.merge(part)
         progress(impact.rows, max(total, impact.rows))
     progress(impact.rows, impact.rows)
-    return Seen(renderer.name, there["revision"] if there is not None else None, anew, token, shape, impact)
+    return Seen(renderer.name, revision, anew, token, shape, impact)
 
 
 def _parts(declarations: _Declarations, source: Iterator[_Row], processes: int) -> Iterator[Part]:

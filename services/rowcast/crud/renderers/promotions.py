@@ -238,9 +238,7 @@ def _place(cursor: Cursor, parts: int) -> list[str]:
 def records(
     connection: Connection, renderer: str, state: str | None, before: Cursor | None, limit: int
 ) -> tuple[Sequence[RowMapping], Cursor | None]:
-    """What was promoted, and what somebody has asked to, newest first. Raises FieldError for another list's cursor."""
-    if before is not None and before.sort != RECORDS:
-        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    """What was promoted, and what somebody has asked to, newest first."""
     query = select(promotions).where(promotions.c.renderer == renderer)
     if state is not None:
         query = query.where(promotions.c.state == state)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection, RowMapping
 
-from rowcast.core.rollout import UNDER_WAY, Step
+from rowcast.core.rollout import UNDER_WAY, Step, place_of
 from rowcast.crud.errors import FieldError
 from rowcast.crud.renderers import rollouts
 from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
@@ -115,10 +115,17 @@ def list_all(name: Name, database_url: DatabaseUrl = None, output: OutputForm = 
         return
     head = ("ID", "REVISION", "STATE", "STEP", "BY", "AT", "WHY")
     rows = [
-        (each.id, each.revision, each.state, _place(each), each.started_by, f"{each.started_at:%Y-%m-%dT%H:%M:%SZ}",
-         each.why or "")
+        (
+            each.id,
+            each.revision,
+            each.state,
+            f"{place_of(each.steps) + 1}/{len(each.steps)}",
+            each.started_by,
+            f"{each.started_at:%Y-%m-%dT%H:%M:%SZ}",
+            each.why or "",
+        )
         for each in found
-    ]  # fmt: skip
+    ]
     print_lines(head, rows)
 
 
@@ -214,21 +221,13 @@ def _watch(url: str, name: str, number: int) -> None:
 
 
 def _progress(found: RolloutOut) -> str:
-    place = min(_at(found) + 1, len(found.steps))
+    place = place_of(found.steps) + 1
     step = found.steps[place - 1]
     of = "" if step.total is None else f" of {step.total}"
     failed = sum(each.failed for each in found.steps)
     words = f"{found.state}, step {place} of {len(found.steps)} ({_words(step)}) {step.state}:"
     words += f" {step.assigned}{of} rows assigned, {step.ready} ready, {failed} failed"
     return f"{words}; {found.why}" if found.why else words
-
-
-def _at(found: RolloutOut) -> int:
-    return next((place for place, step in enumerate(found.steps) if step.state != "done"), len(found.steps) - 1)
-
-
-def _place(found: RolloutOut) -> str:
-    return f"{_at(found) + 1}/{len(found.steps)}"
 
 
 def _words(step: StepOut) -> str:

@@ -16,7 +16,7 @@ from anyio import to_thread
 from sqlalchemy import Connection, Engine, RowMapping, func, select, text
 
 from rowcast.core.errors import TransientError
-from rowcast.core.rollout import ALL, UNDER_WAY, Rollout, Seen, advance, room, rows_wanted
+from rowcast.core.rollout import ALL, GIVING, UNDER_WAY, Rollout, Seen, advance, room, rows_wanted
 from rowcast.core.shapes import shape_of
 from rowcast.crud.database.connections import changing
 from rowcast.crud.database.tables import rollouts, rows
@@ -99,7 +99,7 @@ def look(connection: Connection, number: int, targets: Sequence[str]) -> float:
     after = advance(before, facts, now)
     if after != before:
         save(connection, number, before, after)
-    if after.state not in ("running", "holding", "rolling-back"):
+    if after.state not in GIVING:
         return IDLE_SECONDS
     if (after.new_rows_follow or after.state == "rolling-back") and not facts.switched:
         connection.execute(_SWITCH, {"id": number})

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Numeric, RowMapping, cast, delete, func, insert, literal, select, text, update
 
 from rowcast.core import rollout as core
+from rowcast.core.impact import Token
 from rowcast.core.rollout import UNDER_WAY, Rollout, RolloutError, Step, steps_as_json
 from rowcast.core.shapes import shape_of
 from rowcast.crud.database.connections import VouchedFor
@@ -234,16 +235,14 @@ def _changed_since(connection: Connection, declared: RowMapping, wanted: Wanted)
         if wanted.changed_limit is not None:
             raise FieldError("changed_limit", "required", "counts from an impact: give its token, too")
         return None
-    digest, _, rest = wanted.token.partition(".")
-    _, _, rest = rest.partition(".")
-    _, _, moment = rest.partition(".")
-    if digest != declared["sha256"]:
+    token = Token.of(wanted.token)
+    if token.digest != declared["sha256"]:
         raise FieldError("token", "conflict", f"is of another declaration than revision {declared['revision']}")
-    if not re.fullmatch(r"(\d{1,12}\.\d{6})?", moment):
+    if not re.fullmatch(r"(\d{1,12}\.\d{6})?", token.moment):
         raise FieldError("token", "token", "is not a token that an impact gave out")
     changed = rows.c.renderer == declared["name"]
-    if moment:
-        changed &= func.extract("epoch", rows.c.changed_at) > cast(moment, Numeric)
+    if token.moment:
+        changed &= func.extract("epoch", rows.c.changed_at) > cast(token.moment, Numeric)
     number: int = connection.execute(select(func.count()).select_from(rows).where(changed)).scalar_one()
     if wanted.changed_limit is not None and number > wanted.changed_limit:
         said = f"{number} rows have changed since that impact was seen, and the limit is {wanted.changed_limit}"

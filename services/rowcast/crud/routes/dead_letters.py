@@ -60,9 +60,7 @@ def list_letters(
     for field, value in (("target", target), ("reason", reason), ("renderer", renderer), ("key", key)):
         if value is not None and "\x00" in value:
             raise FieldError(field, "printable", "must not have NUL characters")
-    before = paging.decode(cursor) if cursor is not None else None
-    if before is not None and before.sort != CURSOR:
-        raise FieldError("cursor", "cursor", "is not a cursor of this list")
+    before = paging.decode_of(cursor, CURSOR)
     wanted = LetterFilter(None if state == "any" else state, target, reason, row_id, renderer, key)
     page = actions.list_letters(database, wanted, before, limit)
     return DeadLetterPage(

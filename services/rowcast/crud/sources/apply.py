@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from rowcast.core.renderer import Renderer
+from rowcast.core.rollout import UNDER_WAY
 from rowcast.core.shapes import RowShape, shape_as_json
 from rowcast.crud.sources.database import MIGRATED, SourceError
 from rowcast.crud.sources.installed import is_ours, missing
@@ -34,10 +35,7 @@ UPDATE rowcast.rows SET revision = :revision, generation = generation + 1, actor
 WHERE renderer = :name AND NOT deleted AND revision <> :revision
 """)
 """Assigning a revision raises the generation: a change of the template is one of each row."""
-_UNDER_WAY = text("""
-SELECT id, state FROM rowcast.rollouts
-WHERE renderer = :name AND state IN ('running', 'holding', 'paused', 'stopped', 'rolling-back')
-""")
+_UNDER_WAY = text("SELECT id, state FROM rowcast.rollouts WHERE renderer = :name AND state = ANY (:states)")
 _BY_NOW = text("""
 SELECT renderer."text", renderer.shape FROM rowcast.renderers AS renderer
 JOIN rowcast.sources AS source ON source.renderer = renderer.name AND source.revision = renderer.revision
@@ -84,7 +82,7 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
     """
     _begin(connection)
     name = renderer.name
-    rollout = connection.execute(_UNDER_WAY, {"name": name}).one_or_none()
+    rollout = connection.execute(_UNDER_WAY, {"name": name, "states": list(UNDER_WAY)}).one_or_none()
     if rollout is not None:
         raise SourceError(
             f"roll-out {rollout.id} of {name} is {rollout.state}: wait for its end, or end it"

@@ -118,7 +118,7 @@ def list_records(
     state: Annotated[Literal["awaiting", "promoted", "refused", "outdated"] | None, Query()] = None,
 ) -> PromotionRecords:
     """What was promoted, and what somebody has asked to, newest first."""
-    before = paging.decode(cursor) if cursor is not None else None
+    before = paging.decode_of(cursor, reads.RECORDS)
     with reading(database) as connection:
         found, following = reads.records(connection, name, state, before, limit)
     items = [PromotionRecord.model_validate(dict(one)) for one in found]

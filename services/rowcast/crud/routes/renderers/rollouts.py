@@ -9,7 +9,6 @@ from sqlalchemy import Connection, RowMapping
 from rowcast.core.rollout import Step
 from rowcast.crud import paging
 from rowcast.crud.database.connections import changing, reading
-from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.paging import Cursor
 from rowcast.crud.renderers import rollouts
@@ -36,7 +35,7 @@ _LIST, _ROWS = "rollouts", "rollout-rows"
 @router.get("/{name}/rollouts", operation_id="listRollouts", responses=responses(404))
 def list_rollouts(name: Name, database: Database, limit: Limit = 50, cursor: CursorText = None) -> Rollouts:
     """A renderer's roll-outs, newest first."""
-    after = _after(cursor, _LIST)
+    after = paging.decode_of(cursor, _LIST)
     with reading(database) as connection:
         found = rollouts.page(connection, name, after.row_id if after else None, limit + 1)
     following = paging.encode(Cursor(_LIST, "", found[limit - 1]["id"])) if len(found) > limit else None
@@ -64,7 +63,7 @@ def list_rows(
 
     Those of a renderer's newest roll-out are known.
     """
-    after = _after(cursor, _ROWS)
+    after = paging.decode_of(cursor, _ROWS)
     with reading(database) as connection:
         kept = rollouts.get(connection, name, id)
         found = listed(connection, kept, settings.targets, state, after.key if after else "", limit + 1)
@@ -132,10 +131,3 @@ def roll_back(name: Name, id: RolloutId, database: Database, actor: Actor) -> Ro
 def _told(database: Database, actor: str, what: Callable[[Connection], RowMapping]) -> RolloutOut:
     with changing(database, actor) as connection:
         return rollout_out(what(connection))
-
-
-def _after(cursor: str | None, of: str) -> Cursor | None:
-    found = paging.decode(cursor) if cursor is not None else None
-    if found is not None and found.sort != of:
-        raise FieldError("cursor", "cursor", "is not a cursor of this list")
-    return found
