@@ -66,13 +66,9 @@ def dialog(client: Client, wanted: str) -> None:
     if not rows or action not in ACTIONS:
         forms.close()
         return
-    what = _count(rows)
+    what = formatting.counted(len(rows), "configuration")
     title = f"Delete {what}" if action == "delete" else f"Change the {action} of {what}"
     st.dialog(title, on_dismiss=forms.close)(_ask)(client, action, rows)
-
-
-def _count(rows: Sequence[AppConfig]) -> str:
-    return f"{len(rows):,} configuration{'' if len(rows) == 1 else 's'}"
 
 
 def _ask(client: Client, action: str, rows: tuple[AppConfig, ...]) -> None:
@@ -97,7 +93,7 @@ def _apply(client: Client, action: str, rows: tuple[AppConfig, ...], value: str)
                 raise
             st.session_state[REFUSED] = refusal.errors
             return
-        _done(f"{_count(rows)} {'deleted' if action == 'delete' else 'changed'}.")
+        _done(f"{formatting.counted(len(rows), 'configuration')} {'deleted' if action == 'delete' else 'changed'}.")
 
 
 def _done(said: str) -> None:

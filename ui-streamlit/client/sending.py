@@ -29,6 +29,11 @@ class Sending:
         raise NotImplementedError
 
 
+def stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those members of a body that say something."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def given(**params: object) -> dict[str, str]:
     """Return those parameters that say something, as the query has them."""
     return {name: str(value) for name, value in params.items() if value not in (None, "")}

@@ -137,9 +137,10 @@ def _summary(impact: Impact) -> None:
     if loud := words.moved(impact):
         st.error(f"**{formatting.plain(loud)}** What is in a Namespace goes with it.", icon=":material/warning:")
     if removed := impact.objects.get("removed", 0):
-        st.warning(f"**{words.of(removed, 'object')} would be deleted.**", icon=":material/delete:")
+        st.warning(f"**{formatting.counted(removed, 'object')} would be deleted.**", icon=":material/delete:")
     if refused := words.refused(impact):
-        st.error(f"**The API server refuses {words.of(refused, 'manifest')}** of those tried.", icon=":material/block:")
+        many = formatting.counted(refused, "manifest")
+        st.error(f"**The API server refuses {many}** of those tried.", icon=":material/block:")
     if not words.changes(impact) and impact.rows and not impact.failed_rows:
         st.success("Nothing changes: every row becomes what it is.", icon=":material/check_circle:")
     for column, (kind, label) in zip(st.columns(len(words.OBJECTS)), words.OBJECTS.items(), strict=True):
@@ -154,10 +155,12 @@ def _section(rooms: Mapping[str, Page], impact: Impact, action: Action) -> None:
         return
     st.subheader(words.ACTIONS[action], anchor=False)
     for place, group in enumerate(groups[:MOST]):
-        badges = f":{words.COLOURS[action]}-badge[{words.of(group.rows, 'row')}] {words.dry_run(group)}".strip()
+        badges = (
+            f":{words.COLOURS[action]}-badge[{formatting.counted(group.rows, 'row')}] {words.dry_run(group)}".strip()
+        )
         with st.expander(f"{badges} {formatting.plain(words.what(group))}", key=f"group:{action}:{place}"):
             if group.objects != group.rows:
-                st.caption(f"{words.of(group.objects, 'object')} of {words.of(group.rows, 'row')}")
+                st.caption(f"{formatting.counted(group.objects, 'object')} of {formatting.counted(group.rows, 'row')}")
             for one in group.examples:
                 _row(rooms, impact, one.key, words.example(group, one))
             for refused in group.dry_run.refused if group.dry_run else ():
@@ -194,12 +197,12 @@ def _collisions(rooms: Mapping[str, Page], impact: Impact) -> None:
     st.subheader("Collisions: only one row gets each of these", anchor=False)
     for place, one in enumerate(impact.collisions[:MOST]):
         where = f" in {one.environment}" if one.environment else ""
-        label = f":red-badge[{words.of(len(one.keys), 'row')}] {formatting.plain(one.object + where)}"
+        label = f":red-badge[{formatting.counted(len(one.keys), 'row')}] {formatting.plain(one.object + where)}"
         with st.expander(label, key=f"collision:{place}"):
             for key in one.keys:
                 _row(rooms, impact, key)
     more = len(impact.collisions[MOST:]) + impact.more_collisions
-    among = f"Looked for among {words.of(impact.collisions_looked_for_among, 'object')} of this renderer's."
+    among = f"Looked for among {formatting.counted(impact.collisions_looked_for_among, 'object')} of this renderer's."
     st.caption(f"And {more:,} more. {among}" if more else among)
 
 

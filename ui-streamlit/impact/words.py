@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from impact.models import Action, Example, Group, Impact, Setting, Unrendered
-from shared.formatting import sentence
+from shared.formatting import counted, sentence
 
 Colour = Literal["red", "orange", "green", "blue", "gray"]
 
@@ -47,14 +47,9 @@ MEANINGS: Final[Mapping[str, str]] = {
 _CHANGES: Final[Mapping[str, str]] = {"set": "is set", "removed": "is taken away"}
 
 
-def of(count: int, what: str) -> str:
-    """Return a number of things: `1 row`, `1,204 rows`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
 def rows(count: int | None) -> str:
     """Return how many rows there are, where that is known."""
-    return "all rows" if count is None else of(count, "row")
+    return "all rows" if count is None else counted(count, "row")
 
 
 def changes(impact: Impact) -> bool:
@@ -68,7 +63,7 @@ def headline(impact: Impact) -> str:
     failed = f"; {impact.failed_rows:,} can't be rendered" if impact.failed_rows else ""
     if not impact.rows:
         return "There is no row yet that it could change."
-    return f"{impact.changed_rows:,} of {of(impact.rows, 'row')} would change, {since}{failed}."
+    return f"{impact.changed_rows:,} of {counted(impact.rows, 'row')} would change, {since}{failed}."
 
 
 def moved(impact: Impact) -> str:
@@ -78,7 +73,7 @@ def moved(impact: Impact) -> str:
     if not count:
         return ""
     each = "is deleted, and made" if count == 1 else "are deleted, and made"
-    return f"{of(count, 'object')} {each} anew by another name or in another namespace: {', '.join(kinds)}."
+    return f"{counted(count, 'object')} {each} anew by another name or in another namespace: {', '.join(kinds)}."
 
 
 def remarks(impact: Impact) -> tuple[str, ...]:
@@ -87,11 +82,14 @@ def remarks(impact: Impact) -> tuple[str, ...]:
         (impact.captured_anew, "Applying captures the rows anew: they were read from the table itself."),
         (
             impact.recovered_rows,
-            f"{of(impact.recovered_rows, 'row')} can't be rendered today: what it makes may be there already.",
+            f"{counted(impact.recovered_rows, 'row')} can't be rendered today: what it makes may be there already.",
         ),
         (impact.dry_run_unavailable, f"The API server was not asked: {sentence(impact.dry_run_unavailable or '')}"),
-        (impact.more_changes, f"{of(impact.more_changes, 'change')} of more shapes are not listed."),
-        (impact.more_errors, f"{of(impact.more_errors, 'row')} can't be rendered for reasons that are not listed."),
+        (impact.more_changes, f"{counted(impact.more_changes, 'change')} of more shapes are not listed."),
+        (
+            impact.more_errors,
+            f"{counted(impact.more_errors, 'row')} can't be rendered for reasons that are not listed.",
+        ),
     )
     return tuple(words for there, words in found if there)
 
@@ -139,7 +137,7 @@ def setting(one: Setting) -> str:
 def unrendered(one: Unrendered) -> str:
     """Return how many rows have no value, and how many of them have none today."""
     before = f", {one.before:,} of them can't be today, either" if one.before else ""
-    return f"{of(one.rows, 'row')}{before}"
+    return f"{counted(one.rows, 'row')}{before}"
 
 
 def as_json(value: Any) -> str:

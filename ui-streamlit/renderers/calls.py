@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from client.decoding import moment, required_moment
-from client.sending import Sending
+from client.sending import Sending, stated
 from renderers.models import Manifest, Problem, Rendered, Renderer, Revision
 
 
@@ -44,8 +44,7 @@ class RendererCalls(Sending):
     ) -> Rendered:
         """Return what a row becomes. Changes nothing."""
         body = {"key": key, "row": None if values is None else dict(values), "spec": text}
-        given = {part: value for part, value in body.items() if value is not None}
-        return rendered(self._send("POST", path(name, "preview"), body=given))
+        return rendered(self._send("POST", path(name, "preview"), body=stated(body)))
 
 
 def renderer(content: Mapping[str, Any]) -> Renderer:

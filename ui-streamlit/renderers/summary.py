@@ -19,7 +19,7 @@ TABLES: Final = "renderer_tables"
 
 def rows_link(rooms: Mapping[str, Page], renderer: Renderer) -> None:
     """Draw the way to a renderer's rows."""
-    words = "Rows" if renderer.rows is None else "1 row" if renderer.rows == 1 else f"{renderer.rows:,} rows"
+    words = "Rows" if renderer.rows is None else formatting.counted(renderer.rows, "row")
     st.page_link(rooms[ROWS], label=words, query_params={"renderer": renderer.name})
 
 

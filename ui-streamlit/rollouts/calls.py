@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from client.decoding import moment, required_moment
-from client.sending import Sending, given
+from client.sending import Sending, given, stated
 from renderers.calls import path
 from rollouts.models import (
     Rollout,
@@ -42,8 +42,8 @@ class RolloutCalls(Sending):
 
     def start_rollout(self, name: str, draft: RolloutDraft) -> Rollout:
         """Start one and return it."""
-        steps = [_given(vars(step)) for step in draft.steps]
-        return rollout(self._send("POST", path(name, "rollouts"), body=_given({**vars(draft), "steps": steps})))
+        steps = [stated(vars(step)) for step in draft.steps]
+        return rollout(self._send("POST", path(name, "rollouts"), body=stated({**vars(draft), "steps": steps})))
 
     def tell_rollout(self, name: str, number: int, action: RolloutAction, failure_limit: int | None = None) -> Rollout:
         """Say what becomes of it and return it; one that is resumed may be given another limit of failures."""
@@ -98,7 +98,3 @@ def _row(content: Mapping[str, Any]) -> RolloutRow:
         message=content.get("message"),
         target=content.get("target"),
     )
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

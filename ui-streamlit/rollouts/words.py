@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from impact.words import of
 from rollouts.models import Rollout, RolloutAction, RolloutDraft, RolloutRowState, RolloutState, Step, StepDraft, total
-from shared.formatting import ago, duration, sentence
+from shared.formatting import ago, counted, duration, sentence
 
 Colour = Literal["blue", "green", "orange", "red", "gray"]
 
@@ -69,7 +68,7 @@ def step(one: StepDraft) -> str:
     if one.filter is not None:
         return f"rows where {one.filter}"
     if one.rows is not None:
-        return of(one.rows, "row")
+        return counted(one.rows, "row")
     return "all rows" if (one.share or 0) >= WHOLE else f"{one.share:g} % of all rows"
 
 
@@ -113,7 +112,7 @@ def limits(rollout: Rollout) -> str:
         f"each step holds for {duration(timedelta(seconds=rollout.hold_seconds))}" if rollout.hold_seconds else "",
         "the first failed row stops it"
         if not rollout.failure_limit
-        else f"more than {of(rollout.failure_limit, 'failed row')} stop it",
+        else f"more than {counted(rollout.failure_limit, 'failed row')} stop it",
         f"who isn't ready after {duration(timedelta(seconds=rollout.ready_seconds))} has failed"
         if rollout.ready_seconds
         else "",
@@ -125,7 +124,7 @@ def changed_since(rollout: Rollout) -> str:
     """Return how many rows had changed since its impact was seen, or nothing where none was."""
     if rollout.changed_since is None:
         return ""
-    return f"{of(rollout.changed_since, 'row')} had changed since its impact was seen."
+    return f"{counted(rollout.changed_since, 'row')} had changed since its impact was seen."
 
 
 def progress(rollout: Rollout) -> tuple[float, str]:
@@ -135,7 +134,7 @@ def progress(rollout: Rollout) -> tuple[float, str]:
     known = sum(one.total or 0 for one in rollout.steps)
     # The rows of a step that waits are not known, and each step counts as much as the others.
     part = sum(1.0 if one.state == "done" else share(one) for one in rollout.steps) / max(len(rollout.steps), 1)
-    words = f"{done} of {of(len(rollout.steps), 'step')}, {whole.ready:,} of {of(known, 'row')} ready"
+    words = f"{done} of {counted(len(rollout.steps), 'step')}, {whole.ready:,} of {counted(known, 'row')} ready"
     return part, words + (f", {whole.failed:,} failed" if whole.failed else "")
 
 
@@ -143,7 +142,7 @@ def done_so_far(rollout: Rollout) -> str:
     """Return how many rows have the revision, for the one who says what becomes of it."""
     given = sum(one.assigned for one in rollout.steps)
     has = "has" if given == 1 else "have"
-    return f"{of(given, 'row')} {has} revision {rollout.revision} by roll-out {rollout.id}."
+    return f"{counted(given, 'row')} {has} revision {rollout.revision} by roll-out {rollout.id}."
 
 
 def plan(draft: RolloutDraft, rows: int | None) -> str:
@@ -152,8 +151,8 @@ def plan(draft: RolloutDraft, rows: int | None) -> str:
     if not steps or steps[-1].filter is not None or (steps[-1].share or 0) < WHOLE:
         steps = (*steps, StepDraft(share=float(WHOLE)))
     ways = " → ".join(step(one) for one in steps)
-    where = "every row" if rows is None else of(rows, "row")
-    return f"Revision {draft.revision} goes to {where} in {of(len(steps), 'step')}: {ways}."
+    where = "every row" if rows is None else counted(rows, "row")
+    return f"Revision {draft.revision} goes to {where} in {counted(len(steps), 'step')}: {ways}."
 
 
 def place(field: str) -> str:

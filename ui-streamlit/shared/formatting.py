@@ -48,6 +48,11 @@ def duration(span: timedelta) -> str:
     return f"{milliseconds // 3_600_000} h"
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things: `1 row`, `1,204 rows`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def shown_range(page_number: int, limit: int, shown: int, total: int) -> str:
     """Return which rows of how many are in sight, page_number counting from 0."""
     if not shown:
