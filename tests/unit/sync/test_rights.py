@@ -146,8 +146,9 @@ async def test_a_crud_that_can_not_say_what_renderers_there_are_is_asked_again(a
         await table.renderers()
 
 
-async def test_a_renderer_that_was_deleted_needs_no_rights() -> None:
-    items = [{"name": "shops", "revision": 3, "deleted": True}, {"name": "tenants", "revision": 2}]
+async def test_a_renderer_that_was_deleted_needs_no_rights_and_what_is_yet_to_be_rolled_out_does() -> None:
+    kept = {"name": "kept", "revision": 1, "newest": 2}
+    items = [{"name": "shops", "revision": 3, "deleted": True}, {"name": "tenants", "revision": 2}, kept]
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -156,6 +157,6 @@ async def test_a_renderer_that_was_deleted_needs_no_rights() -> None:
 
     table = CrudTable(SyncSettings(target="k8s"), httpx.MockTransport(answer))
 
-    assert await table.renderers() == [("tenants", 2)]
+    assert await table.renderers() == [("tenants", 2), ("kept", 2)]
     # Nobody counts a million rows for it every ten seconds.
     assert str(asked[0].url.query, "ascii") == "counts=false"

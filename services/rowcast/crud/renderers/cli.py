@@ -69,7 +69,7 @@ def list_renderers(database_url: DatabaseUrl = None, output: OutputForm = Output
 @app.command()
 def show(
     name: Name,
-    revision: Annotated[int | None, typer.Option(min=1, help="An older one than the newest.")] = None,
+    revision: Annotated[int | None, typer.Option(min=1, help="Another one than new rows are of.")] = None,
     database_url: DatabaseUrl = None,
     output: OutputForm = Output.TABLE,
 ) -> None:

@@ -63,8 +63,7 @@ def begin(connection: Connection, deletion: Deletion) -> int:
     if name == APP_CONFIGS:
         raise SourceError(f"{APP_CONFIGS} is built in")
     found = revisions.get(connection, name)
-    newest = revisions.revision(connection, name, found["revision"]) if found is not None else None
-    if newest is None:
+    if found is None:
         raise SourceError(f"there is no renderer {name}")
     if others := installed_by_others(connection, name):
         raise SourceError(
@@ -76,8 +75,8 @@ def begin(connection: Connection, deletion: Deletion) -> int:
     counts = connection.execute(_COUNTS, {"name": name}).mappings().one()
     _refuse_too_many(counts["its"], counts["in_all"], deletion.prune_limit)
     if deletion.retain:
-        renderer = read_renderer(newest["text"], shape_of(newest["shape"]))
-        _refuse_to_leave_half(connection, renderer, newest["revision"])
+        renderer = read_renderer(found["text"], shape_of(found["shape"]))
+        _refuse_to_leave_half(connection, renderer, found["revision"])
     connection.execute(_FORGET, {"name": name})
     return int(counts["its"])
 

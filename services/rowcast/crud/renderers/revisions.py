@@ -18,8 +18,8 @@ def current(connection: Connection) -> Sequence[RowMapping]:
 
 
 def get(connection: Connection, name: str) -> RowMapping | None:
-    """One of them, with its declaration."""
-    query = _current(renderers.c.text).where(renderers.c.name == name)
+    """One of them, with its declaration and the columns that this was checked against."""
+    query = _current(renderers.c.text, renderers.c.shape).where(renderers.c.name == name)
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -53,21 +53,21 @@ def revision(connection: Connection, name: str, number: int) -> RowMapping | Non
 
 
 def captured_by(connection: Connection, name: str) -> RowMapping | None:
-    """The revision that new rows are of: the newest, unless a later one is only kept yet; None if it is deleted."""
-    its = select(sources.c.revision).where(sources.c.renderer == name).scalar_subquery()
-    query = select(renderers).where(renderers.c.name == name, renderers.c.revision == its)
-    return connection.execute(query).mappings().one_or_none()
+    """As `get` has it; None if it is deleted."""
+    found = get(connection, name)
+    return None if found is None or found["deleted"] else found
 
 
 def _current(*more: object) -> Select[tuple[object, ...]]:
-    number = func.coalesce(sources.c.revision, func.max(renderers.c.revision)).label("revision")
+    newest = func.max(renderers.c.revision)
+    number = func.coalesce(sources.c.revision, newest).label("revision")
     its = renderers.outerjoin(sources, sources.c.renderer == renderers.c.name)
-    applied = select(renderers.c.name, number).select_from(its).group_by(renderers.c.name, sources.c.revision)
-    latest = applied.subquery()
+    applied = select(renderers.c.name, number, newest.label("newest")).select_from(its)
+    latest = applied.group_by(renderers.c.name, sources.c.revision).subquery()
     listed = (column for column in renderers.c if column.name not in {"text", "shape"})
     joined = renderers.join(
         latest, and_(latest.c.name == renderers.c.name, latest.c.revision == renderers.c.revision)
     ).outerjoin(sources, sources.c.renderer == renderers.c.name)
     deleted = sources.c.renderer.is_(None).label("deleted")
-    columns = (*listed, *more, sources.c.fault, sources.c.fault_at, deleted)
+    columns = (*listed, *more, latest.c.newest, sources.c.fault, sources.c.fault_at, deleted)
     return select(*columns).select_from(joined)  # type: ignore[call-overload,no-any-return]

@@ -21,6 +21,7 @@ class RevisionListed(BaseModel):
 class RendererState(RevisionListed):
     """A renderer at the revision that new rows are of: the newest, unless one is only kept or was rolled back."""
 
+    newest: int = Field(description="the newest revision, which may be only kept, or rolled back")
     rows: int | None = Field(description="how many rows its source has, as captured; null while it isn't known")
     fault: str | None = Field(description="why its source can't be captured any more: its rows stay as they are")
     fault_at: Time | None

@@ -1,14 +1,14 @@
-"""A renderer's table: what its newest revision says of it, what the catalogue does, and whether crud may change it."""
+"""A renderer's table: what its applied declaration says of it, the catalogue does, and whether crud may change it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from rowcast.core.shapes import RowShape, shape_of
 from rowcast.core.source import Source
-from rowcast.crud.database.tables import renderers, sources
 from rowcast.crud.errors import MissingError
+from rowcast.crud.renderers import revisions
 from rowcast.crud.sources.catalogue import Column, Table, read_table
 from rowcast.crud.sources.grants import missing_grants
 from rowcast.renderers.declaration import read_source
@@ -41,14 +41,7 @@ class SourceTable:
 
 def source_table(connection: Connection, name: str) -> SourceTable:
     """Of a renderer. From here on the transaction has no search_path but pg_catalog. Raises MissingError."""
-    query = (
-        select(renderers, sources.c.fault)
-        .outerjoin(sources, sources.c.renderer == renderers.c.name)
-        .where(renderers.c.name == name)
-        .order_by(renderers.c.revision.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).mappings().one_or_none()
+    row = revisions.get(connection, name)
     if row is None:
         raise MissingError(f"there is no renderer {name}")
     known = (name, row["revision"], row["text"], shape_of(row["shape"]))

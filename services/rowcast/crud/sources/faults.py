@@ -35,7 +35,7 @@ _WORDS = {"D": "disabled", "R": "for replicas only", "O": "for origin only"}
 
 @dataclass(frozen=True)
 class SourceState:
-    """A renderer that captures a table, by its newest revision; `faults` is empty if all is well.
+    """A renderer that captures a table, by the revision that new rows are of; `faults` is empty if all is well.
 
     `table` is None where the declaration isn't known, or can't be read.
     """

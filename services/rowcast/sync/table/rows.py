@@ -215,7 +215,8 @@ class CrudTable:
             if response.status_code != httpx.codes.OK:
                 raise TransientError(f"renderers: crud answered {response.status_code}")
             there = [one for one in response.json()["items"] if not one.get("deleted", False)]
-            return [(str(one["name"]), int(one["revision"])) for one in there]
+            # The crud of the version before tells of the newest only.
+            return [(str(one["name"]), int(one.get("newest", one["revision"]))) for one in there]
         except httpx.HTTPError as error:
             raise TransientError(f"renderers: {str(error) or type(error).__name__}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:

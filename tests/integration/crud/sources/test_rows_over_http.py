@@ -162,6 +162,17 @@ def test_rows_are_not_editable_unless_the_declaration_and_the_database_say_so(
     assert columns(served)["why"] == "its declaration has no edit: true (spec.source.edit)"
 
 
+def test_what_is_only_kept_says_nothing_of_the_table_yet(served: httpx.Client, place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "kept.yaml"
+    file.write_text(DECLARATION.replace(", edit: true", ""))
+    assert rowcast(place, "apply", "--no-assign", file).exit_code == 0
+
+    assert columns(served)["editable"]
+    kept = served.get("/renderers/tenants").json()
+    assert (kept["revision"], kept["newest"]) == (1, 2)
+    assert "edit: true" in kept["text"]
+
+
 def _may_write(place: Place) -> tuple[bool, bool]:
     ((table, sequence),) = place.ask(
         """SELECT has_table_privilege('rowcast_crud', '"Shop"."Tenants"', 'SELECT, INSERT, UPDATE, DELETE'),"""

@@ -77,7 +77,7 @@ _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float
 
 @router.get("", operation_id="listRenderers", responses=responses())
 async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts = True) -> Renderers:
-    """Every renderer that was applied, at its newest revision; the built-in one, `appconfigs`, is not among them."""
+    """Every renderer that was applied, at the revision that new rows are of; not the built-in one, `appconfigs`."""
 
     def read() -> list[dict[str, Any]]:
         with reading(database) as connection:
@@ -90,7 +90,7 @@ async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts 
 
 @router.get("/{name:renderer}", operation_id="getRenderer", responses=responses(404))
 async def get_renderer(name: Name, database: Database, pipeline: Pipeline) -> RendererOut:
-    """One renderer, with its newest declaration."""
+    """One renderer, with the declaration that new rows are of."""
 
     def read() -> dict[str, Any]:
         with reading(database) as connection:
