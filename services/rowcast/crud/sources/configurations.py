@@ -19,12 +19,15 @@ from rowcast.runtime.logging import get_logger
 BATCH = 1_000
 """Rows in one transaction: as many events wait in the log until it ends, and whoever changes one of them."""
 PAUSE_SECONDS = 5.0
-REST = 20
+REST = 10
 """Times as long as comparing took: a million rows take seconds, and are compared now and then."""
 LOOKS = 12
 """Answers one after the other that no old instance has given: which of several answers is the sidecar's choice."""
+COMPARE_MS = 60_000
+"""A million rows take some seconds, more than any statement of a request may."""
 _IS_ON = text("SELECT rowcast.captures_configurations()")
 _SWITCH_ON = text("SELECT rowcast.capture_configurations()")
+_PATIENCE = text(f"SET LOCAL statement_timeout = {COMPARE_MS}")
 _COMPARE = text("SELECT rowcast.compare_configurations(:batch)")
 
 Ask = Callable[[str], Awaitable[Mapping[str, Any]]]
@@ -34,6 +37,7 @@ Ask = Callable[[str], Awaitable[Mapping[str, Any]]]
 def compare(engine: Engine, batch: int = BATCH) -> int:
     """Write what differs, so many rows at most; how many. Raises TransientError."""
     with changing(engine) as connection:
+        connection.execute(_PATIENCE)
         return int(connection.execute(_COMPARE, {"batch": batch}).scalar_one())
 
 
@@ -68,8 +72,10 @@ class Configurations:
                 if trouble != self._trouble:
                     self._log.exception("configurations could not be compared with what is captured")
             self._trouble = trouble
+            # What took long because something was not there says nothing of how long comparing takes.
+            rest = 0.0 if trouble else REST * (time.monotonic() - started)
             if not written:
-                await asyncio.sleep(max(self._pause, REST * (time.monotonic() - started)))
+                await asyncio.sleep(max(self._pause, rest))
 
     async def once(self) -> int:
         """One look; how many rows were written. Raises TransientError."""
