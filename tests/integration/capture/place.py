@@ -273,6 +273,13 @@ class Place:
             cursor.execute("SELECT id, generation FROM app_configs")
             return dict(cursor.fetchall())
 
+    def captured(self) -> int:
+        """How many rows a snapshot has: those that are gone, too, as tombstones."""
+        with self.sql() as cursor:
+            cursor.execute("SELECT count(*) FROM rowcast.rows")
+            ((count,),) = cursor.fetchall()
+            return int(count)
+
     @property
     def redis(self) -> Any:
         return redis.Redis(HOST, self.redis_port)

@@ -117,7 +117,7 @@ def test_the_slot_is_never_confirmed_beyond_the_position_that_is_kept(place: Pla
 
 def test_asked_to_it_reads_the_whole_table_again(place: Place) -> None:
     settled(place)
-    rows, before = len(place.table()), len(place.arrived())
+    rows, before = place.captured(), len(place.arrived())
 
     ran = rowcast(place, "resnapshot")
 
@@ -157,7 +157,7 @@ def test_a_position_that_is_lost_brings_all_rows_again(place: Place) -> None:
     place.capture.end()
     with place.sql() as cursor:
         cursor.execute("DELETE FROM rowcast_capture_offsets")
-    rows, before = len(place.table()), len(place.arrived())
+    rows, before = place.captured(), len(place.arrived())
 
     place.start()
 
@@ -171,7 +171,7 @@ def test_what_went_to_another_broker_comes_again(place: Place) -> None:
         kept = "jsonb_set(position::jsonb, '{rowcast_broker}', '\"kafka\"')"
         cursor.execute(f"UPDATE rowcast_capture_offsets SET position = {kept} RETURNING position->>'lsn'")
         assert cursor.fetchone() != (None,)
-    rows, before = len(place.table()), len(place.arrived())
+    rows, before = place.captured(), len(place.arrived())
 
     place.start()
 
@@ -187,7 +187,7 @@ def test_reading_the_whole_table_it_makes_the_slot_anew(place: Place) -> None:
         cursor.execute("DELETE FROM rowcast_capture_offsets")
         cursor.execute("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'rowcast'")
         (confirmed,) = cursor.fetchone() or ("0/0",)
-    rows, before = len(place.table()), len(place.arrived())
+    rows, before = place.captured(), len(place.arrived())
 
     place.start()
 
@@ -223,7 +223,7 @@ def test_a_slot_that_is_gone_or_was_moved_on_brings_all_rows_again(place: Place,
     place.insert(f"unseen-{len(statement)}-", 2)
     with place.sql() as cursor:
         cursor.execute(statement)
-    rows, before = len(place.table()), len(place.arrived())
+    rows, before = place.captured(), len(place.arrived())
 
     place.start()
 
