@@ -47,6 +47,7 @@ from rowcast.crud.routes.rows import (
 )
 from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
+from rowcast.crud.sources.configurations import Configurations
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.application import equip
@@ -143,7 +144,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: CrudSettings = app.state.settings
     sidecar: DaprPublisher = app.state.sidecar
     engine: Engine = app.state.engine
-    tasks = [asyncio.create_task(RolloutWorker(engine, settings.targets).run())]
+    configurations = Configurations(engine, settings.targets, lambda target: sidecar.invoke(f"sync-{target}", "/facts"))
+    tasks = [
+        asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
+        asyncio.create_task(configurations.run()),
+    ]
     if settings.tombstone_days:
         tasks.append(asyncio.create_task(keep_pruning(engine, timedelta(days=settings.tombstone_days))))
     if settings.capture == "engine":

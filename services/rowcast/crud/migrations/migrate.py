@@ -42,6 +42,10 @@ def migrate(settings: CrudSettings) -> None:
                 log.warning("left as it is: a newer version has migrated it", level=before, known=head_level())
                 return
             _upgrade(connection)
+            if before is None:
+                # No sync of an earlier version is there to take its events for undecodable.
+                connection.exec_driver_sql("SELECT rowcast.capture_configurations()")
+                connection.exec_driver_sql("SELECT rowcast.compare_configurations(0)")
             connection.commit()
             with connection.begin():
                 for fault in put_right(connection):
