@@ -126,7 +126,7 @@ data:
 {{/* dict root, component, ports: what the included Redis, RabbitMQ and NATS have alike. */}}
 {{- define "rowcast.broker.objects" -}}
 ---
-{{ include "rowcast.service" (dict "root" .root "component" .component "ports" .ports) }}
+{{ include "rowcast.service" (dict "root" .root "component" .component "values" .root.Values.service "ports" .ports) }}
 ---
 apiVersion: v1
 kind: ConfigMap
