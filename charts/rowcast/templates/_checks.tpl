@@ -14,7 +14,7 @@
 {{- $targets := $g.targets -}}
 {{- /* Below another chart, others have global values, too; by itself, an unknown one is a slip. */ -}}
 {{- if .Chart.IsRoot -}}
-{{- $foreign := without (keys $g) "fullnameOverride" "commonLabels" "logLevel" "nodeSelector" "tolerations" "priorityClassName" "image" "shutdown" "dapr" "targets" "postgres" "broker" "capture" "kafka" "redis" "rabbitmq" "jetstream" "connect" "git" "gitops" "nameOverride" "imagePullSecrets" "imageRegistry" "storageClass" "affinity" "topologySpreadConstraints" "jobs" -}}
+{{- $foreign := without (keys $g) "secrets" "fullnameOverride" "commonLabels" "logLevel" "nodeSelector" "tolerations" "priorityClassName" "image" "shutdown" "dapr" "targets" "postgres" "broker" "capture" "kafka" "redis" "rabbitmq" "jetstream" "connect" "git" "gitops" "nameOverride" "imagePullSecrets" "imageRegistry" "storageClass" "affinity" "topologySpreadConstraints" "jobs" -}}
 {{- include "rowcast.check" (dict "ok" (not $foreign) "text" (printf "global.%s is not a value of this chart: see its README for those that there are. (Below another chart, foreign global values are left alone.)" (join ", global." (sortAlpha $foreign)))) -}}
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}

@@ -134,7 +134,7 @@ metadata:
   {{- include "rowcast.metadata" (dict "root" .root "component" .component) | nindent 2 }}
 data:
   {{- include (printf "%s.config" .component) .root | nindent 2 }}
-{{- if not (get .root.Values.global .component).existingSecret }}
+{{- if and (not (get .root.Values.global .component).existingSecret) (include "rowcast.secrets.rendered" .root) }}
 ---
 {{ include "rowcast.broker.generatedSecret" (dict "root" .root "component" .component) }}
 {{- end }}
