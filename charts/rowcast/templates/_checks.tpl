@@ -65,8 +65,11 @@
 {{- end -}}
 {{- if .Values.ui.enabled -}}
 {{- $ui := .Values.ui -}}
-{{- $login := or (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}
-{{- $open := "would let everybody in who reaches it: set ui.login.existingSecret to the secret with the login (docs/how-to/sign-in.md), ui.login.mode=required if you mount it yourself, or ui.login.mode=none if that is meant." -}}
+{{- $auth := $ui.auth.serverMetadataUrl -}}
+{{- include "rowcast.check" (dict "ok" (or (not $auth) (and $ui.auth.redirectUri $ui.auth.clientId $ui.auth.existingSecret)) "text" "ui.auth.serverMetadataUrl needs ui.auth.redirectUri, ui.auth.clientId and ui.auth.existingSecret: a secret with client-secret and cookie-secret.") -}}
+{{- include "rowcast.check" (dict "ok" (or (not $auth) (and (eq $ui.login.existingSecret "") (ne $ui.login.mode "none"))) "text" "ui.auth.serverMetadataUrl and ui.login.existingSecret (or ui.login.mode=none) contradict each other: remove one of the two.") -}}
+{{- $login := or (ne $auth "") (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}
+{{- $open := "would let everybody in who reaches it: set ui.login.existingSecret to the secret with the login, or ui.auth (docs/how-to/sign-in.md), ui.login.mode=required if you mount it yourself, or ui.login.mode=none if that is meant." -}}
 {{- include "rowcast.check" (dict "ok" (or $login (not $ui.ingress.enabled)) "text" (printf "ui.ingress.enabled without a login %s" $open)) -}}
 {{- include "rowcast.check" (dict "ok" (or $login (not $ui.httpRoute.enabled)) "text" (printf "ui.httpRoute.enabled without a login %s" $open)) -}}
 {{- include "rowcast.check" (dict "ok" (or $login (eq $ui.service.type "ClusterIP")) "text" (printf "ui.service.type=%s without a login %s" $ui.service.type $open)) -}}

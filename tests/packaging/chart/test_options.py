@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 
-from charting.rendering import CHART, of_kind, one, pod, render
+from charting.rendering import CHART, RefusedError, of_kind, one, pod, render
 
 PRODUCTION = CHART / "ci" / "production-values.yaml"
 OPTIONAL = {
@@ -135,6 +140,45 @@ def test_the_logins_secret_is_where_streamlit_looks_for_it() -> None:
     assert {"name": "login", "secret": {"secretName": "s"}} in spec["volumes"]
     (mount,) = (mount for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "login")
     assert (mount["mountPath"], mount["subPath"]) == ("/app/.streamlit/secrets.toml", "secrets.toml")
+
+
+AUTH = (
+    "ui.auth.serverMetadataUrl=https://login.example/.well-known/openid-configuration",
+    "ui.auth.redirectUri=https://rowcast.example/oauth2callback",
+    "ui.auth.clientId=rowcast",
+    "ui.auth.existingSecret=oidc",
+)
+
+
+def test_a_login_by_values_becomes_the_file_that_streamlit_reads(tmp_path: Path) -> None:
+    spec = pod(
+        render(*AUTH, "ui.auth.clientKwargs.scope=openid groups", "ui.ingress.enabled=true", "ui.ingress.host=h"), "ui"
+    ).spec
+    (writer,) = spec["initContainers"]
+    environment = {each["name"]: each.get("value", 'it\'s "secret"') for each in writer["env"]}
+    script = writer["command"][2].replace("/login/", f"{tmp_path}/")
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **environment}, check=True, timeout=60)
+
+    auth = tomllib.loads((tmp_path / "secrets.toml").read_text())["auth"]
+    assert auth == {
+        "redirect_uri": "https://rowcast.example/oauth2callback",
+        "client_id": "rowcast",
+        "server_metadata_url": "https://login.example/.well-known/openid-configuration",
+        "client_secret": 'it\'s "secret"',
+        "cookie_secret": 'it\'s "secret"',
+        "client_kwargs": {"scope": "openid groups"},
+    }
+    referred = {each["valueFrom"]["secretKeyRef"]["key"] for each in writer["env"] if "valueFrom" in each}
+    assert referred == {"client-secret", "cookie-secret"}
+    (container,) = spec["containers"]
+    assert {"name": "ROWCAST_LOGIN", "value": "required"} in container["env"]
+    assert "/app/.streamlit/secrets.toml" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("other", ["ui.login.existingSecret=s", "ui.login.mode=none", "ui.auth.clientId="])
+def test_a_login_by_values_is_whole_and_the_only_one(other: str) -> None:
+    with pytest.raises(RefusedError, match=r"ui\.auth\.serverMetadataUrl"):
+        render(*AUTH, other)
 
 
 def test_the_dashboard_is_ready_by_its_own_word_and_lives_without_it() -> None:

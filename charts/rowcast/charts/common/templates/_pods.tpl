@@ -83,7 +83,7 @@ spec:
   {{- end }}
   securityContext:
     {{- include "rowcast.podSecurityContext" . | nindent 4 }}
-  {{- with $values.initContainers }}
+  {{- with concat ($parts.initContainers | default list) ($values.initContainers | default list) }}
   initContainers:
     {{- toYaml . | nindent 4 }}
   {{- end }}
