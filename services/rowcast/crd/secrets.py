@@ -86,8 +86,9 @@ class ApiServer:
 
     def create(self, body: Mapping[str, Any]) -> None:
         """A secret that is not there yet; a TransientError if somebody was quicker."""
+        secret: Any = dict(body)  # a model would be built for nothing
         with translated():
-            self._api.create_namespaced_secret(self._namespace, dict(body), _request_timeout=REQUEST_SECONDS)
+            self._api.create_namespaced_secret(self._namespace, secret, _request_timeout=REQUEST_SECONDS)
 
     def patch(self, name: str, body: Mapping[str, Any]) -> None:
         """More of one that is there."""

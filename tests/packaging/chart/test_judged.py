@@ -132,9 +132,9 @@ def test_the_restricted_namespace_refuses_a_pod_that_is_not(server: Judge) -> No
 
 def test_the_job_makes_secrets_once_and_adds_what_they_lack(server: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
-    wanted = {"name": "made", "labels": {"a": "b"}, "fixed": {"username": "u"}, "random": ["password"]}
+    wanted: Manifest = {"name": "made", "labels": {"a": "b"}, "fixed": {"username": "u"}, "random": ["password"]}
 
-    def make(entry: dict[str, object]) -> str:
+    def make(entry: Manifest) -> str:
         options = ["secrets", "make", "--namespace", "rowcast", json.dumps([entry])]
         return CliRunner().invoke(app, options, catch_exceptions=False).stdout
 
