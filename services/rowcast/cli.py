@@ -29,6 +29,7 @@ _SERVICES = {
     "broker": ("rowcast.brokers.cli", "The broker, natively: what Dapr neither makes nor tells."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
     "crd": ("rowcast.crd.cli", "The definition of the custom resources."),
+    "secrets": ("rowcast.crd.secrets_cli", "Passwords that a release needs, made once in its cluster."),
 }
 
 
