@@ -726,6 +726,8 @@ def test_a_change_of_one_row_reads_no_table_to_its_end_also_after_one_of_many(pl
         WHERE relname IN ('row_history', 'rows', 'Tenants') AND seq_scan > 0"""
     many = 'INSERT INTO "Shop"."Tenants" (slug, size) SELECT \'s\' || n, n FROM generate_series(1, 5000) AS n'
     with place.connect() as connection, connection.cursor() as cursor:
+        if connection.server_version < 150000:
+            pytest.skip("before PostgreSQL 15 nothing has a session count its scans at once")
         # Of one session, whose plans are made for the rows that it meets first.
         cursor.execute(many)
         for number in range(6):
