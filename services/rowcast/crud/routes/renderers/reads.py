@@ -16,8 +16,9 @@ from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
-from rowcast.crud.renderers import promotions, revisions, rows
+from rowcast.crud.renderers import choices, promotions, revisions, rows
 from rowcast.crud.renderers.schemas import (
+    ChoicesOut,
     ColumnOut,
     ColumnReference,
     Columns,
@@ -127,6 +128,24 @@ def list_columns(name: Name, database: Database) -> Columns:
     with reading(database) as connection:
         found = source_table(connection, name)
     return Columns(editable=found.why is None, why=found.why, columns=list(_columns(found)))
+
+
+@router.get("/{name}/rows:choices", operation_id="listChoices", responses=responses(404))
+def list_choices(
+    name: Name,
+    database: Database,
+    column: Annotated[str, Query(max_length=63, description="A foreign key of one column.")],
+    search: Annotated[str | None, Query(max_length=2048, description="A part of the value or its label.")] = None,
+    after: Annotated[str | None, Query(max_length=KEY_MAX, description="Only values after this one.")] = None,
+    limit: Limit = 50,
+) -> ChoicesOut:
+    """What a foreign key may be: values of the table that it refers to, if crud may read that."""
+    for field, text in (("search", search), ("after", after)):
+        if text is not None and "\x00" in text:
+            raise FieldError(field, "text", "must not have NUL characters")
+    with reading(database) as connection:
+        found = choices.choices(connection, source_table(connection, name), column, search, after, limit)
+    return ChoicesOut.model_validate(vars(found))
 
 
 @router.get("/{name}/rows", operation_id="listRows", responses=responses(404))
