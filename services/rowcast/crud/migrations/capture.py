@@ -30,9 +30,10 @@ JOIN pg_class ON pg_class.oid = to_regclass(captured.name)
 _PUBLICATION = text("""
 SELECT pubinsert AS insert, pubupdate AS update, pubdelete AS delete FROM pg_publication WHERE pubname = :name
 """)
+# PostgreSQL 14 has neither filters nor lists of columns, nor these columns of its catalogue.
 _MEMBERS = text("""
 SELECT published.schemaname || '.' || published.tablename AS name,
-    member.prqual IS NOT NULL AS filtered, member.prattrs IS NOT NULL AS listed
+    to_jsonb(member) ->> 'prqual' IS NOT NULL AS filtered, to_jsonb(member) ->> 'prattrs' IS NOT NULL AS listed
 FROM pg_publication_tables AS published
 JOIN pg_publication AS publication USING (pubname)
 LEFT JOIN pg_publication_rel AS member ON member.prpubid = publication.oid

@@ -16,8 +16,9 @@ from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
-from rowcast.crud.renderers import promotions, revisions, rows
+from rowcast.crud.renderers import choices, promotions, revisions, rows
 from rowcast.crud.renderers.schemas import (
+    ChoicesOut,
     ColumnOut,
     ColumnReference,
     Columns,
@@ -71,7 +72,13 @@ Values = Annotated[
     list[Annotated[str, Query(max_length=256)]] | None,
     Query(max_length=8, description="`column=value`, as the row has it as text; all of them must fit."),
 ]
-Counts = Annotated[bool, Query(description="Whether rows are counted: if not, their numbers are null.")]
+Counts = Annotated[
+    bool,
+    Query(
+        description="Whether rows are counted: if not, their numbers are null, and `fault` is what triggers have noted,"
+        " without a look at the tables."
+    ),
+]
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8"})
 
 
@@ -81,7 +88,9 @@ async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts 
 
     def read() -> list[dict[str, Any]]:
         with reading(database) as connection:
-            return revisions.with_faults(connection, revisions.current(connection))
+            found = revisions.current(connection)
+            # Who asks for no counts asks often: what the triggers have noted is enough then.
+            return revisions.with_faults(connection, found) if counts else [dict(one) for one in found]
 
     found = await to_thread.run_sync(read)
     counted = (await pipeline.counted()).value if counts else None
@@ -127,6 +136,24 @@ def list_columns(name: Name, database: Database) -> Columns:
     with reading(database) as connection:
         found = source_table(connection, name)
     return Columns(editable=found.why is None, why=found.why, columns=list(_columns(found)))
+
+
+@router.get("/{name}/rows:choices", operation_id="listChoices", responses=responses(404))
+def list_choices(
+    name: Name,
+    database: Database,
+    column: Annotated[str, Query(max_length=63, description="A foreign key of one column.")],
+    search: Annotated[str | None, Query(max_length=2048, description="A part of the value or its label.")] = None,
+    after: Annotated[str | None, Query(max_length=KEY_MAX, description="Only values after this one.")] = None,
+    limit: Limit = 50,
+) -> ChoicesOut:
+    """What a foreign key may be: values of the table that it refers to, if crud may read that."""
+    for field, text in (("search", search), ("after", after)):
+        if text is not None and "\x00" in text:
+            raise FieldError(field, "text", "must not have NUL characters")
+    with reading(database) as connection:
+        found = choices.choices(connection, source_table(connection, name), column, search, after, limit)
+    return ChoicesOut.model_validate(vars(found))
 
 
 @router.get("/{name}/rows", operation_id="listRows", responses=responses(404))
