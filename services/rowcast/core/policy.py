@@ -19,8 +19,6 @@ ROLE, GROUP, APP, SUBJECT = "role:", "group:", "app:", "sub:"
 """What names begin with that are of a role, a group, an application behind a sidecar, an issuer's subject."""
 ANONYMOUS = "anonymous"
 """Whoever is not known."""
-PERSON_MAX = 400
-"""Characters of a subject: an issuer and what it calls somebody."""
 ANY = "*"
 _PATTERN = re.compile(r"[A-Za-z0-9*?._-]{1,253}")
 

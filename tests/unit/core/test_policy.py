@@ -27,7 +27,9 @@ SUBJECTS = ("ada", "bob", "group:team", "role:editor", "role:lead")
 RENDERERS, ENVIRONMENTS = ("tenants", "appconfigs"), ("dev", "prod", "prod-eu")
 PATTERNS = ("*", "dev", "prod*", "pro?", "prod-eu")
 RULES = st.builds(
-    lambda subject, verb, renderer, environment, effect: f"p, {subject}, rows, {verb}, {renderer}/{environment}, {effect}",
+    lambda subject, verb, renderer, environment, effect: (
+        f"p, {subject}, rows, {verb}, {renderer}/{environment}, {effect}"
+    ),
     st.sampled_from(SUBJECTS),
     st.sampled_from(("*", "view", "edit")),
     st.sampled_from(("*", "ten*", "appconfigs")),

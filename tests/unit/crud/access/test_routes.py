@@ -14,7 +14,7 @@ from rowcast.crud.settings import CrudSettings
 def _routes(routes: Any) -> Iterator[tuple[str, str]]:
     for route in routes:
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path) for method in route.methods or ())
         elif hasattr(route, "original_router"):
             yield from _routes(route.original_router.routes)
 
