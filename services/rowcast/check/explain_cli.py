@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from rowcast.check.access import Crud, access
-from rowcast.core.errors import RowcastError
 from rowcast.core.policy import GROUP, OF_ROWS, RESOURCES, read_policy
-from rowcast.runtime.exits import told
+from rowcast.runtime.exits import UsageError, told
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 NOT_ALLOWED = 1
@@ -36,7 +35,7 @@ def explain(
     policy: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A file; crud isn't asked.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Say whether somebody may do something, and which line decides. Exit codes: 0 allowed, 1 not allowed.
+    """Say whether somebody may do something, and which line decides. Exit codes: 0 allowed, 1 not allowed, 2 a wrong question.
 
     With --policy from a file, otherwise of crud: ROWCAST_CRUD_URL, or the sidecar at DAPR_HTTP_PORT. About others crud
     tells whoever may see the audit.
@@ -55,12 +54,12 @@ def _offline(
     file: Path, verb: str, renderer: str, environment: str, subject: str | None, groups: Any
 ) -> Mapping[str, Any]:
     if subject is None and not groups:
-        raise RowcastError("with --policy say who it is about: --as or --group")
+        raise UsageError("with --policy say who it is about: --as or --group")
     resource, _, act = verb.rpartition("/")
     resource = resource or "rows"
     if act not in RESOURCES.get(resource, ()):
         known = ", ".join(f"{each}/{one}" for each, verbs in RESOURCES.items() for one in verbs)
-        raise RowcastError(f"{verb} is none of {known}")
+        raise UsageError(f"{verb} is none of {known}")
     names = [*([subject] if subject else []), *(f"{GROUP}{each}" for each in groups)]
     rights = read_policy(file.read_text()).rights(names)
     where = _named(environment) if resource in OF_ROWS else None
