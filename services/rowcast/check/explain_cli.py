@@ -35,7 +35,9 @@ def explain(
     policy: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A file; crud isn't asked.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Say whether somebody may do something, and which line decides. Exit codes: 0 allowed, 1 not allowed, 2 a wrong question.
+    """Say whether somebody may do something, and which line decides.
+
+    Exit codes: 0 allowed, 1 not allowed, 2 a wrong question.
 
     With --policy from a file, otherwise of crud: ROWCAST_CRUD_URL, or the sidecar at DAPR_HTTP_PORT. About others crud
     tells whoever may see the audit.
