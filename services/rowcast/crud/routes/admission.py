@@ -80,11 +80,18 @@ def _shown(request: Request) -> Shown:
     return Shown(
         _bearer(request),
         by_sidecar,
-        headers.get(CALLER_HEADER) if by_sidecar else None,
+        _application(headers.getlist(CALLER_HEADER)) if by_sidecar else None,
         _person(headers.get(USER_HEADER, "")),
         headers.get(VERIFIED_HEADER) == "true",
         headers.get(GROUPS_HEADER),
     )
+
+
+def _application(names: list[str]) -> str | None:
+    """The one that Dapr names. Where there are two, a caller has sent one of them. Raises TokenError."""
+    if len(names) > 1 or any("," in name for name in names):
+        raise TokenError(f"{CALLER_HEADER} is the sidecar's to send, and nobody else's")
+    return names[0] if names else None
 
 
 def _person(given: str) -> str:
