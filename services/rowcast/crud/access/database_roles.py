@@ -83,9 +83,11 @@ def serving_role(name: str) -> Role:
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
         "rowcast.rollouts": "SELECT, INSERT, UPDATE",
         "rowcast.rollout_rows": "SELECT, INSERT, DELETE",
+        "rowcast.audit": "SELECT, INSERT",
         "public.alembic_version": "SELECT",
     }
-    calls = (*_ROLLOUT_FUNCTIONS, "rowcast.prune_tombstones(interval, integer)", *_CONFIGURATION_FUNCTIONS)
+    prunes = ("rowcast.prune_tombstones(interval, integer)", "rowcast.prune_audit(interval, integer)")
+    calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes)
     return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 
 

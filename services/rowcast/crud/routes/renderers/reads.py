@@ -11,6 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from rowcast.core.row import KEY_MAX, RowKey
 from rowcast.crud import paging
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.database.connections import reading
 from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
@@ -34,6 +35,7 @@ from rowcast.crud.renderers.schemas import (
     RowPage,
 )
 from rowcast.crud.renderers.tables import SourceTable, source_table
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, Pipeline, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
@@ -83,7 +85,7 @@ _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float
 
 
 @router.get("", operation_id="listRenderers", responses=responses())
-async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts = True) -> Renderers:
+async def list_renderers(asking: Asking, database: Database, pipeline: Pipeline, counts: Counts = True) -> Renderers:
     """Every renderer that was applied, at the revision that new rows are of; not the built-in one, `appconfigs`."""
 
     def read() -> list[dict[str, Any]]:
@@ -92,13 +94,15 @@ async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts 
             # Who asks for no counts asks often: what the triggers have noted is enough then.
             return revisions.with_faults(connection, found) if counts else [dict(one) for one in found]
 
-    found = await to_thread.run_sync(read)
+    found = [one for one in await to_thread.run_sync(read) if asking.decide("renderers", "view", one["name"]).allowed]
     counted = (await pipeline.counted()).value if counts else None
-    return Renderers(items=[RendererListed.model_validate(one | _counts(one["name"], counted)) for one in found])
+    return Renderers(
+        items=[RendererListed.model_validate(one | _counts(asking, one["name"], counted)) for one in found]
+    )
 
 
 @router.get("/{name:renderer}", operation_id="getRenderer", responses=responses(404))
-async def get_renderer(name: Name, database: Database, pipeline: Pipeline) -> RendererOut:
+async def get_renderer(name: Name, asking: Asking, database: Database, pipeline: Pipeline) -> RendererOut:
     """One renderer, with the declaration that new rows are of."""
 
     def read() -> dict[str, Any]:
@@ -106,7 +110,7 @@ async def get_renderer(name: Name, database: Database, pipeline: Pipeline) -> Re
             return revisions.with_faults(connection, [_there(revisions.get(connection, name), name)])[0]
 
     found = await to_thread.run_sync(read)
-    return RendererOut.model_validate(found | _counts(name, (await pipeline.counted()).value))
+    return RendererOut.model_validate(found | _counts(asking, name, (await pipeline.counted()).value))
 
 
 @router.get("/{name}/revisions", operation_id="listRendererRevisions", responses=responses(404))
@@ -217,8 +221,8 @@ def get_history(
     )
 
 
-def _counts(renderer: str, counted: Counted | None) -> dict[str, Any]:
-    if counted is None:
+def _counts(asking: Caller, renderer: str, counted: Counted | None) -> dict[str, Any]:
+    if counted is None or not asking.decide("rows", "view", renderer).allowed:
         return dict.fromkeys(("rows", "pending", "failed", "counted_at"))
     its = counted.by_renderer.get(renderer)
     figures = (its.total, its.total - its.synced - its.failed, its.failed) if its else (0, 0, 0)
