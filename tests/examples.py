@@ -12,4 +12,4 @@ USUAL = 100
 
 def examples(number: int, **others: Any) -> settings:
     """`number` of them by the usual profile, a fifth of it by `--fast`; `others` are settings as they are."""
-    return settings(max_examples=max(1, number * settings.default.max_examples // USUAL), **others)
+    return settings(max_examples=max(1, number * settings().max_examples // USUAL), **others)

@@ -23,12 +23,14 @@ _SERVICES = {
     "reconcile": ("rowcast.sync.reconcile.cli", "Compare the table with a target, and put right what differs."),
     "wait": ("rowcast.check.wait_cli", "Wait until a row has arrived at its targets."),
     "promote": ("rowcast.check.promote_cli", "Copy rows' fields from one environment to the next."),
+    "access": ("rowcast.check.explain_cli", "Who may do what, and which line of the policy says so."),
     "check": ("rowcast.check.check_cli", "Make a change, and see it arrive and go again."),
     "renderer": ("rowcast.renderer_cli", "Declarations of how rows of any table become resources."),
     "capture": ("rowcast.capture.cli", "Captures changes without Kafka Connect, for any broker."),
     "broker": ("rowcast.brokers.cli", "The broker, natively: what Dapr neither makes nor tells."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
     "crd": ("rowcast.crd.cli", "The definition of the custom resources."),
+    "secrets": ("rowcast.crd.secrets_cli", "Passwords that a release needs, made once in its cluster."),
 }
 
 

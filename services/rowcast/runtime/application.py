@@ -32,10 +32,10 @@ class Equipment:
     tracing: Tracing | None = None
 
 
-def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
+def equip(app: FastAPI, settings: Settings, service: str, *, bearers: bool = False) -> Equipment:
     """Adds health, metrics, problems, request ids and the token check to `app`, on the loopback the check of names too.
 
-    Call it once, before serving.
+    Call it once, before serving. `bearers`: the application judges bearer tokens by itself.
     """
     equipment = Equipment(new_registry(service), Readiness(), tracing=start_tracing(settings, service))
     app.state.registry = equipment.registry
@@ -47,7 +47,7 @@ def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
         app.add_middleware(TracingMiddleware, tracing=equipment.tracing)
     app.add_middleware(MethodsMiddleware, router=app.router)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
-    app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
+    app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token, bearers=bearers)
     if is_loopback(settings.http_host):
         app.add_middleware(LoopbackHostMiddleware)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too

@@ -40,7 +40,12 @@ def test_the_way_goes_from_the_table_to_every_target() -> None:
         ["sync-k8s", "sync-git"],
         ["target-k8s", "target-git"],
     ]
-    assert [one.name for one in pipeline_view.beside(healthy(), [])] == ["sidecar", "dead-letters"]
+    assert [one.name for one in pipeline_view.beside(healthy(), [])] == ["sidecar", "dead-letters", "access"]
+
+
+def test_whether_a_policy_decides_is_beside_the_way() -> None:
+    assert box(healthy(), "access").figures == (("policy", "none"),)
+    assert box(with_station(healthy(), "access", facts={"rules": 12}), "access").figures == (("policy", "12 lines"),)
 
 
 def test_rows_are_shown_by_renderer_where_there_is_more_than_the_built_in_one() -> None:
