@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
+from limits import RateLimitItem
 from prometheus_client import CollectorRegistry
 
 from rowcast.runtime.body_limit import BodyLimitMiddleware
+from rowcast.runtime.from_outside import FromOutsideMiddleware, VersionMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
 from rowcast.runtime.hosts import LoopbackHostMiddleware, is_loopback
 from rowcast.runtime.methods import MethodsMiddleware
@@ -32,10 +34,20 @@ class Equipment:
     tracing: Tracing | None = None
 
 
-def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
+@dataclass(frozen=True)
+class ApiPort:
+    """A port of its own for callers from outside, and how often one of them may ask."""
+
+    port: int
+    rate: RateLimitItem
+
+
+def equip(
+    app: FastAPI, settings: Settings, service: str, *, versioned: bool = False, api_port: ApiPort | None = None
+) -> Equipment:
     """Adds health, metrics, problems, request ids and the token check to `app`, on the loopback the check of names too.
 
-    Call it once, before serving.
+    Call it once, before serving. `versioned`: its paths are also under `/v1`; from `api_port` only there.
     """
     equipment = Equipment(new_registry(service), Readiness(), tracing=start_tracing(settings, service))
     app.state.registry = equipment.registry
@@ -50,5 +62,9 @@ def equip(app: FastAPI, settings: Settings, service: str) -> Equipment:
     app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
     if is_loopback(settings.http_host):
         app.add_middleware(LoopbackHostMiddleware)
+    if versioned:
+        app.add_middleware(VersionMiddleware)
+    if api_port is not None:
+        app.add_middleware(FromOutsideMiddleware, port=api_port.port, rate=api_port.rate)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
     return equipment

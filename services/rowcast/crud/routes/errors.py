@@ -56,7 +56,10 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer."""
+    """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer.
+
+    And says how a caller shows who it is: by a token, which only a platform on the loopback does without.
+    """
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -66,11 +69,19 @@ def describe_problems(app: FastAPI) -> None:
                 for status, answer in operation["responses"].items():
                     if status >= "400" and "application/json" in answer.get("content", {}):
                         answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
+        description["components"]["securitySchemes"] = {"token": _TOKEN}
+        description["security"] = [{"token": []}, {}]
         return description
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
 
 
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A token of an issuer that crud knows (OpenID Connect). From outside nothing is answered without.",
+}
 _MEANING = {
     403: "The renderer's rows are not to be edited, or crud's role may not write its table; `detail` has the GRANT.",
     404: "There is no such configuration, dead letter, target, renderer or row.",

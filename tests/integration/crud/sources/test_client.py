@@ -1,0 +1,66 @@
+"""The commands on a real crud: what tests/unit/client sees of the fake holds here, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from client_contract import ConfigurationsContract, RowsContract, Run
+from client_runs import against
+from integration.crud.serving import make_settings, serving
+from integration.crud.sources.conftest import Place
+from integration.crud.sources.test_rows_over_http import apply
+
+DECLARATION = """
+apiVersion: rowcast.dev/v1alpha1
+kind: Renderer
+metadata: {name: tenants}
+spec:
+  source: {table: tenants, key: [id], edit: true}
+  name: "${row.slug}"
+  environment: dev
+  allow: {kinds: [ConfigMap], namespaces: [teams]}
+  manifests:
+    - id: one
+      template: {apiVersion: v1, kind: ConfigMap, metadata: {name: "${row.slug}", namespace: teams}}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(migrated_url: str) -> Place:
+    made = Place(migrated_url)
+    made.run("CREATE TABLE tenants (id bigint PRIMARY KEY, slug text NOT NULL, plan text, tags text[])")
+    return made
+
+
+@pytest.fixture(scope="module")
+def served(place: Place, serving_url: str) -> Iterator[httpx.Client]:
+    with serving(make_settings(serving_url, dapr_http_port=1)) as client:
+        yield client
+
+
+@pytest.fixture
+def run(place: Place, served: httpx.Client, tmp_path: Path) -> Iterator[Run]:
+    place.run(
+        "DELETE FROM app_configs",
+        "DELETE FROM rowcast.renderers",
+        "DELETE FROM rowcast.sources",
+        "TRUNCATE tenants",
+        "DELETE FROM rowcast.rows",
+        "DELETE FROM rowcast.row_history",
+    )
+    apply(place, tmp_path, DECLARATION)
+    with capture_logs():  # crud is in this process, and would write into what the commands print
+        yield against(str(served.base_url), tmp_path / "config")
+
+
+class TestConfigurations(ConfigurationsContract):
+    pass
+
+
+class TestRows(RowsContract):
+    pass
