@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +19,8 @@ from integration.crud.serving import make_settings, serving
 from integration.crud.sources.conftest import Place
 from integration.crud.sources.test_rows_over_http import apply
 
+CHECKOUT = Path(__file__).parents[4]
+BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DECLARATION = """
 apiVersion: rowcast.dev/v1alpha1
 kind: Renderer
@@ -56,6 +62,21 @@ def run(place: Place, served: httpx.Client, tmp_path: Path) -> Iterator[Run]:
     apply(place, tmp_path, DECLARATION)
     with capture_logs():  # crud is in this process, and would write into what the commands print
         yield against(str(served.base_url), tmp_path / "config")
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("what", ["page", "jobs"])
+def test_the_pages_commands_and_the_jobs_scripts_work(what: str, served: httpx.Client, tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "how-to" / "use-the-api-from-ci.md").read_text()
+    jobs = ["examples/ci/diff.sh examples/ci/rows", "examples/ci/apply.sh examples/ci/rows", "rowcast get -o name"]
+    blocks = BLOCK.findall(page) if what == "page" else jobs
+    script = "\n".join(["set -euo pipefail", *blocks]).replace("/tmp/", f"{tmp_path}/")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    asked = {"ROWCAST_CRUD_URL": str(served.base_url), "XDG_CONFIG_HOME": str(tmp_path), "PATH": path}
+    ran = subprocess.run(["bash", "-c", script], cwd=CHECKOUT, env=asked, capture_output=True, text=True, timeout=120)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "appconfigs/shop-staging" in ran.stdout
 
 
 class TestConfigurations(ConfigurationsContract):
