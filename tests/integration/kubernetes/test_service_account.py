@@ -8,7 +8,7 @@ import itertools
 import os
 import subprocess
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from rowcast.core.errors import TransientError
 from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Result
-from rowcast.core.render import render
+from rowcast.core.render import KEY, Desired, Manifest, ResourceType, labels_of, render
 from rowcast.core.row import RowKey, app_config
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 from rowcast_local.parts.certificates import settle_certificate, settle_key
@@ -48,6 +48,12 @@ class Account:
         command = ["kubectl", "--namespace", self.namespace, *arguments]
         ran = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=True)
         return ran.stdout
+
+    def may_list(self, resource: str) -> bool:
+        """Whether the API server says so: it takes a moment to see that a right has gone."""
+        command = ["kubectl", "auth", "can-i", "list", resource, f"--as=system:serviceaccount:{self.namespace}:sync"]
+        ran = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60)
+        return ran.stdout.strip() == "yes"
 
     def token(self) -> str:
         return self.kubectl("create", "token", "sync").strip()
@@ -128,6 +134,45 @@ async def test_an_authority_that_changes_is_taken_without_a_restart(account: Acc
 
     assert [type(one) for one in await deliver(target, "a")] == [Delivered]
     await target.close()
+
+
+@pytest.fixture
+def everywhere(account: Account) -> Iterator[str]:
+    """Rights on all ConfigMaps there are, as a declaration's are given; gone in the end."""
+    name = account.namespace
+    account.kubectl("create", "clusterrole", name, f"--verb={VERBS}", "--resource=configmaps")
+    account.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", f"--serviceaccount={name}:sync")
+    yield name
+    account.kubectl("delete", "clusterrole", name)
+    account.kubectl("delete", "clusterrolebinding", name, "--ignore-not-found")
+
+
+async def test_a_kind_that_may_not_be_listed_any_more_is_told_of_its_rows_and_keeps_no_other_from_being_compared(
+    target: KubernetesTarget, account: Account, everywhere: str
+) -> None:
+    owner = RowKey("limits", "1")
+    annotations = {
+        "rowcast.dev/generation": "1",
+        "rowcast.dev/lsn": "10",
+        "rowcast.dev/updated-by": "ada",
+        KEY: owner.key,
+    }
+    metadata = {"name": "limits", "labels": labels_of(owner), "annotations": annotations}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    manifest = Manifest(ResourceType("", "v1", "", "ConfigMap"), "limits", body)
+    wanted = Desired(owner, 1, 10, "limits", "dev", "ada", (manifest,), authoritative=True)
+    await deliver(target, "a")
+    await target.deliver([wanted])
+    assert {str(held.row) for held in await target.inventory()} == {"appconfigs/1", "limits/1"}
+
+    account.kubectl("delete", "clusterrolebinding", everywhere)
+    await asyncio.to_thread(wait_until, lambda: not account.may_list("configmaps"))
+
+    assert {str(held.row) for held in await target.inventory()} == {"appconfigs/1"}
+    (result,) = (await target.deliver([wanted])).values()
+    assert isinstance(result, Failed)
+    assert isinstance(result.error, TransientError)
+    assert 'cannot get resource "configmaps"' in str(result.error)
 
 
 async def test_the_watch_goes_on_with_the_new_credentials(target: KubernetesTarget, account: Account) -> None:

@@ -72,8 +72,12 @@ class UnknownKindError(TransientError):
     """The API server has no such kind, or none any more; its definition may be applied later."""
 
 
+class UnreadableError(TransientError):
+    """403 to a read, which no admission plugin sees: RBAC's no, mended without touching what was to be read."""
+
+
 class ForbiddenError(RowcastError):
-    """403, by RBAC or by an admission plugin; the caller finds out which."""
+    """403 to a write, by RBAC or by an admission plugin; the caller finds out which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class Api:
             if not await self.allowed("list", resource):
                 return None
             answer = await self._request("GET", await self._path(resource), query=query, missing_ok=True)
-        except ForbiddenError:
+        except UnreadableError:
             return None
         except (SlowError, AwayError) as error:
             # One of the API servers behind this one may be away for good: that is no reason to deliver nothing at all.
@@ -258,12 +262,12 @@ class Api:
         limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=REQUEST_SECONDS)
         async with self._send("GET", await self._path(resource), query=query, limit=limit) as response:
             if response.status != 200:
-                raise _error(response.status, await response.read(), response.headers)
+                raise _error("GET", response.status, await response.read(), response.headers)
             async for line in response.content:
                 event = orjson.loads(line)
                 if event["type"] == "ERROR":
                     status = event["object"].get("code", 500)
-                    raise ExpiredError("watch expired") if status == 410 else _error(status, line, {})
+                    raise ExpiredError("watch expired") if status == 410 else _error("GET", status, line, {})
                 yield event["type"], event["object"]
 
     async def allowed(self, verb: str, resource: ResourceType) -> bool:
@@ -358,7 +362,7 @@ class Api:
                     return orjson.loads(payload)
                 if response.status == 404 and missing_ok:
                     return None
-                raise _error(response.status, payload, response.headers)
+                raise _error(method, response.status, payload, response.headers)
 
     @asynccontextmanager
     async def _slot(self, seconds: float) -> AsyncIterator[None]:
@@ -412,7 +416,7 @@ class Api:
             raise AwayError(f"API server: {str(error) or type(error).__name__}") from error
 
 
-def _error(status: int, payload: bytes, headers: Mapping[str, str]) -> RowcastError:
+def _error(method: str, status: int, payload: bytes, headers: Mapping[str, str]) -> RowcastError:
     """Classify an answer. The message is the API server's own."""
     message = _message(payload) or f"API server answered {status}"
     if status == 409:
@@ -420,7 +424,7 @@ def _error(status: int, payload: bytes, headers: Mapping[str, str]) -> RowcastEr
     if status == 410:
         return ExpiredError(message)
     if status == 403:
-        return ForbiddenError(message)
+        return UnreadableError(message) if method == "GET" else ForbiddenError(message)
     if status in _REJECTED:
         return PermanentError("rejected", message)
     kind = AwayError if status in _BUSY else TransientError

@@ -31,6 +31,7 @@ from rowcast.sync.targets.kubernetes.api import (
     ConflictError,
     ExpiredError,
     UnknownKindError,
+    UnreadableError,
 )
 from rowcast.sync.targets.kubernetes.drift import Suspects
 from rowcast.sync.targets.kubernetes.locks import NameLocks
@@ -124,7 +125,7 @@ class KubernetesTarget:
                 continue
             async with self._turn:
                 if resource not in self._types:
-                    version = await permitted(self._api, "list", resource, partial(self._list, resource))
+                    version = await self._list(resource)
                     self._types.append(resource)
                     self._watches.append(asyncio.create_task(self._follow(resource, version)))
 
@@ -151,7 +152,10 @@ class KubernetesTarget:
         return await lacking(self._api, renderers)
 
     async def inventory(self) -> Sequence[Held]:
-        """What the API server holds of ours, read anew."""
+        """What the API server holds of ours, read anew; not of a declaration's kind that RBAC keeps from us.
+
+        The rows that want such objects are told so one by one, when they are delivered; all others go on.
+        """
         await self._seek()
         found: list[Held] = []
         for resource in tuple(self._types):
@@ -159,6 +163,12 @@ class KubernetesTarget:
                 objects, version = await self._api.list_all(resource)
             except UnknownKindError:
                 self._view.replace(resource, [])
+                continue
+            except UnreadableError as error:
+                # What has just started forbids everything until it has read its roles: that it says otherwise.
+                if resource.plural or await self._api.allowed("list", resource):
+                    raise
+                self._log.warning("can't list what we own", kind=resource.kind, error=str(error))
                 continue
             seen = [self._view.believed(live) for live in objects]
             self._view.refresh(resource, seen, int(version))
