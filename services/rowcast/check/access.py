@@ -16,7 +16,7 @@ from rowcast.core.row import APP_CONFIGS, RowKey
 
 CRUD = "crud"
 VERSION = "/v1"
-"""What the paths of the API begin with for those who come from outside; crud answers without it, too."""
+"""What the paths of the API begin with for those who count on them; crud answers without it, too."""
 DRY_RUN_SECONDS = 40.0
 """Twice as long as crud waits for its answers."""
 _PASSING = frozenset({408, 425, 429})

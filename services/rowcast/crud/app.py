@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from dapr.ext.fastapi import DaprApp
 from fastapi import Depends, FastAPI
-from limits import parse
 from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -50,7 +49,7 @@ from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
-from rowcast.runtime.application import ApiPort, equip
+from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.queries import refuse_unknown_query
@@ -120,8 +119,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)
     app.state.instances = Instances(app.state.sidecar, settings.targets)
-    outside = ApiPort(settings.api_port, parse(settings.api_rate)) if settings.api_port is not None else None
-    equipment = equip(app, settings, SERVICE, versioned=True, api_port=outside)
+    equipment = equip(app, settings, SERVICE, versioned=True)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
     if settings.allow_file_urls:

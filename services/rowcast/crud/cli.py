@@ -28,7 +28,7 @@ def serve(
     if migrate:
         with told():
             _migrate(settings, math.inf)
-    serve_app(create_app(settings), settings, settings.api_port)
+    serve_app(create_app(settings), settings)
 
 
 @app.command(name="migrate")

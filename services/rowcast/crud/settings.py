@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from limits import parse
 from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -47,10 +46,6 @@ class CrudSettings(ConnectAccess, Settings):
     promotion: str = ""
     """How configurations are promoted, as JSON with `order` and what else `spec.promotion` of a declaration has:
     `{"order": ["dev", "prod"], "gates": {"healthy": "30m"}}`; by default they are not."""
-    api_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """A second port, for callers from outside: only `/v1`, only with a token of an issuer; by default there is none."""
-    api_rate: str = "1200/minute"
-    """How often one caller from outside may ask, such as `20/second` or `1200/minute`; by pod."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
     tombstone_days: Annotated[int, Field(ge=0)] = 30
@@ -108,23 +103,6 @@ class CrudSettings(ConnectAccess, Settings):
     @classmethod
     def _has_no_login(cls, value: str | None) -> str | None:
         return None if value is None else without_login(value)
-
-    @field_validator("api_rate")
-    @classmethod
-    def _is_rate(cls, value: str) -> str:
-        try:
-            parse(value)
-        except ValueError:
-            raise ValueError("must be a number of requests and a time, such as 1200/minute") from None
-        return value
-
-    @model_validator(mode="after")
-    def _verifies_who_comes_from_outside(self) -> Self:
-        if self.api_port is not None and getattr(self, "issuers", None) is None:
-            raise ValueError("ROWCAST_API_PORT needs ROWCAST_ISSUERS: without issuers nobody's token can be verified")
-        if self.api_port is not None and self.api_port == self.http_port:
-            raise ValueError("ROWCAST_API_PORT must be another port than ROWCAST_HTTP_PORT")
-        return self
 
     @model_validator(mode="after")
     def _is_captured(self) -> Self:

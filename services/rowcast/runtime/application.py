@@ -3,11 +3,9 @@
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
-from limits import RateLimitItem
 from prometheus_client import CollectorRegistry
 
 from rowcast.runtime.body_limit import BodyLimitMiddleware
-from rowcast.runtime.from_outside import FromOutsideMiddleware, VersionMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
 from rowcast.runtime.hosts import LoopbackHostMiddleware, is_loopback
 from rowcast.runtime.methods import MethodsMiddleware
@@ -18,6 +16,7 @@ from rowcast.runtime.settings import Settings
 from rowcast.runtime.token import ApiTokenMiddleware
 from rowcast.runtime.tracing import Tracing, start_tracing
 from rowcast.runtime.tracing_middleware import TracingMiddleware
+from rowcast.runtime.versions import VersionMiddleware
 
 
 @dataclass(frozen=True)
@@ -34,20 +33,10 @@ class Equipment:
     tracing: Tracing | None = None
 
 
-@dataclass(frozen=True)
-class ApiPort:
-    """A port of its own for callers from outside, and how often one of them may ask."""
-
-    port: int
-    rate: RateLimitItem
-
-
-def equip(
-    app: FastAPI, settings: Settings, service: str, *, versioned: bool = False, api_port: ApiPort | None = None
-) -> Equipment:
+def equip(app: FastAPI, settings: Settings, service: str, *, versioned: bool = False) -> Equipment:
     """Adds health, metrics, problems, request ids and the token check to `app`, on the loopback the check of names too.
 
-    Call it once, before serving. `versioned`: its paths are also under `/v1`; from `api_port` only there.
+    Call it once, before serving. `versioned`: its paths are also under `/v1`.
     """
     equipment = Equipment(new_registry(service), Readiness(), tracing=start_tracing(settings, service))
     app.state.registry = equipment.registry
@@ -64,7 +53,5 @@ def equip(
         app.add_middleware(LoopbackHostMiddleware)
     if versioned:
         app.add_middleware(VersionMiddleware)
-    if api_port is not None:
-        app.add_middleware(FromOutsideMiddleware, port=api_port.port, rate=api_port.rate)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
     return equipment

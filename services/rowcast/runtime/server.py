@@ -11,27 +11,17 @@ from rowcast.runtime.health import Readiness
 from rowcast.runtime.settings import Settings
 
 
-def serve(app: FastAPI, settings: Settings, api_port: int | None = None) -> None:
-    """Blocks until a signal; `app` has been equipped. `api_port` is a second port, for callers from outside.
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Blocks until a signal; `app` has been equipped.
 
     On the first signal `/readyz` says no at once, and for `drain_seconds` everything goes on. Then no connection is
     accepted any more, requests in flight end (`shutdown_seconds`; what takes longer is answered 500, and so comes
     again), and the lifespan's end runs. Raises SystemExit(3) if the application's start failed or the port is taken.
     """
-    config = _config(app, settings, settings.http_port)
-    server = _DrainingServer(config, app.state.readiness, settings.drain_seconds)
-    # Both ports are of one process: what it knows (who asked how often, which instance said what) is known once.
-    ports = [config, _config(app, settings, api_port)] if api_port is not None else []
-    server.run([each.bind_socket() for each in ports] or None)
-    if not server.started:
-        raise SystemExit(3)
-
-
-def _config(app: FastAPI, settings: Settings, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         host=settings.http_host,
-        port=port,
+        port=settings.http_port,
         loop="uvloop",
         http="httptools",
         lifespan="on",
@@ -43,6 +33,10 @@ def _config(app: FastAPI, settings: Settings, port: int) -> uvicorn.Config:
         # Longer than Go's idle limit of 90 s in daprd, or the sidecar would meet connections that we just closed.
         timeout_keep_alive=120,
     )
+    server = _DrainingServer(config, app.state.readiness, settings.drain_seconds)
+    server.run()
+    if not server.started:
+        raise SystemExit(3)
 
 
 class _DrainingServer(uvicorn.Server):

@@ -58,7 +58,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def describe_problems(app: FastAPI) -> None:
     """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer.
 
-    And says how a caller shows who it is: by a token, which only a platform on the loopback does without.
+    And says how a caller shows who it is, where that is asked.
     """
     plain = app.openapi
 
@@ -80,7 +80,7 @@ _TOKEN = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "A token of an issuer that crud knows (OpenID Connect). From outside nothing is answered without.",
+    "description": "A token of an issuer that crud knows (OpenID Connect).",
 }
 _MEANING = {
     403: "The renderer's rows are not to be edited, or crud's role may not write its table; `detail` has the GRANT.",
