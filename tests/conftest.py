@@ -54,9 +54,11 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--fast`, as `./task test -- --fast` gives it."""
+    """`--fast`, as `./task test -- --fast` gives it, and which PostgreSQL the tests of crud are run on."""
     what = "only what starts nothing: units, and contracts on fakes; by ./task with lint, in two minutes on two cores"
     parser.getgroup("rowcast").addoption("--fast", action="store_true", help=what)
+    on = "run tests/integration/crud on an older PostgreSQL, by its major version, as 14"
+    parser.getgroup("rowcast").addoption("--postgres", metavar="MAJOR", help=on)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

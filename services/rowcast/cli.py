@@ -34,6 +34,7 @@ _SERVICES = {
     "rollback": ("rowcast.client.change_cli:rollback_app", "Make a row what it was."),
     "wait": ("rowcast.check.wait_cli", "Wait until a row has arrived at its targets."),
     "promote": ("rowcast.check.promote_cli", "Copy rows' fields from one environment to the next."),
+    "access": ("rowcast.check.explain_cli", "Who may do what, and which line of the policy says so."),
     "check": ("rowcast.check.check_cli", "Make a change, and see it arrive and go again."),
     "renderer": ("rowcast.renderer_cli", "Declarations of how rows of any table become resources."),
     "capture": ("rowcast.capture.cli", "Captures changes without Kafka Connect, for any broker."),
@@ -41,6 +42,7 @@ _SERVICES = {
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
     "crd": ("rowcast.crd.cli", "The definition of the custom resources."),
     "completion": ("rowcast.client.completion_cli", "Print what a shell needs to complete commands."),
+    "secrets": ("rowcast.crd.secrets_cli", "Passwords that a release needs, made once in its cluster."),
 }
 
 

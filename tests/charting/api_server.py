@@ -1,4 +1,4 @@
-"""A judge of manifests: a real API server that knows Dapr, Argo CD, Flux, KEDA and Prometheus' operator."""
+"""A judge of manifests: a real API server that knows Dapr, Argo CD, Flux, KEDA and operators of metrics and secrets."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ CRDS = (
     GoFiles("dapr-chart", DAPR, "github.com/dapr/dapr", "charts/dapr", module="daprd"),
     ARGOCD_CRDS,
     *FLUX_CRDS,
+    GoFiles("gateway-api-crds", "1.4.1", "sigs.k8s.io/gateway-api", "config/crd/standard", module="crds"),
+    GoFiles(
+        "external-secrets-crds",
+        "1.3.2",
+        "github.com/external-secrets/external-secrets",
+        "config/crds/bases",
+        module="crds",
+    ),
     GoFiles("keda-crds", "2.18.0", "github.com/kedacore/keda/v2", "config/crd/bases", module="crds"),
     GoFiles(
         "prometheus-operator-crds",

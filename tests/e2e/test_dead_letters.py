@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import brokers
+from rowcast.core.events import decode
 from rowcast_local.platform import Platform
 from stray import publishing
 from world import World, done, wait_until
@@ -109,7 +110,7 @@ def test_a_row_whose_place_is_occupied_is_failed_until_its_letter_is_replayed(wo
         wait_until(lambda: targets_of(world, row)["k8s"]["state"] == "failed", lambda: str(targets_of(world, row)))
     (letter,) = letters(world, row_id=row["id"])
     assert (letter["target"], letter["reason"], letter["name"]) == ("k8s", "not-owned", "occupied")
-    assert event_of(world, letter)["data"]["after"]["name"] == "occupied"
+    assert decode(event_of(world, letter)).state.name == "occupied"
     assert "not managed by rowcast" in targets_of(world, row)["k8s"]["error"]
     assert listed(world, "failed") == ["occupied"]
 

@@ -123,12 +123,12 @@ def test_a_forged_generation_does_not_fence_the_row_off(world: World, broker: ht
 @contextmanager
 def replica_identity_default(world: World) -> Iterator[None]:
     with world.sql() as cursor:
-        cursor.execute("ALTER TABLE app_configs REPLICA IDENTITY DEFAULT")
+        cursor.execute("ALTER TABLE rowcast.rows REPLICA IDENTITY DEFAULT")
     try:
         yield
     finally:
         with world.sql() as cursor:
-            cursor.execute("ALTER TABLE app_configs REPLICA IDENTITY FULL")
+            cursor.execute("ALTER TABLE rowcast.rows REPLICA IDENTITY FULL")
 
 
 def test_without_full_replica_identity_long_values_and_deletions_arrive_all_the_same(world: World) -> None:

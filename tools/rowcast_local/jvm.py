@@ -77,7 +77,7 @@ def resolve(cache: Path, *, jgo: Path, definition: Path = DEFINITION, progress: 
         cache.mkdir(parents=True, exist_ok=True)
         with _alone(folder.with_suffix(".lock")):
             if not folder.exists():
-                _fill(folder, artifacts, jgo, definition, progress or (lambda there, wanted: None))
+                fill(folder, artifacts, jgo=jgo, definition=definition, progress=progress)
     return locked_class_path(folder, definition)
 
 
@@ -87,12 +87,21 @@ def locked_class_path(folder: Path, definition: Path = DEFINITION) -> ClassPath:
     return ClassPath(folder, tuple(folder / each.file_name for each in artifacts))
 
 
-def _fill(folder: Path, artifacts: Sequence[Artifact], jgo: Path, definition: Path, progress: Progress) -> None:
+def fill(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    *,
+    jgo: Path,
+    definition: Path = DEFINITION,
+    progress: Progress | None = None,
+) -> None:
+    """Downloads locked archives into `folder`, which is there once all of them are. Raises JvmPartsError."""
     partial = folder.with_suffix(".partial")
     partial.mkdir(exist_ok=True)
     coordinates = [each.coordinates for each in artifacts]
     for there, _ in enumerate(_fetch(jgo, definition, ["download", str(partial)], coordinates), start=1):
-        progress(there, len(artifacts))
+        if progress:
+            progress(there, len(artifacts))
     _verify(partial, artifacts)
     partial.rename(folder)
 

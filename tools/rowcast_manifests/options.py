@@ -58,6 +58,11 @@ _RENDERERS: Mapping[str, Any] = {
     "renderersRights": {"elsewhere": True},
 }
 
+_SPREAD = [
+    {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway"}
+    for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+]
+
 OPTIONS: tuple[Option, ...] = (
     Option(
         "network-policies",
@@ -73,11 +78,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "high-availability",
-        "Two pods of crud, of the dashboard and of sync-k8s, and no drain of a node takes both.",
+        "Two pods of crud, of the dashboard and of sync-k8s, on two nodes if there are; no drain takes both.",
         {
-            "crud": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
-            "ui": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
-            "sync": {"k8s": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}},
+            "crud": {"replicas": 2, "podDisruptionBudget": {"enabled": True}, "topologySpreadConstraints": _SPREAD},
+            "ui": {"replicas": 2, "podDisruptionBudget": {"enabled": True}, "topologySpreadConstraints": _SPREAD},
+            "sync": {
+                "k8s": {"replicas": 2, "podDisruptionBudget": {"enabled": True}, "topologySpreadConstraints": _SPREAD}
+            },
         },
         every_part=True,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from configurations import rules
@@ -38,6 +38,8 @@ class Who:
     source: Source = "typed"
     name: str = ""
     verified: bool = False
+    groups: tuple[str, ...] = field(default=(), compare=False)
+    """Those that the login vouches for: by their names alone, or `ISSUER#NAME` of an issuer that is not the usual."""
 
     @property
     def can_edit(self) -> bool:
@@ -137,7 +139,7 @@ def signed_in(claims: Mapping[str, Any], roles: Roles, *, several: bool = False)
     meant = {issuer} if issuer and "#" not in issuer else set()
     if issuer == roles.issuer if roles.issuer else not several:
         meant.add("")
-    groups = _groups(claims.get(roles.groups_claim))
+    groups = list(_groups(claims.get(roles.groups_claim)))
     sure = [(GROUP, group) for group in groups]
     sure += [(SUBJECT, subject)] if subject else []
     sure += [(EMAIL, email)] if verified else []
@@ -148,7 +150,9 @@ def signed_in(claims: Mapping[str, Any], roles: Roles, *, several: bool = False)
     claimed |= {_text(claims.get(name)).translate(_LOWER) for name in ("preferred_username", "name", "sub")}
     person, vouched = _recorded(issuer, subject, email if verified else "")
     shown = _text(claims.get("name"))[:NAME_LENGTH] or person
-    return Who(person, roles.of(proved, claimed), "login", shown, vouched)
+    usual = "" in meant
+    told = (group if usual else f"{issuer}#{group}" for group in groups if not _split(group)[0])
+    return Who(person, roles.of(proved, claimed), "login", shown, vouched, tuple(told) if vouched else ())
 
 
 def _recorded(issuer: str, subject: str, email: str) -> tuple[str, bool]:

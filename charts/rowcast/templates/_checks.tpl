@@ -12,6 +12,11 @@
 {{- define "rowcast.checks" -}}
 {{- $g := .Values.global -}}
 {{- $targets := $g.targets -}}
+{{- /* Below another chart, others have global values, too; by itself, an unknown one is a slip. */ -}}
+{{- if .Chart.IsRoot -}}
+{{- $foreign := without (keys $g) "secrets" "fullnameOverride" "commonLabels" "logLevel" "nodeSelector" "tolerations" "priorityClassName" "image" "shutdown" "dapr" "targets" "postgres" "broker" "capture" "kafka" "redis" "rabbitmq" "jetstream" "connect" "git" "gitops" "nameOverride" "imagePullSecrets" "imageRegistry" "storageClass" "affinity" "topologySpreadConstraints" "jobs" -}}
+{{- include "rowcast.check" (dict "ok" (not $foreign) "text" (printf "global.%s is not a value of this chart: see its README for those that there are. (Below another chart, foreign global values are left alone.)" (join ", global." (sortAlpha $foreign)))) -}}
+{{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}
 {{- include "rowcast.check" (dict "ok" (or $targets.k8s.enabled $targets.git.enabled) "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
 {{- include "rowcast.check.oneOf" (dict "part" "postgres" "value" "global.postgres.host" "own" $g.postgres.host "enabled" .Values.postgres.enabled) -}}
@@ -60,9 +65,13 @@
 {{- end -}}
 {{- if .Values.ui.enabled -}}
 {{- $ui := .Values.ui -}}
-{{- $login := or (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}
-{{- $open := "would let everybody in who reaches it: set ui.login.existingSecret to the secret with the login (docs/how-to/sign-in.md), ui.login.mode=required if you mount it yourself, or ui.login.mode=none if that is meant." -}}
+{{- $auth := $ui.auth.serverMetadataUrl -}}
+{{- include "rowcast.check" (dict "ok" (or (not $auth) (and $ui.auth.redirectUri $ui.auth.clientId $ui.auth.existingSecret)) "text" "ui.auth.serverMetadataUrl needs ui.auth.redirectUri, ui.auth.clientId and ui.auth.existingSecret: a secret with client-secret and cookie-secret.") -}}
+{{- include "rowcast.check" (dict "ok" (or (not $auth) (and (eq $ui.login.existingSecret "") (ne $ui.login.mode "none"))) "text" "ui.auth.serverMetadataUrl and ui.login.existingSecret (or ui.login.mode=none) contradict each other: remove one of the two.") -}}
+{{- $login := or (ne $auth "") (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}
+{{- $open := "would let everybody in who reaches it: set ui.login.existingSecret to the secret with the login, or ui.auth (docs/how-to/sign-in.md), ui.login.mode=required if you mount it yourself, or ui.login.mode=none if that is meant." -}}
 {{- include "rowcast.check" (dict "ok" (or $login (not $ui.ingress.enabled)) "text" (printf "ui.ingress.enabled without a login %s" $open)) -}}
+{{- include "rowcast.check" (dict "ok" (or $login (not $ui.httpRoute.enabled)) "text" (printf "ui.httpRoute.enabled without a login %s" $open)) -}}
 {{- include "rowcast.check" (dict "ok" (or $login (eq $ui.service.type "ClusterIP")) "text" (printf "ui.service.type=%s without a login %s" $ui.service.type $open)) -}}
 {{- include "rowcast.check" (dict "ok" (not (and (eq $ui.login.mode "none") (ne $ui.login.existingSecret ""))) "text" "ui.login.mode=none and ui.login.existingSecret contradict each other: remove one of the two.") -}}
 {{- end -}}

@@ -4,8 +4,7 @@
 {{- define "rowcast.network.parts" -}}
 - podSelector:
     matchLabels:
-      app.kubernetes.io/name: rowcast
-      app.kubernetes.io/instance: {{ .root.Release.Name }}
+      {{- include "rowcast.releaseLabels" .root | nindent 6 }}
     matchExpressions:
       - {key: app.kubernetes.io/component, operator: In, values: {{ toJson .components }}}
 {{- end -}}
@@ -65,8 +64,7 @@ metadata:
 spec:
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: rowcast
-      app.kubernetes.io/instance: {{ .root.Release.Name }}
+      {{- include "rowcast.releaseLabels" .root | nindent 6 }}
     {{- with .components }}
     matchExpressions:
       - {key: app.kubernetes.io/component, operator: In, values: {{ toJson . }}}

@@ -46,3 +46,9 @@ tracing:
   {{- end }}
 {{- end -}}
 
+{{/* dict root, values (a job's own): with what holds for all jobs, and the one account that they share. As YAML. */}}
+{{- define "rowcast.jobValues" -}}
+{{- $jobs := .root.Values.jobs -}}
+{{- $account := include "rowcast.serviceAccountName" (dict "root" .root "component" "jobs" "values" $jobs) -}}
+{{- toYaml (merge (deepCopy .values) (dict "serviceAccount" (dict "name" $account)) $jobs) -}}
+{{- end -}}

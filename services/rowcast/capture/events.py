@@ -11,7 +11,7 @@ import orjson
 
 from rowcast.capture.engine_settings import HIDDEN
 from rowcast.core.messages import ERROR_BYTES, SHORT_BYTES, clip
-from rowcast.core.row import RowKey, app_config, identity
+from rowcast.core.row import APP_CONFIGS, RowKey, app_config, identity
 
 TOO_LARGE = "too-large"
 ORIGINAL_ID = "debeziumid"
@@ -75,7 +75,7 @@ def letters(event: Event, targets: Iterable[str], error: str, now: str) -> list[
     return [
         {
             **identity(named),
-            "name": None if row.get("name") is None else clip(str(row["name"]), SHORT_BYTES),
+            "name": _name(row),
             "generation": row.get("generation"),
             "target": target,
             "reason": TOO_LARGE,
@@ -86,6 +86,12 @@ def letters(event: Event, targets: Iterable[str], error: str, now: str) -> list[
         }
         for target in targets
     ]
+
+
+def _name(row: Mapping[str, Any]) -> str | None:
+    """A configuration's, which in `rowcast.rows` stands in a column of JSON; other rows have none."""
+    its = orjson.loads(row["row"]) if row.get("renderer") == APP_CONFIGS else row
+    return None if its.get("name") is None else clip(str(its["name"]), SHORT_BYTES)
 
 
 def _row_of(columns: Mapping[str, Any]) -> RowKey | None:

@@ -124,6 +124,10 @@ class Crud:
         rows: list[dict[str, Any]] = self._send("GET", "/appconfigs", params={"search": search, "limit": 1000})["items"]
         return rows
 
+    def explain(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Whether something is allowed, and why."""
+        return self._send("GET", "/access:explain", params=dict(wanted))
+
     def promotions(self, renderer: str, **params: str) -> dict[str, Any]:
         """Which version is where: a page of the board."""
         return self._send("GET", f"/renderers/{quote(renderer, safe='')}/promotions", params=params)

@@ -14,7 +14,7 @@ NAME = "rowcast"
 _OWN_OPTIONS = {"name": "--name", "topic.prefix": "--topic-prefix", "slot.name": "--slot"}
 _FIXED = re.compile(
     r"connector[.]class|tasks[.]max|table[.].*|schema[.].*list|column[.].*|transforms.*|predicates.*"
-    r"|plugin[.]name|publication[.].*|offset[.].*|lsn[.]flush[.]mode|skipped[.]operations|tombstones[.]on[.]delete"
+    r"|plugin[.]name|publication[.].*|snapshot[.]select.*|offset[.].*|lsn[.]flush[.]mode|skipped[.]operations|tombstones[.]on[.]delete"
     r"|time[.]precision[.]mode|decimal[.]handling[.]mode|extended[.]headers[.].*|(key|value)[.]converter.*"
     r"|errors[.]tolerance|event[.]processing[.].*|producer[.]override[.](acks|enable[.]idempotence)"
 )

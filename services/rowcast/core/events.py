@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from sys import intern
@@ -21,7 +21,9 @@ from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER, RowKey, app_config,
 from rowcast.core.rules import BRANCH_MAX, USER_MAX, check_label
 
 TABLE, ROWS = "app_configs", "rows"
-"""The tables that are captured: the built-in renderer's own, and `rowcast.rows` with the rows of all others."""
+"""The tables that events are of: `rowcast.rows`, and that of configurations, which was captured itself (decision 39):
+the broker, dead letters and a database that was not switched yet still have such events.
+"""
 UNDECODABLE = "undecodable"
 UNKNOWN_TABLE = "unknown-table"
 INCOMPLETE = "incomplete"
@@ -169,10 +171,11 @@ def _change_of_rows(
     missing = ("row",) if op is not Op.DELETE and _is_cut(columns.get("row")) else ()
     if missing and not partly:
         raise PermanentError(INCOMPLETE, "row: not whole in the event")
-    state = _table_row({**columns, "row": {}} if missing or op is Op.DELETE else columns)
+    known = {**columns, "row": {}} if missing or op is Op.DELETE else columns
+    state, deleted = _state(known, op is Op.DELETE or bool(missing))
     return Change(
-        row=state.row,
-        op=Op.DELETE if state.deleted else op,
+        row=app_config(state.id) if isinstance(state, AppConfig) else state.row,
+        op=Op.DELETE if deleted else op,
         state=state,
         lsn=lsn,
         saved_at=saved_at,
@@ -189,15 +192,47 @@ def _is_cut(row: object) -> bool:
     return len(row.encode("utf-16-le", errors="surrogatepass")) // 2 >= ROW_CHARACTERS
 
 
+def _state(columns: Mapping[str, object], in_part: bool) -> tuple[State, bool]:
+    """A row of `rowcast.rows`, and whether it is marked as deleted. `in_part`: `row` is not whole."""
+    if columns.get("renderer") == APP_CONFIGS:
+        deleted = _deleted(columns)
+        return _captured_app_config(columns, in_part or deleted), deleted
+    state = _table_row(columns)
+    return state, state.deleted
+
+
+def _captured_app_config(columns: Mapping[str, object], in_part: bool) -> AppConfig:
+    """A configuration in `rowcast.rows`: `row` has what only it has, the columns what every row has."""
+    row_id = _number(columns, "key")
+    if str(row_id) != columns["key"]:
+        raise _undecodable("key", "must be the configuration's id")
+    document = _document(columns.get("row"))
+    if document.get("id", row_id) != row_id:
+        raise _undecodable("row", f"must be that of the key {row_id}")
+    its = {
+        "id": row_id,
+        "generation": columns.get("generation"),
+        "updated_at": columns.get("changed_at"),
+        "updated_by": columns.get("actor"),
+        "updated_by_verified": columns.get("actor_verified"),
+    }
+    return _app_config({**document, **its}, in_part)
+
+
+def _deleted(columns: Mapping[str, object]) -> bool:
+    deleted = columns.get("deleted")
+    if not isinstance(deleted, bool):
+        raise _undecodable("deleted", "must be true or false")
+    return deleted
+
+
 def _table_row(columns: Mapping[str, object]) -> TableRow:
     renderer, key = _text(columns, "renderer"), _text(columns, "key")
     if not RENDERER.fullmatch(renderer) or renderer == APP_CONFIGS:
         raise _undecodable("renderer", f"must be a renderer's name, not {_quoted(renderer)}")
     if len(key) > KEY_MAX:
         raise _undecodable("key", f"must have at most {KEY_MAX} characters")
-    deleted = columns.get("deleted")
-    if not isinstance(deleted, bool):
-        raise _undecodable("deleted", "must be true or false")
+    deleted = _deleted(columns)
     actor = columns.get("actor")
     return TableRow(
         row=RowKey(intern(str(renderer)), key),
@@ -243,25 +278,34 @@ def encode(change: Change) -> dict[str, Any]:
     It has what `decode` needs, and no trace or transaction.
     """
     state = change.state
-    if isinstance(state, TableRow):
-        # A deletion is an update there: the row stays as what is known of it.
-        columns = {
-            **identity(state.row),
-            "generation": state.generation,
-            "revision": state.revision,
-            "deleted": change.deleted,
-            "row": json.dumps(state.values),
-            "actor": state.updated_by,
-            "actor_verified": state.updated_by_verified,
-            "changed_at": state.updated_at,
-        }
-        return _event(ROWS, Op.UPDATE, change, {"after": columns})
-    return _event(TABLE, change.op, change, {"before" if change.deleted else "after": asdict(state)})
-
-
-def _event(table: str, op: Op, change: Change, data: Mapping[str, Any]) -> dict[str, Any]:
+    row: Mapping[str, Any]
+    if isinstance(state, AppConfig):
+        revision, row = 0, {name: getattr(state, name) for name in _OF_ITS_OWN}
+    else:
+        revision, row = state.revision, state.values
+    columns = {
+        **identity(change.row),
+        "generation": state.generation,
+        "revision": revision,
+        "deleted": change.deleted,
+        "row": json.dumps(row),
+        "actor": state.updated_by,
+        "actor_verified": state.updated_by_verified,
+        "changed_at": state.updated_at,
+    }
+    # A deletion is an update there: the row stays as what is known of it.
     time = {"time": change.saved_at} if change.saved_at else {}
-    return {**time, "iodebeziumtable": table, "iodebeziumop": str(op), "iodebeziumlsn": str(change.lsn), "data": data}
+    return {
+        **time,
+        "iodebeziumtable": ROWS,
+        "iodebeziumop": str(Op.UPDATE),
+        "iodebeziumlsn": str(change.lsn),
+        "data": {"after": columns},
+    }
+
+
+_OF_ITS_OWN = ("id", "name", "repository_url", "branch", "environment", "created_at")
+"""What `row` has of a configuration; all else of it is in the columns of `rowcast.rows`."""
 
 
 def _missing(row: Mapping[str, object], deleted: bool) -> tuple[str, ...]:

@@ -57,28 +57,28 @@ class ApiServer:
     """The definitions of one cluster, and what it says of them, over the official client; its exceptions end here."""
 
     def __init__(self, kubeconfig: str | None) -> None:
-        self._client = client.ApiClient(_configuration(kubeconfig))
+        self._client = client.ApiClient(configuration(kubeconfig))
         self._api = client.ApiextensionsV1Api(self._client)
 
     def get(self, name: str) -> Any | None:
         """The definition, or None."""
         try:
-            with _translated():
+            with translated():
                 return self._api.read_custom_resource_definition(name, _request_timeout=REQUEST_SECONDS)
-        except _MissingError:
+        except MissingError:
             return None
 
     def read(self, path: str) -> Any:
         """A document of the API server's, of JSON. Raises TransientError, PermanentError."""
         request = self._client.param_serialize("GET", path, header_params={}, auth_settings=["BearerToken"])
-        with _translated():
+        with translated():
             answer = self._client.call_api(*request, _request_timeout=REQUEST_SECONDS)
             answer.read()
             return json.loads(self._client.response_deserialize(answer, {"200": "bytes"}).data)
 
     def apply(self, body: Mapping[str, Any], *, dry_run: bool) -> Any:
         """Forced: helm, or whoever made it first, has no business with these fields any more."""
-        with _translated():
+        with translated():
             return self._api.patch_custom_resource_definition(
                 body["metadata"]["name"],
                 dict(body),
@@ -90,11 +90,12 @@ class ApiServer:
             )
 
 
-class _MissingError(RowcastError):
+class MissingError(RowcastError):
     """404."""
 
 
-def _configuration(kubeconfig: str | None) -> Any:
+def configuration(kubeconfig: str | None) -> Any:
+    """How the cluster of a file, or of the pod, is reached. Raises PermanentError."""
     settings = client.Configuration()
     try:
         if kubeconfig is None:
@@ -107,12 +108,13 @@ def _configuration(kubeconfig: str | None) -> Any:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """The client's exceptions as ours. Raises MissingError, TransientError, PermanentError."""
     try:
         yield
     except ApiException as error:
         if error.status == 404:
-            raise _MissingError("not found") from error
+            raise MissingError("not found") from error
         message = f"API server: {error.status}: {_message(error)}"
         if error.status in _REFUSED:
             raise PermanentError("refused", message) from error

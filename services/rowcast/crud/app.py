@@ -12,6 +12,8 @@ from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowcast import __version__
+from rowcast.crud.access.audited import keep_pruning_audit
+from rowcast.crud.access.callers import make_access
 from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.access.pool_shares import Shares
 from rowcast.crud.database.connections import make_engine, reading
@@ -23,7 +25,8 @@ from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.renderers.rollout_worker import RolloutWorker
 from rowcast.crud.renderers.tombstones import keep_pruning
-from rowcast.crud.routes import dead_letters, pipeline, reconciles, rows_of_any_table, statuses
+from rowcast.crud.routes import access, audit, dead_letters, pipeline, reconciles, rows_of_any_table, statuses
+from rowcast.crud.routes.admission import admit
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
 from rowcast.crud.routes.renderers import files as renderer_files
@@ -47,6 +50,7 @@ from rowcast.crud.routes.rows import (
 )
 from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
+from rowcast.crud.sources.configurations import Configurations
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.application import equip
@@ -87,6 +91,8 @@ ROUTES = (
     renderer_rollouts,
     rows_of_any_table,
     statuses,
+    access,
+    audit,
 )
 
 
@@ -110,16 +116,17 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
         description=_DESCRIPTION,
         lifespan=_lifespan,
         redirect_slashes=False,
-        dependencies=[Depends(refuse_unknown_query)],
+        dependencies=[Depends(admit), Depends(refuse_unknown_query)],
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.access = make_access(settings)
     app.state.shares = Shares(settings)
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)
     app.state.instances = Instances(app.state.sidecar, settings.targets)
-    equipment = equip(app, settings, SERVICE, versioned=True)
+    equipment = equip(app, settings, SERVICE, bearers=True, versioned=True)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
     if settings.allow_file_urls:
@@ -143,9 +150,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: CrudSettings = app.state.settings
     sidecar: DaprPublisher = app.state.sidecar
     engine: Engine = app.state.engine
-    tasks = [asyncio.create_task(RolloutWorker(engine, settings.targets).run())]
+    configurations = Configurations(engine, settings.targets, lambda target: sidecar.invoke(f"sync-{target}", "/facts"))
+    tasks = [
+        asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
+        asyncio.create_task(configurations.run()),
+    ]
     if settings.tombstone_days:
         tasks.append(asyncio.create_task(keep_pruning(engine, timedelta(days=settings.tombstone_days))))
+    if settings.audit_days:
+        tasks.append(asyncio.create_task(keep_pruning_audit(engine, timedelta(days=settings.audit_days))))
     if settings.capture == "engine":
         tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
     yield

@@ -38,6 +38,7 @@ def migrate_command(
 ) -> None:
     """Bring the database to the level that this version needs, with the roles that serve and replicate.
 
+    Functions that a version before has installed to capture tables are renewed: no table is locked or written.
     A database that a newer version has migrated is left as it is. Exit codes: 0 done, 1 refused, or the database
     doesn't answer, 2 wrong settings, 3 it didn't answer within --timeout.
     """

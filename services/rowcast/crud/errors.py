@@ -55,6 +55,13 @@ class ForbiddenError(RowcastError):
         self.rule = rule
 
 
+class DeniedError(ForbiddenError):
+    """The policy doesn't allow it; the text says to whom, what, and which line decides."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("policy", message)
+
+
 class LockedError(TransientError):
     """Another transaction holds what this one needs, and didn't let go of it in time."""
 

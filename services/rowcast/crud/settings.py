@@ -11,8 +11,11 @@ from sqlalchemy.exc import ArgumentError
 from rowcast.core.broker import BrokerKind
 from rowcast.core.promotion import Promotion, promotion_of
 from rowcast.runtime.connect_access import ConnectAccess, without_login
+from rowcast.runtime.hosts import is_loopback
 from rowcast.runtime.settings import Names, Settings
 
+LEAST_AUDIT_DAYS = 30
+"""The database lets nothing of the audit go before."""
 _DRIVER = "postgresql+psycopg2"
 _OF_CONFIGURATIONS = {"match": ["application"], "along": "environment", "fields": ["branch"]}
 _COLUMNS = {
@@ -46,6 +49,18 @@ class CrudSettings(ConnectAccess, Settings):
     promotion: str = ""
     """How configurations are promoted, as JSON with `order` and what else `spec.promotion` of a declaration has:
     `{"order": ["dev", "prod"], "gates": {"healthy": "30m"}}`; by default they are not."""
+    policy: Path | None = None
+    """A file that says who may do what, read again when it changes; without one the dashboard's roles decide alone."""
+    policy_default: Annotated[str, Field(pattern=r"^(role:[^\s,]{1,100})?$")] = ""
+    """The role of everybody for whom an issuer or the dashboard's login vouches, such as `role:readonly`; by default
+    none.
+    """
+    issuers: Path | None = None
+    """A file (YAML) with the issuers whose tokens are believed; without one none is."""
+    dashboards: Names = ("ui",)
+    """The app-ids that are believed about who sits before them; comma-separated."""
+    audit_days: Annotated[int, Field(ge=0)] = 365
+    """How long is kept who did what and who was refused what, in days, 30 at least; 0: for ever."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
     tombstone_days: Annotated[int, Field(ge=0)] = 30
@@ -110,6 +125,16 @@ class CrudSettings(ConnectAccess, Settings):
             raise ValueError(
                 f"ROWCAST_BROKER={self.broker} needs ROWCAST_CAPTURE=engine: Kafka Connect publishes to Kafka alone"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_sidecar(self) -> Self:
+        if self.policy is not None and self.app_api_token is None and not is_loopback(self.http_host):
+            raise ValueError(
+                "ROWCAST_POLICY needs APP_API_TOKEN: without it, who reaches the port can say to be any sidecar"
+            )
+        if 0 < self.audit_days < LEAST_AUDIT_DAYS:
+            raise ValueError(f"ROWCAST_AUDIT_DAYS must be 0, or {LEAST_AUDIT_DAYS} at least")
         return self
 
     @property

@@ -33,10 +33,13 @@ class Equipment:
     tracing: Tracing | None = None
 
 
-def equip(app: FastAPI, settings: Settings, service: str, *, versioned: bool = False) -> Equipment:
+def equip(
+    app: FastAPI, settings: Settings, service: str, *, bearers: bool = False, versioned: bool = False
+) -> Equipment:
     """Adds health, metrics, problems, request ids and the token check to `app`, on the loopback the check of names too.
 
-    Call it once, before serving. `versioned`: its paths are also under `/v1`.
+    Call it once, before serving. `bearers`: the application judges bearer tokens by itself. `versioned`: its paths are
+    also under `/v1`.
     """
     equipment = Equipment(new_registry(service), Readiness(), tracing=start_tracing(settings, service))
     app.state.registry = equipment.registry
@@ -48,7 +51,7 @@ def equip(app: FastAPI, settings: Settings, service: str, *, versioned: bool = F
         app.add_middleware(TracingMiddleware, tracing=equipment.tracing)
     app.add_middleware(MethodsMiddleware, router=app.router)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
-    app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token)
+    app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token, bearers=bearers)
     if is_loopback(settings.http_host):
         app.add_middleware(LoopbackHostMiddleware)
     if versioned:

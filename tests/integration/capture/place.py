@@ -21,6 +21,7 @@ import psycopg2
 import psycopg2.extensions
 import redis
 
+import captured_rows
 from rowcast.crud.migrations.migrate import migrate
 from rowcast.crud.settings import CrudSettings
 from rowcast_local.accounts import service_account
@@ -272,6 +273,13 @@ class Place:
             cursor.execute("SELECT id, generation FROM app_configs")
             return dict(cursor.fetchall())
 
+    def captured(self) -> int:
+        """How many rows a snapshot has: those that are gone, too, as tombstones."""
+        with self.sql() as cursor:
+            cursor.execute("SELECT count(*) FROM rowcast.rows")
+            ((count,),) = cursor.fetchall()
+            return int(count)
+
     @property
     def redis(self) -> Any:
         return redis.Redis(HOST, self.redis_port)
@@ -287,24 +295,17 @@ class Place:
 
 def newest(arrived: list[dict[str, Any]]) -> dict[int, int]:
     rows: dict[int, int] = {}
-    for event in of_table(arrived, "app_configs"):
-        after = event["data"]["after"]
-        row = after or event["data"]["before"]
-        if after is None:
-            rows.pop(row["id"], None)
+    for change in captured_rows.configurations(arrived):
+        if change.deleted:
+            rows.pop(int(change.row.key), None)
         else:
-            rows[row["id"]] = row["generation"]
+            rows[int(change.row.key)] = change.state.generation
     return rows
 
 
 def in_order(arrived: list[dict[str, Any]]) -> Mapping[int, list[int]]:
     """By row the generations of its events as they arrived."""
     rows: dict[int, list[int]] = {}
-    for event in of_table(arrived, "app_configs"):
-        row = event["data"]["after"] or event["data"]["before"]
-        rows.setdefault(row["id"], []).append(row["generation"])
+    for change in captured_rows.configurations(arrived):
+        rows.setdefault(int(change.row.key), []).append(change.state.generation)
     return rows
-
-
-def of_table(arrived: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
-    return [event for event in arrived if event["iodebeziumtable"] == table]

@@ -51,7 +51,8 @@ def test_a_row_that_is_too_large_is_told_to_both_targets_and_holds_nobody_up(nar
         ("k8s", "too-large", "large", 2),
         ("git", "too-large", "large", 2),
     ]
-    assert [event["data"]["after"]["name"] for event in narrow.arrived()] == ["small-1", "large", "after-1"]
+    arrived = captured_rows.configurations(narrow.arrived())
+    assert [change.state.name for change in arrived] == ["small-1", "large", "after-1"]
     facts = narrow.told()
     assert (facts["dead_lettered"], facts["published"], facts["waiting_since"]) == (1, 3, None)
 

@@ -17,9 +17,10 @@ from .serving import make_settings, serving
 
 
 @pytest.fixture(scope="session")
-def postgres_binaries() -> Path:
-    """From the cache that `./task up` fills, which this fills too."""
-    return database_server.binaries()
+def postgres_binaries(pytestconfig: pytest.Config) -> Path:
+    """From the cache that `./task up` fills, which this fills too; of another version with `--postgres`."""
+    major = pytestconfig.getoption("--postgres")
+    return database_server.older_binaries(major) if major else database_server.binaries()
 
 
 @pytest.fixture(scope="session")

@@ -35,21 +35,22 @@ BREAKS = {
     "ALTER TABLE app_configs DISABLE TRIGGER ALL": "trigger app_configs_history is disabled",
     "ALTER TABLE app_configs ENABLE TRIGGER USER": "trigger app_configs_before fires for origin only",
     "ALTER TABLE app_configs ENABLE REPLICA TRIGGER app_configs_history": "app_configs_history fires for replicas only",
+    "ALTER TABLE app_configs DISABLE TRIGGER app_configs_captured_update": "app_configs_captured_update is disabled",
     "ALTER TABLE rowcast_heartbeat DISABLE TRIGGER rowcast_heartbeat_mark": "rowcast_heartbeat_mark is disabled",
 }
 LOSSES = {
-    "ALTER TABLE app_configs REPLICA IDENTITY DEFAULT": "app_configs has replica identity DEFAULT, not FULL",
-    "ALTER TABLE app_configs REPLICA IDENTITY NOTHING": "app_configs has replica identity NOTHING",
-    "ALTER TABLE app_configs REPLICA IDENTITY USING INDEX app_configs_name_unique": "replica identity an index",
+    "ALTER TABLE rowcast.rows REPLICA IDENTITY DEFAULT": "rows has replica identity DEFAULT, not FULL",
+    "ALTER TABLE rowcast.rows REPLICA IDENTITY NOTHING": "rows has replica identity NOTHING",
+    "ALTER TABLE rowcast.rows REPLICA IDENTITY USING INDEX rows_pkey": "replica identity an index",
     "DROP PUBLICATION rowcast": "there is no publication rowcast",
-    "ALTER PUBLICATION rowcast DROP TABLE app_configs": "publication rowcast leaves out app_configs",
+    "ALTER PUBLICATION rowcast DROP TABLE rowcast.rows": "publication rowcast leaves out rowcast.rows",
     "ALTER PUBLICATION rowcast DROP TABLE rowcast_heartbeat": "publication rowcast leaves out rowcast_heartbeat",
     "ALTER PUBLICATION rowcast SET (publish = 'insert')": "publication rowcast doesn't publish update, delete",
-    "ALTER PUBLICATION rowcast SET TABLE app_configs WHERE (environment = 'dev'), rowcast_heartbeat": (
-        "publication rowcast has a row filter on app_configs"
+    "ALTER PUBLICATION rowcast SET TABLE rowcast.rows WHERE (NOT deleted), rowcast_heartbeat": (
+        "publication rowcast has a row filter on rowcast.rows"
     ),
-    "ALTER PUBLICATION rowcast SET TABLE app_configs (id, name), rowcast_heartbeat": (
-        "publication rowcast has a column list on app_configs"
+    "ALTER PUBLICATION rowcast SET TABLE rowcast.rows (renderer, key), rowcast_heartbeat": (
+        "publication rowcast has a column list on rowcast.rows"
     ),
 }
 

@@ -70,11 +70,11 @@ def test_the_role_may_replicate_and_log_in(sql: sa.Connection) -> None:
     assert tuple(sql.execute(sa.text(query)).one()) == (True, True, False)
 
 
-def test_the_publication_has_whole_rows_of_the_table_and_the_heartbeat(sql: sa.Connection) -> None:
-    identity = "SELECT relreplident FROM pg_class WHERE oid = 'public.app_configs'::regclass"
+def test_the_publication_has_whole_rows_of_the_captured_table_and_the_heartbeat(sql: sa.Connection) -> None:
+    identity = "SELECT relreplident FROM pg_class WHERE oid = 'rowcast.rows'::regclass"
     assert sql.execute(sa.text(identity)).scalar_one() == "f"
     tables = "SELECT tablename FROM pg_publication_tables WHERE pubname = 'rowcast' ORDER BY 1"
-    assert sql.execute(sa.text(tables)).scalars().all() == ["app_configs", "rowcast_heartbeat", "rows"]
+    assert sql.execute(sa.text(tables)).scalars().all() == ["rowcast_heartbeat", "rows"]
 
 
 @pytest.fixture

@@ -95,6 +95,8 @@ def test_all_that_the_api_does_takes_no_more_than_the_serving_role(served: httpx
         "UPDATE rowcast_heartbeat SET beat_at = now()",
         "UPDATE alembic_version SET version_num = '0001'",
         "UPDATE rowcast.rows SET revision = 1",
+        "SELECT rowcast.write_configurations('{1}')",
+        "SELECT rowcast.release_configurations()",
         "UPDATE rowcast.sources SET revision = 1",
         "INSERT INTO rowcast.renderers VALUES ('x', 1, '', '{}', '', '')",
         "UPDATE rowcast.rollout_rows SET revision = 1",

@@ -87,7 +87,7 @@ def capturing(world: World, platform: Platform, port: int, log: Path) -> Iterato
 
 
 def named(events: list[dict[str, Any]], name: str) -> list[Mapping[str, Any]]:
-    return [each for each in events if (each["data"]["after"] or each["data"]["before"]).get("name") == name]
+    return [each for each in events if (its := captured_rows.configuration(each)) and its.name == name]
 
 
 def of_renderer(events: list[dict[str, Any]], renderer: str) -> list[Mapping[str, Any]]:

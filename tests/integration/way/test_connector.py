@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 import captured_rows
 from rowcast.capture.offsets import Offsets
+from rowcast.core.events import Change
 from rowcast_local.platform import Platform
 from superuser import superuser
 from world import World, done, wait_until
@@ -55,7 +56,12 @@ def test_a_setting_that_was_changed_by_hand_is_shown_and_put_right(world: World,
 def test_a_connector_of_the_version_before_is_updated_and_goes_on_where_it_was(
     world: World, platform: Platform, connect: httpx.Client
 ) -> None:
-    """Rows of any table come from then on, and those of app_configs without a gap or a new snapshot."""
+    """Rows of any table come from then on, and configurations without a gap or a new snapshot.
+
+    Those come by their own table until crud switches to `rowcast.rows`, and then by that alone.
+    """
+    with world.sql() as cursor:
+        cursor.execute("SELECT rowcast.release_configurations()")
     ours = done(connect.get("/connectors/rowcast/config"))
     added = ("transforms", "column.truncate.")
     before = {key: value for key, value in ours.items() if not key.startswith(added)}
@@ -83,6 +89,16 @@ def test_a_connector_of_the_version_before_is_updated_and_goes_on_where_it_was(
     names = {each["data"]["after"]["name"] for each in events() if each["iodebeziumtable"] == "app_configs"}
     assert names == {f"{when}-the-update-{number}" for when in ("around", "after") for number in range(20)}
     assert "r" not in {each["iodebeziumop"] for each in events()}
+
+    with world.sql(autocommit=True) as cursor:
+        cursor.execute("SELECT rowcast.capture_configurations()")
+    wait_until(lambda: not published(world, "app_configs"))  # crud compares, and is done with it
+    since = end_of_topic(platform)
+    for number in range(5):
+        world.create(f"switched-{number}")
+    world.settled()
+    names = {(each["iodebeziumtable"], change.state.name) for each in events() for change in changes_of(each)}
+    assert names == {("rows", f"switched-{number}") for number in range(5)}
 
 
 def test_secrets_are_nowhere_in_the_connectors_configuration(world: World, connect: httpx.Client) -> None:
@@ -263,3 +279,14 @@ def partitions_seen(world: World) -> set[str]:
     """The partitions that the broker has for the topic of changes, as its files show."""
     folder = Path(world.env["KUBECONFIG"]).parents[1] / "kafka"
     return {log.parent.name for log in folder.rglob("rowcast.public.app_configs-*/*.log") if log.stat().st_size}
+
+
+def published(world: World, table: str) -> bool:
+    with world.sql() as cursor:
+        query = "SELECT FROM pg_publication_tables WHERE pubname = 'rowcast' AND tablename = %s"
+        cursor.execute(query, (table,))
+        return cursor.fetchone() is not None
+
+
+def changes_of(event: Mapping[str, Any]) -> list[Change]:
+    return captured_rows.configurations([event])

@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from charting.api_server import Judge, judge
 from charting.rendering import CHART, CI_VALUES, Manifest, one, pods, render
 from charting.schemas import LOCATION, write_schemas
+from rowcast.cli import app
 from rowcast_local.provision.tools import tool
 
 EVERY = pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
@@ -125,6 +128,29 @@ def test_the_restricted_namespace_refuses_a_pod_that_is_not(server: Judge) -> No
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
 
     assert "allowPrivilegeEscalation" in server.complaints([pod])
+
+
+def test_the_job_makes_secrets_once_and_adds_what_they_lack(server: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+    wanted: Manifest = {"name": "made", "labels": {"a": "b"}, "fixed": {"username": "u"}, "random": ["password"]}
+
+    def make(entry: Manifest) -> str:
+        options = ["secrets", "make", "--namespace", "rowcast", json.dumps([entry])]
+        return CliRunner().invoke(app, options, catch_exceptions=False).stdout
+
+    def kept() -> Manifest:
+        found: Manifest = json.loads(server.must("get", "secret", "made", "--namespace=rowcast", "--output=json"))
+        return found
+
+    assert make(wanted) == "made: created\n"
+    first = kept()
+    assert first["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert make(wanted) == "made: unchanged\n"
+    assert make({**wanted, "urls": {"url": "amqp://{username}:{password}@h"}}) == "made: configured\n"
+
+    assert kept()["data"].items() > first["data"].items()
+    password = b64decode(first["data"]["password"]).decode()
+    assert b64decode(kept()["data"]["url"]).decode() == f"amqp://u:{password}@h"
 
 
 def _claims(spec: Manifest) -> list[Manifest]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 
-from charting.rendering import CHART, of_kind, one, pod, render
+from charting.rendering import CHART, RefusedError, of_kind, one, pod, render
 
 PRODUCTION = CHART / "ci" / "production-values.yaml"
 OPTIONAL = {
-    "HorizontalPodAutoscaler", "Ingress", "PodDisruptionBudget",
+    "HTTPRoute", "HorizontalPodAutoscaler", "Ingress", "PodDisruptionBudget",
     "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication",
 }  # fmt: skip
 
@@ -137,6 +142,45 @@ def test_the_logins_secret_is_where_streamlit_looks_for_it() -> None:
     assert (mount["mountPath"], mount["subPath"]) == ("/app/.streamlit/secrets.toml", "secrets.toml")
 
 
+AUTH = (
+    "ui.auth.serverMetadataUrl=https://login.example/.well-known/openid-configuration",
+    "ui.auth.redirectUri=https://rowcast.example/oauth2callback",
+    "ui.auth.clientId=rowcast",
+    "ui.auth.existingSecret=oidc",
+)
+
+
+def test_a_login_by_values_becomes_the_file_that_streamlit_reads(tmp_path: Path) -> None:
+    spec = pod(
+        render(*AUTH, "ui.auth.clientKwargs.scope=openid groups", "ui.ingress.enabled=true", "ui.ingress.host=h"), "ui"
+    ).spec
+    (writer,) = spec["initContainers"]
+    environment = {each["name"]: each.get("value", 'it\'s "secret"') for each in writer["env"]}
+    script = writer["command"][2].replace("/login/", f"{tmp_path}/")
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **environment}, check=True, timeout=60)
+
+    auth = tomllib.loads((tmp_path / "secrets.toml").read_text())["auth"]
+    assert auth == {
+        "redirect_uri": "https://rowcast.example/oauth2callback",
+        "client_id": "rowcast",
+        "server_metadata_url": "https://login.example/.well-known/openid-configuration",
+        "client_secret": 'it\'s "secret"',
+        "cookie_secret": 'it\'s "secret"',
+        "client_kwargs": {"scope": "openid groups"},
+    }
+    referred = {each["valueFrom"]["secretKeyRef"]["key"] for each in writer["env"] if "valueFrom" in each}
+    assert referred == {"client-secret", "cookie-secret"}
+    (container,) = spec["containers"]
+    assert {"name": "ROWCAST_LOGIN", "value": "required"} in container["env"]
+    assert "/app/.streamlit/secrets.toml" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("other", ["ui.login.existingSecret=s", "ui.login.mode=none", "ui.auth.clientId="])
+def test_a_login_by_values_is_whole_and_the_only_one(other: str) -> None:
+    with pytest.raises(RefusedError, match=r"ui\.auth\.serverMetadataUrl"):
+        render(*AUTH, other)
+
+
 def test_the_dashboard_is_ready_by_its_own_word_and_lives_without_it() -> None:
     (container,) = pod(render(), "ui").containers
     paths = {
@@ -170,7 +214,10 @@ def test_alerts_and_dashboard_are_the_files_of_the_chart() -> None:
 def test_the_resource_type_is_the_packages_own_file() -> None:
     packaged = CHART.parents[1] / "services" / "rowcast" / "crds" / "appconfigs.yaml"
 
-    assert (CHART / "crds" / "appconfigs.yaml").resolve() == packaged
+    copy = CHART / "crds" / "appconfigs.yaml"
+    # A link that leads out of the chart breaks where somebody has a copy of it.
+    assert not copy.is_symlink()
+    assert copy.read_bytes() == packaged.read_bytes(), "run ./task docs"
 
 
 def test_the_included_rabbitmq_gives_no_message_up() -> None:

@@ -139,3 +139,27 @@ def test_no_password_is_written_in_an_environment(values: Path) -> None:
                 name = variable["name"]
                 if any(word in name for word in ("PASSWORD", "TOKEN", "SECRET")) and not name.endswith("_FILE"):
                     assert variable.get("valueFrom", {}).keys() == {"secretKeyRef"}, name
+
+
+@pytest.mark.parametrize("kind", ["kafka", *OWN_BROKERS])
+def test_a_job_makes_what_helm_would_and_no_rendering_has_it(kind: str) -> None:
+    """With the keys, so that a release can go from the one to the other and back."""
+    by_helm = {
+        name: set(secret["data"]) for name, secret in of_kind(render(f"global.broker.kind={kind}"), "Secret").items()
+    }
+    manifests = render(f"global.broker.kind={kind}", "global.secrets.generate=job")
+    (wanted,) = (
+        json.loads(each.spec["containers"][0]["command"][-1]) for each in pods(manifests) if "secrets" in each.owner
+    )
+
+    made = {one["name"]: {*one.get("fixed", ()), *one.get("random", ()), *one.get("urls", ())} for one in wanted}
+    assert made == by_helm
+    assert of_kind(manifests, "Secret") == {}
+    assert manifests == render("global.secrets.generate=job", f"global.broker.kind={kind}")
+    rules = one(manifests, "Role", "rowcast-secrets")["rules"]
+    assert rules[0]["resourceNames"] == [each["name"] for each in wanted]
+    assert rules[1] == {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+
+
+def test_with_secrets_of_ones_own_no_job_makes_any() -> None:
+    assert not any("secrets" in each.owner for each in pods(render(*OWN, "global.secrets.generate=job")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,6 @@ def test_every_example_of_values_renders(values: Path) -> None:
     [
         "crud.replica=2",
         "sync.k8s.inflight=3",
-        "global.postgre.host=x",
         "global.targets.kubernetes.enabled=true",
         "kafka.heap=1",
         "redis.maxMemory=1",
@@ -42,6 +42,20 @@ def test_a_value_that_does_not_exist_is_an_error(setting: str) -> None:
     with pytest.raises(RefusedError, match=r"additional properties .* not allowed") as refused:
         render(setting)
     assert any(f"'{part}'" in str(refused.value) for part in name)
+
+
+def test_a_global_value_that_does_not_exist_is_an_error_unless_another_chart_is_above() -> None:
+    with pytest.raises(RefusedError, match=r"global\.postgre is not a value of this chart"):
+        render("global.postgre.host=x")
+
+
+def test_all_global_values_are_known_to_that_check() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["global"]
+    line = next(
+        line for line in (CHART / "templates" / "_checks.tpl").read_text().splitlines() if "$foreign :=" in line
+    )
+
+    assert set(re.findall(r'"(\w+)"', line)) == schema["properties"].keys()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +135,7 @@ def _places(values: Any, schema: Any, path: str = "") -> Iterator[str]:
 
 
 def _described(schema: Any, path: str = "") -> Iterator[str]:
-    assert schema.get("additionalProperties") is False, path
+    assert (path == "global") is (schema.get("additionalProperties") is not False), path
     for name, inner in schema["properties"].items():
         place = f"{path}.{name}" if path else name
         if "properties" in inner:

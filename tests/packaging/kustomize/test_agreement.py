@@ -1,5 +1,6 @@
 """Chart and Kustomize are two ways to the same objects: for the same choices, they make the same."""
 
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -84,6 +85,17 @@ def test_declarations_and_their_rights_are_an_overlays_own_and_all_else_is_what_
 def test_the_rights_of_that_overlay_are_what_the_command_prints() -> None:
     command = ["renderer", "rights", str(ROWS / "shops.yaml"), "--service-account", "somewhere-else/rowcast-sync-k8s"]
     assert CliRunner().invoke(app, command).stdout == (ROWS / "rights.yaml").read_text()
+
+
+def test_the_page_names_the_images_that_the_manifests_have() -> None:
+    page = (KUSTOMIZE / "README.md").read_text()
+    named = {
+        f"{registry}/{name}"
+        for registry, names in re.findall(r"`([a-z./]+)/\{([a-z,-]+)\}`", page)
+        for name in names.split(",")
+    }
+    content = "\n".join(text for path, text in present().items() if path.parts[0] == "kustomize")
+    assert named == {image.rpartition(":")[0] for image in re.findall(r"image: (\S+)", content)}
 
 
 def test_a_pod_of_a_part_that_is_left_out_is_nowhere() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 
@@ -37,3 +38,25 @@ def event(op: str = "u", lsn: int | None = None, **fields: Any) -> dict[str, Any
         "iodebeziumtable": "app_configs",
         "data": {"before": after, "after": None} if op == "d" else {"before": None, "after": after},
     }
+
+
+def captured(old: dict[str, Any]) -> dict[str, Any]:
+    """The event of `rowcast.rows` that there is of the same change as an event of `app_configs`."""
+    deleted = old["iodebeziumop"] == "d"
+    its = old["data"]["before" if deleted else "after"]
+    name = its["name"] if its.get("committed_name") is None else its["committed_name"]
+    own = {each: its[each] for each in ("id", "repository_url", "branch", "environment", "created_at")}
+    after = {
+        "renderer": "appconfigs",
+        "key": str(its["id"]),
+        "generation": its["generation"],
+        "revision": 0,
+        "deleted": deleted,
+        "row": json.dumps({**own, "name": name}),
+        "actor": its["updated_by"],
+        "actor_verified": its.get("updated_by_verified", False),
+        "traceparent": its.get("traceparent"),
+        "changed_at": its["updated_at"],
+    }
+    op = "u" if deleted else old["iodebeziumop"]
+    return {**old, "iodebeziumtable": "rows", "iodebeziumop": op, "data": {"before": None, "after": after}}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.errors import PermanentError
-from rowcast.core.events import PLACEHOLDER, Change, Op, decode
+from rowcast.core.events import PLACEHOLDER, Change, Op, decode, encode
 from rowcast.core.row import app_config
-from unit.core.changes import event, row
+from unit.core.changes import captured, event, row
 
 
 @pytest.mark.parametrize("op", ["c", "u", "r"])
@@ -32,6 +32,70 @@ def test_a_row_under_a_temporary_name_is_still_known_by_the_one_before() -> None
     assert decode(event("u", name="renaming-1", committed_name="cart")).state.name == "cart"
     assert decode(event("d", name="renaming-1", committed_name="cart")).state.name == "cart"
     assert decode(event("u", name="basket", committed_name=None)).state.name == "basket"
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+LABELS = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+ROWS = st.builds(
+    row,
+    row_id=st.integers(1, 2**53 - 1),
+    generation=st.integers(1, 2**53 - 1),
+    name=LABELS,
+    environment=LABELS,
+    branch=st.sampled_from(["main", "\N{ROCKET}", 'a"b\\c']),
+    repository_url=st.sampled_from(["https://git.example/a", "git@git.example:a/b"]),
+    updated_by=st.text(st.characters(codec="utf-8"), min_size=1, max_size=200),
+    updated_by_verified=st.booleans(),
+    committed_name=st.none() | LABELS,
+    traceparent=st.none() | st.just(TRACE),
+    traced_txid=st.just(7),
+)
+
+
+@given(st.sampled_from("crud"), ROWS, st.integers(0, 2**63 - 1))
+def test_a_change_is_the_same_captured_in_either_table(op: str, fields: dict[str, Any], lsn: int) -> None:
+    own = {"row_id": fields.pop("id"), **fields}
+    # A snapshot is another transaction than the one that wrote the row.
+    old = {**event(op, lsn=lsn, **own), "iodebeziumtxId": "8" if op == "r" else "7"}
+
+    change = decode(old)
+
+    assert decode(captured(old)) == change
+    again = decode(encode(change))
+    assert (again.row, again.state, again.lsn, again.deleted) == (change.row, change.state, lsn, change.deleted)
+
+
+def test_a_configuration_that_was_cut_is_known_by_its_key_and_its_generation() -> None:
+    cut = captured(event(row_id=42, generation=8))
+    cut["data"]["after"]["row"] = PLACEHOLDER
+    with pytest.raises(PermanentError, match=r"^row: not whole"):
+        decode(cut)
+
+    change = decode(cut, partly=True)
+
+    assert (change.row, change.state.generation, change.missing) == (app_config(42), 8, ("row",))
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ({"key": "007"}, "key"),
+        ({"key": "x"}, "key"),
+        ({"row": '{"id": 2}'}, "row"),
+        ({"row": "{"}, "row"),
+        ({"deleted": None}, "deleted"),
+        ({"generation": 0}, "generation"),
+        ({"actor": None}, "updated_by"),
+        ({"renderer": "App"}, "renderer"),
+    ],
+)
+def test_a_configuration_captured_otherwise_than_its_triggers_do_is_refused(broken: dict[str, Any], named: str) -> None:
+    wrong = captured(event(row_id=7))
+    wrong["data"]["after"] |= broken
+    with pytest.raises(PermanentError, match=f"^{named}: ") as raised:
+        decode(wrong)
+
+    assert raised.value.reason == "undecodable"
 
 
 @pytest.mark.parametrize(
@@ -216,11 +280,14 @@ def test_whatever_arrives_decodes_or_is_permanent(garbage: object, partly: bool)
     assert decodes_or_is_permanent(garbage, partly=partly)
 
 
-@given(st.sampled_from([*event(), *row()]), JSON, st.sampled_from("crud"), st.booleans())
+FIELDS = [*event(), *row(), *captured(event())["data"]["after"]]
+
+
+@given(st.sampled_from(FIELDS), JSON, st.sampled_from("crud"), st.booleans(), st.booleans())
 def test_an_event_with_anything_in_one_field_decodes_or_is_permanent(
-    field: str, garbage: object, op: str, partly: bool
+    field: str, garbage: object, op: str, partly: bool, of_rows: bool
 ) -> None:
-    broken = event(op)
-    side = broken["data"]["before" if op == "d" else "after"]
+    broken = captured(event(op)) if of_rows else event(op)
+    side = broken["data"]["after"] or broken["data"]["before"]
     (side if field in side else broken)[field] = garbage
     assert decodes_or_is_permanent(broken, partly=partly)

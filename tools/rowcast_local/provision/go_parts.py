@@ -37,6 +37,9 @@ PARTS = (
 # What writes, renders and judges the packages of Rowcast.
 PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("helm", "4.3.1", "helm.sh/helm/v4/cmd/helm", {"helm.sh/helm/v4/internal/version.version": "v4.3.1"}),
+    # Many still have it; only a test renders by it.
+    GoPart("helm3", "3.22.0", "helm.sh/helm/v3/cmd/helm", {"helm.sh/helm/v3/internal/version.version": "v3.22.0"}),
+    GoPart("kube-score", "1.20.0", "github.com/zegl/kube-score/cmd/kube-score", {"main.version": "1.20.0"}),
     GoPart("kustomize", "5.8.1", "sigs.k8s.io/kustomize/kustomize/v5"),
     GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
     GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),

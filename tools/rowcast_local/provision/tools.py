@@ -16,7 +16,7 @@ class ToolError(LocalError):
 
 @cache
 def tool(name: str) -> Path:
-    """The program `name` (helm, kustomize, kubeconform, helm-docs, promtool or toxiproxy), as it is pinned here.
+    """The program `name`, one of PACKAGING_TOOLS or FAULT_TOOLS (helm, kustomize, promtool …), as it is pinned here.
 
     It is built now if it is missing, which takes minutes: `./task test` gets all of them before. Raises ToolError for
     an unknown name, and StepError if it can't be built.

@@ -58,6 +58,8 @@ def replication_role(name: str) -> Role:
 
 _ROLLOUT_FUNCTIONS = ("rowcast.assign_revision(bigint, integer, text[])", "rowcast.switch_revision(bigint)")
 """They write what is captured, as its owner: no more than revisions that are kept, for a roll-out that is under way."""
+_CONFIGURATION_FUNCTIONS = ("rowcast.capture_configurations()", "rowcast.compare_configurations(integer)")
+"""They make `rowcast.rows` say of configurations what their table says, as its owner."""
 _CONTENT = "name, repository_url, branch, environment, application"
 
 
@@ -81,9 +83,11 @@ def serving_role(name: str) -> Role:
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
         "rowcast.rollouts": "SELECT, INSERT, UPDATE",
         "rowcast.rollout_rows": "SELECT, INSERT, DELETE",
+        "rowcast.audit": "SELECT, INSERT",
         "public.alembic_version": "SELECT",
     }
-    calls = (*_ROLLOUT_FUNCTIONS, "rowcast.prune_tombstones(interval, integer)")
+    prunes = ("rowcast.prune_tombstones(interval, integer)", "rowcast.prune_audit(interval, integer)")
+    calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes)
     return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from rowcast.core.errors import TransientError
+from rowcast.crud.database import audit
 from rowcast.crud.errors import LockedError
 from rowcast.crud.settings import CrudSettings
 from rowcast.runtime.tracing import child_span, sampled
@@ -95,7 +96,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
-    """A transaction that commits at the end, in the name of `actor`. Raises TransientError if the database fails."""
+    """A transaction that commits at the end, in the name of `actor`. Raises TransientError if the database fails.
+
+    What a request changes is kept with who has asked, in this transaction: one is there if the other is.
+    """
+    noted = audit.NOTED.get() if actor is not None else None
+    kept = None
     with child_span("transaction") as span, translated(), engine.begin() as connection:
         if actor is not None:
             # Whoever reads the change's event goes on with this trace.
@@ -103,6 +109,11 @@ def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
             verified = "on" if isinstance(actor, VouchedFor) else "off"
             connection.execute(_SET_CONFIG, {"who": str(actor), "verified": verified, "trace": trace or ""})
         yield connection
+        if noted is not None:
+            kept = audit.entry(noted, audit.DONE)
+            audit.keep(connection, kept)
+    if kept is not None:
+        audit.log(kept)
 
 
 @contextmanager

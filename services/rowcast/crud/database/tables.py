@@ -213,6 +213,28 @@ rollout_rows = Table(
 )
 """Rows that a roll-out has given its revision, with the one that they had; the functions of migration 14 write them."""
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("issuer", Text),
+    Column("subject", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("renderer", Text),
+    Column("environments", ARRAY(Text), nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("why", Text),
+    Column("request_id", Text),
+    schema=SCHEMA,
+)
+"""Who did what, and who was refused what; rows are added, and go when they are old, and nothing else."""
+
 gitops_progress = Table(
     "gitops_progress",
     metadata,

@@ -9,9 +9,17 @@ from sqlalchemy import Connection, Engine, RowMapping
 
 from rowcast.core.errors import TransientError
 from rowcast.core.messages import replay_message
+from rowcast.core.policy import UNLIMITED, Rights
 from rowcast.crud.database.connections import changing, reading
 from rowcast.crud.dead_letters import queries
-from rowcast.crud.errors import BatchError, BrokerError, ItemError, LetterNotFoundError, LetterResolvedError
+from rowcast.crud.errors import (
+    BatchError,
+    BrokerError,
+    DeniedError,
+    ItemError,
+    LetterNotFoundError,
+    LetterResolvedError,
+)
 from rowcast.crud.paging import Cursor, Page
 from rowcast.crud.subscriptions.bounds import DEEPEST, depth
 
@@ -28,24 +36,33 @@ def list_letters(engine: Engine, wanted: queries.LetterFilter, before: Cursor | 
         return queries.letters_page(connection, wanted, before, limit)
 
 
-def get(engine: Engine, letter_id: int) -> tuple[RowMapping, Any]:
+def get(engine: Engine, letter_id: int, rights: Rights = UNLIMITED) -> tuple[RowMapping, Any]:
     """The letter and its event. Raises LetterNotFoundError."""
     with reading(engine) as connection:
         letter = queries.get(connection, letter_id)
-        if letter is None:
+        if letter is None or not queries.permitted(connection, [letter_id], rights, "view"):
             raise LetterNotFoundError(letter_id)
         return letter, event_of(queries.event_text(connection, letter_id))
 
 
-def discard(engine: Engine, actor: str, ids: Sequence[int], reason: str) -> list[RowMapping]:
+def discard(
+    engine: Engine, actor: str, ids: Sequence[int], reason: str, rights: Rights = UNLIMITED
+) -> list[RowMapping]:
     """The letters, now discarded, in the order of `ids`. Raises BatchError and does nothing if one isn't open."""
-    with changing(engine) as connection:
-        _open(connection, ids)
+    with changing(engine, actor) as connection:
+        _open(connection, ids, rights)
         resolved = queries.resolve(connection, ids, queries.DISCARDED, actor, reason)
     return [resolved[letter_id] for letter_id in ids]
 
 
-def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], reason: str | None) -> list[RowMapping]:
+def replay(
+    engine: Engine,
+    publish: Publish,
+    actor: str,
+    ids: Sequence[int],
+    reason: str | None,
+    rights: Rights = UNLIMITED,
+) -> list[RowMapping]:
     """The letters, now replayed, in the order of `ids`: their events are with the broker again, oldest letter first.
 
     Raises BatchError and does nothing if one isn't open, and BrokerError if the broker takes no more of them: what it
@@ -55,8 +72,8 @@ def replay(engine: Engine, publish: Publish, actor: str, ids: Sequence[int], rea
     trouble: TransientError | None = None
     # The locks are held while publishing: an event that fails again at once must find its letter resolved, and so make
     # a new one, instead of being added to one that is about to be closed.
-    with changing(engine) as connection:
-        for letter in _open(connection, ids).values():
+    with changing(engine, actor) as connection:
+        for letter in _open(connection, ids, rights).values():
             try:
                 event = event_of(queries.event_text(connection, letter["id"]))
                 message = replay_message(event, letter["id"], uuid4().hex)
@@ -99,6 +116,8 @@ def one(action: Callable[[Sequence[int]], list[RowMapping]], letter_id: int) -> 
         return action([letter_id])[0]
     except BatchError as error:
         found = error.errors[0]
+        if found.rule == "policy":
+            raise DeniedError(found.message) from error
         raise (
             LetterNotFoundError(letter_id) if found.rule == "not-found" else LetterResolvedError(found.message)
         ) from error
@@ -110,14 +129,19 @@ def _metadata(letter: RowMapping) -> dict[str, str]:
     return {"rawPayload": "true", **key}
 
 
-def _open(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
+def _open(connection: Connection, ids: Sequence[int], rights: Rights) -> dict[int, RowMapping]:
     letters = queries.lock_many(connection, ids)
+    visible = queries.permitted(connection, ids, rights, "view")
+    operable = queries.permitted(connection, ids, rights, "operate")
     errors = []
     seen: set[int] = set()
     for index, letter_id in enumerate(ids):
         letter = letters.get(letter_id)
-        if letter is None:
+        if letter is None or letter_id not in visible:
             errors.append(ItemError(index, "ids", "not-found", f"there is no dead letter {letter_id}"))
+        elif letter_id not in operable:
+            message = f"the policy doesn't allow you to operate rows such as the one of dead letter {letter_id}"
+            errors.append(ItemError(index, "ids", "policy", message))
         elif letter_id in seen:
             errors.append(ItemError(index, "ids", "duplicate", f"dead letter {letter_id} is there twice"))
         elif letter["state"] != queries.OPEN:

@@ -4,10 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, case, cast, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
+from rowcast.core.policy import UNLIMITED, Rights
 from rowcast.core.row import APP_CONFIGS
-from rowcast.crud.database.tables import dead_letters
+from rowcast.crud.access.within import within
+from rowcast.crud.database.tables import app_configs, dead_letters, history
 from rowcast.crud.paging import Cursor, Page
 
 CURSOR = "deadletters"
@@ -31,6 +47,8 @@ class LetterFilter:
     row_id: int | None = None
     renderer: str | None = None
     key: str | None = None
+    seen: Rights = UNLIMITED
+    """Of who asks: of whose rows' letters there are any for them."""
 
 
 def letters_page(connection: Connection, wanted: LetterFilter, before: Cursor | None, limit: int) -> Page:
@@ -101,5 +119,44 @@ def answer(connection: Connection, target: str, ids: Sequence[int]) -> int:
 
 def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:
     columns = {"renderer": renderer_of_letter, "key": key_of_letter}
-    given = {name: value for name, value in vars(wanted).items() if value is not None}
-    return [columns.get(name, dead_letters.c[name]) == value for name, value in given.items()]
+    given = {name: value for name, value in vars(wanted).items() if value is not None and name != "seen"}
+    conditions = [
+        columns[name] == value if name in columns else dead_letters.c[name] == value for name, value in given.items()
+    ]
+    return [*conditions, of_whose_rows(wanted.seen, "view")]
+
+
+def of_whose_rows(rights: Rights, verb: str) -> ColumnElement[bool]:
+    """Whether somebody may do something with the row that a letter is of.
+
+    Of a configuration: where it is or was last, and on both sides of the change that the letter holds, which is shown.
+    Of others with all of the renderer's; and a letter that is of no row that is known is for who may with all of all.
+    """
+    if rights.decide("rows", verb, None).allowed:
+        return true()
+    reach = rights.environments("rows", verb, APP_CONFIGS)
+    if reach.everything:
+        its: ColumnElement[bool] = _OF_CONFIGURATION
+    else:
+        here = select(app_configs.c.environment).where(app_configs.c.id == dead_letters.c.row_id)
+        last = func.coalesce(history.c.after["environment"].astext, history.c.before["environment"].astext)
+        gone = select(last).where(history.c.row_id == dead_letters.c.row_id).order_by(history.c.id.desc()).limit(1)
+        environment = func.coalesce(
+            here.correlate(dead_letters).scalar_subquery(), gone.correlate(dead_letters).scalar_subquery()
+        )
+        sides = (dead_letters.c.event[("data", side, "environment")].astext for side in ("before", "after"))
+        its = and_(
+            _OF_CONFIGURATION,
+            # What is no event that can be read could hold anything.
+            func.jsonb_typeof(dead_letters.c.event["data"]) == "object",
+            within(reach, environment),
+            *(or_(side.is_(None), within(reach, side)) for side in sides),
+        )
+    others = within(rights.renderers("rows", verb), renderer_of_letter)
+    return or_(its, and_(not_(_OF_CONFIGURATION), others))
+
+
+def permitted(connection: Connection, ids: Sequence[int], rights: Rights, verb: str) -> set[int]:
+    """Those of the letters with whose rows somebody may do something."""
+    chosen = (dead_letters.c.id.in_(ids), of_whose_rows(rights, verb))
+    return set(connection.execute(select(dead_letters.c.id).where(*chosen)).scalars())

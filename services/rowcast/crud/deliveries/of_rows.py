@@ -34,15 +34,20 @@ def statuses(connection: Connection, wanted: Sequence[RowKey]) -> Sequence[RowMa
     return connection.execute(query.where(_named(row_statuses.c.renderer, row_statuses.c.key, wanted))).mappings().all()
 
 
+def of_others() -> ColumnElement[bool]:
+    """Whether it is no configuration: those are captured here, and served from a table and statuses of their own."""
+    return rows.c.renderer != APP_CONFIGS
+
+
 def readable() -> ColumnElement[bool]:
     """Whether sync can take a row's name. The event of one that it can't is a dead letter, which says so."""
     key = rows.c.key
-    return (key != "") & (func.length(key) <= KEY_MAX) & (rows.c.renderer != APP_CONFIGS)
+    return (key != "") & (func.length(key) <= KEY_MAX) & of_others()
 
 
 def captured() -> ColumnElement[bool]:
     """Whether it is a row of some table: one of generation 0 only keeps the place of one that may come."""
-    return (rows.c.generation > 0) & (rows.c.renderer != APP_CONFIGS)
+    return (rows.c.generation > 0) & of_others()
 
 
 def among(wanted: Sequence[RowKey]) -> ColumnElement[bool]:

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, RowMapping, text
 
 PUBLICATION = "rowcast"
-TABLES = ("public.app_configs", "public.rowcast_heartbeat", "rowcast.rows")
-CAPTURED = ("public.app_configs", "rowcast.rows")
+HEARTBEAT, ROWS, APP_CONFIGS = "public.rowcast_heartbeat", "rowcast.rows", "public.app_configs"
 TRIGGERS: Mapping[str, str] = {
     "app_configs_before": "app_configs",
     "app_configs_history": "app_configs",
@@ -15,6 +14,8 @@ TRIGGERS: Mapping[str, str] = {
     "rowcast_heartbeat_mark": "rowcast_heartbeat",
 }
 """Every trigger and its table."""
+CAPTURING = dict.fromkeys((f"app_configs_captured_{event}" for event in ("insert", "update", "delete")), "app_configs")
+"""Those by which configurations are captured in `rowcast.rows`, once crud has switched that on (migration 0018)."""
 OPERATIONS = ("insert", "update", "delete")
 
 _TRIGGERS = text("""
@@ -29,9 +30,10 @@ JOIN pg_class ON pg_class.oid = to_regclass(captured.name)
 _PUBLICATION = text("""
 SELECT pubinsert AS insert, pubupdate AS update, pubdelete AS delete FROM pg_publication WHERE pubname = :name
 """)
+# PostgreSQL 14 has neither filters nor lists of columns, nor these columns of its catalogue.
 _MEMBERS = text("""
 SELECT published.schemaname || '.' || published.tablename AS name,
-    member.prqual IS NOT NULL AS filtered, member.prattrs IS NOT NULL AS listed
+    to_jsonb(member) ->> 'prqual' IS NOT NULL AS filtered, to_jsonb(member) ->> 'prattrs' IS NOT NULL AS listed
 FROM pg_publication_tables AS published
 JOIN pg_publication AS publication USING (pubname)
 LEFT JOIN pg_publication_rel AS member ON member.prpubid = publication.oid
@@ -40,9 +42,24 @@ WHERE published.pubname = :name AND published.schemaname || '.' || published.tab
 """)
 
 
+def captures_configurations(connection: Connection) -> bool:
+    """Whether configurations are captured in `rowcast.rows`. Else their table is captured itself, as before 0018."""
+    return bool(connection.exec_driver_sql("SELECT rowcast.captures_configurations()").scalar())
+
+
+def captured_tables(connection: Connection) -> Sequence[str]:
+    """The tables whose changes are events, by their full names."""
+    return (ROWS,) if captures_configurations(connection) else (APP_CONFIGS, ROWS)
+
+
+def _triggers(connection: Connection) -> Mapping[str, str]:
+    return {**TRIGGERS, **CAPTURING} if captures_configurations(connection) else TRIGGERS
+
+
 def trigger_faults(connection: Connection) -> list[str]:
     """What is wrong with the triggers, each by its name; empty if all are there and always fire."""
-    names, tables = list(TRIGGERS), list(TRIGGERS.values())
+    triggers = _triggers(connection)
+    names, tables = list(triggers), list(triggers.values())
     words = {None: "is missing", "D": "is disabled", "O": "fires for origin only", "R": "fires for replicas only"}
     found = connection.execute(_TRIGGERS, {"names": names, "tables": tables}).mappings()
     return [f"trigger {row['name']} {words[row['state']]}" for row in found if row["state"] in words]
@@ -51,7 +68,9 @@ def trigger_faults(connection: Connection) -> list[str]:
 def publication_faults(connection: Connection) -> list[str]:
     """What keeps change events from being whole, or from coming at all; empty if nothing does."""
     faults = []
-    for table, identity in connection.execute(_IDENTITY, {"tables": list(CAPTURED)}):
+    captured = captured_tables(connection)
+    tables = [*captured, HEARTBEAT]
+    for table, identity in connection.execute(_IDENTITY, {"tables": list(captured)}):
         if identity != "f":
             word = {"d": "DEFAULT", "n": "NOTHING", "i": "an index"}.get(str(identity), str(identity))
             faults.append(f"{_short(table)} has replica identity {word}, not FULL")
@@ -61,9 +80,9 @@ def publication_faults(connection: Connection) -> list[str]:
     unpublished = [operation for operation in OPERATIONS if not publication[operation]]
     if unpublished:
         faults.append(f"publication {PUBLICATION} doesn't publish {', '.join(unpublished)}")
-    members = connection.execute(_MEMBERS, {"name": PUBLICATION, "tables": list(TABLES)}).mappings()
+    members = connection.execute(_MEMBERS, {"name": PUBLICATION, "tables": tables}).mappings()
     by_name = {row["name"]: row for row in members}
-    return faults + [fault for table in TABLES for fault in _membership(table, by_name.get(table))]
+    return faults + [fault for table in tables for fault in _membership(table, by_name.get(table))]
 
 
 def _membership(table: str, member: RowMapping | None) -> Sequence[str]:
@@ -80,19 +99,19 @@ def put_right(connection: Connection) -> list[str]:
     missing stays so: what it does belongs to a migration.
     """
     triggers, publication = trigger_faults(connection), publication_faults(connection)
-    states = connection.execute(_TRIGGERS, {"names": list(TRIGGERS), "tables": list(TRIGGERS.values())})
-    for name, state in states:
+    wanted = _triggers(connection)
+    for name, state in connection.execute(_TRIGGERS, {"names": list(wanted), "tables": list(wanted.values())}).all():
         if state not in (None, "A"):
-            connection.exec_driver_sql(f"ALTER TABLE public.{TRIGGERS[name]} ENABLE ALWAYS TRIGGER {name}")
+            connection.exec_driver_sql(f"ALTER TABLE public.{wanted[name]} ENABLE ALWAYS TRIGGER {name}")
     if publication:
-        for table in CAPTURED:
+        for table in captured_tables(connection):
             connection.exec_driver_sql(f"ALTER TABLE {table} REPLICA IDENTITY FULL")
         _publish(connection)
     return triggers + publication
 
 
 def _publish(connection: Connection) -> None:
-    tables = ", ".join(TABLES)
+    tables = ", ".join((*captured_tables(connection), HEARTBEAT))
     publishing = f"(publish = '{', '.join(OPERATIONS)}')"
     found = connection.exec_driver_sql("SELECT puballtables FROM pg_publication WHERE pubname = %s", (PUBLICATION,))
     for_all = found.scalar()

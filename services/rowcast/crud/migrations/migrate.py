@@ -14,6 +14,7 @@ from rowcast.crud.access.database_roles import RoleError, check_owner, ensure_ro
 from rowcast.crud.database.connections import log_in_with, translated
 from rowcast.crud.migrations.capture import put_right
 from rowcast.crud.settings import CrudSettings
+from rowcast.crud.sources.renewal import renew
 from rowcast.runtime.logging import get_logger
 
 _LOCK = 7_769_671_832  # any number, the same for all migrating processes of a database
@@ -21,7 +22,8 @@ _FOLDER = Path(__file__).parent
 
 
 def migrate(settings: CrudSettings) -> None:
-    """Runs all migrations that are missing; several processes may call it at once, one does the work.
+    """Runs all migrations that are missing, and renews what captures tables; several processes may call it at once, one
+    does the work.
 
     A database that a newer version has migrated is left as it is. Raises TransientError if the database doesn't answer,
     RoleError if a role can't be made, or the login is not the owner's.
@@ -42,6 +44,10 @@ def migrate(settings: CrudSettings) -> None:
                 log.warning("left as it is: a newer version has migrated it", level=before, known=head_level())
                 return
             _upgrade(connection)
+            if before is None:
+                # No sync of an earlier version is there to take its events for undecodable.
+                connection.exec_driver_sql("SELECT rowcast.capture_configurations()")
+                connection.exec_driver_sql("SELECT rowcast.compare_configurations(0)")
             connection.commit()
             with connection.begin():
                 for fault in put_right(connection):
@@ -49,7 +55,18 @@ def migrate(settings: CrudSettings) -> None:
                 ensure_role(connection, replication_role(settings.replication_role), settings.replication_password)
                 _ensure_serving_role(connection, settings)
                 _name_slot(connection, settings.capture_slot)
+            _renew_capture(connection)
     log.info("migrated", before=before, after=head_level())
+
+
+def _renew_capture(connection: Connection) -> None:
+    """What a version before has installed on tables goes on as this one would have made it."""
+    log = get_logger("rowcast.crud.migrate")
+    for each in renew(connection):
+        if each.functions:
+            log.info("capture renewed", renderer=each.renderer, functions=list(each.functions))
+        for reason in each.trouble:
+            log.warning("capture not renewed", renderer=each.renderer, reason=reason)
 
 
 def _ensure_serving_role(connection: Connection, settings: CrudSettings) -> None:

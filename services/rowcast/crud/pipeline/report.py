@@ -26,10 +26,11 @@ BROKERS: Mapping[BrokerKind, str] = {
 }
 
 
-def report(found: Gathered, settings: CrudSettings) -> PipelineOut:
-    """The page."""
+def report(found: Gathered, settings: CrudSettings, access: Station | None = None) -> PipelineOut:
+    """The page; `access` is what there is to say of who may do what."""
     before = [*_database(found, settings), *_capture(found, settings), *_broker(found, settings)]
-    return pipeline([*before, *_sidecar(found), *_syncs(found, settings)], found.at)
+    last = [access] if access is not None else []
+    return pipeline([*before, *_sidecar(found), *_syncs(found, settings), *last], found.at)
 
 
 def missing(found: Gathered) -> table.Missing:

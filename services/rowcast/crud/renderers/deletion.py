@@ -24,7 +24,8 @@ BATCH = 1000
 """Rows in one transaction: as many events wait in the log until it ends."""
 
 _COUNTS = text("""
-SELECT (SELECT count(*) FROM rowcast.rows WHERE NOT deleted) + (SELECT count(*) FROM public.app_configs) AS in_all,
+SELECT (SELECT count(*) FROM rowcast.rows WHERE NOT deleted AND renderer <> :ours)
+        + (SELECT count(*) FROM public.app_configs) AS in_all,
     (SELECT count(*) FROM rowcast.rows WHERE renderer = :name AND NOT deleted) AS its
 """)
 _FORGET = text("DELETE FROM rowcast.sources WHERE renderer = :name")
@@ -72,7 +73,7 @@ def begin(connection: Connection, deletion: Deletion) -> int:
         )
     # From here on no writer adds a row.
     connection.exec_driver_sql(removal(name).replace("%", "%%"))
-    counts = connection.execute(_COUNTS, {"name": name}).mappings().one()
+    counts = connection.execute(_COUNTS, {"name": name, "ours": APP_CONFIGS}).mappings().one()
     _refuse_too_many(counts["its"], counts["in_all"], deletion.prune_limit)
     if deletion.retain:
         renderer = read_renderer(found["text"], shape_of(found["shape"]))

@@ -150,11 +150,17 @@ def _as_seen(step: Step) -> Result:
 
 
 def promote(
-    engine: Engine, actor: str, renderer: str, settings: CrudSettings, wanted: Sequence[Wanted]
+    engine: Engine,
+    actor: str,
+    renderer: str,
+    settings: CrudSettings,
+    wanted: Sequence[Wanted],
+    permit: Callable[[str], str | None] | None = None,
 ) -> list[Result]:
     """Promotes what can be, each by itself, in one transaction; where an approval is needed, keeps the request.
 
-    What has changed since it was seen is refused. Raises what an edit of the renderer's rows raises, and FieldError for
+    What has changed since it was seen is refused, and what `permit` says no to, by the place that it is promoted to.
+    Raises what an edit of the renderer's rows raises, and FieldError for
     a row that is there twice.
     """
     if len({each.to_key for each in wanted}) < len(wanted):
@@ -162,6 +168,8 @@ def promote(
 
     def work(table: _Table) -> list[Result]:
         results, promotion = _locked(table, renderer, settings, wanted)
+        if permit is not None:
+            results = [_permitted(each, permit) for each in results]
         if promotion.promotion is not None and promotion.promotion.approval:
             return [_asked(table.connection, renderer, actor, each) for each in results]
         return [_promoted(table, renderer, actor, each, None) for each in results]
@@ -178,7 +186,7 @@ def approve(
     rule `resolved` for one that was decided on, `generation` where a row has changed since, and it is outdated then.
     """
     with reading(engine) as connection:
-        asked = _record(connection, renderer, number)
+        asked = record(connection, renderer, number)
     verified = isinstance(actor, VouchedFor)
     why = may_approve(asked["asked_by"], asked["asked_by_verified"], str(actor), verified, anonymous)
     if why is not None:
@@ -186,13 +194,13 @@ def approve(
     person: str = VouchedFor(asked["asked_by"]) if asked["asked_by_verified"] else asked["asked_by"]
 
     def work(table: _Table) -> Result:
-        record = _awaiting(table.connection, renderer, number)
-        wanted = Wanted(record["from_key"], record["from_generation"], record["to_key"], record["to_generation"])
+        asked = _awaiting(table.connection, renderer, number)
+        wanted = Wanted(asked["from_key"], asked["from_generation"], asked["to_key"], asked["to_generation"])
         [result], _ = _locked(table, renderer, settings, [wanted])
         if (
             result.outcome == "possible"
             and result.step is not None
-            and not same(_as_json(result.step), record["fields"])
+            and not same(_as_json(result.step), asked["fields"])
         ):
             # What is promoted may be declared otherwise meanwhile.
             result = replace(result, outcome="refused", rule="generation", why="other fields would be copied now")
@@ -205,7 +213,7 @@ def approve(
     if result.outcome == "refused":
         raise ConflictError("promotion", result.rule or "refused", result.why or "")
     with reading(engine) as connection:
-        return _record(connection, renderer, number)
+        return record(connection, renderer, number)
 
 
 def refuse(engine: Engine, actor: str, renderer: str, number: int, why: str | None) -> RowMapping:
@@ -213,7 +221,7 @@ def refuse(engine: Engine, actor: str, renderer: str, number: int, why: str | No
     with changing(engine, actor) as connection:
         _awaiting(connection, renderer, number)
         _decide(connection, number, "refused", actor, why)
-        return _record(connection, renderer, number)
+        return record(connection, renderer, number)
 
 
 def _locked(
@@ -227,6 +235,13 @@ def _locked(
     table.lock(sorted(key for key in keys if _is_key(renderer, key)))
     found = groups_of(table.connection, of, settings, [each.to_key for each in wanted])
     return _judged(of, found, wanted), of
+
+
+def _permitted(result: Result, permit: Callable[[str], str | None]) -> Result:
+    if result.outcome != "possible" or result.step is None:
+        return result
+    why = permit(result.step.place)
+    return result if why is None else replace(result, outcome="refused", rule="policy", why=why)
 
 
 def _is_key(renderer: str, key: str) -> bool:
@@ -372,7 +387,8 @@ def _decide(
     )
 
 
-def _record(connection: Connection, renderer: str, number: int, lock: bool = False) -> RowMapping:
+def record(connection: Connection, renderer: str, number: int, lock: bool = False) -> RowMapping:
+    """What was promoted, or what somebody has asked to. Raises MissingError."""
     query = select(promotions).where(promotions.c.renderer == renderer, promotions.c.id == number)
     found = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
     if found is None:
@@ -381,7 +397,7 @@ def _record(connection: Connection, renderer: str, number: int, lock: bool = Fal
 
 
 def _awaiting(connection: Connection, renderer: str, number: int) -> RowMapping:
-    record = _record(connection, renderer, number, lock=True)
-    if record["state"] != "awaiting":
-        raise ConflictError("state", "resolved", f"promotion {number} is {record['state']} already")
-    return record
+    found = record(connection, renderer, number, lock=True)
+    if found["state"] != "awaiting":
+        raise ConflictError("state", "resolved", f"promotion {number} is {found['state']} already")
+    return found

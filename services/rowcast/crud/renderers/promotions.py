@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, Text, cast, func, or_, select, tuple_
 
+from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.promotion import Member, Promotion, Report, Step, steps
 from rowcast.core.row import APP_CONFIGS, RowKey
+from rowcast.crud.access.within import within
 from rowcast.crud.database.tables import app_configs, promotions, rows
 from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError
@@ -236,10 +238,17 @@ def _place(cursor: Cursor, parts: int) -> list[str]:
 
 
 def records(
-    connection: Connection, renderer: str, state: str | None, before: Cursor | None, limit: int
+    connection: Connection,
+    renderer: str,
+    state: str | None,
+    before: Cursor | None,
+    limit: int,
+    seen: Reach = EVERYTHING,
 ) -> tuple[Sequence[RowMapping], Cursor | None]:
-    """What was promoted, and what somebody has asked to, newest first."""
+    """What was promoted between places that are `seen`, and what somebody has asked to, newest first."""
     query = select(promotions).where(promotions.c.renderer == renderer)
+    if not seen.everything:
+        query = query.where(within(seen, promotions.c.from_place), within(seen, promotions.c.to_place))
     if state is not None:
         query = query.where(promotions.c.state == state)
     if before is not None:

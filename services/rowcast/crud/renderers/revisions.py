@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, func, select
 
 from rowcast.crud.database.tables import renderers, rows, sources
+from rowcast.crud.deliveries import of_rows
 from rowcast.crud.sources.faults import source_states
 
 
@@ -35,7 +36,11 @@ def with_faults(connection: Connection, found: Sequence[RowMapping]) -> list[dic
 
 def counts(connection: Connection) -> Mapping[str, int]:
     """How many rows there are, by renderer. Reads all of them."""
-    query = select(rows.c.renderer, func.count().label("rows")).where(~rows.c.deleted).group_by(rows.c.renderer)
+    query = (
+        select(rows.c.renderer, func.count().label("rows"))
+        .where(of_rows.captured(), ~rows.c.deleted)
+        .group_by(rows.c.renderer)
+    )
     return {row.renderer: row.rows for row in connection.execute(query)}
 
 

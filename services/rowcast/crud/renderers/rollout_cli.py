@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from rowcast.core.rollout import UNDER_WAY, Step, place_of
 from rowcast.crud.errors import FieldError
+from rowcast.crud.pipeline.judging.words import count
 from rowcast.crud.renderers import rollouts
 from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
 from rowcast.crud.renderers.rollout_schemas import RolloutOut, StepOut, rollout_out
@@ -72,7 +73,8 @@ def start(
             wanted = rollouts.Wanted(kept.revision, steps, hold, failures, ready, token, max_changed)
             number = rollouts.start(connection, renderer.name, wanted, getpass.getuser())
             begun = rollout_out(rollouts.get(connection, renderer.name, number))
-        since = "" if begun.changed_since is None else f"; {begun.changed_since} rows have changed since its impact"
+        changed = begun.changed_since
+        since = "" if changed is None else f"; changed since its impact: {count(changed, 'row')}"
         typer.echo(f"{renderer.name}: roll-out {number} to revision {kept.revision} has begun{since}")
         if watch:
             _watch(url, renderer.name, number)
@@ -223,17 +225,17 @@ def _watch(url: str, name: str, number: int) -> None:
 def _progress(found: RolloutOut) -> str:
     place = place_of(found.steps) + 1
     step = found.steps[place - 1]
-    of = "" if step.total is None else f" of {step.total}"
+    rows = count(step.assigned, "row") if step.total is None else f"{step.assigned:,} of {count(step.total, 'row')}"
     failed = sum(each.failed for each in found.steps)
     words = f"{found.state}, step {place} of {len(found.steps)} ({_words(step)}) {step.state}:"
-    words += f" {step.assigned}{of} rows assigned, {step.ready} ready, {failed} failed"
+    words += f" {rows} assigned, {step.ready} ready, {failed} failed"
     return f"{words}; {found.why}" if found.why else words
 
 
 def _words(step: StepOut) -> str:
     if step.filter is not None:
         return step.filter
-    return f"{step.rows} rows" if step.rows is not None else f"{step.share:g} %"
+    return count(step.rows, "row") if step.rows is not None else f"{step.share:g} %"
 
 
 def _print(found: RolloutOut, output: Output) -> None:

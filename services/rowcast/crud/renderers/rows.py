@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from rowcast.core.row import RowKey
 from rowcast.crud.database.tables import row_history, row_statuses, rows
-from rowcast.crud.deliveries.of_rows import state
+from rowcast.crud.deliveries.of_rows import of_others, state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page
 from rowcast.crud.rows.text_search import contains_in_any_case
@@ -97,7 +97,7 @@ def whole_list(wanted: RowFilter, order: Order) -> Select[Any]:
 
 def get(connection: Connection, row: RowKey) -> RowMapping | None:
     """One row; a deleted one as it was last."""
-    query = select(rows).where(rows.c.renderer == row.renderer, rows.c.key == row.key)
+    query = select(rows).where(of_others(), rows.c.renderer == row.renderer, rows.c.key == row.key)
     return connection.execute(query).mappings().one_or_none()
 
 

@@ -92,6 +92,21 @@ class Columns(BaseModel):
     columns: list[ColumnOut]
 
 
+class Choice(BaseModel):
+    """One value that a foreign key may have, as text; `label` is what people know its row by, if there is anything."""
+
+    value: str
+    label: str | None
+
+
+class ChoicesOut(BaseModel):
+    """A page of them, in the order of values as text; `after` the last one the list goes on, if there are `more`."""
+
+    items: list[Choice]
+    more: bool
+    why: str | None = Field(description="why there are none: the GRANT that is missing")
+
+
 class RowOut(BaseModel):
     """A row of a renderer's table as it was captured, and what became of it, by target."""
 

@@ -29,6 +29,7 @@ from rowcast.crud.dead_letters.schemas import (
 )
 from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import MAX_ID, Decimal, Number
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Actor, Broker, Database
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
@@ -46,6 +47,7 @@ _FILTERS = {"target": 63, "reason": 200}
 
 @router.get("", operation_id="listDeadLetters", responses=responses())
 def list_letters(
+    asking: Asking,
     database: Database,
     limit: Limit = 50,
     cursor: CursorText = None,
@@ -61,7 +63,7 @@ def list_letters(
         if value is not None and "\x00" in value:
             raise FieldError(field, "printable", "must not have NUL characters")
     before = paging.decode_of(cursor, CURSOR)
-    wanted = LetterFilter(None if state == "any" else state, target, reason, row_id, renderer, key)
+    wanted = LetterFilter(None if state == "any" else state, target, reason, row_id, renderer, key, asking.rights)
     page = actions.list_letters(database, wanted, before, limit)
     return DeadLetterPage(
         items=[_letter(row) for row in page.rows],
@@ -71,23 +73,23 @@ def list_letters(
 
 
 @router.get("/{id:segment}", operation_id="getDeadLetter", responses=responses(404))
-def read(id: LetterId, database: Database) -> DeadLetterOut:  # noqa: A002 - the parameter's name in the API
+def read(id: LetterId, asking: Asking, database: Database) -> DeadLetterOut:  # noqa: A002 - the parameter's name in the API
     """One dead letter, with its event."""
-    letter, event = actions.get(database, id)
+    letter, event = actions.get(database, id, asking.rights)
     return DeadLetterOut.model_validate({**letter, "event": event})
 
 
 @router.post(":replay", operation_id="replayDeadLetters", responses=responses(404, 409))
-def replay_many(wanted: ReplayManyIn, database: Database, publish: Broker, actor: Actor) -> DeadLetters:
+def replay_many(wanted: ReplayManyIn, asking: Asking, database: Database, publish: Broker, actor: Actor) -> DeadLetters:
     """Replays up to 1,000; nothing happens unless all of them are open."""
-    letters = actions.replay(database, publish, actor, wanted.ids, wanted.reason)
+    letters = actions.replay(database, publish, actor, wanted.ids, wanted.reason, asking.rights)
     return DeadLetters(items=[_letter(letter) for letter in letters])
 
 
 @router.post(":discard", operation_id="discardDeadLetters", responses=responses(404, 409))
-def discard_many(wanted: DiscardManyIn, database: Database, actor: Actor) -> DeadLetters:
+def discard_many(wanted: DiscardManyIn, asking: Asking, database: Database, actor: Actor) -> DeadLetters:
     """Discards up to 1,000; nothing happens unless all of them are open."""
-    letters = actions.discard(database, actor, wanted.ids, wanted.reason)
+    letters = actions.discard(database, actor, wanted.ids, wanted.reason, asking.rights)
     return DeadLetters(items=[_letter(letter) for letter in letters])
 
 
@@ -122,6 +124,7 @@ def answered(told: AnswerIn, database: Database) -> AnsweredReplays:
 @router.post("/{id:segment}:replay", operation_id="replayDeadLetter", responses=responses(404, 409))
 def replay(
     id: LetterId,  # noqa: A002
+    asking: Asking,
     database: Database,
     publish: Broker,
     actor: Actor,
@@ -132,13 +135,19 @@ def replay(
     The row's status tells what became of it; if it fails again, there is a new dead letter.
     """
     reason = wanted.reason if wanted else None
-    return _letter(actions.one(lambda ids: actions.replay(database, publish, actor, ids, reason), id))
+    return _letter(actions.one(lambda ids: actions.replay(database, publish, actor, ids, reason, asking.rights), id))
 
 
 @router.post("/{id:segment}:discard", operation_id="discardDeadLetter", responses=responses(404, 409))
-def discard(id: LetterId, wanted: DiscardIn, database: Database, actor: Actor) -> DeadLetterListed:  # noqa: A002
+def discard(
+    id: LetterId,  # noqa: A002
+    wanted: DiscardIn,
+    asking: Asking,
+    database: Database,
+    actor: Actor,
+) -> DeadLetterListed:
     """Takes the letter off the list of open ones; who did it and why stays with it."""
-    return _letter(actions.one(lambda ids: actions.discard(database, actor, ids, wanted.reason), id))
+    return _letter(actions.one(lambda ids: actions.discard(database, actor, ids, wanted.reason, asking.rights), id))
 
 
 def _letter(row: RowMapping) -> DeadLetterListed:

@@ -7,20 +7,14 @@ from anyio import from_thread
 from fastapi import Depends, Header, Path, Request
 from sqlalchemy import Engine
 
-from rowcast.core.rules import check_user
 from rowcast.crud.access.pool_shares import Shares
-from rowcast.crud.database.connections import VouchedFor
 from rowcast.crud.dead_letters.actions import Publish
-from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.gathering import Gathering
+from rowcast.crud.routes.admission import USER_HEADER, VERIFIED_HEADER, Asking
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.methods import combined
-
-USER_HEADER = "x-rowcast-user"
-VERIFIED_HEADER = "x-rowcast-user-verified"
-ANONYMOUS = "anonymous"
 
 
 def _engine(request: Request) -> Engine:
@@ -59,26 +53,17 @@ def _publish(request: Request) -> Publish:
 
 
 def _person(
-    request: Request,
-    given: Annotated[
+    asking: Asking,
+    _given: Annotated[
         str | None, Header(alias=USER_HEADER, description="Who makes the change.", examples=["ada"])
     ] = None,
-    verified: Annotated[
+    _verified: Annotated[
         Literal["true", "false"],
         Header(alias=VERIFIED_HEADER, description="Whether a login vouches for who makes the change."),
     ] = "false",
 ) -> str:
-    for header in (USER_HEADER, VERIFIED_HEADER):
-        if len(request.headers.getlist(header)) > 1:
-            raise FieldError(header, "duplicate", "must be there once")
-    try:
-        user = (given or "").encode("latin-1").decode().strip()  # a header's bytes are UTF-8, if anything
-    except UnicodeDecodeError:
-        raise FieldError(USER_HEADER, "printable", "must be UTF-8") from None
-    broken = check_user(user)
-    if broken is not None:
-        raise FieldError(USER_HEADER, broken.rule, broken.message)
-    return VouchedFor(user) if user and verified == "true" else user or ANONYMOUS
+    """What changes are recorded as; the headers are read where it is found out who asks."""
+    return asking.actor
 
 
 def _if_match(

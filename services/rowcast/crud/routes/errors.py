@@ -1,18 +1,26 @@
 """Turns crud's errors into problems, so that a route only says what it does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
 from rowcast.core.errors import TransientError
+from rowcast.crud.access.callers import Caller
+from rowcast.crud.access.issuers import IssuerAwayError
+from rowcast.crud.access.tokens import TokenError
+from rowcast.crud.database import audit
+from rowcast.crud.database.connections import changing
 from rowcast.crud.errors import (
     BatchError,
     BrokerError,
     BusyError,
     ConflictError,
+    DeniedError,
     FieldError,
     ForbiddenError,
     LetterResolvedError,
@@ -25,7 +33,7 @@ from rowcast.crud.rows.preconditions import etag
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX, PROBLEM_JSON, ProblemResponse, problem, validation_errors
 
-_BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "resolved": 409, "duplicate": 422}
+_BATCH_STATUS = {"not-found": 404, "generation": 412, "unique": 409, "resolved": 409, "duplicate": 422, "policy": 403}
 _BATCH_STATUS |= dict.fromkeys(("exclusion", "referenced", "not-captured", "trigger"), 409)
 _SAFE = ("GET", "HEAD")
 _BATCH_PREFIXES = ("create.", "update.", "delete.")
@@ -83,7 +91,8 @@ _TOKEN = {
     "description": "A token of an issuer that crud knows (OpenID Connect).",
 }
 _MEANING = {
-    403: "The renderer's rows are not to be edited, or crud's role may not write its table; `detail` has the GRANT.",
+    403: "The policy doesn't allow it, the renderer's rows are not to be edited, or crud's role may not write its"
+    " table; `detail` has the line of the policy, or the GRANT.",
     404: "There is no such configuration, dead letter, target, renderer or row.",
     409: "The name is taken, a row conflicts with others or is locked, the dead letter is resolved already, or a"
     " reconcile is running.",
@@ -141,12 +150,33 @@ def add_answers(app: FastAPI) -> None:
     async def conflicting(_request: Request, error: ConflictError) -> ProblemResponse:
         return problem(409, str(error), [_item(error.field, error.rule, str(error))])
 
+    @app.exception_handler(TokenError)
+    async def unknown(request: Request, error: TokenError) -> ProblemResponse:
+        # In the log alone: whoever has no token can't fill a table.
+        log.info("nobody known", reason=str(error), method=request.method, path=request.url.path)
+        said = str(error).replace('"', "'")
+        challenge = f'Bearer error="invalid_token", error_description="{said}"'
+        return problem(401, str(error), headers={"www-authenticate": challenge.encode("ascii", "replace").decode()})
+
+    @app.exception_handler(IssuerAwayError)
+    async def issuer_away(_request: Request, error: IssuerAwayError) -> ProblemResponse:
+        log.warning("unavailable", reason=str(error))
+        return problem(503, str(error), headers={"retry-after": "30"})
+
+    @app.exception_handler(DeniedError)
+    async def denied(request: Request, error: DeniedError) -> ProblemResponse:
+        await run_in_threadpool(_keep_refusal, app.state.engine, getattr(request.state, "caller", None), str(error))
+        return problem(403, str(error), [_item("policy", error.rule, str(error))])
+
     @app.exception_handler(ForbiddenError)
     async def forbidden(_request: Request, error: ForbiddenError) -> ProblemResponse:
         return problem(403, str(error), [_item("renderer", error.rule, str(error))])
 
     @app.exception_handler(BatchError)
-    async def batch_refused(_request: Request, error: BatchError) -> ProblemResponse:
+    async def batch_refused(request: Request, error: BatchError) -> ProblemResponse:
+        refusals = [each.message for each in error.errors if each.rule == "policy"]
+        if refusals:
+            await run_in_threadpool(_keep_refusal, app.state.engine, request.state.caller, "; ".join(refusals))
         errors = [{"index": e.index, **_item(e.field, e.rule, e.message)} for e in error.errors]
         return problem(_BATCH_STATUS.get(error.errors[0].rule, 422), str(error), errors)
 
@@ -158,6 +188,26 @@ def add_answers(app: FastAPI) -> None:
     async def unavailable(_request: Request, error: TransientError) -> ProblemResponse:
         log.warning("unavailable", reason=str(error))
         return problem(503, "the database doesn't answer; try again", headers={"retry-after": "1"})
+
+
+def note_refusal(database: Engine, asking: Caller, errors: Sequence[Mapping[str, Any]]) -> None:
+    """Keeps that the policy has refused some lines of a file, if it has."""
+    refusals = [str(each["message"]) for each in errors if each["rule"] == "policy"]
+    if refusals:
+        _keep_refusal(database, asking, "; ".join(refusals))
+
+
+def _keep_refusal(database: Engine, asking: Caller | None, why: str) -> None:
+    """In the audit, if somebody vouches for who was refused; else in the log alone."""
+    kept = audit.entry(asking.noted if asking else audit.Noted(), audit.REFUSED, why)
+    audit.log(kept)
+    if asking is None or not asking.verified:
+        return
+    try:
+        with changing(database) as connection:
+            audit.keep(connection, kept)
+    except TransientError as error:
+        get_logger("rowcast.crud").warning("a refusal is in the log alone", reason=str(error))
 
 
 def _item(field: str, rule: str, message: str) -> dict[str, str]:

@@ -6,9 +6,11 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, case, exists, func, or_, select
 
+from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.crud.database.connections import reading
 from rowcast.crud.database.tables import history, sync_statuses
 from rowcast.crud.paging import Cursor
+from rowcast.crud.rows.queries import of_history
 from rowcast.crud.rows.repository import CONTENT
 
 Change = Literal["created", "updated", "deleted"]
@@ -27,6 +29,8 @@ class ActivityFilter:
     change: Change | None = None
     became: Became | None = None
     targets: Sequence[str] = ()
+    seen: Reach = EVERYTHING
+    """In which environments rows are there for who asks."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,16 @@ def page(engine: Engine, wanted: ActivityFilter, before: Cursor | None, limit: i
     return ActivityPage(rows, outcomes, Cursor(SORT, "", rows[-1]["id"]) if more else None)
 
 
-def people(engine: Engine) -> list[str]:
-    """Who has changed something, the last one first, at most MOST_PEOPLE. Raises TransientError."""
+def people(engine: Engine, seen: Reach = EVERYTHING) -> list[str]:
+    """Who has changed something that is `seen`, the last one first, at most MOST_PEOPLE. Raises TransientError."""
     person = history.c.changed_by
-    query = select(person).group_by(person).order_by(func.max(history.c.id).desc()).limit(MOST_PEOPLE)
+    query = (
+        select(person)
+        .where(of_history(seen))
+        .group_by(person)
+        .order_by(func.max(history.c.id).desc())
+        .limit(MOST_PEOPLE)
+    )
     with reading(engine) as connection:
         return list(connection.execute(query).scalars())
 
@@ -66,7 +76,7 @@ def fields(row: RowMapping) -> dict[str, list[str | None]]:
 
 
 def _conditions(wanted: ActivityFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions = [] if wanted.seen.everything else [of_history(wanted.seen)]
     if wanted.person is not None:
         conditions.append(history.c.changed_by == wanted.person)
     if wanted.row_id is not None:

@@ -1,7 +1,7 @@
 """Many changes in one transaction: all or nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,13 @@ from rowcast.crud.database.connections import changing
 from rowcast.crud.errors import BatchError, ItemError, NameTakenError
 from rowcast.crud.rows import repository
 from rowcast.crud.rows.usecases import differs, merged
+
+Permit = Callable[["Item", RowMapping | None], str | None]
+"""Why an item is refused to who asks, by the row that there is: empty for one that is not there for them."""
+
+
+def _everything(_item: "Item", _row: RowMapping | None) -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -23,16 +30,19 @@ class Item:
     config: Mapping[str, str | None] | None = None
 
 
-def apply_batch(engine: Engine, actor: str, items: Sequence[Item]) -> list[RowMapping | None]:
+def apply_batch(
+    engine: Engine, actor: str, items: Sequence[Item], permit: Permit = _everything
+) -> list[RowMapping | None]:
     """The rows as they are afterwards, in the order of `items`, None for a deleted one.
 
     Only the names that rows have at the end count, so they may swap theirs, whatever the order of the items.
-    Raises BatchError with every row that is missing, stale or there twice, or else with every name that is taken.
+    Raises BatchError with every row that is missing, stale, there twice or not permitted, or else with every name that
+    is taken.
     """
     _refuse_repeated(items)
     with changing(engine, actor) as connection:
         rows = repository.lock_many(connection, [item.row_id for item in items if item.row_id is not None])
-        _refuse(_outdated(items, rows))
+        _refuse(_outdated(items, rows, permit))
         deleted = [item.row_id for item in items if item.action == "delete" and item.row_id is not None]
         if deleted:
             repository.delete_many(connection, deleted)
@@ -76,15 +86,16 @@ def _refuse_repeated(items: Sequence[Item]) -> None:
     _refuse(errors)
 
 
-def _outdated(items: Sequence[Item], rows: dict[int, RowMapping]) -> list[ItemError]:
+def _outdated(items: Sequence[Item], rows: dict[int, RowMapping], permit: Permit) -> list[ItemError]:
     errors = []
     for index, item in enumerate(items):
-        if item.row_id is None:
-            continue
-        row = rows.get(item.row_id)
-        if row is None:
+        row = None if item.row_id is None else rows.get(item.row_id)
+        why = permit(item, row) if row is not None or item.row_id is None else ""
+        if why == "":
             errors.append(ItemError(index, "id", "not-found", f"there is no configuration {item.row_id}"))
-        elif item.generation not in (None, row["generation"]):
+        elif why is not None:
+            errors.append(ItemError(index, "environment", "policy", why))
+        elif row is not None and item.generation not in (None, row["generation"]):
             message = f"is {row['generation']} now, not {item.generation}"
             errors.append(ItemError(index, "generation", "generation", message))
     return errors

@@ -1,6 +1,6 @@
 """Many configurations by their names: what each line of an import does to the table, and doing it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,10 @@ class Given:
     errors: Sequence[Finding] = ()
 
 
+Permit = Callable[[Given, RowMapping | None], Finding | None]
+"""What a line is refused for to who asks, by the row that has its name."""
+
+
 @dataclass(frozen=True)
 class Line:
     """What becomes of one line; `fields` has before and after of what differs."""
@@ -46,20 +50,26 @@ class ImportRefusedError(Exception):
         self.lines = lines
 
 
-def judge(engine: Engine, given: Sequence[Given]) -> list[Line]:
+def _everything(_given: Given, _row: RowMapping | None) -> Finding | None:
+    return None
+
+
+def judge(engine: Engine, given: Sequence[Given], permit: Permit = _everything) -> list[Line]:
     """What an import would do now. Raises TransientError."""
     with reading(engine) as connection:
-        return _lines(given, _by_name(connection, given))
+        return _lines(given, _by_name(connection, given), permit)
 
 
-def execute(engine: Engine, actor: str, given: Sequence[Given], partial: bool) -> list[Line]:
+def execute(
+    engine: Engine, actor: str, given: Sequence[Given], partial: bool, permit: Permit = _everything
+) -> list[Line]:
     """Do it, in one transaction; `partial` leaves out what is refused.
 
     Raises ImportRefusedError, TransientError, and NameTakenError when somebody else takes a name meanwhile.
     """
     with changing(engine, actor) as connection:
         rows = _by_name(connection, given, lock=True)
-        lines = _lines(given, rows)
+        lines = _lines(given, rows, permit)
         if not partial and any(line.action == "refuse" for line in lines):
             raise ImportRefusedError(lines)
         changes = [line for line in lines if line.action == "change"]
@@ -85,7 +95,7 @@ def _by_name(connection: Connection, given: Sequence[Given], lock: bool = False)
     return {row["name"]: row for row in found}
 
 
-def _lines(given: Sequence[Given], rows: Mapping[str, RowMapping]) -> list[Line]:
+def _lines(given: Sequence[Given], rows: Mapping[str, RowMapping], permit: Permit) -> list[Line]:
     first: dict[str, int] = {}
     lines = []
     for index, one in enumerate(given):
@@ -94,13 +104,16 @@ def _lines(given: Sequence[Given], rows: Mapping[str, RowMapping]) -> list[Line]
             message = f"is the name of row {seen} of this import, too"
             lines.append(_refused(index, one, [{"field": "name", "rule": "duplicate", "message": message}]))
         else:
-            lines.append(_line(index, one, rows.get(one.name)))
+            lines.append(_line(index, one, rows.get(one.name), permit))
     return lines
 
 
-def _line(index: int, one: Given, row: RowMapping | None) -> Line:
+def _line(index: int, one: Given, row: RowMapping | None, permit: Permit) -> Line:
     if one.errors or one.whole is None:
         return _refused(index, one, one.errors)
+    refused = permit(one, row)
+    if refused is not None:
+        return _refused(index, one, [refused])
     if row is None:
         made = {name: (None, value) for name, value in one.whole.items() if value is not None}
         return Line(index, one.name, "create", None, made)

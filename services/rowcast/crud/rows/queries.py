@@ -18,6 +18,8 @@ from sqlalchemy import (
     tuple_,
 )
 
+from rowcast.core.policy import EVERYTHING, Reach
+from rowcast.crud.access.within import both_within, within
 from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, history, sync_statuses
 from rowcast.crud.deliveries import gitops, states
 from rowcast.crud.deliveries.deletions import on_its_way
@@ -41,6 +43,8 @@ class ListFilter:
     state: State | None = None
     targets: Sequence[str] = ()
     patience: timedelta = timedelta(minutes=1)
+    seen: Reach = EVERYTHING
+    """In which environments rows are there for who asks."""
 
     @property
     def source(self) -> Table:
@@ -68,15 +72,33 @@ def whole_list(wanted: ListFilter, sort: str) -> Select[Any]:
     return _ordered(select(wanted.source).where(*_conditions(wanted)), sort, wanted.source)
 
 
-def history_page(connection: Connection, row_id: int, before: Cursor | None, limit: int) -> Page:
-    """A row's history, newest first. `total` isn't counted (0)."""
-    query = select(history).where(history.c.row_id == row_id).order_by(history.c.id.desc())
+def history_page(
+    connection: Connection, row_id: int, before: Cursor | None, limit: int, seen: Reach = EVERYTHING
+) -> Page:
+    """A row's history, newest first, of what it was in environments that are `seen`. `total` isn't counted (0)."""
+    query = select(history).where(history.c.row_id == row_id, of_history(seen)).order_by(history.c.id.desc())
     if before is not None:
         query = query.where(history.c.id < before.row_id)
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows, Cursor("history", "", rows[-1]["id"]) if more else None, 0)
+
+
+def of_history(seen: Reach) -> ColumnElement[bool]:
+    """Whether both sides of a change are within: a row that moves shows both."""
+    return both_within(seen, history.c.before["environment"].astext, history.c.after["environment"].astext)
+
+
+def last_environment(connection: Connection, row_id: int) -> str | None:
+    """Where a row is, or was when it went; None if it never was."""
+    here = connection.execute(select(app_configs.c.environment).where(app_configs.c.id == row_id)).scalar_one_or_none()
+    if here is not None:
+        return str(here)
+    last = func.coalesce(history.c.after["environment"].astext, history.c.before["environment"].astext)
+    query = select(last).where(history.c.row_id == row_id).order_by(history.c.id.desc()).limit(1)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
 
 
 def statuses(connection: Connection, row_ids: Sequence[int]) -> Sequence[RowMapping]:
@@ -109,6 +131,8 @@ def deleted_at(connection: Connection, row_id: int) -> datetime | None:
 def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     row = wanted.source.c
+    if not wanted.seen.everything:
+        conditions.append(within(wanted.seen, row.environment))
     if wanted.environment is not None:
         conditions.append(row.environment == wanted.environment)
     if wanted.search:

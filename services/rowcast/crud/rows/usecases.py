@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, RowMapping
 
+from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.crud.database.connections import changing, reading
 from rowcast.crud.errors import NotFoundError
 from rowcast.crud.paging import Cursor, Page
@@ -80,10 +81,10 @@ def list_rows(engine: Engine, wanted: queries.ListFilter, sort: str, after: Curs
     return Listed(page, by_row)
 
 
-def row_history(engine: Engine, row_id: int, before: Cursor | None, limit: int) -> Page:
-    """A row's changes, newest first, also when it is gone. Raises NotFoundError if it never was."""
+def row_history(engine: Engine, row_id: int, before: Cursor | None, limit: int, seen: Reach = EVERYTHING) -> Page:
+    """A row's changes that are `seen`, newest first, also when it is gone. Raises NotFoundError if it never was."""
     with reading(engine) as connection:
-        page = queries.history_page(connection, row_id, before, limit)
+        page = queries.history_page(connection, row_id, before, limit, seen)
     if not page.rows and before is None:
         raise NotFoundError(row_id)
     return page

@@ -29,20 +29,31 @@ def missing(connection: Connection, capture: Capture) -> list[str]:
     """Functions and triggers that aren't there as a table's capture needs them, by name, and functions that are left of
     what it was.
     """
-    connection.execute(_PATH)
+    needed = {(function.name, function.arguments) for function in capture.functions()}
+    found = [(row["name"], row["arguments"]) for row in _functions(connection, capture.source.renderer)]
+    left = [name for name, arguments in found if (name, arguments) not in needed]
+    functions = [function.name for function in stale_functions(connection, capture)]
+    return functions + left + missing_triggers(connection, capture)
+
+
+def stale_functions(connection: Connection, capture: Capture) -> list[Function]:
+    """The functions that aren't there as a table's capture needs them."""
     found = {(row["name"], row["arguments"]): row for row in _functions(connection, capture.source.renderer)}
-    functions = [
-        function.name
+    return [
+        function
         for function in capture.functions()
-        if not _same_function(function, found.pop((function.name, function.arguments), None))
+        if not _same_function(function, found.get((function.name, function.arguments)))
     ]
-    functions += [name for name, _ in found]
-    triggers = [
+
+
+def missing_triggers(connection: Connection, capture: Capture) -> list[str]:
+    """The triggers that aren't there as a table's capture needs them, by name and table."""
+    connection.execute(_PATH)
+    return [
         f"{trigger.name} on {trigger.table}"
         for trigger in capture.triggers()
         if not _is_there(connection, trigger, "A" if capture.owned else "AO")
     ]
-    return functions + triggers
 
 
 def is_ours(connection: Connection, capture: Capture) -> bool:

@@ -63,6 +63,8 @@ def add_route(
             "last_bug_at": _text(facts.last_bug_at),
             "topic_recreated_at": _text(facts.topic_recreated_at),
             "late_seconds": settings.late_seconds,
+            # crud of this version has them captured there once every instance takes them from there.
+            "configurations_in_rows": True,
             "rights": rights.as_json() if rights is not None else None,
             "reconcile": {
                 "period_seconds": settings.reconcile_seconds,

@@ -213,3 +213,20 @@ def test_a_partition_whose_trigger_is_disabled_is_seen(crud: httpx.Client, shops
 def test_without_a_renderer_there_is_no_station_of_its_tables(crud: httpx.Client) -> None:
     assert "sources" not in stations(crud)
     assert list(stations(crud)["rows"]["facts"]["by_renderer"]) == ["appconfigs"]
+
+
+def test_a_list_that_counts_nothing_looks_at_no_table_and_has_what_triggers_have_noted(
+    crud: httpx.Client, shops: Place, tmp_path: Path
+) -> None:
+    """sync-k8s asks for it every ten seconds."""
+    apply(shops, tmp_path)
+    shops.run("ALTER TABLE shops RENAME size TO width")
+
+    def fault(**params: str) -> str:
+        [one] = crud.get("/renderers", params=params).json()["items"]
+        return one["fault"] or ""
+
+    assert "no column size any more" in fault()
+    assert fault(counts="false") == ""
+    shops.run("UPDATE shops SET width = 9")
+    assert "does not exist" in fault(counts="false")

@@ -126,7 +126,7 @@ data:
 {{/* dict root, component, ports: what the included Redis, RabbitMQ and NATS have alike. */}}
 {{- define "rowcast.broker.objects" -}}
 ---
-{{ include "rowcast.service" (dict "root" .root "component" .component "ports" .ports) }}
+{{ include "rowcast.service" (dict "root" .root "component" .component "values" .root.Values.service "ports" .ports) }}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -134,7 +134,7 @@ metadata:
   {{- include "rowcast.metadata" (dict "root" .root "component" .component) | nindent 2 }}
 data:
   {{- include (printf "%s.config" .component) .root | nindent 2 }}
-{{- if not (get .root.Values.global .component).existingSecret }}
+{{- if and (not (get .root.Values.global .component).existingSecret) (include "rowcast.secrets.rendered" .root) }}
 ---
 {{ include "rowcast.broker.generatedSecret" (dict "root" .root "component" .component) }}
 {{- end }}

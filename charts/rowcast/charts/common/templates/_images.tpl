@@ -3,7 +3,7 @@
 {{- $global := .root.Values.global.image -}}
 {{- $image := .image | default dict -}}
 {{- $repository := $image.repository | default $global.services -}}
-{{- $registry := $image.registry | default $global.registry -}}
+{{- $registry := .root.Values.global.imageRegistry | default $image.registry | default $global.registry -}}
 {{- $name := ternary (printf "%s/%s" $registry $repository) $repository (ne $registry "") -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}

@@ -1,11 +1,17 @@
+{{/* What the product is called here: in names, and in the label of every object. */}}
+{{- define "rowcast.product" -}}
+{{- .Values.global.nameOverride | default "rowcast" -}}
+{{- end -}}
+
 {{/* The name that every object of the release begins with: the release's own, if it says rowcast already. */}}
 {{- define "rowcast.fullname" -}}
 {{- if .Values.global.fullnameOverride -}}
 {{- .Values.global.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains "rowcast" .Release.Name -}}
+{{- else if contains (include "rowcast.product" .) .Release.Name -}}
 {{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-rowcast" (.Release.Name | trunc 32 | trimSuffix "-") -}}
+{{- $product := include "rowcast.product" . | trunc 30 | trimSuffix "-" -}}
+{{- printf "%s-%s" (.Release.Name | trunc (sub 39 (len $product) | int) | trimSuffix "-") $product -}}
 {{- end -}}
 {{- end -}}
 
@@ -14,10 +20,15 @@
 {{- printf "%s-%s" (include "rowcast.fullname" .root) .component | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* What all pods of the release have alike. */}}
+{{- define "rowcast.releaseLabels" -}}
+app.kubernetes.io/name: {{ include "rowcast.product" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{/* dict root, component: what never changes, so that selectors stay valid over versions. */}}
 {{- define "rowcast.selectorLabels" -}}
-app.kubernetes.io/name: rowcast
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{ include "rowcast.releaseLabels" .root }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -33,12 +44,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace
 {{- end }}
 {{- end -}}
 
-{{/* dict root, component: metadata without a namespace of its own is the release's; said, for `kubectl apply`. */}}
+{{/* dict root, component, labels (beside the chart's), annotations: metadata without a namespace of its own is the release's; said, for `kubectl apply`. */}}
 {{- define "rowcast.metadata" -}}
 name: {{ .name | default (include "rowcast.name" .) }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "rowcast.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -10,6 +10,25 @@
 {{- end -}}
 
 {{/*
+dict root: the pull secrets of all pods, in each of the forms in which they can be given; nothing for none.
+*/}}
+{{- define "rowcast.pullSecrets" -}}
+{{- $secrets := list -}}
+{{- range concat .Values.global.imagePullSecrets .Values.global.image.pullSecrets -}}
+{{- $secrets = append $secrets (dict "name" (ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .))) -}}
+{{- end -}}
+{{- with uniq $secrets }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{/* dict chart (a part's own probe), values: the probe with what the values change. Another way to ask takes the place of the chart's. */}}
+{{- define "rowcast.probe" -}}
+{{- $probe := deepCopy .chart -}}
+{{- $values := .values | default dict -}}
+{{- if or $values.exec $values.httpGet $values.tcpSocket $values.grpc -}}{{- $probe = omit $probe "exec" "httpGet" "tcpSocket" "grpc" -}}{{- end -}}
+{{- toYaml (mergeOverwrite $probe (deepCopy $values)) -}}
+{{- end -}}
+
+{{/*
 A pod, for every kind of workload. dict:
   root, component, values  the chart's context, the part's name, its values (resources, nodeSelector, …)
   parts                    what is the part's own: command, args, env, ports, probes, volumes, mounts, annotations,
@@ -35,7 +54,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ $parts.serviceAccount | default "default" }}
+  serviceAccountName: {{ $parts.serviceAccount | default (include "rowcast.serviceAccountName" .) }}
   automountServiceAccountToken: {{ $parts.mountToken | default false }}
   enableServiceLinks: false
   {{- with $parts.restartPolicy }}
@@ -44,17 +63,30 @@ spec:
   {{- with $parts.grace }}
   terminationGracePeriodSeconds: {{ . }}
   {{- end }}
-  {{- with $root.Values.global.image.pullSecrets }}
+  {{- with include "rowcast.pullSecrets" $root }}
   imagePullSecrets:
-    {{- range . }}
-    - name: {{ . }}
-    {{- end }}
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- with $values.hostAliases }}
+  hostAliases:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.dnsPolicy }}
+  dnsPolicy: {{ . }}
+  {{- end }}
+  {{- with $values.dnsConfig }}
+  dnsConfig:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with $values.priorityClassName | default $root.Values.global.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
   securityContext:
     {{- include "rowcast.podSecurityContext" . | nindent 4 }}
+  {{- with concat ($parts.initContainers | default list) ($values.initContainers | default list) }}
+  initContainers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   containers:
     - name: {{ $parts.container | default .component }}
       image: {{ include "rowcast.image" (dict "root" $root "image" $values.image) }}
@@ -81,15 +113,15 @@ spec:
       {{- end }}
       {{- with $parts.startupProbe }}
       startupProbe:
-        {{- toYaml . | nindent 8 }}
+        {{- include "rowcast.probe" (dict "chart" . "values" $values.startupProbe) | nindent 8 }}
       {{- end }}
       {{- with $parts.readinessProbe }}
       readinessProbe:
-        {{- toYaml . | nindent 8 }}
+        {{- include "rowcast.probe" (dict "chart" . "values" $values.readinessProbe) | nindent 8 }}
       {{- end }}
       {{- with $parts.livenessProbe }}
       livenessProbe:
-        {{- toYaml . | nindent 8 }}
+        {{- include "rowcast.probe" (dict "chart" . "values" $values.livenessProbe) | nindent 8 }}
       {{- end }}
       {{- with $parts.lifecycle }}
       lifecycle:
@@ -104,6 +136,9 @@ spec:
         {{- with concat ($parts.mounts | default list) ($values.extraVolumeMounts | default list) }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+    {{- with $values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: {{ $parts.tmpSize | default "256Mi" }}}
@@ -118,11 +153,11 @@ spec:
   tolerations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $values.affinity }}
+  {{- with $values.affinity | default $root.Values.global.affinity }}
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $values.topologySpreadConstraints }}
+  {{- with $values.topologySpreadConstraints | default $root.Values.global.topologySpreadConstraints }}
   topologySpreadConstraints:
     {{- range . }}
     - {{ toYaml (merge (deepCopy .) (dict "labelSelector" (dict "matchLabels" (include "rowcast.selectorLabels" $ | fromYaml)))) | nindent 6 | trim }}

@@ -9,6 +9,11 @@ It is why a password survives an upgrade. `helm template` sees no cluster: there
 {{- index $data .key | default (randAlphaNum 32 | b64enc) -}}
 {{- end -}}
 
+{{/* Whether Helm makes them. Empty where a job does. */}}
+{{- define "rowcast.secrets.rendered" -}}
+{{- if eq .Values.global.secrets.generate "render" -}}true{{- end -}}
+{{- end -}}
+
 {{/* dict root, component, name, keys: a secret with generated values, kept when the release goes if its data is. */}}
 {{- define "rowcast.generatedSecret" -}}
 apiVersion: v1

@@ -1,4 +1,4 @@
-{{/* As rowcast.pod; parts also has strategy. `replicas` "" leaves the number to an autoscaler. */}}
+{{/* As rowcast.pod, and the pods' account if it is their own; parts also has strategy. `replicas` "" leaves the number to an autoscaler. */}}
 {{- define "rowcast.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -16,13 +16,16 @@ spec:
       {{- include "rowcast.selectorLabels" . | nindent 6 }}
   template:
     {{- include "rowcast.pod" . | nindent 4 }}
+{{- include "rowcast.serviceAccount" . }}
 {{- end -}}
 
-{{/* As rowcast.pod; parts also has persistence (a part's values) and claim (the volume's name). */}}
+{{/* As rowcast.deployment; parts also has persistence (a part's values) and claim (the volume's name). */}}
 {{- define "rowcast.statefulSet" -}}
 {{- $persistence := .values.persistence -}}
-{{- if not $persistence.enabled -}}
-{{- $_ := set .parts "volumes" (append (.parts.volumes | default list) (dict "name" .parts.claim "emptyDir" dict)) -}}
+{{- $made := and $persistence.enabled (not $persistence.existingClaim) -}}
+{{- if not $made -}}
+{{- $volume := ternary (dict "persistentVolumeClaim" (dict "claimName" $persistence.existingClaim)) (dict "emptyDir" dict) $persistence.enabled -}}
+{{- $_ := set .parts "volumes" (append (.parts.volumes | default list) (set $volume "name" .parts.claim)) -}}
 {{- end -}}
 apiVersion: apps/v1
 kind: StatefulSet
@@ -37,7 +40,7 @@ spec:
       {{- include "rowcast.selectorLabels" . | nindent 6 }}
   template:
     {{- include "rowcast.pod" . | nindent 4 }}
-  {{- if $persistence.enabled }}
+  {{- if $made }}
   volumeClaimTemplates:
     - apiVersion: v1
       kind: PersistentVolumeClaim
@@ -45,14 +48,19 @@ spec:
         name: {{ .parts.claim }}
         labels:
           {{- include "rowcast.selectorLabels" . | nindent 10 }}
+        {{- with $persistence.annotations }}
+        annotations:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
       spec:
         accessModes: {{ toJson $persistence.accessModes }}
-        {{- with $persistence.storageClass }}
+        {{- with $persistence.storageClass | default .root.Values.global.storageClass }}
         storageClassName: {{ . }}
         {{- end }}
         resources:
           requests: {storage: {{ $persistence.size }}}
   {{- end }}
+{{- include "rowcast.serviceAccount" . }}
 {{- end -}}
 
 {{/*
@@ -69,31 +77,70 @@ metadata:
   {{- include "rowcast.metadata" (set . "name" (printf "%s-%s" (include "rowcast.name" .) $hash)) | nindent 2 }}
 spec:
   backoffLimit: {{ .values.backoffLimit }}
+  {{- if not (kindIs "invalid" .root.Values.global.jobs.ttlSecondsAfterFinished) }}
+  ttlSecondsAfterFinished: {{ .root.Values.global.jobs.ttlSecondsAfterFinished }}
+  {{- end }}
   template:
     {{- $pod | nindent 4 }}
 {{- end -}}
 
-{{/* dict root, component, ports (list), type. None is headless: a name that resolves while no pod is ready is refused quickly and tried again; one that doesn't ends Connect and sidecars. */}}
+{{/* dict root, component, ports (list), values (type and annotations, if there are any). None is headless: a name that resolves while no pod is ready is refused quickly and tried again; one that doesn't ends Connect and sidecars. */}}
 {{- define "rowcast.service" -}}
+{{- $values := .values | default dict -}}
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "rowcast.metadata" . | nindent 2 }}
+  {{- include "rowcast.metadata" (dict "root" .root "component" .component "annotations" $values.annotations) | nindent 2 }}
 spec:
-  type: {{ .type | default "ClusterIP" }}
+  type: {{ $values.type | default "ClusterIP" }}
   selector:
     {{- include "rowcast.selectorLabels" . | nindent 4 }}
   ports:
     {{- toYaml .ports | nindent 4 }}
 {{- end -}}
 
-{{/* dict root, component, annotations: an identity of its own, which opens nothing by itself. */}}
+{{/* dict root, component, values: whom the pods are to the API server: an account of the part's, one that is there already, or nobody in particular. */}}
+{{- define "rowcast.serviceAccountName" -}}
+{{- $account := .values.serviceAccount | default dict -}}
+{{- $account.name | default (ternary (include "rowcast.name" .) "default" ($account.create | default false)) -}}
+{{- end -}}
+
+{{/* dict root, component, values: an identity of its own, which opens nothing by itself; with the line that parts it from what is before. */}}
 {{- define "rowcast.serviceAccount" -}}
+{{- with .values.serviceAccount -}}
+{{- if .create }}
+---
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  {{- include "rowcast.metadata" . | nindent 2 }}
+  {{- include "rowcast.metadata" (dict "root" $.root "component" $.component "name" (include "rowcast.serviceAccountName" $) "annotations" .annotations) | nindent 2 }}
 automountServiceAccountToken: false
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* dict root, component, values (enabled, minReplicas, maxReplicas, targetCpuPercent): it looks at the part's own container, not at its sidecar. */}}
+{{- define "rowcast.horizontalPodAutoscaler" -}}
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  {{- include "rowcast.metadata" (omit . "values") | nindent 2 }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: {{ include "rowcast.name" . }}
+  minReplicas: {{ .values.minReplicas }}
+  maxReplicas: {{ .values.maxReplicas }}
+  metrics:
+    - type: ContainerResource
+      containerResource:
+        container: {{ .component }}
+        name: cpu
+        target: {type: Utilization, averageUtilization: {{ .values.targetCpuPercent }}}
+  # Each pod that goes stops something for a moment: partitions, or somebody's page.
+  behavior:
+    scaleDown: {stabilizationWindowSeconds: 600}
 {{- end -}}
 
 {{/* dict root, component, values: only where there is more than one pod to keep. */}}

@@ -7,7 +7,6 @@
 {{- $engine := $root.Values.global.gitops.engine -}}
 {{- $broker := include "rowcast.broker.kind" $root -}}
 command: [rowcast, sync, serve]
-serviceAccount: {{ include "rowcast.name" (dict "root" $root "component" $component) }}
 annotations:
   {{- include "rowcast.dapr.annotations" (dict "root" $root "id" $component "port" 8080 "configuration" "rowcast-closed" "broker" true "drain" (include "rowcast.drainSeconds" $root)) | nindent 2 }}
 env:
@@ -152,8 +151,6 @@ mounts:
 {{- $replicas := $values.replicas -}}
 {{- if and (eq .target "k8s") (ne .root.Values.k8s.autoscaling.engine "none") -}}{{- $replicas = "" -}}{{- end -}}
 {{- include "rowcast.deployment" (dict "root" .root "component" $component "values" $values "replicas" $replicas "parts" $parts) }}
----
-{{ include "rowcast.serviceAccount" (dict "root" .root "component" $component) }}
 {{- end -}}
 
 {{/* The namespaces of this cluster that resources go to: the target's own, and those of its environments. */}}
@@ -198,6 +195,6 @@ roleRef:
   name: {{ include "rowcast.name" $name }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "rowcast.name" $name }}
+    name: {{ include "rowcast.serviceAccountName" (merge (dict "values" (get .root.Values .target)) $name) }}
     namespace: {{ .root.Release.Namespace }}
 {{- end -}}

@@ -9,9 +9,11 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
 from rowcast.core.row import KEY_MAX
+from rowcast.crud.errors import BatchError, ItemError
 from rowcast.crud.fields import MAX_BATCH, MAX_ID, Strict
 from rowcast.crud.renderers.editing import Editor, Operation, apply_batch, edit
 from rowcast.crud.renderers.schemas import RowOut, RowsOut
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Actor, Database, IfMatch, IfNoneMatch, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.reads import Key, Name, answered, with_targets
@@ -116,9 +118,16 @@ def remove(
 
 
 @router.post("/{name}/rows:batch", operation_id="batchRows", responses=responses(403, 404, 409, 412))
-def batch(name: Name, given: OperationsIn, database: Database, settings: Settings, actor: Actor) -> RowsOut:
+def batch(
+    name: Name, given: OperationsIn, asking: Asking, database: Database, settings: Settings, actor: Actor
+) -> RowsOut:
     """Up to 1,000 changes in their order, all or nothing; `errors` of a problem name the operations by `index`."""
     operations = [Operation(each.op, each.key, each.generation, each.values) for each in given.operations]
+    why_not = {verb: asking.why_not("rows", verb, name) for verb in ("edit", "delete")}
+    whys = [why_not["delete" if each.action == "delete" else "edit"] for each in operations]
+    refused = [ItemError(index, "op", "policy", why) for index, why in enumerate(whys) if why is not None]
+    if refused:
+        raise BatchError(refused)
 
     def work(editor: Editor) -> list[RowOut | None]:
         made = apply_batch(editor, operations)

@@ -1,15 +1,20 @@
 """Promotion: which version is where, copying fields from a counterpart, and what waits for somebody to approve."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
+from sqlalchemy import Engine, RowMapping
 
-from rowcast.core.row import KEY_MAX
+from rowcast.core.policy import ANONYMOUS, EVERYTHING, Reach
+from rowcast.core.row import APP_CONFIGS, KEY_MAX
 from rowcast.crud import paging
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.database.connections import reading
+from rowcast.crud.errors import MissingError
 from rowcast.crud.fields import MAX_BATCH, MAX_ID, Boolean, Decimal, Strict
 from rowcast.crud.renderers import promoting
 from rowcast.crud.renderers import promotions as reads
@@ -21,12 +26,14 @@ from rowcast.crud.renderers.promotion_schemas import (
     board_out,
     result_out,
 )
-from rowcast.crud.routes.dependencies import ANONYMOUS, Actor, Database, Settings
+from rowcast.crud.routes.admission import Asking
+from rowcast.crud.routes.dependencies import Actor, Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.previews import answer
 from rowcast.crud.routes.renderers.reads import Name
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.rows.schemas import PromotionRecord
+from rowcast.crud.settings import CrudSettings
 
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 Number = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The request's number.")]
@@ -71,6 +78,7 @@ class RefusalIn(Strict):
 @router.get("/{name}/promotions", operation_id="getPromotionBoard", responses=responses(404))
 def get_board(
     name: Name,
+    asking: Asking,
     database: Database,
     settings: Settings,
     limit: Limit = 50,
@@ -82,6 +90,7 @@ def get_board(
 
     `appconfigs` are configurations, promoted as ROWCAST_PROMOTION says.
     """
+    _sees_all_places(asking, name, settings)
     after = paging.decode(cursor) if cursor is not None else None
     with reading(database) as connection:
         of = reads.ground(connection, name, settings)
@@ -89,16 +98,22 @@ def get_board(
 
 
 @router.post("/{name}/promotions", operation_id="promoteRows", responses=responses(403, 404, 409))
-def promote(name: Name, given: PromotionsIn, database: Database, settings: Settings, actor: Actor) -> PromotedOut:
+def promote(
+    name: Name, given: PromotionsIn, asking: Asking, database: Database, settings: Settings, actor: Actor
+) -> PromotedOut:
     """Copies fields from counterparts, each row by itself; what has changed since it was seen is refused.
 
     `dry_run` only tells, with what the first rows become before and after. Where a promotion needs an approval, it is
     kept as a request, which somebody else approves.
     """
+    _sees_all_places(asking, name, settings)
     wanted = [promoting.Wanted(**item.model_dump()) for item in given.items]
     total: int | None = None
     if not given.dry_run:
-        return _answered(False, promoting.promote(database, actor, name, settings, wanted), None)
+        if name != APP_CONFIGS:
+            asking.require("promotions", "promote", name)
+        permit = partial(asking.why_not, "promotions", "promote", name) if name == APP_CONFIGS else None
+        return _answered(False, promoting.promote(database, actor, name, settings, wanted, permit), None)
     with reading(database) as connection:
         if given.all:
             results, total = promoting.see_all(connection, name, settings, given.into, given.previews, MAX_BATCH)
@@ -112,6 +127,7 @@ def promote(name: Name, given: PromotionsIn, database: Database, settings: Setti
 @router.get("/{name}/promotions:requests", operation_id="listPromotions", responses=responses())
 def list_records(
     name: Name,
+    asking: Asking,
     database: Database,
     limit: Limit = 50,
     cursor: CursorText = None,
@@ -120,22 +136,55 @@ def list_records(
     """What was promoted, and what somebody has asked to, newest first."""
     before = paging.decode_of(cursor, reads.RECORDS)
     with reading(database) as connection:
-        found, following = reads.records(connection, name, state, before, limit)
+        found, following = reads.records(connection, name, state, before, limit, _seen(asking, name))
     items = [PromotionRecord.model_validate(dict(one)) for one in found]
     return PromotionRecords(items=items, next_cursor=paging.encode(following) if following else None)
 
 
 @router.post("/{name}/promotions/{number}:approve", operation_id="approvePromotion", responses=responses(403, 404, 409))
-def approve(name: Name, number: Number, database: Database, settings: Settings, actor: Actor) -> PromotionRecord:
+def approve(
+    name: Name, number: Number, asking: Asking, database: Database, settings: Settings, actor: Actor
+) -> PromotionRecord:
     """Promotes what somebody else has asked for, in their name, if both rows are as they were seen then."""
+    record = _record(database, asking, name, number)
+    if name == APP_CONFIGS:
+        asking.require("promotions", "approve", name, record["to_place"])
     found = promoting.approve(database, actor, name, settings, number, ANONYMOUS)
     return PromotionRecord.model_validate(dict(found))
 
 
 @router.post("/{name}/promotions/{number}:refuse", operation_id="refusePromotion", responses=responses(404, 409))
-def refuse(name: Name, number: Number, given: RefusalIn, database: Database, actor: Actor) -> PromotionRecord:
+def refuse(
+    name: Name, number: Number, given: RefusalIn, asking: Asking, database: Database, actor: Actor
+) -> PromotionRecord:
     """Says no to what somebody has asked for; who asked takes it back so."""
+    record = _record(database, asking, name, number)
+    own = asking.verified and (record["asked_by"], record["asked_by_verified"]) == (str(actor), True)
+    if not own:
+        asking.require("promotions", "approve", name, record["to_place"] if name == APP_CONFIGS else None)
     return PromotionRecord.model_validate(dict(promoting.refuse(database, actor, name, number, given.why)))
+
+
+def _sees_all_places(asking: Caller, name: str, settings: CrudSettings) -> None:
+    """Which version is where is shown to those who see all of where it can be. Raises DeniedError."""
+    promotion = settings.promotion_of_configurations
+    if name == APP_CONFIGS and promotion is not None:
+        for place in promotion.order:
+            asking.require("rows", "view", name, place)
+
+
+def _seen(asking: Caller, name: str) -> Reach:
+    return asking.seen if name == APP_CONFIGS else EVERYTHING
+
+
+def _record(database: Engine, asking: Caller, name: str, number: int) -> RowMapping:
+    """Raises MissingError for one that is not there for them."""
+    with reading(database) as connection:
+        record = promoting.record(connection, name, number)
+    seen = _seen(asking, name)
+    if not seen.everything and not (record["from_place"] in seen and record["to_place"] in seen):
+        raise MissingError(f"there is no promotion {number} of {name}")
+    return record
 
 
 def _answered(dry_run: bool, results: Sequence[promoting.Result], total: int | None) -> PromotedOut:

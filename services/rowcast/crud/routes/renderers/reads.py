@@ -11,13 +11,15 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from rowcast.core.row import KEY_MAX, RowKey
 from rowcast.crud import paging
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.database.connections import reading
 from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
-from rowcast.crud.renderers import promotions, revisions, rows
+from rowcast.crud.renderers import choices, promotions, revisions, rows
 from rowcast.crud.renderers.schemas import (
+    ChoicesOut,
     ColumnOut,
     ColumnReference,
     Columns,
@@ -33,6 +35,7 @@ from rowcast.crud.renderers.schemas import (
     RowPage,
 )
 from rowcast.crud.renderers.tables import SourceTable, source_table
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, Pipeline, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
@@ -71,25 +74,35 @@ Values = Annotated[
     list[Annotated[str, Query(max_length=256)]] | None,
     Query(max_length=8, description="`column=value`, as the row has it as text; all of them must fit."),
 ]
-Counts = Annotated[bool, Query(description="Whether rows are counted: if not, their numbers are null.")]
+Counts = Annotated[
+    bool,
+    Query(
+        description="Whether rows are counted: if not, their numbers are null, and `fault` is what triggers have noted,"
+        " without a look at the tables."
+    ),
+]
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "numeric", "float4", "float8"})
 
 
 @router.get("", operation_id="listRenderers", responses=responses())
-async def list_renderers(database: Database, pipeline: Pipeline, counts: Counts = True) -> Renderers:
+async def list_renderers(asking: Asking, database: Database, pipeline: Pipeline, counts: Counts = True) -> Renderers:
     """Every renderer that was applied, at the revision that new rows are of; not the built-in one, `appconfigs`."""
 
     def read() -> list[dict[str, Any]]:
         with reading(database) as connection:
-            return revisions.with_faults(connection, revisions.current(connection))
+            found = revisions.current(connection)
+            # Who asks for no counts asks often: what the triggers have noted is enough then.
+            return revisions.with_faults(connection, found) if counts else [dict(one) for one in found]
 
-    found = await to_thread.run_sync(read)
+    found = [one for one in await to_thread.run_sync(read) if asking.decide("renderers", "view", one["name"]).allowed]
     counted = (await pipeline.counted()).value if counts else None
-    return Renderers(items=[RendererListed.model_validate(one | _counts(one["name"], counted)) for one in found])
+    return Renderers(
+        items=[RendererListed.model_validate(one | _counts(asking, one["name"], counted)) for one in found]
+    )
 
 
 @router.get("/{name:renderer}", operation_id="getRenderer", responses=responses(404))
-async def get_renderer(name: Name, database: Database, pipeline: Pipeline) -> RendererOut:
+async def get_renderer(name: Name, asking: Asking, database: Database, pipeline: Pipeline) -> RendererOut:
     """One renderer, with the declaration that new rows are of."""
 
     def read() -> dict[str, Any]:
@@ -97,7 +110,7 @@ async def get_renderer(name: Name, database: Database, pipeline: Pipeline) -> Re
             return revisions.with_faults(connection, [_there(revisions.get(connection, name), name)])[0]
 
     found = await to_thread.run_sync(read)
-    return RendererOut.model_validate(found | _counts(name, (await pipeline.counted()).value))
+    return RendererOut.model_validate(found | _counts(asking, name, (await pipeline.counted()).value))
 
 
 @router.get("/{name}/revisions", operation_id="listRendererRevisions", responses=responses(404))
@@ -127,6 +140,24 @@ def list_columns(name: Name, database: Database) -> Columns:
     with reading(database) as connection:
         found = source_table(connection, name)
     return Columns(editable=found.why is None, why=found.why, columns=list(_columns(found)))
+
+
+@router.get("/{name}/rows:choices", operation_id="listChoices", responses=responses(404))
+def list_choices(
+    name: Name,
+    database: Database,
+    column: Annotated[str, Query(max_length=63, description="A foreign key of one column.")],
+    search: Annotated[str | None, Query(max_length=2048, description="A part of the value or its label.")] = None,
+    after: Annotated[str | None, Query(max_length=KEY_MAX, description="Only values after this one.")] = None,
+    limit: Limit = 50,
+) -> ChoicesOut:
+    """What a foreign key may be: values of the table that it refers to, if crud may read that."""
+    for field, text in (("search", search), ("after", after)):
+        if text is not None and "\x00" in text:
+            raise FieldError(field, "text", "must not have NUL characters")
+    with reading(database) as connection:
+        found = choices.choices(connection, source_table(connection, name), column, search, after, limit)
+    return ChoicesOut.model_validate(vars(found))
 
 
 @router.get("/{name}/rows", operation_id="listRows", responses=responses(404))
@@ -190,8 +221,8 @@ def get_history(
     )
 
 
-def _counts(renderer: str, counted: Counted | None) -> dict[str, Any]:
-    if counted is None:
+def _counts(asking: Caller, renderer: str, counted: Counted | None) -> dict[str, Any]:
+    if counted is None or not asking.decide("rows", "view", renderer).allowed:
         return dict.fromkeys(("rows", "pending", "failed", "counted_at"))
     its = counted.by_renderer.get(renderer)
     figures = (its.total, its.total - its.synced - its.failed, its.failed) if its else (0, 0, 0)

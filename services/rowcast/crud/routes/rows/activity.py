@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from rowcast.crud import paging
 from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import MAX_ID, Decimal, Time
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText
@@ -49,6 +50,7 @@ class People(BaseModel):
 
 @router.get("", operation_id="listActivity", responses=responses())
 def happened(
+    asking: Asking,
     database: Database,
     settings: Settings,
     limit: Annotated[int, Decimal, Query(ge=1, le=500, description="How many at most.")] = 50,
@@ -63,7 +65,7 @@ def happened(
     before = paging.decode(cursor) if cursor is not None else None
     if before is not None and before.sort != activity.SORT:
         raise FieldError("cursor", "cursor", "is not a cursor of the activity")
-    wanted = activity.ActivityFilter(person, row_id, name, change, outcome, settings.targets)
+    wanted = activity.ActivityFilter(person, row_id, name, change, outcome, settings.targets, asking.seen)
     page = activity.page(database, wanted, before, limit)
     return ActivityOut(
         items=[_entry(row, page.outcomes[row["id"]]) for row in page.rows],
@@ -72,9 +74,9 @@ def happened(
 
 
 @router.get("/people", operation_id="listPeople", responses=responses())
-def people(database: Database) -> People:
+def people(asking: Asking, database: Database) -> People:
     """At most 200."""
-    return People(items=activity.people(database))
+    return People(items=activity.people(database, asking.seen))
 
 
 def _entry(row: RowMapping, outcomes: object) -> ActivityEntry:

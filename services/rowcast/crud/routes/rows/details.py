@@ -8,9 +8,11 @@ from rowcast.crud import paging
 from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import FieldError
 from rowcast.crud.renderers import promotions
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, RowId, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.reads import as_dict
+from rowcast.crud.routes.rows.guards import must_see
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.routes.rows.sync_states import Judge
 from rowcast.crud.rows import usecases
@@ -20,16 +22,24 @@ router = APIRouter(prefix="/appconfigs", tags=["configurations"])
 
 
 @router.get("/{id:segment}/history", operation_id="getAppConfigHistory", responses=responses(404))
-def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText = None) -> HistoryPage:  # noqa: A002
+def history(
+    id: RowId,  # noqa: A002
+    asking: Asking,
+    database: Database,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> HistoryPage:
     """Every change, newest first, with who, when, before and after; direct SQL edits are among them."""
     before = paging.decode(cursor) if cursor is not None else None
     if before is not None and before.sort != "history":
         raise FieldError("cursor", "cursor", "is not a cursor of a history")
-    page = usecases.row_history(database, id, before, limit)
+    must_see(asking, database, id)
+    page = usecases.row_history(database, id, before, limit, asking.seen)
     with reading(database) as connection:
         promoted = promotions.made(
             connection, app_config(id), [row["generation"] for row in page.rows if row["change"] == "updated"]
         )
+        promoted = {number: one for number, one in promoted.items() if asking.sees(one["from_place"])}
     return HistoryPage(
         items=[
             HistoryEntry.model_validate(
@@ -42,8 +52,9 @@ def history(id: RowId, database: Database, limit: Limit = 50, cursor: CursorText
 
 
 @router.get("/{id:segment}/status", operation_id="getAppConfigStatus", responses=responses(404))
-def status(id: RowId, database: Database, settings: Settings) -> StatusOut:  # noqa: A002
+def status(id: RowId, asking: Asking, database: Database, settings: Settings) -> StatusOut:  # noqa: A002
     """What became of a configuration at each target, and when."""
+    must_see(asking, database, id)
     found = usecases.row_status(database, id)
     judge = Judge(settings)
     targets = {

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from rowcast.crud.access.pool_shares import Shares
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, PoolShares, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import Sort
@@ -32,6 +33,7 @@ _FILES = {
     responses={**responses(), 200: {"content": _FILES, "description": "The file."}},
 )
 def export(
+    asking: Asking,
     database: Database,
     settings: Settings,
     shares: PoolShares,
@@ -43,7 +45,7 @@ def export(
 ) -> StreamingResponse:
     """All configurations that match, as the list's filters have it, from one transaction; can be imported again."""
     patience = timedelta(seconds=settings.overdue_seconds)
-    wanted = queries.ListFilter(environment, search, state, settings.targets, patience)
+    wanted = queries.ListFilter(environment, search, state, settings.targets, patience, asking.seen)
     return file(lambda: configurations(database, wanted, sort), "configurations", format, settings, shares)
 
 

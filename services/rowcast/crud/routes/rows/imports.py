@@ -3,21 +3,27 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy import RowMapping
 
+from rowcast.core.row import APP_CONFIGS
 from rowcast.core.rules import LABEL_MAX
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.fields import MAX_BATCH, Strict
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Actor, Database
-from rowcast.crud.routes.errors import ProblemItem, responses
+from rowcast.crud.routes.errors import ProblemItem, note_refusal, responses
 from rowcast.crud.rows import imports
 from rowcast.crud.rows.imports import Given, Line
 from rowcast.crud.rows.repository import CONTENT
 from rowcast.crud.rows.schemas import AppConfigIn, AppConfigListed
+from rowcast.crud.rows.usecases import differs, merged
 from rowcast.runtime.problems import ProblemResponse, printable, validation_errors
 
 router = APIRouter(tags=["configurations"])
@@ -57,18 +63,32 @@ class ImportOut(BaseModel):
 
 
 @router.post("/appconfigs:import", operation_id="importAppConfigs", response_model=ImportOut, responses=responses(409))
-def import_rows(wanted: ImportIn, database: Database, actor: Actor) -> ImportOut | JSONResponse:
+def import_rows(wanted: ImportIn, asking: Asking, database: Database, actor: Actor) -> ImportOut | JSONResponse:
     """Creates or changes up to 1,000 rows, which it knows by their names, in one transaction; deletes none.
 
     A field that a row leaves out stays as it is. If some are refused, 422 has the same report and nothing is changed.
     """
     given = [_given(row) for row in wanted.rows]
+    permit = partial(_refusal, asking)
     if wanted.dry_run:
-        return _report(imports.judge(database, given))
+        return _report(imports.judge(database, given, permit))
     try:
-        return _report(imports.execute(database, actor, given, wanted.partial))
+        return _report(imports.execute(database, actor, given, wanted.partial, permit))
     except imports.ImportRefusedError as error:
+        note_refusal(database, asking, [each for line in error.lines for each in line.errors])
         return problem_of(str(error), error.lines, _report(error.lines).model_dump())
+
+
+def _refusal(asking: Caller, given: Given, row: RowMapping | None) -> imports.Finding | None:
+    """Why a line is refused to them. The name of a row that is not there for them is taken, and no more is said."""
+    if row is not None and not asking.sees(row["environment"]):
+        return {"field": "name", "rule": "unique", "message": f"the name {given.name!r} is taken"}
+    if row is not None and not differs(row, merged(row, given.fields)):
+        return None
+    places = dict.fromkeys([*([row["environment"]] if row else []), given.fields.get("environment")])
+    whys = (asking.why_not("rows", "edit", APP_CONFIGS, place) for place in places if place is not None)
+    why = next((why for why in whys if why is not None), None)
+    return None if why is None else {"field": "environment", "rule": "policy", "message": why}
 
 
 def _given(row: Mapping[str, Any]) -> Given:

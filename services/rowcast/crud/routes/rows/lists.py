@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from rowcast.crud import paging
 from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import Decimal
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.sync_states import Judge
@@ -26,6 +27,7 @@ _DEFAULT_SORT = "id"
 
 @router.get("", operation_id="listAppConfigs", responses=responses())
 def list_configs(
+    asking: Asking,
     database: Database,
     settings: Settings,
     limit: Limit = 50,
@@ -48,7 +50,7 @@ def list_configs(
     after = paging.decode(cursor) if cursor is not None else None
     order = _order(sort, after)
     patience = timedelta(seconds=settings.overdue_seconds)
-    wanted = queries.ListFilter(environment, search, state, settings.targets, patience)
+    wanted = queries.ListFilter(environment, search, state, settings.targets, patience, asking.seen)
     listed = usecases.list_rows(database, wanted, order, after, limit)
     following, judge = listed.page.next_cursor, Judge(settings)
     return AppConfigPage(

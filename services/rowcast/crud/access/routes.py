@@ -1,0 +1,122 @@
+"""What each route is, to the policy: one table, of which every route has to be a part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["configurations", "renderer", "promotions", "target", "all", "each", "sync", "open"]
+"""`configurations`: somewhere among them, and the route looks at each. `renderer`: with all of the rows of the renderer
+that the path names. `promotions`: the same, but of configurations the route looks at their places. `target`: the one of
+the path. `all`: with everything. `each`: the route looks at each. `sync`: a target's instance alone, by its sidecar.
+`open`: probes, and what the own sidecar brings.
+"""
+Act = tuple[str, str]
+"""Resource and verb."""
+VIEW, EDIT, DELETE, OPERATE = (("rows", verb) for verb in ("view", "edit", "delete", "operate"))
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a request must be allowed to; `by_sync`: a target's instance may anyway. `changes`: it is in the audit."""
+
+    scope: Scope
+    acts: tuple[Act, ...] = ()
+    by_sync: bool = False
+    changes: bool = False
+
+    @property
+    def act(self) -> str:
+        """As the audit has it: the last one, which is the most."""
+        return "/".join(self.acts[-1]) if self.acts else ""
+
+
+def _seen(scope: Scope, *acts: Act, by_sync: bool = False) -> Need:
+    return Need(scope, acts, by_sync)
+
+
+def _done(scope: Scope, *acts: Act) -> Need:
+    return Need(scope, acts, changes=True)
+
+
+_SYNC, _OPEN = Need("sync"), Need("open")
+_SEE_RENDERER = _seen("renderer", ("renderers", "view"))
+_SEE_ROWS = _seen("renderer", VIEW)
+_SEE_ONE, _EDIT_ONE = _seen("configurations", VIEW), _done("configurations", VIEW, EDIT)
+_IMPACT = _seen("renderer", VIEW, ("renderers", "impact"))
+_OPERATE_ROLLOUT = _done("renderer", ("rollouts", "operate"))
+
+ROUTES: Mapping[tuple[str, str], Need] = {
+    ("GET", "/appconfigs"): _SEE_ONE,
+    ("POST", "/appconfigs"): _EDIT_ONE,
+    ("GET", "/appconfigs:snapshot"): _seen("all", VIEW, by_sync=True),
+    ("GET", "/appconfigs:late"): _seen("all", VIEW, by_sync=True),
+    ("POST", "/appconfigs:batch"): _done("configurations", VIEW),
+    ("POST", "/appconfigs:import"): _EDIT_ONE,
+    ("GET", "/appconfigs:export"): _SEE_ONE,
+    ("POST", "/appconfigs:preview"): _SEE_ONE,
+    ("GET", "/appconfigs/{id:segment}"): _SEE_ONE,
+    ("PUT", "/appconfigs/{id:segment}"): _EDIT_ONE,
+    ("PATCH", "/appconfigs/{id:segment}"): _EDIT_ONE,
+    ("DELETE", "/appconfigs/{id:segment}"): _done("configurations", VIEW, DELETE),
+    ("GET", "/appconfigs/{id:segment}/history"): _SEE_ONE,
+    ("GET", "/appconfigs/{id:segment}/status"): _SEE_ONE,
+    ("GET", "/appconfigs/{id:segment}/live"): _SEE_ONE,
+    ("GET", "/activity"): _SEE_ONE,
+    ("GET", "/activity/people"): _SEE_ONE,
+    ("GET", "/deadletters"): _seen("each", VIEW),
+    ("GET", "/deadletters/{id:segment}"): _seen("each", VIEW),
+    ("POST", "/deadletters:replay"): _done("each", VIEW, OPERATE),
+    ("POST", "/deadletters:discard"): _done("each", VIEW, OPERATE),
+    ("POST", "/deadletters/{id:segment}:replay"): _done("each", VIEW, OPERATE),
+    ("POST", "/deadletters/{id:segment}:discard"): _done("each", VIEW, OPERATE),
+    ("GET", "/deadletters:arrived"): _SYNC,
+    ("GET", "/deadletters:unanswered"): _SYNC,
+    ("POST", "/deadletters:answered"): _SYNC,
+    ("GET", "/pipeline"): _seen("all", ("pipeline", "view")),
+    ("GET", "/reconciles"): _seen("each", ("reconciles", "view")),
+    ("POST", "/reconciles/{target}"): _done("target", ("reconciles", "start")),
+    ("GET", "/renderers"): _seen("each", ("renderers", "view")),
+    ("GET", "/renderers/{name:renderer}"): _seen("renderer", ("renderers", "view"), by_sync=True),
+    ("GET", "/renderers/{name}/revisions"): _SEE_RENDERER,
+    ("GET", "/renderers/{name}/revisions/{revision}"): _seen("renderer", ("renderers", "view"), by_sync=True),
+    ("GET", "/renderers/{name}/columns"): _SEE_RENDERER,
+    ("GET", "/renderers/{name}/rows"): _SEE_ROWS,
+    ("GET", "/renderers/{name}/rows/{key:path}"): _SEE_ROWS,
+    ("GET", "/renderers/{name}/history"): _SEE_ROWS,
+    ("GET", "/renderers/{name}/preview"): _SEE_ROWS,
+    ("POST", "/renderers/{name}/preview"): _SEE_ROWS,
+    ("GET", "/renderers/{name}/live"): _SEE_ROWS,
+    ("GET", "/renderers/{name}/rows:export"): _SEE_ROWS,
+    ("POST", "/renderers/{name}/rows"): _done("renderer", VIEW, EDIT),
+    ("PATCH", "/renderers/{name}/rows/{key:path}"): _done("renderer", VIEW, EDIT),
+    ("DELETE", "/renderers/{name}/rows/{key:path}"): _done("renderer", VIEW, DELETE),
+    ("POST", "/renderers/{name}/rows:batch"): _done("renderer", VIEW),
+    ("POST", "/renderers/{name}/rows:import"): _done("renderer", VIEW, EDIT),
+    ("POST", "/renderers/{name:renderer}:impact"): _IMPACT,
+    ("POST", "/renderers/{name:renderer}:dry-run"): _IMPACT,
+    ("GET", "/renderers/{name}/promotions"): _seen("promotions", VIEW),
+    ("POST", "/renderers/{name}/promotions"): _done("promotions", VIEW),
+    ("GET", "/renderers/{name}/promotions:requests"): _seen("promotions", VIEW),
+    ("POST", "/renderers/{name}/promotions/{number}:approve"): _done("promotions", VIEW, ("promotions", "approve")),
+    ("POST", "/renderers/{name}/promotions/{number}:refuse"): _done("promotions", VIEW),
+    ("GET", "/renderers/{name}/rollouts"): _SEE_RENDERER,
+    ("GET", "/renderers/{name}/rollouts/{id:segment}"): _SEE_RENDERER,
+    ("GET", "/renderers/{name}/rollouts/{id}/rows"): _SEE_ROWS,
+    ("POST", "/renderers/{name}/rollouts"): _done("renderer", ("rollouts", "start")),
+    ("POST", "/renderers/{name}/rollouts/{id:segment}:pause"): _OPERATE_ROLLOUT,
+    ("POST", "/renderers/{name}/rollouts/{id:segment}:resume"): _OPERATE_ROLLOUT,
+    ("POST", "/renderers/{name}/rollouts/{id:segment}:abort"): _OPERATE_ROLLOUT,
+    ("POST", "/renderers/{name}/rollouts/{id:segment}:rollback"): _OPERATE_ROLLOUT,
+    ("GET", "/rows:snapshot"): _seen("all", VIEW, by_sync=True),
+    ("GET", "/rows:late"): _seen("all", VIEW, by_sync=True),
+    ("POST", "/statuses:missed"): _SYNC,
+    ("GET", "/access:mine"): _seen("each"),
+    ("GET", "/access:explain"): _seen("each"),
+    ("GET", "/audit"): _seen("all", ("audit", "view")),
+    ("GET", "/healthz"): _OPEN,
+    ("GET", "/readyz"): _OPEN,
+    ("GET", "/metrics"): _OPEN,
+    ("GET", "/dapr/subscribe"): _OPEN,
+    ("POST", "/events/sync-status"): _OPEN,
+    ("POST", "/events/dead-letters"): _OPEN,
+}
