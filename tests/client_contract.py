@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,13 @@ class ConfigurationsContract:
         assert "  branch:          1.10" in ran.lines
         assert "  k8s: pending" in ran.lines
         assert ran.lines[-1].split()[:2] == ["1", "created"]
+
+
+    def test_who_asks_without_a_token_is_taken_for_the_account_they_use(self, run: Run) -> None:
+        ran = run("whoami")
+
+        assert (ran.code, "token: none" in ran.lines) == (0, True), ran
+        assert re.fullmatch(r"crud takes you for \S+, unverified\n", ran.stderr)
 
 
 class RowsContract:

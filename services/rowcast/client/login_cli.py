@@ -17,6 +17,7 @@ from rowcast.check.access import Crud, access
 from rowcast.check.credentials import Bearer
 from rowcast.check.oidc import Issuer, LoginError, is_safe
 from rowcast.check.wait_cli import CrudUrl
+from rowcast.client.options import user
 from rowcast.client.output import Output, OutputOption, one_as, show
 from rowcast.runtime.exits import Exit, UsageError, told
 
@@ -96,7 +97,7 @@ def whoami(
     output: OutputOption = Output("table"),  # noqa: B008 - it never changes
     crud_url: CrudUrl = None,
 ) -> None:
-    """Show whose token goes to which server, until when it is good, and whether crud takes it.
+    """Show whose token goes to which server, until when it is good, and whom crud takes you for.
 
     Exit codes: 0 crud takes it, 1 crud refuses, or doesn't answer, 2 wrong options.
     """
@@ -107,9 +108,9 @@ def whoami(
         facts: dict[str, Any] = {"server": to.url, "token": found.source if found else None}
         facts |= _facts(claims(found.token)) if found else {}
         show(output, facts, (), lambda _wide: (f"{name}: {_words(value)}" for name, value in facts.items()))
-        with Crud(to) as crud:
-            crud.send("GET", "/renderers", params={"counts": "false"})
-        typer.echo("crud takes it" if found else "crud asks for no token", err=True)
+        with Crud(to, person=user()) as crud:
+            mine = crud.send("GET", "/access:mine")
+        typer.echo(f"crud takes you for {mine['person']}" + ("" if mine["verified"] else ", unverified"), err=True)
     raise typer.Exit(Exit.DONE)
 
 

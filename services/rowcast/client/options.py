@@ -52,11 +52,12 @@ def selected(pairs: Sequence[str] | None) -> Mapping[str, str]:
 @contextmanager
 def connected(crud_url: str | None, person: str | None = None) -> Iterator[Crud]:
     """crud, as the command's options and its environment say. Raises LoginError and TransientError."""
-    with Crud(access(crud_url, os.environ), person=person or _user()) as crud:
+    with Crud(access(crud_url, os.environ), person=person or user()) as crud:
         yield crud
 
 
-def _user() -> str:
+def user() -> str:
+    """Who does it, where no token says so."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name

@@ -42,8 +42,8 @@ class FakeApi:
                 return self._import_configs(body)
             case "POST", "/appconfigs:batch":
                 return self._batch_configs(body["items"])
-            case "GET", "/renderers":
-                return 200, {"items": []}
+            case "GET", "/access:mine":
+                return 200, {"person": "ada" if self.token else "eve", "verified": bool(self.token)}
             case "GET", "/renderers/tenants/columns":
                 columns = [
                     {"name": name, "type": kind, "generated": False, "key": name == "id"}

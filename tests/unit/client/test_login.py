@@ -199,7 +199,7 @@ def test_whoami_says_whose_token_is_sent_and_whether_crud_takes_it(run: Run, api
     nobody = run("whoami")
 
     assert {"token: ROWCAST_TOKEN", "subject: ada", "groups: shop, ops"} <= {*taken.lines}
-    assert (taken.code, taken.stderr) == (0, "crud takes it\n")
+    assert (taken.code, taken.stderr) == (0, "crud takes you for ada\n")
     assert (refused.code, "subject: eve" in refused.lines) == (1, True)
     assert "401: the token has expired: run `rowcast login`, or set ROWCAST_TOKEN" in refused.stderr
     assert (nobody.code, "token: none" in nobody.lines) == (1, True)
