@@ -80,6 +80,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/renderers/{name}/revisions"): _SEE_RENDERER,
     ("GET", "/renderers/{name}/revisions/{revision}"): _seen("renderer", ("renderers", "view"), by_sync=True),
     ("GET", "/renderers/{name}/columns"): _SEE_RENDERER,
+    # Values of another table, for who fills in a form.
+    ("GET", "/renderers/{name}/rows:choices"): _seen("renderer", VIEW, EDIT),
     ("GET", "/renderers/{name}/rows"): _SEE_ROWS,
     ("GET", "/renderers/{name}/rows/{key:path}"): _SEE_ROWS,
     ("GET", "/renderers/{name}/history"): _SEE_ROWS,
