@@ -178,7 +178,6 @@ class ConfigurationsContract:
         assert "  k8s: pending" in ran.lines
         assert ran.lines[-1].split()[:2] == ["1", "created"]
 
-
     def test_who_asks_without_a_token_is_taken_for_the_account_they_use(self, run: Run) -> None:
         ran = run("whoami")
 
