@@ -174,7 +174,7 @@ class FakeRenderers:
         revision, rows = len(source.texts), len(source.rows)
         its = next((each for each in source.rollouts.items.values() if each.under_way), None)
         place = 0 if its is None else [step.state != "done" for step in its.steps].index(True)
-        rollout = its and UnderWay(its.id, its.state, place, len(its.steps))
+        rollout = None if its is None else UnderWay(its.id, its.state, place, len(its.steps))
         return Renderer(
             name, revision, "postgres", NOW, rows, source.fault, None, source.failed, None, rollout, source.texts[-1]
         )
