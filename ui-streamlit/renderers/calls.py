@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from client.decoding import moment, required_moment
 from client.sending import Sending, stated
-from renderers.models import Manifest, Problem, Rendered, Renderer, Revision
+from renderers.models import Manifest, Problem, Rendered, Renderer, Revision, UnderWay
 
 
 def path(name: str, *more: str) -> str:
@@ -49,6 +49,7 @@ class RendererCalls(Sending):
 
 def renderer(content: Mapping[str, Any]) -> Renderer:
     """Return one renderer at the revision that new rows are of."""
+    rollout = content.get("rollout")
     return Renderer(
         name=content["name"],
         revision=content["revision"],
@@ -59,6 +60,7 @@ def renderer(content: Mapping[str, Any]) -> Renderer:
         fault_at=moment(content.get("fault_at")),
         failed=content.get("failed"),
         pending=content.get("pending"),
+        rollout=rollout and UnderWay(rollout["id"], rollout["state"], rollout["step"], rollout["steps"]),
         text=content.get("text") or "",
     )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from rollouts.models import RolloutState
+
 
 @dataclass(frozen=True)
 class Revision:
@@ -16,6 +18,16 @@ class Revision:
     revision: int
     applied_by: str
     applied_at: datetime
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A renderer's roll-out that has not ended; `step` counts from 0."""
+
+    id: int
+    state: RolloutState
+    step: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Renderer(Revision):
     fault_at: datetime | None = None
     failed: int | None = None
     pending: int | None = None
+    rollout: UnderWay | None = None
     text: str = ""
 
 

@@ -12,6 +12,7 @@ from streamlit.navigation.page import Page
 from navigation import ROWS
 from renderers import texts
 from renderers.models import Renderer, Renderers
+from rollouts import words
 from shared import formatting
 
 TABLES: Final = "renderer_tables"
@@ -24,7 +25,10 @@ def rows_link(rooms: Mapping[str, Page], renderer: Renderer) -> None:
 
 
 def states(renderer: Renderer) -> None:
-    """Draw how many of its rows failed or are pending, where crud tells it."""
+    """Draw whether a roll-out is under way, and how many of its rows failed or are pending, where crud tells it."""
+    if rollout := renderer.rollout:
+        place = f"Roll-out {rollout.id} {rollout.state}, step {rollout.step + 1} of {rollout.steps}"
+        st.badge(place, color=words.COLOURS.get(rollout.state, "gray"))
     if renderer.failed:
         st.badge(f"{renderer.failed:,} failed", color="red")
     if renderer.pending:

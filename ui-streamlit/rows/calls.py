@@ -14,6 +14,8 @@ from configurations.calls import target_status
 from preview.calls import live
 from renderers.calls import path
 from rows.models import (
+    Choice,
+    Choices,
     Column,
     Columns,
     LiveRow,
@@ -37,6 +39,14 @@ class RowCalls(Sending):
         return Columns(
             bool(content.get("editable")), content.get("why") or "", tuple(map(column, content.get("columns") or ()))
         )
+
+    def choices(self, renderer: str, column: str, search: str = "", limit: int = 50) -> Choices:
+        """Return what a foreign key of one column may be: where `search` is a part of the value or its label."""
+        content = self._send(
+            "GET", path(renderer, "rows:choices"), params=given(column=column, search=search, limit=limit)
+        )
+        items = tuple(Choice(item["value"], item.get("label")) for item in content["items"])
+        return Choices(items, bool(content.get("more")), content.get("why") or "")
 
     def rows(self, query: RowsQuery) -> RowsPage:
         """Return one page of the rows that match."""

@@ -126,7 +126,7 @@ def _edit(client: Client, row: Row, columns: tuple[Column, ...]) -> None:
     # A new generation is a new form: its fields must show what was saved, not what was typed before.
     key = f"row:{row.renderer}/{row.key}:{row.generation}"
     with answered("row:edit"):
-        filled = form.fields(key, columns, row.values, form.choices(client, row.renderer, columns))
+        filled = form.fields(client, row.renderer, key, columns, row.values)
         with st.container(horizontal=True):
             wanted = st.button("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
             asked = st.button("Preview", icon=":material/preview:", key=f"{key}:preview")

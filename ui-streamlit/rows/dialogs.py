@@ -31,7 +31,7 @@ def create(client: Client, renderer: str, columns: Sequence[Column]) -> None:
 
 def _create(client: Client, renderer: str, columns: Sequence[Column]) -> None:
     with answered("row:create", forms.NOT_DONE):
-        filled = form.fields(f"row:create:{renderer}", columns, None, form.choices(client, renderer, columns))
+        filled = form.fields(client, renderer, f"row:create:{renderer}", columns, None)
         with st.container(horizontal=True):
             wanted = st.button("Create", type="primary", key="row:create:save")
             asked = st.button("Preview", icon=":material/preview:", key="row:create:preview")

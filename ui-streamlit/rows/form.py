@@ -10,24 +10,21 @@ from typing import Any, Final, Protocol
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from client.errors import RefusedError
-from renderers import summary
+from client.errors import MissingError, RefusedError
 from renderers.models import Renderers
 from rows import values
-from rows.models import Column, Rows, RowsQuery
+from rows.models import Choice, Choices, Column, Rows
 from rows.values import ValueRefusedError
 from shared import failures, formatting
 from shared.formatting import sentence
 
 FIRST_DAY, LAST_DAY = date.min, date.max
 JSON_HEIGHT: Final = 140
-CHOICES: Final = 200
-Choices = Mapping[str, tuple[str, ...]]
-"""By column, what may be chosen for a foreign key."""
+OLDER: Final = "crud can't list what it may be: it is older than the dashboard."
 
 
 class Client(Renderers, Rows, Protocol):
-    """What a form's choices need."""
+    """What a form, its choices and its preview need."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,11 @@ def _columns_of(field: str) -> tuple[str, ...]:
 
 
 def fields(
-    key: str, columns: Sequence[Column], row: Mapping[str, Any] | None, choices: Choices, *, disabled: bool = False
+    client: Rows,
+    renderer: str,
+    key: str,
+    columns: Sequence[Column],
+    row: Mapping[str, Any] | None,
 ) -> RowForm:
     """Draw a field for each column, filled from `row`, or for a new one if it is None.
 
@@ -81,11 +82,15 @@ def fields(
             continue
         value = None if row is None else row.get(column.name)
         kind = values.field_of(column, value)
-        fixed = disabled or column.generated or (column.key and not new)
+        fixed = column.generated or (column.key and not new)
         must = values.required(column, new=new)
         label = formatting.plain(column.name) + (" :red[*]" if must else "")
         with st.container(gap="xxsmall"):
-            typed = _widget(kind, f"{key}:{column.name}", label, column, value, choices, new=new, disabled=fixed)
+            name = f"{key}:{column.name}"
+            if kind == "reference" and not fixed:
+                typed = _reference(client, renderer, name, label, column, value, _nothing(column, new=new))
+            else:
+                typed = _widget(kind, name, label, column, value, new=new, disabled=fixed)
             slots[column.name] = st.empty()
         slots[column.name].caption(formatting.plain(values.hint(column, new=new)))
         if fixed:
@@ -114,19 +119,18 @@ def _widget(
     label: str,
     column: Column,
     value: Any,
-    choices: Choices,
     *,
     new: bool,
     disabled: bool,
 ) -> Any:
     """Draw one field, and return what it holds: None where it is empty."""
     text = values.as_text(value)
-    nothing = "default" if new and column.has_default else "NULL" if column.nullable else ""
+    nothing = _nothing(column, new=new)
     match kind:
         case "boolean" if not nothing:
             return st.checkbox(label, bool(value), key=key, disabled=disabled)
-        case "boolean" | "choice" | "reference":
-            among = ("true", "false") if kind == "boolean" else column.values or choices.get(column.name, ())
+        case "boolean" | "choice":
+            among = ("true", "false") if kind == "boolean" else column.values or ()
             there = () if value is None else (text,)
             options = tuple(dict.fromkeys((*((None,) if nothing else ()), *among, *there)))
             chosen = st.selectbox(
@@ -136,7 +140,6 @@ def _widget(
                 key=key,
                 format_func=lambda option: nothing if option is None else option,
                 placeholder="Choose",
-                accept_new_options=kind == "reference",
                 disabled=disabled,
             )
             return chosen if kind != "boolean" or chosen is None else chosen == "true"
@@ -160,23 +163,67 @@ def _widget(
             return st.text_input(label, text, key=key, placeholder=nothing, autocomplete="off", disabled=disabled)
 
 
-def choices(client: Client, renderer: str, columns: Sequence[Column]) -> Choices:
-    """Return what may be chosen where a column refers to another table; any other value can be typed.
+def _nothing(column: Column, *, new: bool) -> str:
+    return "default" if new and column.has_default else "NULL" if column.nullable else ""
 
-    It is what rows of that table have, where a renderer is for it, and what the rows of this one have.
-    """
-    referring = {column.name: column.references for column in columns if column.references is not None}
-    if not referring:
-        return {}
-    of_tables = {summary.table(client, one).removeprefix("public."): one.name for one in client.renderers()}
-    found: dict[str, set[str]] = {}
-    for name, reference in referring.items():
-        other = of_tables.get(reference.table.removeprefix("public."))
-        sources = ((renderer, name), *(((other, reference.column),) if other else ()))
-        found[name] = {
-            values.as_text(row.values[column])
-            for source, column in sources
-            for row in client.rows(RowsQuery(source, limit=CHOICES)).items
-            if row.values.get(column) is not None
-        }
-    return {name: tuple(sorted(texts)) for name, texts in found.items()}
+
+def _reference(
+    client: Rows, renderer: str, key: str, label: str, column: Column, value: Any, nothing: str
+) -> str | None:
+    """Draw what a foreign key may be, with a search where that is more than one page; else a field for its text."""
+    searched = f"{key}:search"
+    search = st.session_state.get(searched) or ""
+    found = _found(client, renderer, column, search)
+    if found.why:
+        typed = st.text_input(label, values.as_text(value), key=f"{key}:text", placeholder=nothing, autocomplete="off")
+        st.caption(formatting.plain(sentence(found.why)))
+        return typed
+    if found.more or search:
+        st.text_input(
+            f"Search {formatting.plain(column.name)}",
+            key=searched,
+            live=True,
+            placeholder=f"Search what {column.name} may be",
+            label_visibility="collapsed",
+            autocomplete="off",
+        )
+    # What is chosen stays, as it was chosen, whatever is searched for afterwards.
+    chosen: Choice | None = st.session_state.get(key)
+    if key not in st.session_state and value is not None:
+        chosen = _labelled(client, renderer, column, values.as_text(value), found)
+    others = (each for each in found.items if chosen is None or each.value != chosen.value)
+    options = (*((None,) if nothing else ()), *((chosen,) if chosen else ()), *others)
+    picked = st.selectbox(
+        label,
+        options,
+        index=options.index(chosen) if chosen or nothing else None,
+        key=key,
+        format_func=lambda each: nothing if each is None else _shown(each),
+        placeholder="Choose",
+    )
+    if search and not found.items:
+        st.caption("Nothing there matches.")
+    elif found.more:
+        st.caption(f"The first {len(found.items)} of them; search for the others.")
+    return None if picked is None else picked.value
+
+
+def _found(client: Rows, renderer: str, column: Column, search: str) -> Choices:
+    try:
+        return client.choices(renderer, column.name, search)
+    except MissingError:
+        return Choices((), why=OLDER)
+    except RefusedError as refusal:
+        return Choices((), why=str(refusal))
+
+
+def _labelled(client: Rows, renderer: str, column: Column, text: str, page: Choices) -> Choice:
+    """Return a row's value with its label, if it is on the page, or a search for it finds it."""
+    items = page.items
+    if page.more and all(each.value != text for each in items):
+        items = _found(client, renderer, column, text).items
+    return next((each for each in items if each.value == text), Choice(text))
+
+
+def _shown(choice: Choice) -> str:
+    return f"{choice.value} · {choice.label}" if choice.label else choice.value

@@ -38,6 +38,23 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """One value that a foreign key may have, as text; `label` is what people know its row by, if there is anything."""
+
+    value: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Some of them, by their values; `more`: there are others. `why` says why there are none: the GRANT that lacks."""
+
+    items: tuple[Choice, ...]
+    more: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Columns:
     """The columns of a table, and `why` its rows can't be changed if they are not `editable`."""
 
@@ -126,6 +143,10 @@ class Rows(Protocol):
 
     def columns(self, renderer: str) -> Columns:
         """Return the columns of its table."""
+        ...
+
+    def choices(self, renderer: str, column: str, search: str = "", limit: int = 50) -> Choices:
+        """Return what a foreign key of one column may be: where `search` is a part of the value or its label."""
         ...
 
     def rows(self, query: RowsQuery) -> RowsPage:

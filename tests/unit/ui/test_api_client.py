@@ -19,7 +19,8 @@ from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
 from login.identity import Who
-from rows.models import Column, LiveRow, Reference, RowsQuery
+from renderers.models import UnderWay
+from rows.models import Choice, Choices, Column, LiveRow, Reference, RowsQuery
 
 DRAFT = Draft("a", "https://git.example/a.git", "main", "prod")
 GIVEN = {"name": "a", "repository_url": "https://git.example/a.git", "branch": "main", "environment": "prod"}
@@ -498,12 +499,26 @@ def test_the_columns_of_a_table_are_as_the_catalogue_has_them(sidecar: Sidecar, 
     )
 
 
+def test_what_a_foreign_key_may_be_is_asked_for_by_its_column_and_what_is_searched(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    items = [{"value": "eu", "label": "Europe"}, {"value": "us", "label": None}]
+    sidecar.answers(200, {"items": items, "more": True, "why": None})
+    assert client.choices("tenants", "region", "u") == Choices((Choice("eu", "Europe"), Choice("us")), more=True)
+    assert sidecar.asked[-1][1] == "/renderers/tenants/rows:choices?column=region&search=u&limit=50"
+    sidecar.answers(200, {"items": [], "more": False, "why": "GRANT"})
+    assert client.choices("tenants", "region") == Choices((), why="GRANT")
+
+
 def test_a_renderer_has_its_revisions_and_a_row_is_rendered_by_any_declaration(
     sidecar: Sidecar, client: api_client.CrudClient
 ) -> None:
     revision = {"name": "tenants", "revision": 2, "applied_by": "postgres", "applied_at": "2026-01-02T03:04:05Z"}
-    sidecar.answers(200, {"items": [{**revision, "rows": 7, "fault": None}]})
-    assert [(one.name, one.rows, one.failed) for one in client.renderers()] == [("tenants", 7, None)]
+    rollout = {"id": 3, "state": "paused", "step": 1, "steps": 3}
+    sidecar.answers(200, {"items": [{**revision, "rows": 7, "fault": None, "rollout": rollout}]})
+    (listed,) = client.renderers()
+    assert (listed.name, listed.rows, listed.failed) == ("tenants", 7, None)
+    assert listed.rollout == UnderWay(3, "paused", 1, 3)
     assert [one.revision for one in client.revisions("tenants")] == [2]
     sidecar.answers(200, {**revision, "text": "kind: Renderer"})
     assert client.revision_text("tenants", 2) == "kind: Renderer"

@@ -12,6 +12,7 @@ from shared.formatting import plain
 from unit.ui.driver import DOWN, button, click, labels, opened, run, words
 from unit.ui.fakes.client import FakeTable
 from unit.ui.fakes.renderers import DECLARATION, FakeSource, tenants
+from unit.ui.fakes.rollouts import half_way
 
 ROOM = "Renderers"
 EDITED = DECLARATION.replace("plan: ", "tier: ")
@@ -49,6 +50,14 @@ def test_how_many_rows_failed_is_shown_where_crud_tells_it(table: FakeTable) -> 
     table.tables.sources["tenants"].failed = 3
     assert "3 failed" in words(opened(table, ROOM))
     assert "3 failed" in words(one(table))
+
+
+def test_a_roll_out_that_is_under_way_is_in_the_list_with_its_step(table: FakeTable) -> None:
+    rollouts = table.tables.sources["tenants"].rollouts
+    rollouts.items[3] = half_way(3, "stopped", "a row has failed")
+    assert "Roll-out 3 stopped, step 2 of 3" in words(opened(table, ROOM))
+    rollouts.items[3] = half_way(3, "aborted")
+    assert "Roll-out 3" not in words(opened(table, ROOM))
 
 
 def test_a_table_that_is_not_captured_any_more_says_why(table: FakeTable) -> None:

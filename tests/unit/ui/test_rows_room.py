@@ -13,7 +13,7 @@ from client.errors import FieldError, RefusedError
 from configurations.models import TargetStatus
 from dead_letters.models import Letter
 from login.identity import Roles
-from rows.models import Column, LiveRow, Row, RowsQuery
+from rows.models import Choice, Column, LiveRow, Row, RowsQuery
 from shared.formatting import plain
 from unit.ui.driver import DOWN, button, click, fill, labels, opened, run, words, write
 from unit.ui.fakes.client import FakeClient, FakeTable
@@ -288,12 +288,70 @@ def test_a_row_that_is_opened_again_is_as_it_is_then(table: FakeTable) -> None:
     assert field(run(at), "slug").value == "theirs"
 
 
-def test_a_column_that_refers_to_a_table_offers_what_that_table_has(table: FakeTable) -> None:
-    regions = "spec: {source: {table: public.regions, key: [name]}}"
-    table.tables.sources["regions"] = FakeSource(texts=[regions])
-    for number, name in enumerate(("us", "asia")):
-        table.tables.save("regions", {"id": number, "name": name})
-    assert field(one(table), "region").options == ["NULL", "asia", "eu", "us"]
+def test_a_foreign_key_is_chosen_from_what_the_other_table_has_by_the_names_that_people_know(table: FakeTable) -> None:
+    at = one(table)
+    assert field(at, "region").options == ["NULL", "eu · Europe", "asia · Asia", "us"]
+    assert field(at, "region").value == Choice("eu", "Europe")
+    field(at, "region").set_value(Choice("us"))
+    click(at, "Save")
+    assert saved(table).values == SHOP | {"region": "us"}
+
+
+def test_where_a_foreign_key_may_be_more_than_a_page_a_search_narrows_it(table: FakeTable) -> None:
+    assert "Search region" not in {each.label for each in one(table).text_input}
+    numbers = (Choice(f"{number:03}", f"Region {number}") for number in range(120))
+    source(table).choices = (*numbers, Choice("eu", "Europe"))
+    at = one(table)
+    # Its own value is none of the first fifty.
+    assert field(at, "region").options[:3] == ["NULL", "eu · Europe", "000 · Region 0"]
+    assert "The first 50 of them; search for the others." in words(at)
+    at = write(at, "Search region", "region 11")
+    assert field(at, "region").options == ["NULL", "eu · Europe", "011 · Region 11"] + [
+        f"{number} · Region {number}" for number in range(110, 120)
+    ]
+    field(at, "region").set_value(Choice("117", "Region 117"))
+    at = write(run(at), "Search region", "nowhere")
+    assert field(at, "region").options == ["NULL", "117 · Region 117"]
+    assert "Nothing there matches." in words(at)
+    click(at, "Save")
+    assert saved(table).values["region"] == "117"
+
+
+def test_in_a_new_row_nothing_is_chosen_for_a_foreign_key(table: FakeTable) -> None:
+    columns = source(table).columns
+    source(table).columns = tuple(
+        replace(each, nullable=False) if each.name == "region" else each for each in columns if each.name != "active"
+    )
+    at = click(opened(table, ROOM), "New row")
+    assert (field(at, "region").value, field(at, "region").options) == (None, ["asia · Asia", "eu · Europe", "us"])
+    field(at, "slug").set_value("new")
+    click(at, "Create")
+    assert plain("Fill this in.") in words(at)
+    field(at, "region").set_value(Choice("asia", "Asia"))
+    click(at, "Create")
+    assert saved(table, "101").values["region"] == "asia"
+
+
+def test_where_crud_may_not_read_the_other_table_a_foreign_key_is_typed_and_the_grant_is_named(
+    table: FakeTable,
+) -> None:
+    source(
+        table
+    ).unreadable = (
+        "crud may not read public.regions; its owner has to run: GRANT SELECT ON public.regions TO rowcast_crud"
+    )
+    at = one(table)
+    assert (field(at, "region").type, field(at, "region").value) == ("text_input", "eu")
+    assert plain("GRANT SELECT ON public.regions TO rowcast_crud") in words(at)
+    field(at, "region").set_value("us")
+    click(at, "Save")
+    assert saved(table).values["region"] == "us"
+
+
+def test_a_crud_that_lists_no_choices_has_a_foreign_key_typed(table: FakeTable) -> None:
+    source(table).older = frozenset({"choices"})
+    at = one(table)
+    assert (field(at, "region").type, OLDER in words(at)) == ("text_input", True)
 
 
 @pytest.mark.parametrize(

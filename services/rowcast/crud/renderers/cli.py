@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping
 from rowcast.check.access import Crud, RefusedError, access
 from rowcast.core.errors import TransientError
 from rowcast.core.reconcile import PRUNE_LIMIT
-from rowcast.crud.renderers import revisions
+from rowcast.crud.renderers import revisions, rollouts
 from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
 from rowcast.crud.renderers.dry_run import DryRun, keys_of, with_dry_run
 from rowcast.crud.renderers.impact import Seen, see
@@ -58,7 +58,7 @@ def list_renderers(database_url: DatabaseUrl = None, output: OutputForm = Output
     with told(), reading(required(database_url)) as connection:
         counts = revisions.counts(connection)
         states = revisions.with_faults(connection, revisions.current(connection))
-        found = [_state_as_json(one, counts) for one in states]
+        found = [_state_as_json(one, counts) for one in rollouts.with_under_way(connection, states)]
         if output is Output.TABLE:
             head = ("NAME", "REVISION", "ROWS", "BY", "AT", "STATE")
             print_lines(head, [(one["name"], one["revision"], one["rows"], *_by(one), _state(one)) for one in found])
@@ -79,7 +79,7 @@ def show(
     """
     with told(), reading(required(database_url)) as connection:
         current = _there(connection, name)
-        (state,) = revisions.with_faults(connection, [current])
+        (state,) = rollouts.with_under_way(connection, revisions.with_faults(connection, [current]))
         found = _state_as_json(state, revisions.counts(connection)) | {"text": current["text"]}
         if revision is not None:
             found = RevisionOut.model_validate(_revision(connection, name, revision)).model_dump(mode="json")
@@ -306,4 +306,8 @@ def _by(found: dict[str, Any]) -> tuple[str, str]:
 def _state(found: dict[str, Any]) -> str:
     if found["deleted"]:
         return f"deleted, but for {found['rows']} rows: delete it again" if found["rows"] else "deleted"
-    return f"not captured: {found['fault']}" if found["fault"] else "captured"
+    captured = f"not captured: {found['fault']}" if found["fault"] else "captured"
+    rollout = found["rollout"]
+    if rollout is None:
+        return captured
+    return f"{captured}; roll-out {rollout['id']} {rollout['state']}, step {rollout['step'] + 1}/{rollout['steps']}"

@@ -100,6 +100,21 @@ def under_way(connection: Connection, name: str) -> RowMapping | None:
     return connection.execute(query).mappings().one_or_none()
 
 
+def with_under_way(connection: Connection, found: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+    """Renderers, each with the `rollout` that is under way: how it is, and at which step. None without one."""
+    query = select(rollouts).where(rollouts.c.state.in_(UNDER_WAY))
+    its = {
+        kept["renderer"]: {
+            "id": kept["id"],
+            "state": kept["state"],
+            "step": as_rollout(kept).place,
+            "steps": len(kept["steps"]),
+        }
+        for kept in connection.execute(query).mappings()
+    }
+    return [{**one, "rollout": its.get(one["name"])} for one in found]
+
+
 def get(connection: Connection, name: str, number: int | None = None, locked: bool = False) -> RowMapping:
     """One of a renderer's, or the newest. Raises MissingError."""
     query = select(rollouts).where(rollouts.c.renderer == name).order_by(rollouts.c.id.desc()).limit(1)

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from rowcast.core.rollout import State
 from rowcast.crud.fields import Time
 from rowcast.crud.rows.schemas import PromotionRecord, TargetStatus
 
@@ -18,6 +19,15 @@ class RevisionListed(BaseModel):
     applied_at: Time
 
 
+class RolloutUnderWay(BaseModel):
+    """A renderer's roll-out that has not ended, and how far it is."""
+
+    id: int
+    state: State
+    step: int = Field(description="which one is under way, from 0")
+    steps: int = Field(description="how many it has")
+
+
 class RendererState(RevisionListed):
     """A renderer at the revision that new rows are of: the newest, unless one is only kept or was rolled back."""
 
@@ -26,6 +36,7 @@ class RendererState(RevisionListed):
     fault: str | None = Field(description="why its source can't be captured any more: its rows stay as they are")
     fault_at: Time | None
     deleted: bool = Field(description="nothing is captured any more; applied again, it goes on from its revisions")
+    rollout: RolloutUnderWay | None = Field(description="the one that is under way, or stopped or paused on its way")
 
 
 class RendererListed(RendererState):

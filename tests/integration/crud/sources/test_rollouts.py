@@ -310,6 +310,27 @@ def test_it_is_paused_resumed_and_aborted_and_what_makes_no_sense_is_refused(dri
     assert driven.with_new() == set()
 
 
+def test_renderers_are_listed_with_the_roll_out_that_is_under_way_and_its_step(driven: Driven) -> None:
+    driven.start("--step", "row.size > 8", "--step", "50%")
+    driven.look(2)
+    driven.tell()
+    # The rows of the second step are delivered nowhere yet.
+    driven.look(2)
+    driven.command("pause", "shops")
+    under_way = {"id": driven.seen()["id"], "state": "paused", "step": 1, "steps": 3}
+    answers = (driven.api.get("/renderers", params={"counts": counts}).json()["items"] for counts in (True, False))
+    assert [one["rollout"] for items in answers for one in items if one["name"] == "shops"] == [under_way] * 2
+    assert driven.api.get("/renderers/shops").json()["rollout"] == under_way
+    [as_json] = json.loads(rowcast(driven.place, "list", "-o", "json").stdout)
+    assert as_json["rollout"] == under_way
+    said = f"captured; roll-out {under_way['id']} paused, step 2/3"
+    assert rowcast(driven.place, "list").stdout.rstrip().endswith(said)
+
+    driven.command("abort", "shops")
+    assert driven.api.get("/renderers/shops").json()["rollout"] is None
+    assert rowcast(driven.place, "list").stdout.rstrip().endswith(" captured")
+
+
 @pytest.mark.parametrize(
     ("asked", "field_name"),
     [

@@ -15,7 +15,7 @@ from client.errors import ConflictError, FieldError, MissingError, RefusedError
 from configurations.models import TargetStatus
 from configurations.view_model import state_at
 from impact.models import Answer
-from renderers.models import Manifest, Problem, Rendered, Renderer, Revision
+from renderers.models import Manifest, Problem, Rendered, Renderer, Revision, UnderWay
 from rollouts.models import (
     Rollout,
     RolloutAction,
@@ -25,6 +25,8 @@ from rollouts.models import (
     RolloutRowState,
 )
 from rows.models import (
+    Choice,
+    Choices,
     Column,
     Columns,
     LiveRow,
@@ -85,7 +87,8 @@ SHOP = {
 class FakeSource:
     """One renderer: its revisions, oldest first, its table's columns, and what its rows say and said.
 
-    `older` are the calls that this crud has not; `refusal` is what the database says to each change.
+    `choices` are those of every foreign key, in order; `unreadable` is the GRANT that crud lacks for them. `older` are
+    the calls that this crud has not; `refusal` is what the database says to each change.
     """
 
     texts: list[str] = field(default_factory=lambda: [DECLARATION])
@@ -96,6 +99,8 @@ class FakeSource:
     rows: dict[str, Row] = field(default_factory=dict)
     past: dict[str, list[RowVersion]] = field(default_factory=dict)
     live: dict[str, tuple[LiveRow, ...]] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = (Choice("asia", "Asia"), Choice("eu", "Europe"), Choice("us"))
+    unreadable: str = ""
     older: frozenset[str] = frozenset()
     refusal: RefusedError | None = None
     impacts: FakeImpacts = field(default_factory=FakeImpacts)
@@ -167,8 +172,11 @@ class FakeRenderers:
         """Return one, or raise MissingError."""
         source = self._source(name)
         revision, rows = len(source.texts), len(source.rows)
+        its = next((each for each in source.rollouts.items.values() if each.under_way), None)
+        place = 0 if its is None else [step.state != "done" for step in its.steps].index(True)
+        rollout = None if its is None else UnderWay(its.id, its.state, place, len(its.steps))
         return Renderer(
-            name, revision, "postgres", NOW, rows, source.fault, None, source.failed, None, source.texts[-1]
+            name, revision, "postgres", NOW, rows, source.fault, None, source.failed, None, rollout, source.texts[-1]
         )
 
     def revisions(self, name: str) -> tuple[Revision, ...]:
@@ -236,6 +244,15 @@ class FakeRenderers:
         """Return the columns of its table."""
         source = self._source(renderer, "columns")
         return Columns(not source.why, source.why, source.columns)
+
+    def choices(self, renderer: str, column: str, search: str = "", limit: int = 50) -> Choices:
+        """Return what a foreign key of one column may be."""
+        source = self._source(renderer, "choices")
+        assert any(each.name == column and each.references for each in source.columns)
+        if source.unreadable:
+            return Choices((), why=source.unreadable)
+        found = [each for each in source.choices if search.lower() in f"{each.value}\n{each.label or ''}".lower()]
+        return Choices(tuple(found[:limit]), more=len(found) > limit)
 
     def rows(self, query: RowsQuery) -> RowsPage:
         """Return one page of the rows that match."""

@@ -17,7 +17,7 @@ from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
-from rowcast.crud.renderers import choices, promotions, revisions, rows
+from rowcast.crud.renderers import choices, promotions, revisions, rollouts, rows
 from rowcast.crud.renderers.schemas import (
     ChoicesOut,
     ColumnOut,
@@ -92,7 +92,7 @@ async def list_renderers(asking: Asking, database: Database, pipeline: Pipeline,
         with reading(database) as connection:
             found = revisions.current(connection)
             # Who asks for no counts asks often: what the triggers have noted is enough then.
-            return revisions.with_faults(connection, found) if counts else [dict(one) for one in found]
+            return rollouts.with_under_way(connection, revisions.with_faults(connection, found) if counts else found)
 
     found = [one for one in await to_thread.run_sync(read) if asking.decide("renderers", "view", one["name"]).allowed]
     counted = (await pipeline.counted()).value if counts else None
@@ -107,7 +107,8 @@ async def get_renderer(name: Name, asking: Asking, database: Database, pipeline:
 
     def read() -> dict[str, Any]:
         with reading(database) as connection:
-            return revisions.with_faults(connection, [_there(revisions.get(connection, name), name)])[0]
+            found = revisions.with_faults(connection, [_there(revisions.get(connection, name), name)])
+            return rollouts.with_under_way(connection, found)[0]
 
     found = await to_thread.run_sync(read)
     return RendererOut.model_validate(found | _counts(asking, name, (await pipeline.counted()).value))
