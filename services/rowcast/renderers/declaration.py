@@ -366,8 +366,8 @@ class _Reading:
             for path in _expressions(template.get(member), (*at, member)):
                 self._wrong(
                     path,
-                    "a Secret's content can't come from a row, whose values stand in the log, the broker and Git: make an"
-                    " ExternalSecret, or name a Secret that is made elsewhere (secretKeyRef)",
+                    "a Secret's content can't come from a row, whose values stand in the log, the broker and Git: make"
+                    " an ExternalSecret, or name a Secret that is made elsewhere (secretKeyRef)",
                 )
 
     # Expressions.
