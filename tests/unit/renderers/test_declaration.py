@@ -291,6 +291,7 @@ def test_a_place_within_a_block_of_text_is_its_own_line() -> None:
     ("changes", "why"),
     [
         ({"plan": "gold", "hosts": [{"host": "a"}, {"host": "a"}]}, "manifests app and app are both argoproj.io/App"),
+        ({"slug": "a", "plan": "gold", "hosts": [{"host": "A"}]}, "manifest app: Kubernetes refuses it: metadata.name"),
         ({"replicas": "many"}, "row.replicas is not int"),
         ({"tags": ["a", None]}, "row.tags is not list.string.: NULL"),
         ({"doc": {"n": 2**60}}, "row.doc is not json: .* write it as text"),
