@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -320,6 +320,7 @@ class _Reading:
         if template and (not isinstance(metadata, dict) or "name" not in metadata):
             self._wrong((*at, "template"), "metadata.name is missing")
         self._judge_allowed((*at, "template"), template)
+        self._judge_secret((*at, "template"), template)
         compiled = self._template((*at, "template"), variables)
         if self._kinds is not None and template:
             for path, message in self._kinds.problems(template, (*at, "template"), self._types):
@@ -356,6 +357,18 @@ class _Reading:
         plain = isinstance(namespace, str) and "${" not in namespace
         if plain and patterns and not any(fnmatchcase(str(namespace), pattern) for pattern in patterns):
             self._wrong((*at, "metadata", "namespace"), f"{namespace} is not among spec.allow.namespaces")
+
+    def _judge_secret(self, at: Path, template: Mapping[str, Any]) -> None:
+        """What is secret must not be in a row: it would stand in the log, in the broker, and in Git."""
+        if (template.get("apiVersion"), template.get("kind")) != ("v1", "Secret"):
+            return
+        for member in ("data", "stringData"):
+            for path in _expressions(template.get(member), (*at, member)):
+                self._wrong(
+                    path,
+                    "a Secret's content can't come from a row, whose values stand in the log, the broker and Git: make"
+                    " an ExternalSecret, or name a Secret that is made elsewhere (secretKeyRef)",
+                )
 
     # Expressions.
 
@@ -434,6 +447,15 @@ class _Reading:
         lists = (self._shape.columns, self._shape.related, *self._shape.related.values())
         near = difflib.get_close_matches(found[1], [name for names in lists for name in names], 1)
         return f" ({near[0]} is meant?)" if near else ""
+
+
+def _expressions(value: Any, path: Path) -> Iterator[Path]:
+    """Where expressions stand in a value."""
+    if isinstance(value, str) and "${" in value.replace("$${", ""):
+        yield path
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in members:
+        yield from _expressions(member, (*path, name))
 
 
 def _element(expression: CelExpression) -> cel.Type:

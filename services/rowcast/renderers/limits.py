@@ -45,19 +45,19 @@ def _of_members(
         if (reason := _of_key("label", key)) is not None:
             yield reason
         if not isinstance(value, str):
-            yield f"label {key} must be a text, and is {value!r}; use string(…)"
+            yield f"metadata.labels: label {key} must be a text, and is {value!r}; use string(…)"
         elif len(value) > LABEL or (value and not _WORD.fullmatch(value)):
-            yield f"label {key}: {_short(value)} must be at most {LABEL} letters, digits, -, _ and ."
+            yield f"metadata.labels: label {key}: {_short(value)} must be at most {LABEL} letters, digits, -, _ and ."
     size = 0
     for key, value in annotations.items():
         if (reason := _of_key("annotation", key)) is not None:
             yield reason
         if not isinstance(value, str):
-            yield f"annotation {key} must be a text, and is {value!r}; use string(…)"
+            yield f"metadata.annotations: annotation {key} must be a text, and is {value!r}; use string(…)"
         else:
             size += len(key.encode()) + len(value.encode())
     if size > ANNOTATIONS:
-        yield f"the annotations have {size} bytes, and {ANNOTATIONS} are taken"
+        yield f"metadata.annotations have {size} bytes, and {ANNOTATIONS} are taken"
     for place, members in data:
         for key, value in members.items():
             if not isinstance(value, str):
@@ -89,7 +89,8 @@ def _of_key(what: str, key: str) -> str | None:
     bad_prefix = slash and (len(prefix) > NAME or not _SUBDOMAIN.fullmatch(prefix))
     if not bad_prefix and len(name) <= LABEL and _WORD.fullmatch(name):
         return None
-    return f"{what} {_short(key)} must be a name of at most {LABEL} characters, after an optional domain and /"
+    place = f"metadata.{what}s: {what} {_short(key)}"
+    return f"{place} must be a name of at most {LABEL} characters, after an optional domain and /"
 
 
 def _short(value: str) -> str:

@@ -355,6 +355,30 @@ async def test_what_is_retained_is_left_behind_and_its_row_alone_has_it_again(
     assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.x}") == "again"
 
 
+async def test_of_what_a_new_revision_makes_no_more_all_goes_but_what_is_retained(
+    target: Target, place: Kubernetes
+) -> None:
+    both = row("7", 1, config("a", x="7"), role("c"))
+    (kept, _), other = row("7", 1, config("a", x="7"), role("c"), delete="retain").manifests, both.manifests[1]
+    await outcome(target, replace(both, manifests=(kept, other)))
+
+    assert await outcome(target, row("7", 2, config("b", x="7"))) == Outcome.CONFIGURED
+    assert names(place) == {"configmap/b"}
+    assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.x}") == "7"
+
+
+async def test_an_object_of_another_renderer_is_refused_by_name_before_and_at_delivery(
+    target: Target, place: Kubernetes
+) -> None:
+    await outcome(target, row("7", 1, config("a", x="7")))
+    theirs = replace(row("1", 9, config("a", x="b")), row=RowKey("banks", "1"))
+
+    for adopting in (theirs, replace(theirs, manifests=(replace(theirs.manifests[0], conflict="adopt"),))):
+        assert "is of row tenants/7" in str((await target.preview(adopting)).error)
+        assert "is of row tenants/7" in str(await outcome(target, adopting))
+    assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.x}") == "7"
+
+
 async def test_what_is_made_once_is_never_changed(target: Target, place: Kubernetes) -> None:
     first = row("7", 1, config("a", x="first"), create="once")
     await outcome(target, first)
@@ -450,6 +474,8 @@ def test_in_memory_too_a_row_refuses_to_take_what_another_has_and_has_it_when_th
         target = MemoryTarget(MemoryStore())
         await outcome(target, row("7", 1, config("a", x="7"), role("c")))
         assert "is of row tenants/7" in str(await outcome(target, row("8", 1, config("a", x="8"))))
+        banks = replace(row("1", 9, config("a", x="b")), row=RowKey("banks", "1"))
+        assert "is of row tenants/7" in str(await outcome(target, banks)), "a later renderer takes nothing either"
         await outcome(target, row("7", 2, role("c")))
         assert await outcome(target, row("8", 1, config("a", x="8"))) == Outcome.CREATED
 

@@ -226,6 +226,55 @@ def test_what_is_wrong_is_named_with_its_place(what: str) -> None:
         assert any(line in one for one in said), said
 
 
+RBAC = "rbac.authorization.k8s.io"
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [("", "Secret"), *((RBAC, kind) for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"))],
+)
+def test_a_kind_that_gives_power_is_made_only_where_it_is_named(group: str, kind: str) -> None:
+    """No pattern is a name: `*`, and a kind of no group or of another one, allow nothing of it."""
+    name, version = (f"{group}/{kind}", f"{group}/v1") if group else (kind, "v1")
+    template = f'{{apiVersion: {version}, kind: {kind}, metadata: {{name: "team-${{row.slug}}"}}}}'
+    text = with_line('{apiVersion: v1, kind: Namespace, metadata: {name: "team-${row.slug}"}}', template)
+
+    def allowing(kinds: str) -> str:
+        return text.replace("[Namespace, ConfigMap, argoproj.io/Application]", f"[argoproj.io/Application, {kinds}]")
+
+    for others in ("Namespace", '"*"', f'"{RBAC}/*"', f"example.com/{kind}"):
+        assert any(f"{name} is not among spec.allow.kinds" in said for said in problems(allowing(others))), others
+    assert rendered(allowing(f'"{name}"')).manifests[0].content["kind"] == kind
+
+
+SECRET = """\
+    - id: secret
+      template:
+        apiVersion: v1
+        kind: Secret
+        metadata: {name: "${row.slug}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("data: {token: '${row.note}'}", "data.token"),
+        ("stringData: {url: 'postgresql://x:${row.note}@y'}", "stringData.url"),
+        ("stringData: '${row.doc}'", "stringData"),
+    ],
+)
+def test_a_secrets_content_never_comes_from_a_row(content: str, place: str) -> None:
+    text = with_line("[Namespace, ", "[Namespace, Secret, ") + SECRET
+
+    [said] = problems(f"{text}        {content}\n")
+
+    assert f"spec.manifests[2].template.{place}: a Secret's content can't come from a row" in said
+    assert "ExternalSecret" in said
+    plain = rendered(f"{text}        stringData: {{note: '$${{fixed}}'}}\n").manifests[-1].content
+    assert (plain["metadata"]["name"], plain["stringData"]) == ("acme", {"note": "${fixed}"})
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     said = problems(TENANTS.replace("row.slug", "row.sluggish").replace("kind: Renderer", "kind: Render"))
 
@@ -242,6 +291,7 @@ def test_a_place_within_a_block_of_text_is_its_own_line() -> None:
     ("changes", "why"),
     [
         ({"plan": "gold", "hosts": [{"host": "a"}, {"host": "a"}]}, "manifests app and app are both argoproj.io/App"),
+        ({"slug": "a", "plan": "gold", "hosts": [{"host": "A"}]}, "manifest app: Kubernetes refuses it: metadata.name"),
         ({"replicas": "many"}, "row.replicas is not int"),
         ({"tags": ["a", None]}, "row.tags is not list.string.: NULL"),
         ({"doc": {"n": 2**60}}, "row.doc is not json: .* write it as text"),

@@ -55,7 +55,7 @@ MANIFEST = st.fixed_dictionaries(
     {
         "name": NAMES,
         "namespace": st.sampled_from([None, "one", "n${row.id}"]),
-        "kind": st.sampled_from(["ConfigMap", "Secret"]),
+        "kind": st.sampled_from(["ConfigMap", "LimitRange"]),
         "data": st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
         "when": st.sampled_from([None, "row.size == 1", "row.text != 'a'"]),
         "delete": st.sampled_from(["delete", "retain"]),
@@ -82,7 +82,7 @@ def declared(manifests: Mapping[str, Mapping[str, Any]], language: Language | No
     spec = {
         "source": {"table": "public.things", "key": ["id"]},
         "name": "r${row.id}",
-        "allow": {"kinds": ["ConfigMap", "Secret"]},
+        "allow": {"kinds": ["ConfigMap", "LimitRange"]},
         "manifests": made,
     }
     document = {"apiVersion": "rowcast.dev/v1alpha1", "kind": "Renderer", "metadata": {"name": "things"}, "spec": spec}

@@ -42,14 +42,14 @@ def test_what_kubernetes_takes_is_taken(kind: str, metadata: dict[str, Any]) -> 
         ("Namespace", {"name": "a" * 64}, "at most 63"),
         ("rbac.authorization.k8s.io/Role", {"name": "a/b"}, "part of a path"),
         ("ConfigMap", {"namespace": "a.b"}, "metadata.namespace"),
-        ("ConfigMap", {"labels": {"a": "x" * 64}}, "label a: "),
+        ("ConfigMap", {"labels": {"a": "x" * 64}}, "metadata.labels: label a: "),
         ("ConfigMap", {"labels": {"a": "x y"}}, "label a: "),
         ("ConfigMap", {"labels": {"a": 1}}, "label a must be a text"),
         ("ConfigMap", {"labels": {"a b": "x"}}, "label 'a b'"),
         ("ConfigMap", {"labels": {"/a": "x"}}, "label '/a'"),
         ("ConfigMap", {"labels": "x"}, "metadata.labels must be a mapping"),
         ("ConfigMap", {"annotations": {"a": True}}, "annotation a must be a text"),
-        ("ConfigMap", {"annotations": {"a": "x" * 256 * 1024}}, "262145 bytes"),
+        ("ConfigMap", {"annotations": {"a": "x" * 256 * 1024}}, "metadata.annotations have 262145 bytes"),
     ],
 )
 def test_what_kubernetes_refuses_is_named(kind: str, metadata: dict[str, Any], said: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from contract.targets.test_rows_of_any_table import config, row
 from rowcast.core.render import KEY, Manifest, ResourceType, labels_of
 from rowcast.core.row import RowKey
-from rowcast.sync.targets.kubernetes.api import Kind, listable
+from rowcast.sync.targets.kubernetes.api import Api, Kind, listable
 from rowcast.sync.targets.kubernetes.objects import (
     HOME,
     IGNORE,
@@ -23,6 +24,7 @@ from rowcast.sync.targets.kubernetes.objects import (
     without,
 )
 from rowcast.sync.targets.kubernetes.owned import digest_of_applied, digest_of_owned, owned
+from rowcast.sync.targets.kubernetes.preview import preview
 
 ROW = RowKey("tenants", "7")
 MAP = ResourceType("", "v1", "", "ConfigMap")
@@ -179,3 +181,27 @@ def test_an_object_of_the_target_for_another_namespace_is_not_ours() -> None:
 )
 def test_whatever_somebody_writes_as_ignored_paths_is_read(written: str) -> None:
     assert seen("a", **{IGNORE: written}).held is not None
+
+
+class OneObject:
+    """An API server with one object, which takes every dry run."""
+
+    async def get(self, *which: object) -> Live:
+        return seen("a")
+
+    def place(self, manifest: Manifest) -> str:
+        return f"/ConfigMap//{manifest.name}"
+
+    async def try_apply(self, manifest: Manifest, over: Live | None) -> Mapping[str, Any]:
+        return manifest.body
+
+
+@pytest.mark.anyio
+async def test_a_preview_refuses_what_another_renderer_has_by_name_and_leaves_its_own_rows_to_the_delivery() -> None:
+    other = replace(row("1", 9, config("a", x="b")), row=RowKey("banks", "1"))
+
+    refused = await preview(cast(Api, OneObject()), other, [])
+    own = await preview(cast(Api, OneObject()), row("8", 1, config("a", x="8")), [])
+
+    assert "/ConfigMap//a is of row tenants/7" in str(refused.error)
+    assert (own.error, own.refused) == (None, [])

@@ -169,6 +169,27 @@ async def test_what_a_declaration_no_longer_makes_of_a_row_goes_and_the_rest_sta
     assert rows.told()[-1][4:] == ("configured", False)
 
 
+async def test_a_manifest_that_a_new_revision_has_not_any_more_goes_and_one_to_be_retained_says_so(rows: Rows) -> None:
+    await rows.deliver(event(1))
+    assert rows.manifest(NAMESPACE)["metadata"]["annotations"]["rowcast.dev/on-delete"] == "retain"
+    assert "rowcast.dev/on-delete" not in rows.manifest(SETTINGS)["metadata"]["annotations"]
+    head, settings, namespace = (DECLARATION.partition("    - id: settings")[0], *parts_of(DECLARATION))
+
+    rows.revisions.text = head + namespace
+    await rows.deliver(event(2, revision=2))
+    assert rows.there() == [NAMESPACE]
+
+    rows.revisions.text = head + settings.replace("      after: [namespace]\n", "")
+    await rows.deliver(event(3, revision=3))
+    assert rows.there() == [SETTINGS]
+
+
+def parts_of(declaration: str) -> tuple[str, str]:
+    """Its two manifests."""
+    start, second = declaration.index("    - id: settings"), declaration.index("    - id: namespace")
+    return declaration[start:second], declaration[second:]
+
+
 async def test_a_row_that_renders_to_nothing_loses_its_objects_and_is_not_told_as_deleted(rows: Rows) -> None:
     await rows.deliver(event(1))
     await rows.deliver(event(2, active=False))

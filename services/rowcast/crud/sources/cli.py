@@ -26,6 +26,7 @@ from rowcast.crud.sources.database import (
     owned,
     read_row,
     reading,
+    refuse_without_triggers,
     wait_until_migrated,
     writing,
 )
@@ -98,6 +99,7 @@ def init(
             found = read_table(connection, full)
         if found is None:
             raise SourceError(f"there is no table {full}")
+        refuse_without_triggers(found)
         if not found.keys:
             raise SourceError(f"{full} has no primary key, nor a unique index of columns that are never NULL")
         _write(draft(full, found.shape()), output, force)

@@ -16,13 +16,18 @@ from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.shapes import TableShape
 from rowcast.core.source import Source, TableName
 from rowcast.crud.database.connections import log_in_with, parsed_json, translated
-from rowcast.crud.sources.catalogue import Table, read_shape, read_table
+from rowcast.crud.sources.catalogue import Table, read_table
 from rowcast.crud.sources.triggers import Capture, qualified
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import UsageError
 
 MIGRATED = text("SELECT to_regclass('rowcast.rollouts') IS NOT NULL")
-_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+_BEHIND = "declare the table behind it, with what it joins by `with` and what it leaves out by `where`"
+_KINDS = {
+    "v": ("a view", _BEHIND),
+    "m": ("a materialized view", _BEHIND),
+    "f": ("a foreign table", "subscribe to it by logical replication (docs: rows of another database)"),
+}
 _FILE = "ROWCAST_DATABASE_PASSWORD_FILE"
 _LONGEST_PAUSE = 5.0  # seconds
 
@@ -49,7 +54,15 @@ def writing(url: str) -> Iterator[Connection]:
 def known_tables(url: str) -> Iterator[Callable[[TableName], TableShape | None]]:
     """Gives the shape of a table that is there. Raises as `reading` does."""
     with reading(url) as connection:
-        yield partial(read_shape, connection)
+        yield partial(_captured_shape, connection)
+
+
+def _captured_shape(connection: Connection, name: TableName) -> TableShape | None:
+    table = read_table(connection, name)
+    if table is None:
+        return None
+    refuse_without_triggers(table)
+    return table.shape()
 
 
 def wait_until_migrated(url: str, seconds: float) -> None:
@@ -101,11 +114,17 @@ def capture_of(connection: Connection, source: Source, owned: bool = True) -> Ca
     for name, table in tables.items():
         if table is None:
             raise SourceError(f"there is no table {name}")
-        if table.kind in _KINDS:
-            raise SourceError(f"{name} is {_KINDS[table.kind]}, on which no trigger tells of changes")
+        refuse_without_triggers(table)
     known: dict[Any, Table] = {name: table for name, table in tables.items() if table is not None}
     related = {alias: known[each.table] for alias, each in source.related.items()}
     return Capture(source, known[source.table], related, owned)
+
+
+def refuse_without_triggers(table: Table) -> None:
+    """Raises SourceError for what is no table, with what to do instead."""
+    if table.kind in _KINDS:
+        what, instead = _KINDS[table.kind]
+        raise SourceError(f"{table.name} is {what}, on which no trigger tells of changes: {instead}")
 
 
 def owned(connection: Connection, source: Source) -> bool:

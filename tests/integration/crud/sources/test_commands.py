@@ -155,16 +155,35 @@ def test_what_cannot_be_is_one_line_and_an_exit_code(
     assert "hidden" not in result.stderr
 
 
-def test_a_view_is_refused_by_name(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("made", "what", "instead"),
+    [
+        (["CREATE VIEW t AS SELECT * FROM u"], "a view", "declare the table behind it"),
+        (["CREATE MATERIALIZED VIEW t AS SELECT * FROM u"], "a materialized view", "declare the table behind it"),
+        (
+            [
+                "CREATE FOREIGN DATA WRAPPER nothing",
+                "CREATE SERVER away FOREIGN DATA WRAPPER nothing",
+                "CREATE FOREIGN TABLE t (id int NOT NULL, name text NOT NULL) SERVER away",
+            ],
+            "a foreign table",
+            "subscribe to it by logical replication",
+        ),
+    ],
+)
+def test_what_has_no_triggers_is_refused_with_what_to_do_instead(
+    place: Place, tmp_path: Path, made: list[str], what: str, instead: str
+) -> None:
     place.run("CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL)")
     file = tmp_path / "t.yaml"
     rowcast(place, "init", "t", "-o", file)
-    place.run("ALTER TABLE t RENAME TO u", "CREATE VIEW t AS SELECT * FROM u")
+    place.run("ALTER TABLE t RENAME TO u", *made)
 
-    result = rowcast(place, "columns", file)
+    for command in (("init", "t"), ("columns", file), ("check", file)):
+        result = rowcast(place, *command)
 
-    assert result.exit_code == 1
-    assert "public.t is a view, on which no trigger tells of changes" in result.stderr
+        assert result.exit_code == 1
+        assert f"public.t is {what}, on which no trigger tells of changes: {instead}" in result.output, command
 
 
 def test_a_row_that_is_not_there_is_said(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ TYPES = (
 FORMS: dict[str, tuple[str, str, Any]] = {
     "long_number": ("numeric", f"'{DIGITS}'", DIGITS),
     "no_number": ("numeric", "'NaN'", "NaN"),
+    "no_end": ("numeric", "'Infinity'", "Infinity"),
     "scaled": ("numeric(10, 4)", "1.5", "1.5000"),
     "big": ("bigint", "9223372036854775807", "9223372036854775807"),
     "safe": ("bigint", "9007199254740991", 9007199254740991),
@@ -107,3 +109,25 @@ def test_each_type_comes_out_as_it_was_captured(place: Place, tmp_path: Path) ->
     forms = {name: FORMS[name][2] for name in data if name in FORMS and isinstance(FORMS[name][2], str)}
     assert {name: data[name] for name in forms} == forms
     assert len(forms) > 20
+
+
+def test_a_key_of_several_columns_has_one_form_of_any_type_and_names_its_row(place: Place, tmp_path: Path) -> None:
+    key = ("cost", "never", "m", "long_number", "u", "day")
+    columns = ", ".join(f"{name} {FORMS[name][0]}" for name in key)
+    made = "doubled text GENERATED ALWAYS AS (slug || slug) STORED"
+    place.run(*TYPES, f"CREATE TABLE wide ({columns}, slug text NOT NULL, {made}, PRIMARY KEY ({', '.join(key)}))")
+    file = tmp_path / "wide.yaml"
+    rowcast(place, "init", "wide", "-o", file)
+    place.run(rowcast(place, "sql", "-f", file).stdout)
+    values = ", ".join(FORMS[name][1] for name in key)
+
+    place.run("; ".join([*STRANGE, f"INSERT INTO public.wide VALUES ({values}, 'a')"]))
+
+    forms = [str(FORMS[name][2]) for name in key]
+    [(found, row)] = place.rows("wide").items()
+    assert json.loads(found) == forms
+    assert (row["slug"], row["doubled"]) == ("a", "aa")
+    rendered = rowcast(place, "render", file, *(part for form in forms for part in ("--key", form)))
+    assert rendered.exit_code == 0, rendered.output
+    place.run("; ".join([*STRANGE, "DELETE FROM public.wide"]))
+    assert place.rows("wide") == {found: None}

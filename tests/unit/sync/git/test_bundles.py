@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +112,15 @@ def test_what_is_retained_is_so_for_argo_cd_and_for_flux() -> None:
     (file,) = as_file(desired(delete="retain")).manifests
     assert b"Prune=false" in content_of(file)
     assert b"kustomize.toolkit.fluxcd.io/prune: disabled" in content_of(file)
+
+
+def test_a_manifest_that_the_row_has_no_more_is_no_more_in_its_file() -> None:
+    both, one = desired({"data": {"a": "b"}}, {"data": {"c": "d"}}), desired({"data": {"a": "b"}}, generation=4)
+    (before,), (after,) = as_file(both).manifests, as_file(one).manifests
+
+    assert [each["metadata"]["name"] for each in yaml.safe_load_all(content_of(before))] == ["n0", "n1"]
+    assert [each["metadata"]["name"] for each in yaml.safe_load_all(content_of(after))] == ["n0"]
+    assert Layout("environments").place(one, after) == Layout("environments").place(both, before)
 
 
 @pytest.mark.parametrize("data", [["x"] * MOST_NODES, "x" * 1024 * 1024], ids=["values", "bytes"])

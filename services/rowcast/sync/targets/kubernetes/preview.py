@@ -11,6 +11,7 @@ import yaml
 from rowcast.core.errors import PermanentError
 from rowcast.core.preview import Preview, Shown, unplaced, without_lsn
 from rowcast.core.render import Desired, Manifest
+from rowcast.core.row import RowKey
 from rowcast.sync.targets.kubernetes.api import Api, ConflictError
 from rowcast.sync.targets.kubernetes.objects import Live
 from rowcast.sync.targets.kubernetes.permission import permitted
@@ -35,7 +36,7 @@ async def preview(api: Api, desired: Desired, own: Sequence[Live]) -> Preview:
             unasked.append(index)
             continue
         try:
-            texts.append(readable(await _tried(api, manifest)))
+            texts.append(readable(await _tried(api, desired.row, manifest)))
         except PermanentError as error:
             texts.append(readable(manifest.body))
             refused.append((index, error))
@@ -72,13 +73,16 @@ def readable(body: Mapping[str, Any]) -> str:
     return str(yaml.dump(wanted, Dumper=yaml.CSafeDumper, width=2**31 - 1, allow_unicode=True))
 
 
-async def _tried(api: Api, manifest: Manifest) -> Mapping[str, Any]:
+async def _tried(api: Api, row: RowKey, manifest: Manifest) -> Mapping[str, Any]:
     for attempt in range(ATTEMPTS):
         there = await api.get(manifest.type, manifest.name, manifest.namespace)
         if there is not None and there.held is None and not there.remarked:
             raise PermanentError(
                 "not-owned", f"{api.place(manifest)} exists and is not managed by rowcast; it is left alone"
             )
+        # A row of the same renderer may let go of it by the same change, as when two swap their names.
+        if there is not None and there.held is not None and there.held.row.renderer != row.renderer:
+            raise PermanentError("not-owned", f"{api.place(manifest)} is of row {there.held.row}; it is left alone")
         try:
             return await permitted(api, "patch", manifest.type, partial(api.try_apply, manifest, there))
         except ConflictError:
