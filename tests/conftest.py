@@ -34,6 +34,7 @@ LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "te
 # How long an example takes is the machine's affair.
 settings.register_profile("rowcast", deadline=None)
 settings.register_profile("few", deadline=None, max_examples=5)  # where a property is run, and not searched
+settings.register_profile("fast", deadline=None, max_examples=20)  # by --fast: the whole suite searches further
 settings.load_profile("rowcast")
 
 FOR_TESTS = ("ROWCAST_CACHE", "ROWCAST_CLUSTER", "ROWCAST_MAVEN_REPOSITORY", "ROWCAST_PICTURES")
@@ -69,6 +70,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_configure(config: pytest.Config) -> None:
     """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform."""
     config.addinivalue_line("markers", brokers.MARKER)
+    if config.getoption("fast"):
+        settings.load_profile("fast")
     for name in [*os.environ]:
         if name in PARTLY_OURS or (name.startswith("ROWCAST_") and name not in FOR_TESTS):
             del os.environ[name]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.completion
 from typer.core import TyperGroup
 
 from rowcast import __version__
@@ -21,6 +22,16 @@ _SERVICES = {
     "crud": ("rowcast.crud.cli", "The API that owns the table of configurations."),
     "sync": ("rowcast.sync.cli", "Delivers changes to one target: Kubernetes or Git."),
     "reconcile": ("rowcast.sync.reconcile.cli", "Compare the table with a target, and put right what differs."),
+    "login": ("rowcast.client.login_cli:login_app", "Log in at a crud from outside."),
+    "logout": ("rowcast.client.login_cli:logout_app", "Forget a login."),
+    "whoami": ("rowcast.client.login_cli:whoami_app", "Show who crud takes you for."),
+    "get": ("rowcast.client.get_cli:get_app", "List rows, or show some of them."),
+    "describe": ("rowcast.client.get_cli:describe_app", "Tell all of one row."),
+    "apply": ("rowcast.client.apply_cli:apply_app", "Make rows what files say."),
+    "diff": ("rowcast.client.apply_cli:diff_app", "Show what applying files would change."),
+    "delete": ("rowcast.client.change_cli:delete_app", "Delete rows."),
+    "history": ("rowcast.client.get_cli:history_app", "List what a row was, and who changed it."),
+    "rollback": ("rowcast.client.change_cli:rollback_app", "Make a row what it was."),
     "wait": ("rowcast.check.wait_cli", "Wait until a row has arrived at its targets."),
     "promote": ("rowcast.check.promote_cli", "Copy rows' fields from one environment to the next."),
     "access": ("rowcast.check.explain_cli", "Who may do what, and which line of the policy says so."),
@@ -30,6 +41,7 @@ _SERVICES = {
     "broker": ("rowcast.brokers.cli", "The broker, natively: what Dapr neither makes nor tells."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),
     "crd": ("rowcast.crd.cli", "The definition of the custom resources."),
+    "completion": ("rowcast.client.completion_cli", "Print what a shell needs to complete commands."),
     "secrets": ("rowcast.crd.secrets_cli", "Passwords that a release needs, made once in its cluster."),
 }
 
@@ -54,10 +66,11 @@ class LazyGroup(TyperGroup):
 
 
 def _import_app(module: str) -> typer.Typer:
+    name, _, attribute = module.partition(":")
     try:
-        app: typer.Typer = importlib.import_module(module).app
+        app: typer.Typer = getattr(importlib.import_module(name), attribute or "app")
     except ImportError as error:
-        return _unavailable(module, error)
+        return _unavailable(name, error)
     return app
 
 
@@ -80,6 +93,11 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold passwords
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+if "_ROWCAST_COMPLETE" in os.environ:
+    # A shell asks what could come next (`rowcast completion`); what answers is only there once it is asked for.
+    typer.completion.completion_init()  # type: ignore[attr-defined] # Typer calls it itself with `add_completion`
 
 
 def _print_version(wanted: bool) -> None:

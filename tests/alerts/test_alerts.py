@@ -61,8 +61,12 @@ def test_every_alert_says_how_bad_it_is_and_where_to_read_what_to_do() -> None:
     for alert in alerts():
         assert alert["labels"]["severity"] in ("warning", "critical")
         assert {"summary", "description", "runbook"} == alert["annotations"].keys()
-        page, _, anchor = alert["annotations"]["runbook"].partition("#")
-        assert f"## `{anchor}`" in CHECKOUT.joinpath(page).read_text() or not anchor
+        assert alert["annotations"]["runbook"] == f"docs/runbooks.md#{alert['alert'].lower()}"
+
+
+def test_every_alert_has_one_runbook_and_every_runbook_an_alert() -> None:
+    runbooks = re.findall(r"^## (.+)$", CHECKOUT.joinpath("docs/runbooks.md").read_text(), re.MULTILINE)
+    assert runbooks == [alert["alert"] for alert in alerts()]
 
 
 def test_every_metric_that_is_asked_for_is_given_by_a_service() -> None:

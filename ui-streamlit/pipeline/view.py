@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from pipeline.models import Pipeline, Station, StationState
-from shared.formatting import duration, target_label
+from shared.formatting import counted, duration, target_label
 
 WORDS: Final[Mapping[StationState, str]] = {
     "ok": "well",
@@ -139,7 +139,7 @@ def stages(pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Stage, ...]:
 
 def beside(pipeline: Pipeline, samples: Sequence[Sampled]) -> tuple[Box, ...]:
     """Return the stations that a change doesn't pass, but that are needed or filled on its way."""
-    found = (pipeline.station(name) for name in ("sidecar", "dead-letters"))
+    found = (pipeline.station(name) for name in ("sidecar", "dead-letters", "access"))
     return tuple(box(station, pipeline, samples) for station in found if station)
 
 
@@ -340,6 +340,9 @@ def _figures(
             )
         case "connect":
             return (("version", str(facts.get("version") or "")),), None
+        case "access" if facts:
+            lines = facts.get("rules")
+            return (("policy", "none" if lines is None else counted(lines, "line")),), None
         case "connector" if facts:
             tasks = facts.get("tasks") or ()
             running = sum(task.get("state") == "RUNNING" for task in tasks)

@@ -10,10 +10,13 @@ from urllib.parse import quote
 
 import httpx
 
+from rowcast.check.credentials import bearer, logins
 from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.row import APP_CONFIGS, RowKey
 
 CRUD = "crud"
+VERSION = "/v1"
+"""What the paths of the API begin with for those who count on them; crud answers without it, too."""
 DRY_RUN_SECONDS = 40.0
 """Twice as long as crud waits for its answers."""
 _PASSING = frozenset({408, 425, 429})
@@ -36,10 +39,25 @@ class Access:
 
 
 def access(url: str | None, environment: Mapping[str, str]) -> Access:
-    """crud's own address if there is one (with APP_API_TOKEN), else the sidecar (DAPR_HTTP_PORT, DAPR_API_TOKEN)."""
-    if url:
-        return Access(url, _token(environment.get("APP_API_TOKEN")))
-    return Access(sidecar_url(environment), {"dapr-app-id": CRUD, **sidecar_token(environment)})
+    """crud's own address if there is one, or the one of the login (with APP_API_TOKEN); else the sidecar.
+
+    That is at DAPR_HTTP_PORT, with DAPR_API_TOKEN. Either way with the token that says who asks, if there is one.
+    Raises LoginError and TransientError.
+    """
+    server = url or (None if environment.get("DAPR_HTTP_PORT") else logins(environment)["current"])
+    if server:
+        return Access(_versioned(server), _token(environment.get("APP_API_TOKEN")) | _bearer(server, environment))
+    sidecar = sidecar_url(environment)
+    return Access(sidecar, {"dapr-app-id": CRUD, **sidecar_token(environment)} | _bearer(sidecar, environment))
+
+
+def _versioned(url: str) -> str:
+    return url.rstrip("/").removesuffix(VERSION) + VERSION
+
+
+def _bearer(server: str, environment: Mapping[str, str]) -> dict[str, str]:
+    found = bearer(server.rstrip("/").removesuffix(VERSION), environment)
+    return {"authorization": f"Bearer {found.token}"} if found else {}
 
 
 def sidecar_url(environment: Mapping[str, str]) -> str:
@@ -61,6 +79,7 @@ class Crud:
 
     def __init__(self, to: Access, *, person: str = "rowcast", transport: httpx.BaseTransport | None = None) -> None:
         self._url = to.url
+        self._decoded_once_more = "dapr-app-id" in to.headers
         self._http = httpx.Client(
             base_url=to.url,
             headers={**to.headers, "x-rowcast-user": person},
@@ -81,8 +100,7 @@ class Crud:
         """What became of a row: `{generation, targets}` at least; the generation is null if the row is gone."""
         if row.renderer == APP_CONFIGS:
             return self._send("GET", f"/appconfigs/{row.key}/status")
-        renderer, key = (quote(part, safe="") for part in row)
-        found = self._send("GET", f"/renderers/{renderer}/rows/{key}")
+        found = self._send("GET", f"/renderers/{quote(row.renderer, safe='')}/rows/{self.in_path(row.key)}")
         return found | {"generation": None} if found["deleted"] else found
 
     def create(self, config: Mapping[str, str]) -> dict[str, Any]:
@@ -133,6 +151,15 @@ class Crud:
             else self._send("POST", f"{path}:refuse", json={"why": why})
         )
 
+    def in_path(self, key: str) -> str:
+        """A key as a part of a path: a sidecar decodes the path before it passes it on."""
+        once = quote(key, safe="")
+        return quote(once, safe="") if self._decoded_once_more else once
+
+    def send(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """An answer's JSON; `{}` if there is none. A key in a path is quoted by `in_path`."""
+        return self._send(method, path, **request)
+
     def dry_run(self, renderer: str, declaration: str, keys: Sequence[str]) -> dict[str, Any]:
         """What the API server says to rows of a renderer by a declaration: `rows`, and why others are `unavailable`."""
         asked = {"spec": declaration, "keys": list(keys)}
@@ -155,8 +182,21 @@ def _error(answer: httpx.Response) -> RowcastError:
     if status >= 500 or status in _PASSING:
         return TransientError(f"{status}: {said}")
     if status == httpx.codes.UNAUTHORIZED:
-        return RefusedError(status, f"{status}: {said}: set DAPR_API_TOKEN (APP_API_TOKEN for crud itself)")
+        return RefusedError(status, f"{status}: {said}: {_way_in(answer)}")
     return RefusedError(status, f"{status}: {said}")
+
+
+def _way_in(answer: httpx.Response) -> str:
+    if "bearer" in answer.headers.get("www-authenticate", "").lower() or "token" in _rules(answer):
+        return "run `rowcast login`, or set ROWCAST_TOKEN or ROWCAST_TOKEN_FILE (`rowcast whoami` shows what is sent)"
+    return "set DAPR_API_TOKEN (APP_API_TOKEN for crud itself)"
+
+
+def _rules(answer: httpx.Response) -> set[str]:
+    try:
+        return {str(error.get("rule")) for error in answer.json().get("errors") or ()}
+    except (ValueError, AttributeError):
+        return set()
 
 
 def _said(answer: httpx.Response) -> str:
@@ -167,5 +207,6 @@ def _said(answer: httpx.Response) -> str:
         content = None
     if not isinstance(content, dict):
         return answer.text[:200] or answer.reason_phrase
-    fields = [f"{one.get('field')}: {one.get('message')}" for one in content.get("errors") or ()]
+    errors = [one for one in content.get("errors") or () if one.get("message") != content.get("detail")]
+    fields = [f"{one.get('field')}: {one.get('message')}" for one in errors]
     return "; ".join([str(content.get("detail") or content.get("message") or answer.reason_phrase), *fields])

@@ -126,7 +126,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)
     app.state.instances = Instances(app.state.sidecar, settings.targets)
-    equipment = equip(app, settings, SERVICE, bearers=True)
+    equipment = equip(app, settings, SERVICE, bearers=True, versioned=True)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)
     if settings.allow_file_urls:

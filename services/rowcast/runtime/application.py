@@ -16,6 +16,7 @@ from rowcast.runtime.settings import Settings
 from rowcast.runtime.token import ApiTokenMiddleware
 from rowcast.runtime.tracing import Tracing, start_tracing
 from rowcast.runtime.tracing_middleware import TracingMiddleware
+from rowcast.runtime.versions import VersionMiddleware
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class Equipment:
     tracing: Tracing | None = None
 
 
-def equip(app: FastAPI, settings: Settings, service: str, *, bearers: bool = False) -> Equipment:
+def equip(
+    app: FastAPI, settings: Settings, service: str, *, bearers: bool = False, versioned: bool = False
+) -> Equipment:
     """Adds health, metrics, problems, request ids and the token check to `app`, on the loopback the check of names too.
 
-    Call it once, before serving. `bearers`: the application judges bearer tokens by itself.
+    Call it once, before serving. `bearers`: the application judges bearer tokens by itself. `versioned`: its paths are
+    also under `/v1`.
     """
     equipment = Equipment(new_registry(service), Readiness(), tracing=start_tracing(settings, service))
     app.state.registry = equipment.registry
@@ -50,5 +54,7 @@ def equip(app: FastAPI, settings: Settings, service: str, *, bearers: bool = Fal
     app.add_middleware(ApiTokenMiddleware, token=settings.app_api_token, bearers=bearers)
     if is_loopback(settings.http_host):
         app.add_middleware(LoopbackHostMiddleware)
+    if versioned:
+        app.add_middleware(VersionMiddleware)
     app.add_middleware(RequestMiddleware, registry=equipment.registry)  # outermost: a refused request is logged too
     return equipment

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from rowcast.capture import running
 from rowcast.capture.engine import Consumer
 from rowcast.capture.events import Event, Record
@@ -129,7 +130,7 @@ def finished(one: Running, broker: Broker) -> None:
     one.end(10)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.booleans(), max_size=80), st.integers(1, 20), st.lists(st.sampled_from([0.0, 1.0]), max_size=200))
 def test_nothing_is_skipped_and_the_position_is_never_ahead(faults: list[bool], size: int, steps: list[float]) -> None:
     failing = Faults(faults)

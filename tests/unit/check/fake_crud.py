@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
@@ -99,15 +99,28 @@ def _state(state: str, generation: int, outcome: str | None, error: str | None =
     return {"state": state, "observed_generation": generation or None, "outcome": outcome, "error": error}
 
 
+class Answering(Protocol):
+    """What answers behind the port."""
+
+    requests: list[tuple[str, str, dict[str, str]]]
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]: ...
+
+
 @contextmanager
-def serving(crud: FakeCrud) -> Iterator[int]:
+def serving(crud: Answering) -> Iterator[int]:
     """The port it answers at."""
 
     class Handler(BaseHTTPRequestHandler):
         def _any(self) -> None:
             length = int(self.headers.get("content-length", 0))
-            body = orjson.loads(self.rfile.read(length)) if length else None
-            url = urlsplit(self.path)
+            body = self.rfile.read(length) if length else None
+            if body and "json" in self.headers.get("content-type", ""):
+                body = orjson.loads(body)
+            # A sidecar decodes the path before it passes it on.
+            url = urlsplit(unquote(self.path) if "dapr-app-id" in self.headers else self.path)
+            if url.path.startswith("/v1/"):
+                url = url._replace(path=url.path.removeprefix("/v1"))
             crud.requests.append((self.command, url.path, {key.lower(): value for key, value in self.headers.items()}))
             status, content = crud.answer(self.command, url.path, parse_qs(url.query), body)
             payload = b"" if content is None else orjson.dumps(content)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.targets.test_rows_of_any_table import config, gone, row
+from examples import examples
 from rowcast.core.ports import is_claimed
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
@@ -42,7 +43,7 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, str], list[list[Desired]]]:
     return {name: key for key, name in names.items() if name is not None}, batches
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(histories())
 def test_each_row_has_the_name_that_the_table_gives_it_in_the_end(
     history: tuple[dict[str, str], list[list[Desired]]],

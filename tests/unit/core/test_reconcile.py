@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from rowcast.core.events import read
 from rowcast.core.plan import Held
 from rowcast.core.ports import Delivered
@@ -171,7 +172,7 @@ def execute(start: Start, plan: ReconcilePlan) -> None:
 
 
 @given(starts())
-@settings(max_examples=600, deadline=None)
+@examples(600)
 def test_a_plan_that_was_executed_leaves_the_target_as_the_table_is_whatever_the_start(start: Start) -> None:
     execute(start, compared(start.target, start.table))
     wanted = {held.key: replace(held, lsn=0) for one in start.table for held in start.target.expect(one)}
@@ -181,7 +182,7 @@ def test_a_plan_that_was_executed_leaves_the_target_as_the_table_is_whatever_the
 
 
 @given(starts())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_executing_a_plan_of_a_target_in_sync_does_nothing(start: Start) -> None:
     execute(start, compared(start.target, start.table))
     version = start.target.store.version
@@ -194,7 +195,7 @@ def test_executing_a_plan_of_a_target_in_sync_does_nothing(start: Start) -> None
 
 
 @given(starts())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_news_after_a_reconcile_is_delivered_though_a_higher_generation_was_there_before(start: Start) -> None:
     execute(start, compared(start.target, start.table))
     news = [desired(int(one.row.key), one.generation + 1, one.name, lsn=2 * LSN + 1) for one in start.table]

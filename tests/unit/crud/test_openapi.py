@@ -32,6 +32,11 @@ def test_the_fields_say_their_rules(description: dict[str, Any]) -> None:
     assert name["pattern"].startswith("^[a-z0-9]")
 
 
+def test_it_says_how_a_caller_shows_who_it_is(description: dict[str, Any]) -> None:
+    assert description["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert description["security"] == [{"token": []}, {}]
+
+
 def test_the_command_prints_it() -> None:
     result = CliRunner().invoke(app, ["crud", "openapi"])
     assert result.exit_code == 0

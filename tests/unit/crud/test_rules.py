@@ -2,9 +2,10 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from rowcast.core.rules import check_branch, check_label, check_url, check_user
 
 
@@ -146,7 +147,7 @@ def test_anything_else_is_none(url: str) -> None:
     assert check_url(url) is not None
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.from_regex(r"(a|b|/|\.|\.lock|@|\{|~|\\|\^|:| |é)+", fullmatch=True).filter(lambda name: len(name) < 100))
 @pytest.mark.skipif(shutil.which("git") is None, reason="asks git itself")
 def test_a_branch_is_what_git_says_is_one(name: str) -> None:

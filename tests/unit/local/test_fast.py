@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from examples import examples
 from fast import is_fast, outside
 
 CHECKOUT = Path(__file__).parents[3]
@@ -54,6 +56,18 @@ def test_pytest_selects_them_and_its_help_says_so() -> None:
     assert tests
     assert all(is_fast(test) for test in tests)
     assert "--fast" in said(*pytest_, "--help")
+
+
+def test_a_property_is_tried_with_fewer_examples_where_less_is_searched() -> None:
+    usual = settings.get_current_profile_name()
+    try:
+        settings.load_profile("rowcast")
+        assert examples(300).max_examples == 300
+        settings.load_profile("fast")
+        fewer = examples(300, stateful_step_count=7)
+        assert (fewer.max_examples, fewer.stateful_step_count) == (60, 7)
+    finally:
+        settings.load_profile(usual)
 
 
 def test_the_task_does_lint_and_these_and_gets_no_part() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from rowcast.core.impact import Impact
 from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer, Rendering
 from rowcast.core.shapes import Column, RowShape
@@ -133,7 +134,7 @@ def counted(pairs: Sequence[tuple[Rendering, Rendering]], retained: set[str]) ->
     return {action: counts[action] for action in ("made", "removed", "retained", "moved", "changed", "unchanged")}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(DECLARATIONS, DECLARATIONS, ROWS)
 def test_the_groups_of_an_impact_are_what_a_plain_comparison_counts(
     before: dict[str, Any], after: dict[str, Any], rows: list[dict[str, Any]]
@@ -178,7 +179,7 @@ def content(row: Rendering) -> object:
     return row.name, row.environment, [(each.id, repr(each.content)) for each in row.manifests]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(DECLARATIONS, DECLARATIONS, ROWS, st.booleans())
 def test_what_both_declarations_have_is_rendered_once_to_what_each_of_them_renders(
     before: dict[str, Any], after: dict[str, Any], rows: list[dict[str, Any]], partly: bool

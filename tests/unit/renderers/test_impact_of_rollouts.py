@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from rowcast.core.impact import Impact
 from rowcast.core.renderer import ExpressionError, ObjectName, RenderedRow, Renderer
 from rowcast.core.rollout import Counts, Seen, Step, advance, begin, room, rows_wanted
@@ -88,7 +89,7 @@ def rolled_out(rows: Sequence[Mapping[str, Any]], place: dict[int, Objects], new
                 place[key] = {each.object: each.content for each in wanted.manifests}
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(DECLARATIONS, DECLARATIONS, ROWS, STEPS)
 def test_an_impact_says_what_a_rollout_then_does(
     before: Sequence[Any], after: Sequence[Any], values: Sequence[Mapping[str, Any]], steps: list[Step]

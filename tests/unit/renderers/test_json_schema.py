@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from examples import examples
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.golden import read_tests
 from rowcast.renderers.json_schema import json_schema
@@ -200,7 +201,7 @@ VALUES = st.recursive(
 
 
 @given(st.sampled_from(list(places(CONTENT))), st.sampled_from(["replace", "remove", "rename", "add"]), TEXTS, VALUES)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_what_the_schema_refuses_the_reader_refuses(
     path: tuple[str | int, ...], action: str, name: str, value: Any
 ) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from examples import examples
 from rowcast.core.plan import Plan, Tombstones, latest
 from rowcast.core.ports import Delivered
 from rowcast.core.render import Desired, render
@@ -163,6 +163,6 @@ class AnyBroker(RuleBasedStateMachine):
         return data.draw(st.sampled_from(sorted(self.database.rows)))
 
 
-AnyBroker.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+AnyBroker.TestCase.settings = examples(150, stateful_step_count=30)
 
 TestAnyBroker = AnyBroker.TestCase

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from examples import examples
 from rowcast.core.events import read
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Tombstones, latest
@@ -215,6 +215,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+AnyOrder.TestCase.settings = examples(100, stateful_step_count=30)
 
 TestAnyOrder = AnyOrder.TestCase

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from contract.targets.rows import deleted, saved
+from examples import examples
 from rowcast.core.errors import TransientError
 from rowcast.core.moves import Reported, Whereabouts
 from rowcast.core.outcomes import Outcome
@@ -272,4 +272,4 @@ async def test_it_looks_by_itself() -> None:
 
 
 TestMoves = Moves.TestCase
-TestMoves.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestMoves.settings = examples(300, stateful_step_count=50)

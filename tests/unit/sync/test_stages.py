@@ -8,9 +8,10 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from rowcast.core.errors import TransientError
 from rowcast.core.messages import Status, row_of
 from rowcast.core.moves import Reported, Whereabouts
@@ -263,7 +264,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(STEPS)
 def test_in_whatever_order_things_come_crud_has_the_last_stage_of_the_last_delivery(
     steps: list[tuple[str, str]],

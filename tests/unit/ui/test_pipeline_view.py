@@ -40,7 +40,12 @@ def test_the_way_goes_from_the_table_to_every_target() -> None:
         ["sync-k8s", "sync-git"],
         ["target-k8s", "target-git"],
     ]
-    assert [one.name for one in pipeline_view.beside(healthy(), [])] == ["sidecar", "dead-letters"]
+    assert [one.name for one in pipeline_view.beside(healthy(), [])] == ["sidecar", "dead-letters", "access"]
+
+
+def test_whether_a_policy_decides_is_beside_the_way() -> None:
+    assert box(with_station(healthy(), "access", facts={"rules": None}), "access").figures == (("policy", "none"),)
+    assert box(with_station(healthy(), "access", facts={"rules": 12}), "access").figures == (("policy", "12 lines"),)
 
 
 def test_rows_are_shown_by_renderer_where_there_is_more_than_the_built_in_one() -> None:
@@ -146,7 +151,7 @@ def test_what_told_nothing_shows_no_figures() -> None:
     pipeline = with_station(healthy(), "sync-git", state="down", message="sync-git doesn't answer")
     assert [found.figures for found in (box(pipeline, one.name) for one in pipeline.stations)] == [()] * 6 + [
         (("waiting", "not told"), ("kept", "not told"))
-    ] + [()] * 5
+    ] + [()] * 6
 
 
 def topic(name: str, *groups: tuple[str, int | None, int | None], **facts: Any) -> dict[str, Any]:
@@ -255,7 +260,7 @@ def test_the_picture_says_in_words_what_it_shows_in_colours() -> None:
         pipeline_view.stages(pipeline, samples("slot.lag_bytes", 1, 2)), pipeline_view.beside(pipeline, [])
     )
     assert "✕ down" in html
-    assert html.count("✓ well") == 11
+    assert html.count("✓ well") == 12
     assert 'alt="lag of the slot over the last minutes: now 2 B, at most 2 B"' in html
     assert 'aria-label="The way of a change"' in html
 

@@ -5,12 +5,13 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import rowcast.core.repository_urls
 from configurations import repository_urls, rules
 from configurations.models import Draft
+from examples import examples
 
 GOOD = Draft("checkout", "https://git.example/shop/checkout.git", "main", "prod")
 
@@ -80,7 +81,7 @@ def test_the_rule_for_repository_urls_is_the_text_of_cruds() -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the judge here")
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(alphabet="ab./-@{}~^:?*[\\ \tlock_é", min_size=1, max_size=12))
 @example("a.lock/b")
 @example("@")

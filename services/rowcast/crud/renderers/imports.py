@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 import orjson
 from sqlalchemy import Engine, RowMapping
 
+from rowcast.core.cells import of_cell
 from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import MAX_BATCH
 from rowcast.crud.renderers.editing import Editor, edit
 from rowcast.crud.renderers.tables import SourceTable
 from rowcast.crud.renderers.values import DOCUMENTS
-from rowcast.crud.rows.export import Format, of_cell
+from rowcast.crud.rows.export import Format
 from rowcast.crud.rows.imports import Action, ImportRefusedError, Line
 from rowcast.crud.sources.catalogue import Column
 

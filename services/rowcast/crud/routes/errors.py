@@ -64,7 +64,10 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer."""
+    """Gives the errors in OpenAPI their media type, for which FastAPI takes the one of the successful answer.
+
+    And says how a caller shows who it is, where that is asked.
+    """
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -74,11 +77,19 @@ def describe_problems(app: FastAPI) -> None:
                 for status, answer in operation["responses"].items():
                     if status >= "400" and "application/json" in answer.get("content", {}):
                         answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
+        description["components"]["securitySchemes"] = {"token": _TOKEN}
+        description["security"] = [{"token": []}, {}]
         return description
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
 
 
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A token of an issuer that crud knows (OpenID Connect).",
+}
 _MEANING = {
     403: "The policy doesn't allow it, the renderer's rows are not to be edited, or crud's role may not write its"
     " table; `detail` has the line of the policy, or the GRANT.",

@@ -14,6 +14,7 @@ import orjson
 import yaml
 from sqlalchemy import Engine, RowMapping, Select
 
+from rowcast.core.cells import FORMULA, MARKED
 from rowcast.crud.database.connections import reading, translated
 from rowcast.crud.rows import queries
 
@@ -36,8 +37,6 @@ COLUMNS = (
     "updated_by",
 )
 ROWS_AT_ONCE = 1000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_MARKED = tuple(f"'{first}" for first in (*_FORMULA, "'"))
 _NUMBER = re.compile(r"-\d+(\.\d+)?")
 
 
@@ -144,13 +143,8 @@ def as_cell(value: object) -> object:
         return orjson.dumps(value).decode()
     if not isinstance(value, str):
         return value
-    marked = value in ("", "'") or (value.startswith(_FORMULA + _MARKED) and not _NUMBER.fullmatch(value))
+    marked = value in ("", "'") or (value.startswith(FORMULA + MARKED) and not _NUMBER.fullmatch(value))
     return f"'{value}" if marked else value
-
-
-def of_cell(cell: str) -> str | None:
-    """The text of a cell; None for NULL."""
-    return cell[1:] if cell == "'" or cell.startswith(_MARKED) else cell or None
 
 
 _WRITERS: Mapping[Format, Callable[[Iterator[Sequence[Mapping[str, Any]]]], Iterator[bytes]]] = {

@@ -361,7 +361,7 @@ def test_rows_that_have_changed_since_the_impact_are_counted_and_too_many_refuse
 
     refused = driven.start("--token", token, "--max-changed", "2", code=1)
     assert "3 rows have changed since that impact was seen, and the limit is 2" in refused
-    assert "3 rows have changed" in driven.start("--token", token, "--max-changed", "3")
+    assert "changed since its impact: 3 rows" in driven.start("--token", token, "--max-changed", "3")
     assert driven.seen()["changed_since"] == 3
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.targets.rows import saved
+from examples import examples
 from rowcast.sync.targets.git.files.yaml import to_yaml
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -22,7 +23,7 @@ values = st.recursive(
 
 @given(st.dictionaries(texts | words, values, min_size=1, max_size=4))
 @example({"a": "\x7f\x85\u2028\ufeff\U0001f600"})
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_what_is_written_reads_back_the_same(document: dict[str, Any]) -> None:
     assert yaml.safe_load(to_yaml(document)) == document
 

@@ -29,6 +29,7 @@ def healthy() -> Pipeline:
         ("target-k8s", "Kubernetes API"),
         ("sync-git", "sync to git"),
         ("target-git", "Git repository"),
+        ("access", "Who may do what"),
     )
     return Pipeline("ok", NOW, tuple(Station(name, title, "ok") for name, title in names))
 
