@@ -29,6 +29,8 @@ LIMIT_SECONDS = 5.0
 MOST_BYTES = 1024 * 1024
 MOST_KEYS = 100
 _WELL_KNOWN = "/.well-known/openid-configuration"
+_ACCEPTED = "application/json, application/jwk-set+json"
+"""The second is a key set's own type (RFC 7517, section 8.5.1): without it a Kubernetes API server answers 406."""
 _RESERVED = (ROLE, GROUP, APP, SUBJECT)
 _CLAIM = r"^[^\s]{1,200}$"
 
@@ -181,7 +183,7 @@ class IssuerKeys:
         verify: ssl.SSLContext | bool = True
         if self.issuer.ca_file is not None:
             verify = ssl.create_default_context(cafile=str(self.issuer.ca_file))
-        headers = {"accept": "application/json"}
+        headers = {"accept": _ACCEPTED}
         if self.issuer.token_file is not None:
             headers["authorization"] = f"Bearer {self.issuer.token_file.read_text().strip()}"
         async with httpx.AsyncClient(
@@ -207,6 +209,8 @@ class IssuerKeys:
 async def _json(client: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
     """Raises httpx.HTTPError, ValueError."""
     async with client.stream("GET", url) as response:
+        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise ValueError(f"{url} answered {response.status_code}: it may want a token (token_file)")
         if response.status_code != httpx.codes.OK:
             raise ValueError(f"{url} answered {response.status_code}")
         content = b""

@@ -38,6 +38,8 @@ class Away:
         if request.url.path.endswith("openid-configuration"):
             return httpx.Response(200, json={"issuer": base, "jwks_uri": f"{base}/keys"})
         self.asked += 1
+        if "application/jwk-set+json" not in request.headers["accept"]:  # as a Kubernetes API server does
+            return httpx.Response(406)
         return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
 
 
