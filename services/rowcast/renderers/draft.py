@@ -18,9 +18,13 @@ _RESERVED = re.compile(
 )
 
 
-def draft(table: TableName, shape: TableShape) -> str:
-    """The text of a declaration that passes its check. `shape.keys` has at least one key."""
-    key = shape.keys[0]
+def key_of_draft(shape: TableShape) -> tuple[str, ...] | None:
+    """The first key that expressions can read, whose columns' names they can have; None if there is none."""
+    return next((key for key in shape.keys if all(map(_COLUMN.fullmatch, key))), None)
+
+
+def draft(table: TableName, shape: TableShape, key: tuple[str, ...]) -> str:
+    """The text of a declaration that passes its check. `key` is as `key_of_draft` gives it."""
     excluded = [name for name in shape.columns if _SECRET.search(name) and name not in key]
     columns = [each for name, each in shape.columns.items() if name not in excluded and _COLUMN.fullmatch(name)]
     named = next((each for name in _NAMES for each in columns if each.name == name and _is_name(each)), None)

@@ -35,7 +35,7 @@ from rowcast.crud.sources.installed import noted_fault
 from rowcast.renderers.cel import Language
 from rowcast.renderers.columns import check_row, write_columns
 from rowcast.renderers.declaration import check, read_kinds, read_renderer, read_source
-from rowcast.renderers.draft import draft
+from rowcast.renderers.draft import draft, key_of_draft
 from rowcast.renderers.files import (
     Columns,
     DatabaseUrl,
@@ -102,7 +102,14 @@ def init(
         refuse_without_triggers(found)
         if not found.keys:
             raise SourceError(f"{full} has no primary key, nor a unique index of columns that are never NULL")
-        _write(draft(full, found.shape()), output, force)
+        key = key_of_draft(found.shape())
+        if key is None:
+            raise SourceError(
+                f"expressions can read names of A-Z, a-z, 0-9 and _, and the key of {full} is"
+                f" {', '.join(found.keys[0])}: give it a NOT NULL column with such a name and a unique index"
+                " (GENERATED ALWAYS AS … STORED will do)"
+            )
+        _write(draft(full, found.shape(), key), output, force)
 
 
 @app.command()

@@ -86,6 +86,7 @@ def test_a_row_is_rendered_as_it_is_captured_whatever_the_types(place: Place, tm
         ('"Odd Names" ("first key" text, "in" int, "größe" text, ok bool, PRIMARY KEY ("in"))', "Odd Names"),
         ("twice (region text, id uuid, name text NOT NULL, doc jsonb, PRIMARY KEY (region, id))", "twice"),
         ("dates (at date NOT NULL UNIQUE, list int[], f double precision)", "dates"),
+        ('beside ("Schlüssel Nr" int PRIMARY KEY, code text NOT NULL UNIQUE)', "beside"),
     ],
 )
 def test_a_first_declaration_passes_its_check_and_is_not_overwritten(
@@ -135,6 +136,7 @@ def test_a_table_that_has_changed_fails_the_check(place: Place, tmp_path: Path) 
     [
         (("init", "nowhere"), 1, "there is no table public.nowhere"),
         (("init", "keyless"), 1, "has no primary key"),
+        (("init", "unsayable"), 1, "and the key of public.unsayable is Schlüssel Nr: give it a NOT NULL column"),
         (("sql", "-f", EXAMPLES / "tenants" / "tenants.yaml"), 1, "there is no table public.tenants"),
         (("columns", EXAMPLES / "tenants" / "tenants.yaml"), 1, "there is no table public.tenants"),
         (("check", "nowhere.yaml"), 2, "nowhere.yaml: No such file"),
@@ -146,7 +148,7 @@ def test_a_table_that_has_changed_fails_the_check(place: Place, tmp_path: Path) 
 def test_what_cannot_be_is_one_line_and_an_exit_code(
     place: Place, arguments: tuple[object, ...], code: int, said: str
 ) -> None:
-    place.run("CREATE TABLE keyless (id int)")
+    place.run("CREATE TABLE keyless (id int)", 'CREATE TABLE unsayable ("Schlüssel Nr" int PRIMARY KEY)')
 
     result = rowcast(place, *arguments)
 
