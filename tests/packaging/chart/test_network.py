@@ -185,3 +185,11 @@ def test_traces_get_out_to_their_receiver() -> None:
     ways = set(_ways(_policies("global.dapr.tracing.otel.endpoint=otel.monitoring:4317"), "egress", "to"))
 
     assert ("crud", "0.0.0.0/0", 4317) in ways
+
+
+def test_crud_gets_out_to_the_issuers_whose_tokens_it_believes_and_to_none_without() -> None:
+    issuer = "crud.access.issuers[0]"
+    said = (f"{issuer}.issuer=https://id.example:8443", f"{issuer}.audiences[0]=rowcast")
+
+    assert ("crud", "0.0.0.0/0", 8443) in set(_ways(_policies(*said), "egress", "to"))
+    assert not [way for way in _ways(_policies(), "egress", "to") if way[0] == "crud" and way[2] in (443, 8443)]
