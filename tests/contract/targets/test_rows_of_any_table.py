@@ -363,8 +363,10 @@ async def test_of_what_a_new_revision_makes_no_more_all_goes_but_what_is_retaine
     await outcome(target, replace(both, manifests=(kept, other)))
 
     assert await outcome(target, row("7", 2, config("b", x="7"))) == Outcome.CONFIGURED
-    assert names(place) == {"configmap/b"}
-    assert place.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.x}") == "7"
+    assert names(place) == {"configmap/a", "configmap/b"}
+    assert place.kubectl("get", "configmap", "a", "-o", r"jsonpath={.metadata.annotations.rowcast\.dev/retained}") == (
+        "tenants/7"
+    )
 
 
 async def test_an_object_of_another_renderer_is_refused_by_name_before_and_at_delivery(

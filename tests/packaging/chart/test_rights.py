@@ -60,6 +60,23 @@ DECLARED = [
     {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": VERBS},
     {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "roles"], "verbs": ["bind"]},
 ]
+SECRETS = [
+    {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        "verbs": ["get", "patch"],
+        "resourceNames": [
+            "rowcast-postgres",
+            "rowcast-kafka",
+            "rowcast-connect",
+            "rowcast-git-server",
+            "rowcast-dapr-api-token",
+            "rowcast-dapr-app-token",
+        ],
+    },
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+]
+"""Of the hook that makes what is not there yet: those by name, and no right to see others."""
 
 
 def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -75,6 +92,7 @@ def test_there_are_these_rights_and_no_others(values: Path) -> None:
         "rowcast-sync-git": ENGINES.get(values.stem),
         "rowcast-flux": FLUX,
         "rowcast-rowcast-sync-k8s-renderers": DECLARED,
+        "rowcast-secrets": SECRETS,
     }
 
     for name, rules in _rules(render(values=values)).items():
