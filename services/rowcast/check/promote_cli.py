@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import getpass
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import typer
 from rowcast.check.access import Crud, access
 from rowcast.check.wait_cli import CrudUrl
 from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.person import this_user
 from rowcast.runtime.text_table import text_table
 
 app = typer.Typer(add_completion=False)
@@ -60,7 +60,7 @@ def promote(
     chosen = sum((bool(keys), all_, requests, approve is not None, refuse is not None))
     if chosen > 1 or (into is not None and not all_) or (dry_run and not (keys or all_)):
         raise typer.BadParameter("name rows, or one of --all, --requests, --approve and --refuse")
-    with told(), Crud(access(crud_url, os.environ), person=person or getpass.getuser()) as crud:
+    with told(), Crud(access(crud_url, os.environ), person=person or this_user()) as crud:
         number = approve if approve is not None else refuse
         if number is not None:
             found = crud.decide(renderer, number, approve is not None, why)

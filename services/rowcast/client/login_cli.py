@@ -17,9 +17,9 @@ from rowcast.check.access import Crud, access
 from rowcast.check.credentials import Bearer
 from rowcast.check.oidc import Issuer, LoginError, is_safe
 from rowcast.check.wait_cli import CrudUrl
-from rowcast.client.options import user
 from rowcast.client.output import Output, OutputOption, one_as, show
 from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.person import this_user
 
 login_app = typer.Typer(add_completion=False)
 logout_app = typer.Typer(add_completion=False)
@@ -108,7 +108,7 @@ def whoami(
         facts: dict[str, Any] = {"server": to.url, "token": found.source if found else None}
         facts |= _facts(claims(found.token)) if found else {}
         show(output, facts, (), lambda _wide: (f"{name}: {_words(value)}" for name, value in facts.items()))
-        with Crud(to, person=user()) as crud:
+        with Crud(to, person=this_user()) as crud:
             mine = crud.send("GET", "/access:mine")
         typer.echo(f"crud takes you for {mine['person']}" + ("" if mine["verified"] else ", unverified"), err=True)
     raise typer.Exit(Exit.DONE)

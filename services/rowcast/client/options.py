@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import typer
 
 from rowcast.check.access import Crud, access
 from rowcast.core.row import APP_CONFIGS
+from rowcast.runtime.person import this_user
 
 Renderer = Annotated[
     str, typer.Argument(metavar="[RENDERER]", help="Whose rows: a renderer's name; `appconfigs` are configurations.")
@@ -52,16 +52,8 @@ def selected(pairs: Sequence[str] | None) -> Mapping[str, str]:
 @contextmanager
 def connected(crud_url: str | None, person: str | None = None) -> Iterator[Crud]:
     """crud, as the command's options and its environment say. Raises LoginError and TransientError."""
-    with Crud(access(crud_url, os.environ), person=person or user()) as crud:
+    with Crud(access(crud_url, os.environ), person=person or this_user()) as crud:
         yield crud
-
-
-def user() -> str:
-    """Who does it, where no token says so."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's number without a name
-        return "rowcast"
 
 
 def confirmed(question: str, yes: bool) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowcast import __version__
-from rowcast.crud.access.audited import keep_pruning_audit
+from rowcast.crud.access.audited import AUDIT
 from rowcast.crud.access.callers import make_access
 from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.access.pool_shares import Shares
@@ -24,7 +24,7 @@ from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
 from rowcast.crud.renderers.rollout_worker import RolloutWorker
-from rowcast.crud.renderers.tombstones import keep_pruning
+from rowcast.crud.renderers.tombstones import TOMBSTONES
 from rowcast.crud.routes import access, audit, dead_letters, pipeline, reconciles, rows_of_any_table, statuses
 from rowcast.crud.routes.admission import admit
 from rowcast.crud.routes.errors import add_answers, describe_problems
@@ -156,9 +156,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(configurations.run()),
     ]
     if settings.tombstone_days:
-        tasks.append(asyncio.create_task(keep_pruning(engine, timedelta(days=settings.tombstone_days))))
+        tasks.append(asyncio.create_task(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days))))
     if settings.audit_days:
-        tasks.append(asyncio.create_task(keep_pruning_audit(engine, timedelta(days=settings.audit_days))))
+        tasks.append(asyncio.create_task(AUDIT.keep(engine, timedelta(days=settings.audit_days))))
     if settings.capture == "engine":
         tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
     yield

@@ -16,7 +16,7 @@ BY_SIDECAR = "rowcast.by_sidecar"
 
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, no secret
 CALLER_HEADER = "dapr-caller-app-id"
-"""Dapr's service invocation sets it, whatever the caller has sent (dapr/dapr, pkg/messaging)."""
+"""Dapr's service invocation adds it, and leaves one that the caller has sent (seen, 1.18): two of them are refused."""
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _OF_THE_SIDECAR = (EVENTS_PREFIX, "/dapr/")
 

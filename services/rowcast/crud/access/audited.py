@@ -1,21 +1,15 @@
 """What is kept of who did what: read a page at a time, and let go when it is old enough."""
 
-import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, text
+from sqlalchemy import ColumnElement, Connection, select
 
-from rowcast.core.errors import TransientError
-from rowcast.crud.database.connections import changing
+from rowcast.crud.database.pruning import Pruning
 from rowcast.crud.database.tables import audit
 from rowcast.crud.paging import Cursor, Page
-from rowcast.runtime.logging import get_logger
 
 CURSOR = "audit"
-BATCH = 1000
-PAUSE_SECONDS = 3600.0
-_PRUNE = text("SELECT rowcast.prune_audit(:older_than, :batch)")
+AUDIT = Pruning("the audit", "rowcast.prune_audit", batch=1000, pause=3600.0)
 
 
 @dataclass(frozen=True)
@@ -50,24 +44,3 @@ def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
         if value is not None:
             conditions.append(audit.c[name] == value)
     return conditions
-
-
-def prune(engine: Engine, older_than: timedelta, batch: int = BATCH) -> int:
-    """Let the oldest go; how many. Raises TransientError."""
-    with changing(engine) as connection:
-        return int(connection.execute(_PRUNE, {"older_than": older_than, "batch": batch}).scalar_one())
-
-
-async def keep_pruning_audit(engine: Engine, older_than: timedelta) -> None:
-    """For ever, now and then; several instances may."""
-    log = get_logger("rowcast.audit")
-    while True:
-        pruned = 0
-        try:
-            pruned = await asyncio.to_thread(prune, engine, older_than)
-        except TransientError as error:
-            log.info("the audit could not be pruned", error=str(error))
-        except Exception:
-            log.exception("the audit could not be pruned")
-        if pruned < BATCH:
-            await asyncio.sleep(PAUSE_SECONDS)

@@ -1,7 +1,6 @@
 """The commands `rowcast renderer …` that are about what was applied; those about files are in `sources/cli.py`."""
 
 import difflib
-import getpass
 import json
 import os
 import sys
@@ -29,6 +28,7 @@ from rowcast.crud.sources.database import SourceError, reading, writing
 from rowcast.crud.sources.grants import revoke_editing
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
 from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.person import this_user
 
 
 class Report(StrEnum):
@@ -160,7 +160,7 @@ def delete(
         done = 0
         while done < total:
             with writing(url) as connection:
-                removed = remove_rows(connection, name, getpass.getuser())
+                removed = remove_rows(connection, name, this_user())
             if not removed:
                 break
             done += removed

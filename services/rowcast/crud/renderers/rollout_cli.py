@@ -1,6 +1,5 @@
 """The commands `rowcast renderer rollout …`: crud drives what is kept in the database, which is all they ask."""
 
-import getpass
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from rowcast.crud.sources.database import SourceError, known_tables, reading, wr
 from rowcast.renderers.declaration import check
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
 from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.person import this_user
 
 app = typer.Typer(no_args_is_help=True)
 LOOK_SECONDS = 0.5
@@ -71,7 +71,7 @@ def start(
             kept = store(connection, text, renderer, shape)
             steps = [_step(each) for each in step or ()]
             wanted = rollouts.Wanted(kept.revision, steps, hold, failures, ready, token, max_changed)
-            number = rollouts.start(connection, renderer.name, wanted, getpass.getuser())
+            number = rollouts.start(connection, renderer.name, wanted, this_user())
             begun = rollout_out(rollouts.get(connection, renderer.name, number))
         changed = begun.changed_since
         since = "" if changed is None else f"; changed since its impact: {count(changed, 'row')}"
@@ -137,7 +137,7 @@ def pause(name: Name, number: Number = None, database_url: DatabaseUrl = None) -
 
     Exit codes: 0 done, 1 it makes no sense now, or there is none, 2 wrong options.
     """
-    _tell(name, database_url, lambda connection: rollouts.pause(connection, name, number, getpass.getuser()))
+    _tell(name, database_url, lambda connection: rollouts.pause(connection, name, number, this_user()))
 
 
 @app.command()
@@ -148,13 +148,13 @@ def resume(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Go on with one that is paused, or has stopped by itself. Exit codes: as of `pause`."""
-    _tell(name, database_url, lambda connection: rollouts.resume(connection, name, number, getpass.getuser(), failures))
+    _tell(name, database_url, lambda connection: rollouts.resume(connection, name, number, this_user(), failures))
 
 
 @app.command()
 def abort(name: Name, number: Number = None, database_url: DatabaseUrl = None) -> None:
     """End it; rows stay as they are. Exit codes: as of `pause`."""
-    _tell(name, database_url, lambda connection: rollouts.abort(connection, name, number, getpass.getuser()))
+    _tell(name, database_url, lambda connection: rollouts.abort(connection, name, number, this_user()))
 
 
 @app.command()
@@ -165,7 +165,7 @@ def rollback(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Give its rows the revision back that they had, also once it is done. Exit codes: as of `pause`."""
-    _tell(name, database_url, lambda connection: rollouts.roll_back(connection, name, number, getpass.getuser()))
+    _tell(name, database_url, lambda connection: rollouts.roll_back(connection, name, number, this_user()))
     if watch:
         watch_one(name, number, database_url)
 

@@ -1,6 +1,5 @@
 """Makes a declaration the newest revision of its renderer: one transaction of the database's owner."""
 
-import getpass
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from rowcast.crud.sources.database import MIGRATED, SourceError
 from rowcast.crud.sources.installed import is_ours, missing
 from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.declaration import read_source
+from rowcast.runtime.person import this_user
 
 _LOCK = 7_769_671_833
 """Of all who apply or delete in one database."""
@@ -92,7 +92,7 @@ def apply(connection: Connection, declaration: str, renderer: Renderer, shape: R
     if lacking and not is_ours(connection, capture):
         raise AdministratorError(replace(capture, owned=True).script(), lacking)
     revision, new = _keep(connection, declaration, renderer, shape)
-    who = {"name": name, "revision": revision, "applied_by": getpass.getuser()}
+    who = {"name": name, "revision": revision, "applied_by": this_user()}
     connection.execute(_NOTE, {"name": name, "revision": revision})
     for statement in capture.install() if lacking else ():
         connection.exec_driver_sql(statement.replace("%", "%%"))
@@ -135,5 +135,5 @@ def _keep(connection: Connection, declaration: str, renderer: Renderer, shape: R
     revision = (newest.revision if newest else 0) + new
     if new:
         kept = {"text": declaration, "shape": orjson.dumps(columns).decode(), "sha256": digest}
-        connection.execute(_ADD, {"name": name, "revision": revision, "applied_by": getpass.getuser(), **kept})
+        connection.execute(_ADD, {"name": name, "revision": revision, "applied_by": this_user(), **kept})
     return revision, new

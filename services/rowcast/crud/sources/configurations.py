@@ -20,11 +20,11 @@ BATCH = 1_000
 """Rows in one transaction: as many events wait in the log until it ends, and whoever changes one of them."""
 PAUSE_SECONDS = 5.0
 REST = 10
-"""Times as long as comparing took: a million rows take seconds, and are compared now and then."""
+"""Times as long as comparing took: very many rows are compared now and then."""
 LOOKS = 12
 """Answers one after the other that no old instance has given: which of several answers is the sidecar's choice."""
 COMPARE_MS = 60_000
-"""A million rows take some seconds, more than any statement of a request may."""
+"""Very many rows take longer than any statement of a request may."""
 _IS_ON = text("SELECT rowcast.captures_configurations()")
 _SWITCH_ON = text("SELECT rowcast.capture_configurations()")
 _PATIENCE = text(f"SET LOCAL statement_timeout = {COMPARE_MS}")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowcast.crud.renderers.tombstones import prune
+from rowcast.crud.renderers.tombstones import TOMBSTONES
 
 from .conftest import Place
 from .test_apply import apply, shops  # noqa: F401
@@ -50,24 +50,24 @@ def age(place: Place) -> None:
 def test_a_tombstone_goes_once_it_is_old_and_every_target_has_confirmed_it(captured: Place, engine: sa.Engine) -> None:
     captured.run("UPDATE shops SET size = 9 WHERE id = 1", "DELETE FROM shops WHERE id = 1")
     told(captured, "1", 3)
-    assert prune(engine, DAY) == 0  # young
+    assert TOMBSTONES.once(engine, DAY) == 0  # young
     age(captured)
     told(captured, "1", 2)
-    assert prune(engine, DAY) == 0
+    assert TOMBSTONES.once(engine, DAY) == 0
     told(captured, "1", 3, deleted=False)
-    assert prune(engine, DAY) == 0
+    assert TOMBSTONES.once(engine, DAY) == 0
     told(captured, "1", 3, stage="proposed")
-    assert prune(engine, DAY) == 0
+    assert TOMBSTONES.once(engine, DAY) == 0
     told(captured, "1", 3)
     captured.run(
         "INSERT INTO dead_letters"
         " (event_key, target, reason, error, renderer, key, position, event, dead_lettered_at, state)"
         " VALUES ('x', 'k8s', 'invalid', 'no', 'shops', '1', '{}', '{}', now(), 'open')"
     )
-    assert prune(engine, DAY) == 0  # its event may be sent again
+    assert TOMBSTONES.once(engine, DAY) == 0  # its event may be sent again
     captured.run("DELETE FROM dead_letters")
 
-    assert prune(engine, DAY) == 1
+    assert TOMBSTONES.once(engine, DAY) == 1
     assert captured.generations("shops") == {"2": 1}
     for table in ("statuses", "row_history"):
         assert captured.ask(f"SELECT FROM rowcast.{table} WHERE renderer = 'shops' AND key = '1'") == []
@@ -82,7 +82,7 @@ def test_triggers_that_know_no_floor_keep_their_tombstones(captured: Place, engi
         EXECUTE replace(pg_get_functiondef('rowcast."shops/refresh"(text[])'::regprocedure), 'rowcast.floors', 'gone');
     END $$""")
 
-    assert prune(engine, DAY) == 0
+    assert TOMBSTONES.once(engine, DAY) == 0
 
 
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
@@ -93,7 +93,7 @@ def test_a_writer_that_began_before_the_tombstone_went_goes_on_from_it(
     age(captured)
     with engine.connect().execution_options(isolation_level=isolation) as writer:
         writer.execute(sa.text("SELECT count(*) FROM shops"))
-        assert prune(engine, DAY) == 1
+        assert TOMBSTONES.once(engine, DAY) == 1
         writer.execute(sa.text("INSERT INTO shops VALUES (1, 5)"))
         writer.commit()
 
@@ -119,7 +119,7 @@ def test_no_generation_of_a_key_comes_twice_whatever_is_pruned(
                 connection.execute(sa.text("DELETE FROM shops WHERE id = :key"), {"key": key})
             else:
                 connection.execute(sa.text("UPDATE rowcast.rows SET changed_at = now() - interval '2 days'"))
-                prune(engine, DAY)
+                TOMBSTONES.once(engine, DAY)
             for one, generation in captured_generations(connection).items():
                 if before.get(one) != generation:
                     assert generation > highest.get(one, 0)
