@@ -90,6 +90,7 @@ def reviewer(approvals: Approvals, noted: Noted, why_not_propose: str | None = N
             return
         noted.environments.update(each for one in changes for each in one.environments if each is not None)
         renderer = noted.renderer or changes[0].renderer
+        changes.sort(key=lambda each: each.renderer != renderer)  # what was asked for, before what changes with it
         why = f"somebody else has to approve it: line {line.line} of the policy ({line})"
         if why_not_propose is not None:
             raise DeniedError(f"{why}, and {why_not_propose}")
