@@ -26,13 +26,26 @@ from login import identity
 from login import view as login_view
 from login.configured import LOGIN
 from login.identity import Roles, Who
-from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, PROMOTION, RECONCILE, RENDERERS, ROWS, SETTINGS
+from navigation import (
+    ACTIVITY,
+    CONFIGURATIONS,
+    DEAD_LETTERS,
+    PIPELINE,
+    PROMOTION,
+    PROPOSALS,
+    RECONCILE,
+    RENDERERS,
+    ROWS,
+    SETTINGS,
+)
 from pipeline import page as pipeline_page
 from pipeline.models import Pipelines
 from pipeline.poller import PipelinePoller
 from preview.models import Previews
 from promotion import page as promotion_page
 from promotion.models import Promotions
+from proposals import page as proposals_page
+from proposals.models import Proposals
 from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
 from renderers import page as renderers_page
@@ -62,6 +75,7 @@ class Client(
     Rollouts,
     Rows,
     Promotions,
+    Proposals,
     Protocol,
 ):
     """All that the pages need."""
@@ -103,7 +117,7 @@ def page(
     # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
     current = st.navigation(list(rooms.values()), position="hidden")
     with links:
-        navigation.links(rooms, poller)
+        navigation.links(rooms, poller, functools.partial(proposals_page.waiting, client))
     current.run()
 
 
@@ -117,9 +131,10 @@ def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opene
     rooms: dict[str, Page] = {}
     shows: dict[str, Callable[[], None]] = {
         CONFIGURATIONS: functools.partial(_configurations, client, who),
-        ROWS: functools.partial(rows_page.show, client, rooms, can_edit=who.can_edit),
+        ROWS: functools.partial(_rows, client, rooms, who),
         RENDERERS: functools.partial(renderers_page.show, client, rooms, can_edit=who.can_edit),
         PROMOTION: functools.partial(promotion_page.show, client, can_edit=who.can_edit),
+        PROPOSALS: functools.partial(proposals_page.show, client, who),
         ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS]),
         PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),
@@ -130,7 +145,15 @@ def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opene
     return rooms
 
 
+def _rows(client: Client, rooms: dict[str, Page], who: Who) -> None:
+    if who.can_edit:
+        proposals_page.notice(client)
+    rows_page.show(client, rooms, can_edit=who.can_edit)
+
+
 def _configurations(client: Client, who: Who) -> None:
+    if who.can_edit:
+        proposals_page.notice(client, "appconfigs")
     row_id = view_model.row_id(st.query_params.get("id"))
     if row_id is None:
         st.session_state.pop("base", None)

@@ -13,13 +13,14 @@ from pipeline import view as pipeline_view
 from pipeline.poller import PipelinePoller
 
 CONFIGURATIONS, ACTIVITY, PIPELINE = "Configurations", "Activity", "Pipeline"
-RENDERERS, ROWS, PROMOTION = "Renderers", "Rows", "Promotion"
+RENDERERS, ROWS, PROMOTION, PROPOSALS = "Renderers", "Rows", "Promotion", "Proposals"
 DEAD_LETTERS, RECONCILE, SETTINGS = "Dead letters", "Reconcile", "Settings"
 ICONS: Final[Mapping[str, str]] = {
     CONFIGURATIONS: ":material/table_rows:",
     ROWS: ":material/dataset:",
     RENDERERS: ":material/data_object:",
     PROMOTION: ":material/move_up:",
+    PROPOSALS: ":material/how_to_reg:",
     ACTIVITY: ":material/history:",
     PIPELINE: ":material/account_tree:",
     DEAD_LETTERS: ":material/mark_email_unread:",
@@ -43,13 +44,18 @@ def closed(show: Callable[[], None]) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def links(rooms: Mapping[str, Page], poller: PipelinePoller) -> None:
-    """Draw the way to each room; where the login has broken, draw the whole page again, which says so."""
+def links(rooms: Mapping[str, Page], poller: PipelinePoller, waiting: Callable[[], int]) -> None:
+    """Draw the way to each room, with what waits in it; `waiting` counts proposals that the person may approve.
+
+    Where the login has broken, draw the whole page again, which says so.
+    """
     if LOGIN.state().complaint is not None:
         st.rerun()
     pipeline = poller.seen().pipeline
     letters = pipeline_view.open_letters(pipeline)
+    proposals = waiting()
     notes = {
+        PROPOSALS: f":blue-badge[{proposals if proposals <= MOST else f'{MOST}+'}]" if proposals else "",
         DEAD_LETTERS: f":red-badge[{letters if letters <= MOST else f'{MOST}+'}]" if letters else "",
         PIPELINE: PIPELINE_NOTES.get(pipeline.state, "") if pipeline else "",
     }

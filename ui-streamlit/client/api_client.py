@@ -12,7 +12,7 @@ import httpx
 from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
 from client.decoding import problem
-from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
+from client.errors import ConflictError, MissingError, ProposedError, RefusedError, UnavailableError
 from client.sending import Params
 from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
@@ -23,6 +23,7 @@ from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
 from promotion.calls import PromotionCalls
+from proposals.calls import ProposalCalls
 from reconcile.calls import ReconcileCalls
 from renderers.calls import RendererCalls
 from rollouts.calls import RolloutCalls
@@ -70,6 +71,7 @@ class CrudClient(
     RolloutCalls,
     RowCalls,
     PromotionCalls,
+    ProposalCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 
@@ -152,6 +154,8 @@ def _content(answer: httpx.Response) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         # The sidecar refuses a wrong token in plain text.
         raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
+    if content and answer.status_code == httpx.codes.ACCEPTED and "/proposals/" in answer.headers.get("location", ""):
+        raise ProposedError(content["id"])
     if answer.is_success:
         return content
     raise _refusal(answer.status_code, content)

@@ -33,6 +33,16 @@ class RefusedError(Exception):
         self.errors = errors
 
 
+class ProposedError(Exception):
+    """Nothing has changed yet: somebody else has to approve it. `number` is the proposal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"Proposed, and not changed yet: somebody else has to approve it (room Proposals, number {number})."
+        )
+        self.number = number
+
+
 class MissingError(RefusedError):
     """There is no such row or dead letter (404)."""
 

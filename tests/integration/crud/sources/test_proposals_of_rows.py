@@ -59,8 +59,8 @@ def place(migrated_url: str) -> Place:
     made.run(
         "CREATE TABLE tenants (id bigserial PRIMARY KEY, slug text NOT NULL UNIQUE, stage text NOT NULL,"
         " plan text NOT NULL DEFAULT 'free')",
-        "CREATE TABLE hosts (id bigint PRIMARY KEY, tenant bigint REFERENCES tenants ON DELETE CASCADE ON UPDATE CASCADE,"
-        " host text NOT NULL)",
+        "CREATE TABLE hosts (id bigint PRIMARY KEY, host text NOT NULL,"
+        " tenant bigint REFERENCES tenants ON DELETE CASCADE ON UPDATE CASCADE)",
     )
     return made
 
@@ -85,7 +85,7 @@ def rows(place: Place, served: httpx.Client, tmp_path: Path) -> None:
         "DELETE FROM rowcast.row_history",
         "DELETE FROM rowcast.proposals",
         "INSERT INTO tenants (slug, stage) VALUES ('acme', 'prod'), ('zoo', 'dev')",
-        "INSERT INTO hosts VALUES (1, 1, 'a.example'), (2, 2, 'z.example')",
+        "INSERT INTO hosts VALUES (1, 'a.example', 1), (2, 'z.example', 2)",
     )
     for name, text in (("tenants", DECLARATION), ("hosts", HOSTS)):
         file = tmp_path / f"{name}.yaml"
