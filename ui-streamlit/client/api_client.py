@@ -154,7 +154,8 @@ def _content(answer: httpx.Response) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         # The sidecar refuses a wrong token in plain text.
         raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
-    if content and answer.status_code == httpx.codes.ACCEPTED and "/proposals/" in answer.headers.get("location", ""):
+    # A reconcile is accepted, too, and is no proposal.
+    if answer.status_code == httpx.codes.ACCEPTED and isinstance(content, dict) and "asked_by" in content:
         raise ProposedError(content["id"])
     if answer.is_success:
         return content

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from client import api_client
-from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from client.errors import ConflictError, FieldError, MissingError, ProposedError, RefusedError, UnavailableError
 from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
@@ -113,6 +113,14 @@ def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_c
         sidecar.answers(200, ROW)
         api_client.CrudClient(http, lambda: Who("Zoë")).get(42)
     assert sidecar.asked[0][2]["x-rowcast-user"].encode("latin-1").decode() == "Zoë"
+
+
+def test_what_somebody_else_has_to_approve_is_no_row_and_no_error_of_a_field(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(202, {"id": 12, "asked_by": "maria", "changes": []})
+    with pytest.raises(ProposedError, match="number 12"):
+        client.update(42, DRAFT, 7)
 
 
 def test_a_refused_token_is_said_so(sidecar: Sidecar, client: api_client.CrudClient) -> None:
