@@ -65,8 +65,8 @@
 {{- end -}}
 {{- range $name := list "ingress" "httpRoute" -}}
 {{- if (get $.Values.crud $name).enabled -}}
-{{- include "rowcast.check" (dict "ok" (and (ne $.Values.crud.access.policy "") (gt (len $.Values.crud.access.issuers) 0)) "text" (printf "crud.%s.enabled needs crud.access.policy and crud.access.issuers: who may do what, and whose tokens are believed (docs/how-to/decide-who-may-do-what.md)." $name)) -}}
-{{- include "rowcast.check" (dict "ok" (or (not $.Values.networkPolicies.enabled) (gt (len $.Values.networkPolicies.apiFrom) 0)) "text" (printf "crud.%s.enabled needs networkPolicies.apiFrom: from where your ingress controller or gateway reaches crud, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]." $name)) -}}
+{{- include "rowcast.check" (dict "ok" (and $.Values.crud.access.policy $.Values.crud.access.issuers) "text" (printf "crud.%s.enabled needs crud.access.policy and crud.access.issuers: who may do what, and whose tokens are believed (docs/how-to/decide-who-may-do-what.md)." $name)) -}}
+{{- include "rowcast.check" (dict "ok" (or (not $.Values.networkPolicies.enabled) $.Values.networkPolicies.apiFrom) "text" (printf "crud.%s.enabled needs networkPolicies.apiFrom: from where your ingress controller or gateway reaches crud, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]." $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- if .Values.ui.enabled -}}

@@ -77,11 +77,14 @@ class Terminal:
     def log_in(self, person: str) -> tuple[int, str]:
         """By the page that the command names, which the person opens."""
         with self.start("login", "--server", self.server, "--issuer", self.provider.issuer) as process:
-            assert process.stderr is not None
-            page = re.search(r"Open (\S+)", process.stderr.readline())
-            if page:
-                self.provider.approve(page[1], person)
-            out, err = process.communicate(timeout=120)
+            try:
+                assert process.stderr is not None
+                page = re.search(r"Open (\S+)", process.stderr.readline())
+                if page:
+                    self.provider.approve(page[1], person)
+                out, err = process.communicate(timeout=120)
+            finally:
+                process.kill()  # where nobody approves, it waits for ten minutes
             return process.returncode, out + err
 
     def expire(self) -> None:
