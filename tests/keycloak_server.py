@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -46,6 +47,7 @@ class Keycloak:
 
     url: str
     _stack: ExitStack = field(default_factory=ExitStack)
+    _priorities: Iterator[int] = field(default_factory=lambda: count(1000))
 
     @property
     def issuer(self) -> str:
@@ -68,7 +70,7 @@ class Keycloak:
 
     def rotate_keys(self) -> None:
         """Sign by a new key from now on; the old ones go on verifying, as after any rotation."""
-        key = {"priority": ["1000"], "algorithm": ["RS256"], "keySize": ["2048"]}
+        key = {"priority": [str(next(self._priorities))], "algorithm": ["RS256"], "keySize": ["2048"]}
         provider = {"name": "newer", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider"}
         realm = self.ask("GET", f"/{REALM}")["id"]
         self.ask("POST", f"/{REALM}/components", json={**provider, "parentId": realm, "config": key})
@@ -136,6 +138,7 @@ def _realm(people: tuple[str, ...]) -> dict[str, Any]:
             "firstName": name.title(),
             "lastName": "of the tests",
             "groups": [f"/{name}"],
+            "realmRoles": [f"default-roles-{REALM}"],
             "credentials": [{"type": "password", "value": name, "temporary": False}],
         }
         for name in people

@@ -126,7 +126,7 @@ def test_a_person_logs_in_gets_a_row_is_refused_another_and_logs_out(terminal: T
     code, said = terminal.log_in("ada")
     assert code == 0, said
     assert "as ada@example.com" in said
-    assert "crud takes you for ada@example.com" in terminal.run("whoami")[1]
+    assert "crud takes you for Ada of the tests" in terminal.run("whoami")[1]
     code, said = terminal.run("get", "appconfigs", "-o", "name")
     assert (code, "shop-dev" in said, "shop-prod" in said) == (0, True, False), said
     code, said = terminal.run("get", "appconfigs", "shop-prod")
@@ -149,7 +149,7 @@ def test_a_key_that_the_issuer_changes_to_is_believed_at_once_and_the_one_before
     crud: httpx.Client, provider: Keycloak
 ) -> None:
     before = new_token(provider)
-    assert ask(crud, before).json()["person"] == "ada@example.com"
+    assert ask(crud, before).json()["subject"] == "ada@example.com"
     provider.rotate_keys()
     after = new_token(provider)
     assert _key(after) != _key(before)
