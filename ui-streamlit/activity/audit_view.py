@@ -46,7 +46,7 @@ def _clear() -> None:
 
 
 def _filters(rights: Rights) -> AuditQuery:
-    people, renderers, environments, outcomes, requests = st.columns([3, 3, 3, 2, 3])
+    people, renderers, environments, outcomes, requests = st.columns(5)
     person = filters.search(people, "Person", "audit_person", "Person, in full", _first_page)
     known = rights.mine.renderers if rights.mine else {}
     options = tuple(dict.fromkeys((APP_CONFIGS, *known)))
@@ -91,6 +91,7 @@ def _entry(entry: AuditEntry, now: datetime) -> None:
             st.badge(entry.outcome, color=view.AUDIT_OUTCOMES.get(entry.outcome, "gray"))
             st.caption(formatting.ago(entry.at, now), width=view.WHEN_PIXELS, text_alignment="right")
         if entry.why:
-            st.markdown(f":red[{formatting.plain(formatting.sentence(entry.why))}]")
+            colour = view.AUDIT_OUTCOMES.get(entry.outcome, "gray")
+            st.markdown(f":{colour}[{formatting.plain(entry.why)}]")
         request = f", request {entry.request_id}" if entry.request_id else ""
         st.caption(formatting.plain(f"{view.who(entry)}. {entry.operation}, {entry.path}{request}"))

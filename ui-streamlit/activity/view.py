@@ -34,7 +34,7 @@ WAYS: Final[Mapping[str, str]] = {
     "operator": "with crud's own token",
     "local": "on crud's machine",
 }
-AUDIT_OUTCOMES: Final[Mapping[str, Colour]] = {"done": "green", "refused": "red"}
+AUDIT_OUTCOMES: Final[Mapping[str, Colour]] = {"done": "green", "proposed": "orange", "refused": "red"}
 OUTCOMES: Final[Mapping[str, Colour]] = {
     "synced": "green",
     "pending": "orange",

@@ -14,7 +14,7 @@ from access.calls import AccessCalls
 from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
 from client.decoding import problem
-from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
+from client.errors import ConflictError, MissingError, ProposedError, RefusedError, UnavailableError
 from client.sending import Params
 from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
@@ -45,6 +45,7 @@ NOT_JSON: Final = "The answer is not JSON: is something else listening on the si
 ASKING: Final = re.compile(r"/appconfigs:preview|/renderers/[^/]+(/preview|:impact)")
 # What of a path belongs to one row or roll-out, and would make each save another kind of span.
 OF_ONE: Final = re.compile(r"(?<=/rows/).*|(?<=/rollouts/)\d+|\d+\Z")
+PROPOSAL: Final = re.compile(r"/proposals/(\d+)\Z")
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -167,6 +168,9 @@ def _content(answer: httpx.Response) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         # The sidecar refuses a wrong token in plain text.
         raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
+    proposal = PROPOSAL.search(answer.headers.get("location", "")) if answer.status_code == 202 else None
+    if proposal:
+        raise ProposedError(f"It is proposal {proposal[1]} now, and nothing has changed: another person approves it.")
     if answer.is_success:
         return content
     raise _refusal(answer.status_code, content)

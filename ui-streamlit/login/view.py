@@ -92,7 +92,7 @@ def standing(person: Who, rights: Rights) -> None:
         if not person.can_edit:
             st.badge("Read only", icon=":material/visibility:", color="gray", help=identity.MEANING["viewer"])
     elif rights.trouble:
-        st.caption(formatting.plain(f"{rights.trouble} Until you log in again, the dashboard says who you are."))
+        st.caption(formatting.plain(f"{rights.trouble} The dashboard says who you are instead."))
         st.button("Log in again", icon=":material/login:", type="tertiary", on_click=_again)
 
 

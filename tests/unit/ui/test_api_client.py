@@ -15,7 +15,7 @@ import pytest
 
 from activity.models import AuditQuery
 from client import api_client
-from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from client.errors import ConflictError, FieldError, MissingError, ProposedError, RefusedError, UnavailableError
 from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
@@ -55,6 +55,7 @@ class Sidecar:
     body: bytes = b"{}"
     asked: list[tuple[str, str, Message, Any]] = field(default_factory=list)
     port: int = 0
+    location: str = ""
 
     def answers(self, status: int, content: object) -> None:
         self.status, self.body = status, json.dumps(content).encode()
@@ -70,6 +71,8 @@ def sidecar() -> Iterator[Sidecar]:
             state.asked.append((self.command, self.path, self.headers, json.loads(body) if body else None))
             self.send_response(state.status)
             self.send_header("content-length", str(len(state.body)))
+            if state.location:
+                self.send_header("location", state.location)
             self.end_headers()
             self.wfile.write(state.body)
 
@@ -148,7 +151,7 @@ def test_who_asks_for_their_rights_does_so_by_the_dashboards_word_or_by_a_token(
         client.my_access("d.e.f")
     assert [asked[2]["authorization"] for asked in sidecar.asked] == [None, "Bearer d.e.f"]
     assert mine.renderers == {"appconfigs": {"rows/edit": "some"}}
-    assert (mine.targets, mine.other) == ({"k8s": ("view",)}, {"audit/view"})
+    assert (dict(mine.targets), set(mine.other)) == ({"k8s": ("view",)}, {"audit/view"})
     assert mine.rules == ("line 2: p, role:developer, rows, edit, appconfigs/dev, allow",)
 
 
@@ -171,6 +174,15 @@ def test_why_something_is_refused_is_cruds_to_say(sidecar: Sidecar, client: api_
     sidecar.answers(200, {"allowed": True, "why": "a built-in role allows it", "rule": None, "names": []})
     assert client.why_not("audit/view", "", "") is None
     assert parse_qs(urlsplit(sidecar.asked[1][1]).query) == {"verb": ["audit/view"]}
+
+
+def test_a_change_that_wants_an_approval_is_told_from_one_that_is_made(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.location = "/v1/proposals/9"
+    sidecar.answers(202, {"id": 9})
+    with pytest.raises(ProposedError, match="proposal 9 now, and nothing has changed"):
+        client.update(42, DRAFT, 7)
 
 
 def test_the_audit_is_asked_for_as_it_is_filtered(sidecar: Sidecar, client: api_client.CrudClient) -> None:

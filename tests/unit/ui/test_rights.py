@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from access import rights
 from activity.models import AuditEntry
 from app import Client
+from client.errors import ProposedError
 from configurations.models import Draft
 from login import drafts, tokens
 from login.identity import Roles, Who
@@ -114,7 +114,7 @@ def test_a_right_that_is_taken_away_is_gone_with_the_next_look(
     table.policies.policy = POLICY.replace("edit", "delete")
     assert "Save" in offered(run(at))
     looked = time.monotonic()
-    monkeypatch.setattr(rights.time, "monotonic", lambda: looked + 60)
+    monkeypatch.setattr("access.rights.time.monotonic", lambda: looked + 60)
     assert "Save" not in offered(run(at))
 
 
@@ -122,7 +122,7 @@ def test_while_crud_is_away_what_it_said_last_counts(table: FakeTable, monkeypat
     at = one(table, 2)
     table.policies.down = True
     looked = time.monotonic()
-    monkeypatch.setattr(rights.time, "monotonic", lambda: looked + 60)
+    monkeypatch.setattr("access.rights.time.monotonic", lambda: looked + 60)
     assert "Save" not in offered(run(at))
 
 
@@ -145,6 +145,18 @@ def test_settings_say_whom_crud_takes_one_for_and_what_one_may(table: FakeTable)
     assert "crud takes you for ada@example.com, by the dashboard's word." in said
     assert "line 2: p, role:developer, rows, edit, appconfigs/dev, allow" in said
     assert "view, edit in some environments" in list(at.dataframe[0].value["You may"])
+
+
+def test_a_change_that_another_has_to_approve_is_said_to_be_kept(
+    table: FakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def proposed(*_: object) -> None:
+        raise ProposedError("It is proposal 9 now, and nothing has changed: another person approves it.")
+
+    monkeypatch.setattr(FakeClient, "update", proposed)
+    at = one(table, 1)
+    fill(at, "Branch", "next")
+    assert "It is proposal 9 now" in click(at, "Save").info[0].value
 
 
 # The login's token
@@ -276,7 +288,7 @@ def test_the_audit_tells_who_was_refused_what_by_which_way_and_why(table: FakeTa
     assert "**Bob** rows/edit" in said
     assert "bob@example.com by https://ci, whom nobody vouches for; with a token." in said
     assert "updateAppConfig, /appconfigs/7, request r-1" in said
-    assert "Line 3 denies it." in said
+    assert ":red[line 3 denies it]" in said
 
 
 def test_the_audit_is_searched_by_person_place_outcome_and_request(table: FakeTable) -> None:
