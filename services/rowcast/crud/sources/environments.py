@@ -45,6 +45,7 @@ OF_ROW = and_(
 _NAMES = text("""
 SELECT DISTINCT name FROM rowcast.renderers WHERE EXISTS (SELECT FROM rowcast.environments WHERE awaited)
 """)
+_UNKNOWN = text("SELECT renderer, count(*) FROM rowcast.environments WHERE environment IS NULL GROUP BY renderer")
 # Of what no declaration is known for yet nothing can be found, and so much of that keeps nothing else from its turn.
 _AWAITED = text("""
 SELECT e.renderer, e.key, e.generation, r.revision, r.row FROM rowcast.environments AS e
@@ -82,6 +83,11 @@ class Environments:
 def environment_of(connection: Connection, row: Captured) -> str | None:
     """Where a captured row goes, as `Environments` has it."""
     return Environments(connection).of([row])[0]
+
+
+def unknown_environments(connection: Connection) -> Mapping[str, int]:
+    """Of how many rows the environment isn't known, by renderer; tombstones are among them."""
+    return {name: number for name, number in connection.execute(_UNKNOWN)}
 
 
 def keep_environments(connection: Connection, captured: Sequence[Captured], found: Sequence[str | None]) -> None:

@@ -42,6 +42,7 @@ CREATE TABLE rowcast.environments (
 );
 CREATE INDEX environments_of_renderer ON rowcast.environments (renderer, environment);
 CREATE INDEX environments_awaited ON rowcast.environments (renderer, key) WHERE awaited;
+CREATE INDEX environments_unknown ON rowcast.environments (renderer) WHERE environment IS NULL;
 
 CREATE FUNCTION rowcast.keep_environment() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
