@@ -145,7 +145,12 @@ def _rows(table: Table, rows: Sequence[Row], wide: bool, now: datetime) -> tuple
         line = [row["key"], *(_cell(row["row"].get(name), wide) for name in shown)]
         line += [state_of(row["targets"]), str(row["generation"]), age(row["changed_at"], now)]
         if wide:
-            line += [row.get("environment") or "unknown", row["actor"] or "unknown", str(row["revision"]), _targets(row["targets"])]
+            line += [
+                row.get("environment") or "unknown",
+                row["actor"] or "unknown",
+                str(row["revision"]),
+                _targets(row["targets"]),
+            ]
         lines.append(line)
     return head, lines
 

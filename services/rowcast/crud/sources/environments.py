@@ -45,7 +45,9 @@ OF_ROW = and_(
 _NAMES = text("""
 SELECT DISTINCT name FROM rowcast.renderers WHERE EXISTS (SELECT FROM rowcast.environments WHERE awaited)
 """)
-_UNKNOWN = text("SELECT renderer, count(*) FROM rowcast.environments WHERE environment IS NULL GROUP BY renderer")
+_UNKNOWN = text(
+    "SELECT renderer, count(*) AS rows FROM rowcast.environments WHERE environment IS NULL GROUP BY renderer"
+)
 # Of what no declaration is known for yet nothing can be found, and so much of that keeps nothing else from its turn.
 _AWAITED = text("""
 SELECT e.renderer, e.key, e.generation, r.revision, r.row FROM rowcast.environments AS e
@@ -87,7 +89,7 @@ def environment_of(connection: Connection, row: Captured) -> str | None:
 
 def unknown_environments(connection: Connection) -> Mapping[str, int]:
     """Of how many rows the environment isn't known, by renderer; tombstones are among them."""
-    return {name: number for name, number in connection.execute(_UNKNOWN)}
+    return {row.renderer: row.rows for row in connection.execute(_UNKNOWN)}
 
 
 def keep_environments(connection: Connection, captured: Sequence[Captured], found: Sequence[str | None]) -> None:
