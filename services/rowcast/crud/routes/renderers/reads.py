@@ -17,6 +17,7 @@ from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
+from rowcast.crud.proposals.records import made_by
 from rowcast.crud.renderers import choices, promotions, revisions, rollouts, rows
 from rowcast.crud.renderers.schemas import (
     ChoicesOut,
@@ -219,11 +220,19 @@ def get_history(
         seen_row(connection, asking, RowKey(name, key))
         seen = asking.seen(name)
         page = rows.history(connection, RowKey(name, key), before, limit, seen)
-        promoted = promotions.made(connection, RowKey(name, key), [row["generation"] for row in page.rows], seen)
+        generations = [row["generation"] for row in page.rows]
+        promoted = promotions.made(connection, RowKey(name, key), generations, seen)
+        proposed = made_by(connection, RowKey(name, key), generations)
     following = page.next_cursor
     return RowHistory(
         items=[
-            RowGeneration.model_validate({**row, "promotion": as_dict(promoted.get(row["generation"]))})
+            RowGeneration.model_validate(
+                {
+                    **row,
+                    "promotion": as_dict(promoted.get(row["generation"])),
+                    "proposal": as_dict(proposed.get(row["generation"])),
+                }
+            )
             for row in page.rows
         ],
         next_cursor=paging.encode(following) if following else None,
