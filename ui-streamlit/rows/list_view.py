@@ -30,7 +30,7 @@ FORMATS: Final[dict[RowsFormat, tuple[str, str]]] = {
     "csv": ("CSV", "text/csv"),
     "ndjson": ("JSON, a line for each row", "application/x-ndjson"),
 }
-FILTER_KEYS: Final = ("rows_search", "rows_state", "rows_column", "rows_value")
+FILTER_KEYS: Final = ("rows_search", "rows_state", "rows_environment", "rows_column", "rows_value")
 
 
 class Client(Renderers, Rows, Protocol):
@@ -45,7 +45,7 @@ def show(client: Client, names: Sequence[str], renderer: str, columns: Columns, 
     query = _filters(renderer, columns)
     with head:
         st.title("Rows", anchor=False, width="stretch")
-        filtered = bool(query.search or query.state or query.filters)
+        filtered = bool(query.search or query.state or query.environment or query.filters)
         export_view.offer(renderer, FORMATS, functools.partial(client.export_rows, query), filtered=filtered)
         offers.button("Import", why_not, icon=":material/upload:", on_click=open_room, kwargs={"renderer": renderer})
         if offers.button("New row", why_not, type="primary", icon=":material/add:", shortcut="n"):
@@ -97,9 +97,16 @@ def _clear() -> None:
 
 def _filters(renderer: str, columns: Columns) -> RowsQuery:
     names = tuple(column.name for column in columns.columns)
-    search, states, column, text, sort, way = st.columns([4, 2, 3, 3, 3, 2])
+    search, states, places, column, text, sort, way = st.columns([4, 2, 2, 3, 2, 3, 2])
     wanted = filters.search(search, "Search", "rows_search", "Search keys and values", _first_page)
     state = filters.choice(states, "Only in this state", "rows_state", view_model.FILTERS, "All states", _first_page)
+    environment = places.text_input(
+        "Only in this environment",
+        key="rows_environment",
+        placeholder="All environments",
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
     name = column.selectbox(
         "Only by this column",
         names,
@@ -132,6 +139,7 @@ def _filters(renderer: str, columns: Columns) -> RowsQuery:
         search=wanted,
         state=state,
         filters=((name, value),) if name and value else (),
+        environment=environment.strip(),
         sort=by or "key",
         descending=descending,
         limit=PAGE_SIZE,

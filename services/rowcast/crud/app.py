@@ -62,6 +62,7 @@ from rowcast.crud.routes.rows import (
 from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.configurations import Configurations
+from rowcast.crud.sources.environments import EnvironmentWorker
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.application import equip
@@ -167,6 +168,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
         asyncio.create_task(configurations.run()),
+        asyncio.create_task(EnvironmentWorker(engine).run()),
     ]
     if settings.tombstone_days:
         tasks.append(asyncio.create_task(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days))))

@@ -104,6 +104,19 @@ def test_search_state_a_column_and_the_order_narrow_and_sort_the_list(table: Fak
     assert keys(click(at, "Clear the filters")) == ["1", "3", "2"]
 
 
+def test_the_list_shows_where_rows_go_and_has_those_of_one_environment(table: FakeTable) -> None:
+    add(table, 2)
+    rows = source(table).rows
+    rows["2"] = replace(rows["2"], environment="prod")
+    at = opened(table, ROOM)
+    assert list(at.dataframe[0].value["Environment"]) == ["", "prod"]
+    at.text_input(key="rows_environment").set_value("prod")
+    assert keys(run(at)) == ["2"]
+    at.text_input(key="rows_environment").set_value("dev")
+    assert "No row matches." in words(run(at))
+    assert keys(click(at, "Clear the filters")) == ["1", "2"]
+
+
 def test_pages_go_forth_and_back(table: FakeTable) -> None:
     for number in range(100, 130):
         add(table, number)

@@ -112,14 +112,13 @@ class Caller:
         if why is not None:
             raise DeniedError(why)
 
-    def sees(self, environment: str) -> bool:
-        """Whether configurations of an environment are there for them."""
-        return self.decide("rows", "view", APP_CONFIGS, environment).allowed
+    def sees(self, environment: str | None, renderer: str = APP_CONFIGS) -> bool:
+        """Whether a renderer's rows of an environment are there for them; None is one that isn't known."""
+        return self.decide("rows", "view", renderer, environment).allowed
 
-    @property
-    def seen(self) -> Reach:
-        """In which environments configurations are there for them."""
-        return self.rights.environments("rows", "view", APP_CONFIGS)
+    def seen(self, renderer: str = APP_CONFIGS) -> Reach:
+        """In which environments a renderer's rows are there for them."""
+        return self.rights.environments("rows", "view", renderer)
 
 
 @dataclass(frozen=True)

@@ -59,15 +59,13 @@ def _check(need: Need, caller: Caller, parameters: dict[str, str]) -> None:
         match need.scope:
             case "renderer":
                 caller.require(resource, verb, name)
-            case "promotions" if name != APP_CONFIGS:
-                caller.require(resource, verb, name)
             case "target":
                 caller.require(resource, verb, parameters["target"])
             case "all":
                 caller.require(resource, verb, None)
-            case "configurations" | "promotions":
-                if not caller.rights.anywhere(resource, verb, APP_CONFIGS):
-                    caller.require(resource, verb, APP_CONFIGS)
+            case "rows":
+                if not caller.rights.anywhere(resource, verb, name or APP_CONFIGS):
+                    caller.require(resource, verb, name or APP_CONFIGS)
             case _:
                 pass
 
