@@ -17,7 +17,7 @@ BACK: Final = "Show all configurations"
 
 @contextmanager
 def answered(where: str, offer: str = "Retry", back: str = BACK) -> Iterator[None]:
-    """Show in place of the block's outcome what the API refused or could not do, or that it waits for an approval.
+    """Show in place of the block's outcome what the API refused or could not do, or keeps for another to approve.
 
     `where` keeps the keys apart; `offer` names the button, whose click runs the page again, and
     `back` the one that leaves what the address names, where that is missing.

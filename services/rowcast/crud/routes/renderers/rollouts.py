@@ -36,26 +36,29 @@ _LIST, _ROWS = "rollouts", "rollout-rows"
 
 
 @router.get("/{name}/rollouts", operation_id="listRollouts", responses=responses(404))
-def list_rollouts(name: Name, database: Database, limit: Limit = 50, cursor: CursorText = None) -> Rollouts:
+def list_rollouts(
+    name: Name, asking: Asking, database: Database, limit: Limit = 50, cursor: CursorText = None
+) -> Rollouts:
     """A renderer's roll-outs, newest first."""
     after = paging.decode_of(cursor, _LIST)
     with reading(database) as connection:
         found = rollouts.page(connection, name, after.row_id if after else None, limit + 1)
     following = paging.encode(Cursor(_LIST, "", found[limit - 1]["id"])) if len(found) > limit else None
-    return Rollouts(items=[rollout_out(each) for each in found[:limit]], next_cursor=following)
+    return Rollouts(items=[_shown(asking, each) for each in found[:limit]], next_cursor=following)
 
 
 @router.get("/{name}/rollouts/{id:segment}", operation_id="getRollout", responses=responses(404))
-def get_rollout(name: Name, id: RolloutId, database: Database) -> RolloutOut:  # noqa: A002
+def get_rollout(name: Name, id: RolloutId, asking: Asking, database: Database) -> RolloutOut:  # noqa: A002
     """One of them, as it was seen last: while it is under way that is a second ago."""
     with reading(database) as connection:
-        return rollout_out(rollouts.get(connection, name, id))
+        return _shown(asking, rollouts.get(connection, name, id))
 
 
 @router.get("/{name}/rollouts/{id}/rows", operation_id="listRolloutRows", responses=responses(404))
 def list_rows(
     name: Name,
     id: RolloutId,  # noqa: A002
+    asking: Asking,
     database: Database,
     settings: Settings,
     state: Annotated[RowState | None, Query(description="What became of them; all, if left out.")] = None,
@@ -69,7 +72,8 @@ def list_rows(
     after = paging.decode_of(cursor, _ROWS)
     with reading(database) as connection:
         kept = rollouts.get(connection, name, id)
-        found = listed(connection, kept, settings.targets, state, after.key if after else "", limit + 1)
+        start = after.key if after else ""
+        found = listed(connection, kept, settings.targets, state, start, limit + 1, asking.seen(name))
         names = rollouts.names(connection, kept)
     items = [
         RolloutRow.model_validate({**row, **dict(zip(("name", "environment"), names(row["row"]), strict=True))})
@@ -106,13 +110,13 @@ def start(
         number = rollouts.start(connection, name, asked, actor)
         if line is not None:
             rollouts.await_approval(connection, name, number, actor)
-        return rollout_out(rollouts.get(connection, name, number))
+        return _shown(asking, rollouts.get(connection, name, number))
 
 
 @router.post("/{name}/rollouts/{id:segment}:pause", operation_id="pauseRollout", responses=responses(404, 409))
-def pause(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+def pause(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """No more rows until it is resumed; those that have the revision keep it."""
-    return _told(database, actor, lambda connection: rollouts.pause(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.pause(connection, name, id, actor))
 
 
 @router.post("/{name}/rollouts/{id:segment}:resume", operation_id="resumeRollout", responses=responses(404, 409))
@@ -136,7 +140,7 @@ def resume(
             rollouts.approve(connection, id, actor)
         return rollouts.resume(connection, name, id, actor, limit)
 
-    return _told(database, actor, resumed)
+    return _told(asking, database, actor, resumed)
 
 
 def _must_approve(access: Access, asking: Caller, kept: RowMapping) -> None:
@@ -150,17 +154,25 @@ def _must_approve(access: Access, asking: Caller, kept: RowMapping) -> None:
 
 
 @router.post("/{name}/rollouts/{id:segment}:abort", operation_id="abortRollout", responses=responses(404, 409))
-def abort(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+def abort(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """It ends; rows stay as they are."""
-    return _told(database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
 
 
 @router.post("/{name}/rollouts/{id:segment}:rollback", operation_id="rollBackRollout", responses=responses(404, 409))
-def roll_back(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+def roll_back(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """Its rows get the revision back that they had, and those that were made meanwhile the one of before."""
-    return _told(database, actor, lambda connection: rollouts.roll_back(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.roll_back(connection, name, id, actor))
 
 
-def _told(database: Database, actor: str, what: Callable[[Connection], RowMapping]) -> RolloutOut:
+def _shown(asking: Caller, kept: RowMapping) -> RolloutOut:
+    """Why one has stopped is told in the words of a row, and these to who sees all rows."""
+    shown = rollout_out(kept)
+    if shown.why is not None and not asking.sees(None, kept["renderer"]):
+        shown.why = "is told to who may view all rows of the renderer"
+    return shown
+
+
+def _told(asking: Caller, database: Database, actor: str, what: Callable[[Connection], RowMapping]) -> RolloutOut:
     with changing(database, actor) as connection:
-        return rollout_out(what(connection))
+        return _shown(asking, what(connection))
