@@ -16,6 +16,7 @@ from rowcast.crud.access.audited import AUDIT
 from rowcast.crud.access.callers import make_access
 from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.access.pool_shares import Shares
+from rowcast.crud.access.rates import Rates
 from rowcast.crud.database.connections import make_engine, reading
 from rowcast.crud.dead_letters.subscriber import DeadLetterSubscriber
 from rowcast.crud.deliveries.subscriber import SyncStatusSubscriber
@@ -133,6 +134,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.settings = settings
     app.state.engine = engine
     app.state.access = make_access(settings)
+    app.state.rates = Rates(settings.requests_per_second, settings.requests_burst)
     app.state.shares = Shares(settings)
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
