@@ -18,6 +18,7 @@ from rowcast_local.provision.tools import tool
 CHECKOUT = Path(__file__).parents[2]
 RULES = CHECKOUT / "charts/rowcast/files/prometheus-rules.yaml"
 DASHBOARD = CHECKOUT / "charts/rowcast/files/grafana-dashboard.json"
+RUNBOOKS = f"{yaml.safe_load((CHECKOUT / 'charts/rowcast/Chart.yaml').read_text())['home']}/blob/main/docs/runbooks.md"
 TESTS = sorted(Path(__file__).parent.glob("*.yaml"))
 METRIC = re.compile(r"\browcast_[a-z0-9_]+")
 
@@ -60,8 +61,8 @@ def test_every_alert_is_tested_to_come_and_to_stay_away() -> None:
 def test_every_alert_says_how_bad_it_is_and_where_to_read_what_to_do() -> None:
     for alert in alerts():
         assert alert["labels"]["severity"] in ("warning", "critical")
-        assert {"summary", "description", "runbook"} == alert["annotations"].keys()
-        assert alert["annotations"]["runbook"] == f"docs/runbooks.md#{alert['alert'].lower()}"
+        assert {"summary", "description", "runbook_url"} == alert["annotations"].keys()
+        assert alert["annotations"]["runbook_url"] == f"{RUNBOOKS}#{alert['alert'].lower()}"
 
 
 def test_every_alert_has_one_runbook_and_every_runbook_an_alert() -> None:

@@ -15,7 +15,7 @@ from cluster.pages import run_page
 from cluster.release import Release
 from rowcast_cluster.cluster import Cluster
 from rowcast_images.making import build
-from rowcast_images.references import version
+from rowcast_images.references import REGISTRY, version
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -66,7 +66,7 @@ def images(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def install_page(cluster: Cluster, images: None) -> str:
     """What a reader of *Install in a cluster* sees; `release` is there afterwards."""
-    return run_page("install-in-a-cluster", cluster.environment, NAMESPACE="rowcast-first")
+    return run_page("install-in-a-cluster", cluster.environment, NAMESPACE="rowcast-first", REGISTRY=REGISTRY)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from charting.rendering import CHART
 from cluster.release import RESTRICTED
 from rowcast_cluster.cluster import Cluster
+from rowcast_images.references import version
 
 pytestmark = pytest.mark.timeout(1800)  # the first test builds what nobody has built before
 
@@ -35,7 +36,11 @@ def installed(cluster: Cluster, namespace: str, kind: str, *next_kinds: str) -> 
         for image, name in ((f"{each}.image", IMAGES[each]) for each in (kind, *next_kinds) if each in IMAGES)
         for setting in (f"{image}.registry=", f"{image}.repository=rowcast/{name}", f"{image}.tag=")
     ]
-    settings = [word for setting in (f"global.broker.kind={kind}", *own, *MODEST) for word in ("--set", setting)]
+    settings = [
+        word
+        for setting in (f"global.broker.kind={kind}", f"global.image.tag={version()}", *own, *MODEST)
+        for word in ("--set", setting)
+    ]
     cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("label", "namespace", namespace, *RESTRICTED)
     cluster.run_helm(

@@ -22,6 +22,7 @@ from cluster.release import Database, Release, from_namespace, let_in, secret_of
 from rowcast_cluster.cluster import Cluster
 from rowcast_images.catalogue import IMAGES
 from rowcast_images.references import REGISTRY, Naming, version
+from rowcast_release.publishing import UNPUBLISHED
 from world import wait_until
 
 pytestmark = pytest.mark.timeout(2400)
@@ -38,6 +39,9 @@ def package_before(cluster: Cluster, folder: Path) -> Path:
     values = (chart / "values.yaml").read_text()
     assert "logLevel: info" in values
     (chart / "values.yaml").write_text(values.replace("logLevel: info", "logLevel: debug"))
+    description = chart / "Chart.yaml"
+    assert UNPUBLISHED in description.read_text()
+    description.write_text(description.read_text().replace(UNPUBLISHED, ""))
     # Of all of them: an image's default tag is the version of the part that it belongs to.
     for description in chart.rglob("Chart.yaml"):
         description.write_text(description.read_text().replace(version(), BEFORE))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rowcast_images.archives import Made, place
-from rowcast_images.making import BaseImages, clean, make
+from rowcast_images.making import BaseImages, clean, make, with_sboms
 from rowcast_images.references import REGISTRY, Naming, version
 from rowcast_images.sbom import sbom_tool
 from rowcast_local.command_line import run
@@ -47,6 +47,9 @@ def images(
     base: Annotated[
         BaseImages, typer.Option(help="Base images: public ones, made here by debootstrap, or what is possible.")
     ] = BaseImages.AUTO,
+    sbom: Annotated[
+        bool, typer.Option("--sbom", help="Write a bill of materials of each, by a syft that is built if need be.")
+    ] = False,
     throw_away: Annotated[
         bool, typer.Option("--clean", help="Throw away all that was built before, and build nothing.")
     ] = False,
@@ -63,6 +66,8 @@ def images(
     started = time.monotonic()
     with Progress(console) as progress:
         made = make(only or (), Naming(registry, tag), base=base, builder=builder, progress=progress)
+        if sbom:
+            made = with_sboms(made, progress)
     if output or made[0].only_archive:
         made = place(made, output or CHECKOUT / "dist" / "images")
     _report(made, console, time.monotonic() - started)
@@ -75,5 +80,9 @@ def _report(made: tuple[Made, ...], console: Console, seconds: float) -> None:
     Console(highlight=False, width=None if console.is_terminal else 200).print(table)
     console.print(f"Done after {seconds:.0f} s.")
     if not all(image.sbom for image in made):
-        hint = "built before there was one" if sbom_tool() else "neither syft nor trivy is on this machine"
+        hint = (
+            "built before there was one"
+            if sbom_tool()
+            else "neither syft nor trivy is on this machine; --sbom gets one"
+        )
         console.print(f"No bill of materials was written: {hint}.")

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,10 +22,13 @@ from rowcast_images.mounts import mount_namespace
 from rowcast_images.references import REGISTRY, Naming
 from rowcast_images.rootfs import Distribution, distribution
 from rowcast_images.sbom import FILE as SBOM
+from rowcast_images.sbom import by_syft
 from rowcast_local.paths import CHECKOUT, cache_folder
+from rowcast_local.provision.commands import Commands, Running
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
+from rowcast_local.provision.tools import tool
 
 
 class BaseImages(StrEnum):
@@ -78,6 +82,24 @@ def make(
         snapshot([file for part in parts for file in part.files], source)
         workshop = Workshop(cache, source, program, naming, secrets, local)
         return _run(workshop, chosen, progress)
+
+
+def with_sboms(made: Sequence[Made], progress: Progress) -> tuple[Made, ...]:
+    """Each with its bill of materials: those that have none get one by our own syft, which is built if it isn't there.
+
+    Raises StepError or CommandError.
+    """
+    cache = cache_folder() / "images"
+    described = []
+    with _alone(cache, progress):
+        for image in made:
+            if image.sbom is None:
+                (cache / "logs").mkdir(exist_ok=True)
+                Commands(Running(), cache / "logs" / "sbom.log").run(
+                    *by_syft(tool("syft"), image.archive), folder=image.archive.parent
+                )
+            described.append(replace(image, sbom=image.archive.with_name(SBOM)))
+    return tuple(described)
 
 
 def clean(progress: Progress) -> int:

@@ -18,8 +18,13 @@ def write_sbom(archive: Path, commands: Commands) -> None:
     """Writes `sbom.cdx.json` (CycloneDX) beside the archive, if there is a tool for it. Raises CommandError."""
     target = archive.with_name(FILE)
     commands_of = {
-        "syft": ("syft", f"docker-archive:{archive}", "--output", f"cyclonedx-json={target}"),
+        "syft": by_syft("syft", archive),
         "trivy": ("trivy", "image", "--format", "cyclonedx", "--output", str(target), "--input", str(archive)),
     }
     if tool := sbom_tool():
         commands.run(*commands_of[tool], folder=archive.parent)
+
+
+def by_syft(syft: str | Path, archive: Path) -> tuple[str, ...]:
+    """The command by which a syft writes it."""
+    return (str(syft), f"docker-archive:{archive}", "--output", f"cyclonedx-json={archive.with_name(FILE)}")

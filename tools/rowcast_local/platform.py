@@ -304,6 +304,9 @@ class Platform:
         return {"PATH": f"{self.blueprint.toolbox.kubectl.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
     def _prepare(self) -> None:
+        if "sync-git" not in self.parts:
+            # Whoever runs it elsewhere, as by `dapr run -f .`, has to find the repository.
+            self.blueprint.git_repository.prepare()
         with ThreadPoolExecutor(max_workers=len(self.parts)) as pool:
             for done in [pool.submit(_prepare, part) for part in self.parts.values()]:
                 done.result()

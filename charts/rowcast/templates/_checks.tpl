@@ -18,6 +18,11 @@
 {{- include "rowcast.check" (dict "ok" (not $foreign) "text" (printf "global.%s is not a value of this chart: see its README for those that there are. (Below another chart, foreign global values are left alone.)" (join ", global." (sortAlpha $foreign)))) -}}
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}
+{{- $unpublished := index .Chart.Annotations "rowcast.dev/unpublished" -}}
+{{- $images := or (not $unpublished) $g.imageRegistry $g.image.tag (ne $g.image.registry $unpublished) -}}
+{{- if and .Release.IsInstall (.Capabilities.APIVersions.Has "dapr.io/v1alpha1") -}}
+{{- include "rowcast.check" (dict "ok" $images "text" (printf "this chart is of no release, and nobody publishes the images that it names (%s). Build and push them (./task images; docs/how-to/build-images.md), and name them: --set global.image.registry=registry.example --set global.image.tag=%s. Where the nodes have them already, the tag alone is enough." (include "rowcast.image" (dict "root" .)) .Chart.AppVersion)) -}}
+{{- end -}}
 {{- include "rowcast.check" (dict "ok" (or $targets.k8s.enabled $targets.git.enabled) "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
 {{- include "rowcast.check.oneOf" (dict "part" "postgres" "value" "global.postgres.host" "own" $g.postgres.host "enabled" .Values.postgres.enabled) -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.postgres.host "") (ne $g.postgres.existingSecret "")) "text" "global.postgres.host needs global.postgres.existingSecret: a secret with the passwords of the owner, of the role that crud serves as and of the one that replicates.") -}}

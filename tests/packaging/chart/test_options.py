@@ -105,6 +105,19 @@ def test_metrics_are_scraped_from_the_ports_that_have_them() -> None:
         assert pod(render(), component).containers[0]["ports"] == [{"name": "http", "containerPort": 8080}]
 
 
+def test_an_alert_leads_to_the_page_of_runbooks_that_is_given() -> None:
+    (rules,) = of_kind(
+        render("monitoring.rules.enabled=true", "monitoring.rules.runbooks=https://docs.example/runbooks/"),
+        "PrometheusRule",
+    ).values()
+
+    assert {
+        rule["annotations"]["runbook_url"] == f"https://docs.example/runbooks/#{rule['alert'].lower()}"
+        for group in rules["spec"]["groups"]
+        for rule in group["rules"]
+    } == {True}
+
+
 def test_the_dashboards_door_has_the_name_and_the_certificate_that_it_is_given() -> None:
     ingress = one(render(values=PRODUCTION), "Ingress", "rowcast-ui")["spec"]
 

@@ -42,6 +42,9 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
     GoPart("kube-score", "1.20.0", "github.com/zegl/kube-score/cmd/kube-score", {"main.version": "1.20.0"}),
     GoPart("kustomize", "5.8.1", "sigs.k8s.io/kustomize/kustomize/v5"),
     GoPart("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform", {"main.version": "v0.7.0"}),
+    GoPart("actionlint", "1.7.12", "github.com/rhysd/actionlint/cmd/actionlint"),
+    # It puts images into a registry, and is one for the release's dry run.
+    GoPart("crane", "0.20.6", "github.com/google/go-containerregistry/cmd/crane"),
     GoPart("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs", {"main.version": "1.14.2"}),
     # It judges alerts; the many services that Prometheus can discover, and their clients, are not asked for.
     GoPart(
@@ -51,6 +54,18 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
         {"github.com/prometheus/common/version.Version": "3.13.0"},
         tags="remove_all_sd",
     ),
+)
+# Dapr's own command line, which starts the applications by `dapr.yaml`.
+DAPR_CLI = GoPart("dapr", "1.16.5", "github.com/dapr/cli", {"main.version": "1.16.5"})
+# What a release is signed and described by: built for it alone, as each takes many minutes.
+RELEASE_TOOLS: tuple[GoPart | GoFiles, ...] = (
+    GoPart(
+        "cosign",
+        "2.6.5",
+        "github.com/sigstore/cosign/v2/cmd/cosign",
+        {"sigs.k8s.io/release-utils/version.gitVersion": "v2.6.5"},
+    ),
+    GoPart("syft", "1.57.1", "github.com/anchore/syft/cmd/syft", {"main.version": "1.57.1"}),
 )
 # What `./task chaos` cuts and slows links with.
 FAULT_TOOLS: tuple[GoPart | GoFiles, ...] = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rowcast_local.errors import LocalError
 from rowcast_local.paths import cache_folder
-from rowcast_local.provision.go_parts import FAULT_TOOLS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import DAPR_CLI, FAULT_TOOLS, PACKAGING_TOOLS, RELEASE_TOOLS
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_built
 
@@ -16,12 +16,12 @@ class ToolError(LocalError):
 
 @cache
 def tool(name: str) -> Path:
-    """The program `name`, one of PACKAGING_TOOLS or FAULT_TOOLS (helm, kustomize, promtool …), as it is pinned here.
+    """The program `name` of PACKAGING_TOOLS, FAULT_TOOLS or RELEASE_TOOLS (helm, promtool …), as it is pinned here.
 
-    It is built now if it is missing, which takes minutes: `./task test` gets all of them before. Raises ToolError for
-    an unknown name, and StepError if it can't be built.
+    It is built now if it is missing, which takes minutes: `./task test` gets all that it needs before. Raises
+    ToolError for an unknown name, and StepError if it can't be built.
     """
-    known = {part.name: part for part in (*PACKAGING_TOOLS, *FAULT_TOOLS)}
+    known = {part.name: part for part in (*PACKAGING_TOOLS, *FAULT_TOOLS, DAPR_CLI, *RELEASE_TOOLS)}
     if name not in known:
         raise ToolError(f"no tool {name}; there is {', '.join(known)}")
     return provide_built([known[name]], cache_folder(), Progress())[name]

@@ -1,0 +1,5 @@
+"""`python -m rowcast_release`."""
+
+from rowcast_release.cli import main
+
+main()
