@@ -57,6 +57,11 @@ def affinity(port: int, replicas: Sequence[int]) -> Iterator[str]:
         loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", port, limit=2**20))
         ready.set()
         loop.run_forever()
+        open_ones = asyncio.all_tasks(loop)
+        for task in open_ones:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*open_ones, return_exceptions=True))
+        loop.close()
 
     thread = Thread(target=run, name="affinity", daemon=True)
     thread.start()
