@@ -41,7 +41,7 @@ def affinity(port: int, replicas: Sequence[int]) -> Iterator[str]:
         target.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = await reader.readuntil(_END)
             replica, (answer, request) = await connected(head)
             request.write(head)
