@@ -129,6 +129,8 @@ def fill(url: str, rows: int, say: Callable[[str], None] = lambda _: None) -> No
             say(what)
             cursor.execute(_TOLD.format(**numbers, **names))
         cursor.execute(_TRIGGERS)
+        say("which are outstanding")
+        cursor.execute("SELECT rowcast.find_outstanding('{k8s,git}')")
         cursor.execute("VACUUM (ANALYZE)")
     connection.close()
 

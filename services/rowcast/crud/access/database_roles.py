@@ -78,6 +78,8 @@ def serving_role(name: str) -> Role:
         "rowcast.rows": "SELECT, UPDATE (traceparent)",
         "rowcast.row_history": "SELECT",
         "rowcast.sources": "SELECT",
+        "rowcast.outstanding": "SELECT, DELETE",
+        "rowcast.outstanding_for": "SELECT",
         "rowcast.renderers": "SELECT",
         "rowcast.promotions": "SELECT, INSERT, UPDATE",
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
@@ -87,7 +89,7 @@ def serving_role(name: str) -> Role:
         "public.alembic_version": "SELECT",
     }
     prunes = ("rowcast.prune_tombstones(interval, integer)", "rowcast.prune_audit(interval, integer)")
-    calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes)
+    calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes, "rowcast.find_outstanding(text[])")
     return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 
 

@@ -14,7 +14,6 @@ from rowcast.sync.targets.git.repository.process import GitError
 from rowcast.sync.targets.git.repository.stream import Commit
 from rowcast.sync.targets.git.settings import GitSettings
 
-
 LOGGED_EVERY = 100_000
 """Files read at the start, between two lines of the log: very many take minutes."""
 
