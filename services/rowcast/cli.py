@@ -32,6 +32,7 @@ _SERVICES = {
     "delete": ("rowcast.client.change_cli:delete_app", "Delete rows."),
     "history": ("rowcast.client.get_cli:history_app", "List what a row was, and who changed it."),
     "rollback": ("rowcast.client.change_cli:rollback_app", "Make a row what it was."),
+    "proposals": ("rowcast.client.proposals_cli", "Changes that wait for another person's approval."),
     "wait": ("rowcast.check.wait_cli", "Wait until a row has arrived at its targets."),
     "promote": ("rowcast.check.promote_cli", "Copy rows' fields from one environment to the next."),
     "access": ("rowcast.check.explain_cli", "Who may do what, and which line of the policy says so."),

@@ -13,6 +13,7 @@ import httpx
 from rowcast.check.credentials import bearer, logins
 from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.row import APP_CONFIGS, RowKey
+from rowcast.runtime.exits import ProposedError
 
 CRUD = "crud"
 VERSION = "/v1"
@@ -75,14 +76,24 @@ def _token(token: str | None) -> dict[str, str]:
 
 
 class Crud:
-    """One connection. Every method raises TransientError (try again) or RefusedError (don't)."""
+    """One connection. Every method raises TransientError (try again) or RefusedError (don't), and one that changes
+    something ProposedError. `comment` says why, for who has to approve changes.
+    """
 
-    def __init__(self, to: Access, *, person: str = "rowcast", transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        to: Access,
+        *,
+        person: str = "rowcast",
+        comment: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._url = to.url
         self._decoded_once_more = "dapr-app-id" in to.headers
+        said = {**to.headers, "x-rowcast-user": person, **({"x-rowcast-comment": comment} if comment else {})}
         self._http = httpx.Client(
             base_url=to.url,
-            headers={**to.headers, "x-rowcast-user": person},
+            headers={name.encode(): value.encode() for name, value in said.items()},
             timeout=httpx.Timeout(15, connect=5),
             transport=transport,
             trust_env=False,
@@ -174,6 +185,12 @@ class Crud:
         if answer.is_error:
             raise _error(answer)
         content: dict[str, Any] = answer.json() if answer.content else {}
+        if answer.status_code == httpx.codes.ACCEPTED and "/proposals/" in answer.headers.get("location", ""):
+            number = content["id"]
+            raise ProposedError(
+                f"proposed, and not done yet: somebody else has to approve proposal {number}"
+                f" (`rowcast proposals show {number}`)"
+            )
         return content
 
 

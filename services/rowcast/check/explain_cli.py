@@ -48,6 +48,8 @@ def explain(
         else:
             found = _asked(verb, renderer, environment, subject, group or ())
     typer.echo(json.dumps(found) if as_json else f"{'allowed' if found['allowed'] else 'not allowed'}: {found['why']}")
+    if found["allowed"] and found.get("approval") and not as_json:
+        typer.echo(f"as a proposal, which somebody else approves: {found['approval']['text']}")
     if not found["allowed"]:
         raise typer.Exit(NOT_ALLOWED)
 
@@ -63,10 +65,14 @@ def _offline(
         known = ", ".join(f"{each}/{one}" for each, verbs in RESOURCES.items() for one in verbs)
         raise UsageError(f"{verb} is none of {known}")
     names = [*([subject] if subject else []), *(f"{GROUP}{each}" for each in groups)]
-    rights = read_policy(file.read_text()).rights(names)
+    read = read_policy(file.read_text())
+    rights = read.rights(names)
     where = _named(environment) if resource in OF_ROWS else None
     decision = rights.decide(resource, act, _named(renderer), where)
-    return {"allowed": decision.allowed, "why": decision.why, "names": list(rights.held)}
+    changes = resource in OF_ROWS and act in ("edit", "delete", "promote") and renderer != "*"
+    line = read.approvals.wanted(renderer, where) if changes else None
+    approval = {"line": line.line, "text": str(line)} if line else None
+    return {"allowed": decision.allowed, "why": decision.why, "names": list(rights.held), "approval": approval}
 
 
 def _asked(verb: str, renderer: str, environment: str, subject: str | None, groups: Any) -> Mapping[str, Any]:

@@ -12,11 +12,11 @@ import typer
 from rowcast.check.access import Crud
 from rowcast.check.wait_cli import CrudUrl
 from rowcast.client import files, tables
-from rowcast.client.options import DEFAULT, Person, Renderer, Selector, Yes, confirmed, connected, selected
+from rowcast.client.options import DEFAULT, Comment, Person, Renderer, Selector, Yes, confirmed, connected, selected
 from rowcast.client.output import Output, OutputOption, difference, one_as, show
 from rowcast.client.tables import MOST, Change, Rows, Table, Wanted, as_text
 from rowcast.core.errors import RowcastError
-from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.exits import Exit, ProposedError, UsageError, told
 
 apply_app = typer.Typer(add_completion=False)
 diff_app = typer.Typer(add_completion=False)
@@ -67,6 +67,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     yes: Yes = False,
     person: Person = None,
+    comment: Comment = None,
     output: OutputOption = Output("table"),  # noqa: B008 - it never changes
     crud_url: CrudUrl = None,
 ) -> None:
@@ -74,11 +75,12 @@ def apply(
 
     What a row leaves out stays as it is. crud itself says what differs, by a dry run; of one table all is done in one
     transaction, or nothing is. With --prune rows that no file has are deleted, those with --selector only, after a
-    question. Exit codes: 0 done, 1 some row is refused, or crud doesn't answer, 2 wrong options or files.
+    question. Exit codes: 0 done, 1 some row is refused, or crud doesn't answer, 2 wrong options or files, 4 some of it
+    is proposed: somebody else has to approve all that changes of that table.
     """
     wanted = selected(selector)
     _only_with_prune(prune, wanted)
-    with told(), connected(crud_url, person) as crud:
+    with told(), connected(crud_url, person, comment) as crud:
         one_as(output, ("table", "wide", "name", "json", "yaml", "jsonpath"))
         plans = _plans(crud, filename, renderer, prune, wanted)
         _judge(plans, prune_limit)
@@ -88,12 +90,16 @@ def apply(
             if not confirmed(f"Delete {len(pruned)} rows that no file has?", yes):
                 typer.echo("rowcast: nothing was changed", err=True)
                 raise typer.Exit(Exit.FAILED)
+        proposed: list[ProposedError] = []
         for plan in plans:
-            if not dry_run:
-                _carry_out(plan)
-            _report(plan, output, dry_run)
+            wants = None if dry_run else _carry_out(plan)
+            if wants is not None:
+                proposed.append(wants)
+            _report(plan, output, "" if wants is None else ": proposed", dry_run)
         if output.kind in ("json", "yaml", "jsonpath"):
             show(output, _as_json(plans), (), lambda _: iter(()))
+        if proposed:
+            raise ProposedError("; ".join(str(each) for each in proposed))
 
 
 @diff_app.command()
@@ -216,19 +222,25 @@ def _refusal(plan: Plan, change: Change) -> str:
     return f"{place}{plan.name(change)}: {said}"
 
 
-def _carry_out(plan: Plan) -> None:
+def _carry_out(plan: Plan) -> ProposedError | None:
+    """The error for a table whose changes somebody else has to approve: others may be done."""
     changes = plan.of("create", "change", "delete")
-    if any(change.action == "delete" for change in changes):
-        plan.table.batch(changes)
-    elif changes:
-        plan.table.bring(changes)
+    try:
+        if any(change.action == "delete" for change in changes):
+            plan.table.batch(changes)
+        elif changes:
+            plan.table.bring(changes)
+    except ProposedError as error:
+        return error
+    return None
 
 
-def _report(plan: Plan, output: Output, dry_run: bool) -> None:
+def _report(plan: Plan, output: Output, proposed: str, dry_run: bool) -> None:
     if output.kind not in ("table", "wide", "name"):
         return
     for change in plan.changes:
-        said = f" {_DONE[change.action]}{' (dry run)' if dry_run else ''}"
+        done = change.action if proposed and change.action != "none" else _DONE[change.action]
+        said = f" {done}{'' if change.action == 'none' else proposed}{' (dry run)' if dry_run else ''}"
         typer.echo(plan.name(change) + ("" if output.kind == "name" else said))
 
 

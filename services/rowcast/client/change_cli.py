@@ -9,7 +9,7 @@ import typer
 
 from rowcast.check.wait_cli import CrudUrl
 from rowcast.client import tables
-from rowcast.client.options import Names, PastName, Person, Whose, Yes, confirmed, connected
+from rowcast.client.options import Comment, Names, PastName, Person, Whose, Yes, confirmed, connected
 from rowcast.client.output import difference
 from rowcast.client.tables import Change, Row, Rows, Table, Version
 from rowcast.runtime.exits import Exit, UsageError, told
@@ -28,14 +28,15 @@ def delete(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
     person: Person = None,
+    comment: Comment = None,
     crud_url: CrudUrl = None,
 ) -> None:
     """Delete rows, all of them or none, after a question; what they were stays in their history.
 
     A row that changes meanwhile is not deleted. Exit codes: 0 done, 1 refused, declined, or crud doesn't answer,
-    2 wrong options, or no such row.
+    2 wrong options, or no such row, 4 proposed: somebody else has to approve it.
     """
-    with told(), connected(crud_url, person) as crud:
+    with told(), connected(crud_url, person, comment) as crud:
         table = tables.table(crud, renderer)
         rows = _found(table, list(dict.fromkeys(names)), ignore_not_found)
         shown = [f"{renderer}/{table.name_of(row)}" for row in rows]
@@ -71,14 +72,16 @@ def rollback(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     person: Person = None,
+    comment: Comment = None,
     crud_url: CrudUrl = None,
 ) -> None:
     """Make a row what it was at a generation of its history, as a new generation; one that is deleted is made again.
 
     Columns that never leave the database (`exclude`) stay as they are. Exit codes: 0 done, or it is so already,
-    1 refused, or crud doesn't answer, 2 wrong options, no such row or no such generation.
+    1 refused, or crud doesn't answer, 2 wrong options, no such row or no such generation, 4 proposed: somebody else has
+    to approve it.
     """
-    with told(), connected(crud_url, person) as crud:
+    with told(), connected(crud_url, person, comment) as crud:
         table = tables.table(crud, renderer)
         row = table.past_row(name)
         versions: list[Version] = []

@@ -32,6 +32,7 @@ Person = Annotated[
     str | None,
     typer.Option("--as", metavar="PERSON", help="Who does it, where no token says so [default: you]"),
 ]
+Comment = Annotated[str | None, typer.Option("--comment", help="Why, for who has to approve it, where that is wanted.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 DEFAULT = APP_CONFIGS
 
@@ -50,9 +51,9 @@ def selected(pairs: Sequence[str] | None) -> Mapping[str, str]:
 
 
 @contextmanager
-def connected(crud_url: str | None, person: str | None = None) -> Iterator[Crud]:
+def connected(crud_url: str | None, person: str | None = None, comment: str | None = None) -> Iterator[Crud]:
     """crud, as the command's options and its environment say. Raises LoginError and TransientError."""
-    with Crud(access(crud_url, os.environ), person=person or this_user()) as crud:
+    with Crud(access(crud_url, os.environ), person=person or this_user(), comment=comment) as crud:
         yield crud
 
 

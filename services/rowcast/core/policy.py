@@ -3,8 +3,10 @@
     p, role:editor, rows, edit, tenants/*, allow
     p, group:interns, rows, *, */prod, deny
     g, alice@example.com, role:editor
+    approval, */prod
 
-A line that denies wins over any that allow. https://argo-cd.readthedocs.io/en/stable/operator-manual/rbac/
+A line that denies wins over any that allow. `approval` is a line of ours: changes there are proposals, which another
+person approves; whoever else reads the file (PyCasbin) passes it by. https://argo-cd.readthedocs.io/en/stable/operator-manual/rbac/
 """
 
 import csv
@@ -23,7 +25,7 @@ ANY = "*"
 _PATTERN = re.compile(r"[A-Za-z0-9*?._-]{1,253}")
 
 RESOURCES: Mapping[str, tuple[str, ...]] = {
-    "rows": ("view", "edit", "delete", "operate"),
+    "rows": ("view", "edit", "delete", "operate", "approve"),
     "promotions": ("promote", "approve"),
     "renderers": ("view", "impact"),
     "rollouts": ("start", "operate"),
@@ -31,7 +33,8 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "pipeline": ("view",),
     "audit": ("view",),
 }
-"""What can be done with what. `operate` of rows: replay and discard their dead letters."""
+"""What can be done with what. `operate` of rows: replay and discard their dead letters; `approve`:
+changes that others propose."""
 OF_ROWS = frozenset({"rows", "promotions"})
 """Whose objects are renderer/environment; those of others are one name: a renderer, a target, or `*`."""
 BUILT_IN = """\
@@ -169,12 +172,49 @@ UNLIMITED = Rights(unlimited=True)
 
 
 @dataclass(frozen=True)
+class Approval:
+    """A line by which changes of an environment's rows want an approval."""
+
+    line: int
+    renderer: str
+    environment: str
+
+    def __str__(self) -> str:
+        return f"approval, {self.renderer}/{self.environment}"
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Where changes want an approval."""
+
+    lines: Sequence[Approval] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.lines)
+
+    def wanted(self, renderer: str, environment: str | None = None) -> Approval | None:
+        """The line by which a change wants one; None for the environment is any that there may be."""
+        fitting = (
+            each for each in self.lines if fits(each.renderer, renderer) and meets(each.environment, environment)
+        )
+        return next(fitting, None)
+
+    def environments(self, renderer: str) -> list[str]:
+        """Patterns of those of a renderer."""
+        return sorted({each.environment for each in self.lines if fits(each.renderer, renderer)})
+
+
+EVERYWHERE = Approvals((Approval(0, ANY, ANY),))
+
+
+@dataclass(frozen=True)
 class Policy:
-    """All lines: what they allow and deny, and by whom roles are held."""
+    """All lines: what they allow and deny, by whom roles are held, and where changes want an approval."""
 
     rules: Sequence[Rule] = ()
     grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By member: the roles that it has."""
+    approvals: Approvals = Approvals()
 
     def rights(self, names: Iterable[str]) -> Rights:
         """Those of somebody who goes by all of these names."""
@@ -200,6 +240,7 @@ def read_policy(text: str) -> Policy:
     """The policy, with the built-in roles. Raises PolicyError with everything that is wrong."""
     rules: list[Rule] = []
     grants: dict[str, set[str]] = {}
+    approvals: list[Approval] = []
     problems: list[str] = []
     places: dict[str, int] = {}
     lines = [(_BUILT_IN_LINE, line) for line in BUILT_IN.splitlines()]
@@ -226,15 +267,25 @@ def read_policy(text: str) -> Policy:
                 places.setdefault(role, number)
             case ["g", *_]:
                 problems.append(f"line {number}: must be g, MEMBER, role:NAME")
+            case ["approval", target]:
+                renderer, _, environment = target.partition("/")
+                if _PATTERN.fullmatch(renderer) and _PATTERN.fullmatch(environment):
+                    approvals.append(Approval(number, renderer, environment))
+                else:
+                    problems.append(
+                        f"line {number}: the object {target!r} must be renderer/environment, with * and ? for any part"
+                    )
+            case ["approval", *_]:
+                problems.append(f"line {number}: must be approval, RENDERER/ENVIRONMENT")
             case _:
-                problems.append(f"line {number}: must begin with p or g, not {cells[0]!r}")
+                problems.append(f"line {number}: must begin with p, g or approval, not {cells[0]!r}")
     known = {rule.subject for rule in rules} | set(grants)
     problems += [
         f"line {place}: no line says what {role} may do" for role, place in places.items() if role not in known
     ]
     if problems:
         raise PolicyError(problems)
-    return Policy(rules, {member: frozenset(roles) for member, roles in grants.items()})
+    return Policy(rules, {member: frozenset(roles) for member, roles in grants.items()}, Approvals(approvals))
 
 
 def _cells(line: str) -> list[str] | None:

@@ -24,9 +24,19 @@ from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
 from rowcast.crud.pipeline.gathering import Gathering
 from rowcast.crud.pipeline.metrics import PipelineMetrics
+from rowcast.crud.proposals.records import PROPOSALS
 from rowcast.crud.renderers.rollout_worker import RolloutWorker
 from rowcast.crud.renderers.tombstones import TOMBSTONES
-from rowcast.crud.routes import access, audit, dead_letters, pipeline, reconciles, rows_of_any_table, statuses
+from rowcast.crud.routes import (
+    access,
+    audit,
+    dead_letters,
+    pipeline,
+    proposals,
+    reconciles,
+    rows_of_any_table,
+    statuses,
+)
 from rowcast.crud.routes.admission import admit
 from rowcast.crud.routes.errors import add_answers, describe_problems
 from rowcast.crud.routes.renderers import edits as renderer_edits
@@ -92,6 +102,7 @@ ROUTES = (
     renderer_rollouts,
     rows_of_any_table,
     statuses,
+    proposals,
     access,
     audit,
 )
@@ -161,6 +172,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks.append(asyncio.create_task(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days))))
     if settings.audit_days:
         tasks.append(asyncio.create_task(AUDIT.keep(engine, timedelta(days=settings.audit_days))))
+    tasks.append(asyncio.create_task(PROPOSALS.keep(engine, timedelta(days=settings.proposal_days))))
     if settings.capture == "engine":
         tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
     yield

@@ -1,7 +1,8 @@
 """What crud's use cases can refuse. The routes turn each into an answer; nothing here knows HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rowcast.core.errors import RowcastError, TransientError
 
@@ -60,6 +61,20 @@ class DeniedError(ForbiddenError):
 
     def __init__(self, message: str) -> None:
         super().__init__("policy", message)
+
+
+class ApprovalWantedError(RowcastError):
+    """Nothing was changed: somebody else has to approve it. `operations` are what was asked for, as a batch of the
+    renderer has them, each with the generation that was seen; `changes` what they do, by row.
+    """
+
+    def __init__(
+        self, renderer: str, why: str, operations: Sequence[Mapping[str, Any]], changes: Sequence[Mapping[str, Any]]
+    ) -> None:
+        super().__init__(why)
+        self.renderer = renderer
+        self.operations = operations
+        self.changes = changes
 
 
 class LockedError(TransientError):

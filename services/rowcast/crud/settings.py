@@ -61,6 +61,8 @@ class CrudSettings(ConnectAccess, Settings):
     """The app-ids that are believed about who sits before them; comma-separated."""
     audit_days: Annotated[int, Field(ge=0)] = 365
     """How long is kept who did what and who was refused what, in days, 30 at least; 0: for ever."""
+    proposal_days: Annotated[int, Field(ge=1)] = 90
+    """How long a proposal is kept that nobody has decided, and one after it was decided, in days; both then go."""
     overdue_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a change may take to arrive before it counts as overdue, in seconds."""
     tombstone_days: Annotated[int, Field(ge=0)] = 30

@@ -19,10 +19,15 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     LATE = 3
+    PROPOSED = 4
 
 
 class UsageError(RowcastError):
     """The command was asked for something that there is not."""
+
+
+class ProposedError(RowcastError):
+    """Nothing has changed yet: another person has to approve it; the text says where to look."""
 
 
 @contextmanager
@@ -34,6 +39,8 @@ def told() -> Iterator[None]:
         raise _exit(Exit.USAGE, error) from error
     except LateError as error:
         raise _exit(Exit.LATE, error) from error
+    except ProposedError as error:
+        raise _exit(Exit.PROPOSED, error) from error
     except RowcastError as error:
         raise _exit(Exit.FAILED, error) from error
 

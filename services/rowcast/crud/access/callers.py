@@ -12,6 +12,7 @@ from rowcast.core.policy import (
     GROUP,
     ROLE,
     UNLIMITED,
+    Approvals,
     Decision,
     Reach,
     Rights,
@@ -76,6 +77,12 @@ class Caller:
         return self.subject != ANONYMOUS
 
     @property
+    def person_names(self) -> frozenset[str]:
+        """All that says which person it is, as it is compared: groups and roles say nothing of it."""
+        named = (str(self.actor), *(name for name in self.names if not name.startswith((ROLE, GROUP))))
+        return frozenset(name.casefold() for name in named) - {ANONYMOUS}
+
+    @property
     def is_sync(self) -> bool:
         """Whether it is a target's instance, by its sidecar's identity."""
         return self.way == "sidecar" and (self.app or "").startswith(_SYNC)
@@ -119,6 +126,22 @@ class Access:
     on_loopback: bool = True
     has_token: bool = False
     """Whether crud's own sidecar shows a token, so that no one else can say that they are it."""
+
+    @property
+    def approvals(self) -> Approvals:
+        """Where changes want an approval: nowhere without a policy."""
+        return Approvals() if self.policy is None else self.policy.approvals
+
+    def why_no_person(self, caller: Caller) -> str | None:
+        """Why somebody doesn't count as a person who approves; None if they do.
+
+        A typed name does at this machine alone, where nobody else could be asked.
+        """
+        if caller.way in ("token", "dashboard") and isinstance(caller.actor, VouchedFor):
+            return None
+        if self.on_loopback and caller.way in ("local", "dashboard") and str(caller.actor) != ANONYMOUS:
+            return None
+        return f"nobody vouches for {caller.actor} as a person: a login of the dashboard, or a token, has to"
 
     async def caller(self, shown: Shown) -> Caller:
         """Who asks. Raises TokenError, and IssuerAwayError where that can't be known now."""

@@ -82,13 +82,14 @@ def serving_role(name: str) -> Role:
         "rowcast.outstanding_for": "SELECT",
         "rowcast.renderers": "SELECT",
         "rowcast.promotions": "SELECT, INSERT, UPDATE",
+        "rowcast.proposals": "SELECT, INSERT, UPDATE",
         "rowcast.statuses": "SELECT, INSERT, UPDATE",
         "rowcast.rollouts": "SELECT, INSERT, UPDATE",
         "rowcast.rollout_rows": "SELECT, INSERT, DELETE",
         "rowcast.audit": "SELECT, INSERT",
         "public.alembic_version": "SELECT",
     }
-    prunes = ("rowcast.prune_tombstones(interval, integer)", "rowcast.prune_audit(interval, integer)")
+    prunes = [f"rowcast.prune_{what}(interval, integer)" for what in ("tombstones", "audit", "proposals")]
     calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes, "rowcast.find_outstanding(text[])")
     return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 

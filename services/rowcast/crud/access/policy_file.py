@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rowcast.core.policy import Policy, PolicyError, Rights, read_policy
+from rowcast.core.policy import EVERYWHERE, Approvals, Policy, PolicyError, Rights, read_policy
 from rowcast.runtime.logging import get_logger
 
 LOOK_SECONDS = 1.0
@@ -29,7 +29,8 @@ class PolicyFile:
     def __init__(self, path: Path, default: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
         self._default: Sequence[str] = (default,) if default else ()
-        self._policy = Policy()
+        # Who is asked nothing, such as who has crud's own token, changes nothing alone before the file could be read.
+        self._policy = Policy(approvals=EVERYWHERE)
         self._content: bytes | None = None
         self._fault: str | None = None
         self._looked = float("-inf")
@@ -39,6 +40,12 @@ class PolicyFile:
         """Those of somebody by these names, with the default role's if somebody vouches for them."""
         self._look()
         return self._policy.rights([*names, *(self._default if known else ())])
+
+    @property
+    def approvals(self) -> Approvals:
+        """Where changes want one."""
+        self._look()
+        return self._policy.approvals
 
     @property
     def state(self) -> PolicyState:

@@ -12,7 +12,7 @@ the path. `all`: with everything. `each`: the route looks at each. `sync`: a tar
 """
 Act = tuple[str, str]
 """Resource and verb."""
-VIEW, EDIT, DELETE, OPERATE = (("rows", verb) for verb in ("view", "edit", "delete", "operate"))
+VIEW, EDIT, DELETE, OPERATE, APPROVE = (("rows", verb) for verb in ("view", "edit", "delete", "operate", "approve"))
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,12 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/renderers/{name}/rollouts/{id:segment}:resume"): _OPERATE_ROLLOUT,
     ("POST", "/renderers/{name}/rollouts/{id:segment}:abort"): _OPERATE_ROLLOUT,
     ("POST", "/renderers/{name}/rollouts/{id:segment}:rollback"): _OPERATE_ROLLOUT,
+    ("GET", "/proposals"): _seen("each", VIEW),
+    ("GET", "/proposals/{id:segment}"): _seen("each", VIEW),
+    ("POST", "/proposals/{id:segment}:approve"): _done("each", VIEW, APPROVE),
+    ("POST", "/proposals/{id:segment}:reject"): _done("each", VIEW, APPROVE),
+    ("POST", "/proposals/{id:segment}:withdraw"): _done("each", VIEW),
+    ("POST", "/proposals/{id:segment}:renew"): _done("each", VIEW, EDIT),
     ("GET", "/rows:snapshot"): _seen("all", VIEW, by_sync=True),
     ("GET", "/rows:late"): _seen("all", VIEW, by_sync=True),
     ("POST", "/statuses:missed"): _SYNC,

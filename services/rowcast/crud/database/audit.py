@@ -1,6 +1,6 @@
 """Who did what, and who was refused what: kept with the change itself, in its transaction, and in the log."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +11,19 @@ from sqlalchemy import Connection, insert
 from rowcast.crud.database.tables import audit
 from rowcast.runtime.logging import get_logger
 
-DONE, REFUSED = "done", "refused"
+DONE, REFUSED, PROPOSED = "done", "refused", "proposed"
 MOST_ENVIRONMENTS = 50
 _LONGEST = 1000
 
 
 @dataclass
 class Noted:
-    """What is known of a request that may change something. `environments` are those that it had to do with."""
+    """What is known of a request that may change something. `environments` are those that it had to do with.
+
+    `comment` is the person's own, `replaces` the number of the proposal that is asked for anew.
+    `review` gets the transaction before it ends, and raises what keeps it from being made; `operations` are what was
+    written to a renderer's table, as the same could be asked again.
+    """
 
     way: str = "local"
     issuer: str | None = None
@@ -30,6 +35,11 @@ class Noted:
     operation: str = ""
     path: str = ""
     environments: set[str] = field(default_factory=set)
+    why: str | None = None
+    comment: str | None = None
+    replaces: int | None = None
+    review: Callable[[Connection], None] | None = None
+    operations: Sequence[Any] = ()
 
 
 NOTED: ContextVar[Noted | None] = ContextVar("noted", default=None)
@@ -38,6 +48,7 @@ NOTED: ContextVar[Noted | None] = ContextVar("noted", default=None)
 
 def entry(noted: Noted, outcome: str, why: str | None = None) -> Mapping[str, Any]:
     """What is kept."""
+    why = why or noted.why
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     return {
         "way": noted.way,

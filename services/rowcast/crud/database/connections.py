@@ -77,7 +77,7 @@ def log_in_with(engine: Engine, path: Path | None) -> None:
 
 _SET_CONFIG = text(
     "SELECT set_config('rowcast.actor', :who, true), set_config('rowcast.actor_verified', :verified, true), "
-    "set_config('rowcast.traceparent', :trace, true)"
+    "set_config('rowcast.traceparent', :trace, true), set_config('rowcast.review', :review, true)"
 )
 
 
@@ -98,7 +98,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
     """A transaction that commits at the end, in the name of `actor`. Raises TransientError if the database fails.
 
-    What a request changes is kept with who has asked, in this transaction: one is there if the other is.
+    What a request changes is kept with who has asked, in this transaction: one is there if the other is. And it is
+    reviewed before it commits: where others have to approve it, nothing of it is made.
     """
     noted = audit.NOTED.get() if actor is not None else None
     kept = None
@@ -107,9 +108,13 @@ def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
             # Whoever reads the change's event goes on with this trace.
             trace = sampled(span.traceparent) if span else None
             verified = "on" if isinstance(actor, VouchedFor) else "off"
-            connection.execute(_SET_CONFIG, {"who": str(actor), "verified": verified, "trace": trace or ""})
+            review = "on" if noted is not None and noted.review is not None else ""
+            values = {"who": str(actor), "verified": verified, "trace": trace or "", "review": review}
+            connection.execute(_SET_CONFIG, values)
         yield connection
         if noted is not None:
+            if noted.review is not None:
+                noted.review(connection)
             kept = audit.entry(noted, audit.DONE)
             audit.keep(connection, kept)
     if kept is not None:

@@ -215,6 +215,7 @@ rollouts = Table(
     Column("impact_token", Text),
     Column("changed_since", BigInteger),
     Column("switched", Text),
+    Column("approved_by", Text),
     schema=SCHEMA,
 )
 
@@ -252,6 +253,32 @@ audit = Table(
     schema=SCHEMA,
 )
 """Who did what, and who was refused what; rows are added, and go when they are old, and nothing else."""
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("renderer", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("operations", JSONB, nullable=False),
+    Column("changes", JSONB, nullable=False),
+    Column("environments", ARRAY(Text), nullable=False),
+    Column("keys", ARRAY(Text), nullable=False),
+    Column("comment", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_by_verified", Boolean, nullable=False),
+    Column("authors", ARRAY(Text), nullable=False),
+    Column("asked_at", _TIME, nullable=False),
+    Column("replaces", BigInteger),
+    Column("decided_by", Text),
+    Column("decided_by_verified", Boolean),
+    Column("decided_at", _TIME),
+    Column("why", Text),
+    Column("made", ARRAY(Text), nullable=False),
+    schema=SCHEMA,
+)
+"""Changes that another person has to approve: what is asked for, what it does, and what became of it."""
 
 gitops_progress = Table(
     "gitops_progress",

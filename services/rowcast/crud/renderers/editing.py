@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import quoted_name
 
 from rowcast.core.row import RowKey
+from rowcast.crud.database.audit import NOTED
 from rowcast.crud.database.connections import changing, reading
 from rowcast.crud.database.tables import rows
 from rowcast.crud.errors import BatchError, ConflictError, FieldError, ForbiddenError, ItemError, MissingError
@@ -49,6 +50,8 @@ def edit(engine: Engine, actor: str, renderer: str, work: Callable[["Editor"], T
     # The catalogue was read without a search_path, which triggers of the table's owner may need.
     with changing(engine, actor) as connection:
         editor = Editor(connection, table, constraints)
+        if (noted := NOTED.get()) is not None:
+            noted.operations = editor.operations
         result = work(editor)
         editor.settle()
         return result
@@ -61,6 +64,8 @@ class Editor:
         if table.source is None or table.table is None:
             raise AssertionError("an editable table is there")
         self.connection = connection
+        self.operations: list[Operation] = []
+        """All that was written, for who reviews the transaction."""
         self.renderer = table.renderer
         self.key_columns = table.source.key
         self.columns = table.columns
@@ -114,7 +119,9 @@ class Editor:
     def create(self, values: Mapping[str, Any]) -> RowMapping:
         """The new row as captured. Raises FieldError, ForbiddenError."""
         texts = self._texts(values)
-        return self._written(sa.insert(self._table).values(self._by_column(texts)), texts)
+        made = self._written(sa.insert(self._table).values(self._by_column(texts)), texts)
+        self.operations.append(Operation("create", values=values))
+        return made
 
     def update(self, key: str, values: Mapping[str, Any]) -> RowMapping:
         """A row that is locked, changed; one whose key is changed is another row. Raises as `create` does."""
@@ -122,13 +129,16 @@ class Editor:
         if not texts:
             return self._captured(key)
         statement = sa.update(self._table).where(*self._is(key)).values(self._by_column(texts))
-        return self._written(self._of_its_own(statement), texts)
+        made = self._written(self._of_its_own(statement), texts)
+        self.operations.append(Operation("update", key, values=values))
+        return made
 
     def delete(self, key: str) -> None:
         """A row that is locked. Raises as `create` does."""
         statement = sa.delete(self._table).where(*self._is(key))
         if self._execute(self._of_its_own(statement), {}).rowcount == 0:
             raise self._kept_out()
+        self.operations.append(Operation("delete", key))
 
     def settle(self) -> None:
         """What the database looks at only at the end, it looks at now. Raises as `create` does."""

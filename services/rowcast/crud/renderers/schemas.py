@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from rowcast.core.rollout import State
 from rowcast.crud.fields import Time
-from rowcast.crud.rows.schemas import PromotionRecord, TargetStatus
+from rowcast.crud.rows.schemas import PromotionRecord, ProposalRecord, TargetStatus
 
 
 class RevisionListed(BaseModel):
@@ -150,6 +150,7 @@ class RowGeneration(BaseModel):
     actor_verified: bool
     changed_at: Time
     promotion: PromotionRecord | None = Field(default=None, description="the promotion that this change was")
+    proposal: ProposalRecord | None = Field(default=None, description="the proposal that was approved by it")
 
 
 class RowHistory(BaseModel):

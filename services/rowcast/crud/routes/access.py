@@ -16,6 +16,7 @@ from rowcast.crud.routes.dependencies import Database, Settings
 from rowcast.crud.routes.errors import responses
 
 router = APIRouter(tags=["access"])
+_CHANGES = ("rows/edit", "rows/delete", "promotions/promote")
 Extent = Literal["all", "some", "none"]
 
 
@@ -46,6 +47,9 @@ class Mine(BaseModel):
     names: list[str] = Field(description="what the policy knows them by, with roles")
     renderers: dict[str, dict[str, Held]] = Field(description="by renderer, and by resource/verb")
     targets: dict[str, list[str]] = Field(description="by target, what may be done with it")
+    proposes: dict[str, list[str]] = Field(
+        description="by renderer, patterns of environments where a change is a proposal, which another person approves"
+    )
     other: list[str] = Field(description="resource/verb of what has neither")
     rules: list[RuleOut]
 
@@ -56,6 +60,7 @@ class Explained(BaseModel):
     allowed: bool
     why: str
     rule: RuleOut | None
+    approval: RuleOut | None = Field(description="the line by which the change would be a proposal")
     names: list[str]
 
 
@@ -84,6 +89,7 @@ def mine(asking: Asking, request: Request, database: Database, settings: Setting
             target: [verb for _, verb in _acts("reconciles") if rights.decide("reconciles", verb, target).allowed]
             for target in settings.targets
         },
+        proposes={name: of for name in names if name in seen and (of := access.approvals.environments(name))},
         other=[
             f"{resource}/{verb}"
             for resource, verb in _acts("pipeline", "audit")
@@ -120,7 +126,9 @@ def explain(
         rights = access.policy.rights(wanted, known=True)
         names = list(rights.held)
     decision = rights.decide(resource, act, renderer, environment if resource in OF_ROWS else None)
-    return Explained(allowed=decision.allowed, why=decision.why, rule=_rule(decision), names=names)
+    line = access.approvals.wanted(renderer, environment) if renderer and f"{resource}/{act}" in _CHANGES else None
+    approval = RuleOut(line=line.line, text=str(line)) if line else None
+    return Explained(allowed=decision.allowed, why=decision.why, rule=_rule(decision), approval=approval, names=names)
 
 
 def _rule(decision: Decision) -> RuleOut | None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from rowcast.core.policy import ANONYMOUS
 from rowcast.core.row import APP_CONFIGS
 from rowcast.core.rules import check_user
 from rowcast.crud.access.callers import Access, Caller, Shown
@@ -11,11 +12,14 @@ from rowcast.crud.access.routes import ROUTES, Need
 from rowcast.crud.access.tokens import TokenError
 from rowcast.crud.database.audit import NOTED
 from rowcast.crud.errors import DeniedError, FieldError
+from rowcast.crud.proposals.review import reviewer
 from rowcast.runtime.token import BY_SIDECAR, CALLER_HEADER
 
 USER_HEADER = "x-rowcast-user"
 VERIFIED_HEADER = "x-rowcast-user-verified"
 GROUPS_HEADER = "x-rowcast-user-groups"
+COMMENT_HEADER = "x-rowcast-comment"
+MOST_COMMENT = 1000
 _OURS = (USER_HEADER, VERIFIED_HEADER, GROUPS_HEADER)
 
 
@@ -30,7 +34,7 @@ async def admit(request: Request) -> None:
     access: Access = request.app.state.access
     caller = await access.caller(_shown(request))
     request.state.caller = caller
-    _note(request, need, caller)
+    _note(request, need, caller, access)
     _check(need, caller, request.path_params)
 
 
@@ -57,13 +61,18 @@ def _check(need: Need, caller: Caller, parameters: dict[str, str]) -> None:
                 pass
 
 
-def _note(request: Request, need: Need, caller: Caller) -> None:
+def _note(request: Request, need: Need, caller: Caller, access: Access) -> None:
     noted = caller.noted
     noted.way, noted.issuer, noted.subject = caller.way, caller.issuer, caller.subject
     noted.person, noted.verified = caller.name or str(caller.actor), caller.verified
     noted.act, noted.path = need.act, request.url.path
     noted.renderer = request.path_params.get("name") or _renderer_of(request.scope["route"].path)
     noted.operation = request.scope["route"].operation_id or ""
+    if need.changes and (approvals := access.approvals):
+        nobody = caller.subject == ANONYMOUS and not access.on_loopback
+        why = "nobody vouches for who you are, so nobody could tell that it is somebody else who approves"
+        noted.comment = _comment(request)
+        noted.review = reviewer(approvals, noted, why if nobody else None)
     NOTED.set(noted if need.changes else None)
 
 
@@ -103,6 +112,17 @@ def _person(given: str) -> str:
     if broken is not None:
         raise FieldError(USER_HEADER, broken.rule, broken.message)
     return user
+
+
+def _comment(request: Request) -> str | None:
+    """Raises FieldError."""
+    try:
+        comment = request.headers.get(COMMENT_HEADER, "").encode("latin-1").decode().strip()
+    except UnicodeDecodeError:
+        raise FieldError(COMMENT_HEADER, "printable", "must be UTF-8") from None
+    if len(comment) > MOST_COMMENT:
+        raise FieldError(COMMENT_HEADER, "max-length", f"must have at most {MOST_COMMENT} characters")
+    return comment or None
 
 
 def _bearer(request: Request) -> str | None:

@@ -17,7 +17,7 @@ router = APIRouter(tags=["access"])
 
 
 class AuditEntry(BaseModel):
-    """One request that has changed something, or was refused."""
+    """One request that has changed something, has proposed to, or was refused."""
 
     id: int
     at: Time
@@ -31,7 +31,7 @@ class AuditEntry(BaseModel):
     environments: list[str]
     operation: str
     path: str
-    outcome: Literal["done", "refused"]
+    outcome: Literal["done", "refused", "proposed"]
     why: str | None
     request_id: str | None
 
@@ -51,7 +51,7 @@ def entries(
     person: Annotated[str | None, Query(max_length=400, description="Their subject, or what they are called.")] = None,
     renderer: Annotated[str | None, Query(max_length=63)] = None,
     environment: Annotated[str | None, Query(max_length=63)] = None,
-    outcome: Literal["done", "refused"] | None = None,
+    outcome: Literal["done", "refused", "proposed"] | None = None,
     request_id: Annotated[str | None, Query(max_length=128, description="The answer's `x-request-id`.")] = None,
 ) -> AuditPage:
     """Every change, in whose name and by which way it came, and what was refused to somebody who is known."""

@@ -11,7 +11,7 @@ from rowcast.crud.access.pool_shares import Shares
 from rowcast.crud.dead_letters.actions import Publish
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.gathering import Gathering
-from rowcast.crud.routes.admission import USER_HEADER, VERIFIED_HEADER, Asking
+from rowcast.crud.routes.admission import COMMENT_HEADER, MOST_COMMENT, USER_HEADER, VERIFIED_HEADER, Asking
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.methods import combined
@@ -61,6 +61,10 @@ def _person(
         Literal["true", "false"],
         Header(alias=VERIFIED_HEADER, description="Whether a login vouches for who makes the change."),
     ] = "false",
+    _comment: Annotated[
+        str | None,
+        Header(alias=COMMENT_HEADER, max_length=MOST_COMMENT, description="Why, for who has to approve the change."),
+    ] = None,
 ) -> str:
     """What changes are recorded as; the headers are read where it is found out who asks."""
     return asking.actor

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from rowcast.crud.access.tokens import TokenError
 from rowcast.crud.database import audit
 from rowcast.crud.database.connections import changing
 from rowcast.crud.errors import (
+    ApprovalWantedError,
     BatchError,
     BrokerError,
     BusyError,
@@ -29,6 +31,8 @@ from rowcast.crud.errors import (
     NameTakenError,
     StaleGenerationError,
 )
+from rowcast.crud.proposals import records
+from rowcast.crud.proposals.schemas import ProposalOut, proposal_out
 from rowcast.crud.rows.preconditions import etag
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX, PROBLEM_JSON, ProblemResponse, problem, validation_errors
@@ -60,7 +64,12 @@ class ProblemOut(BaseModel):
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's description of the problems that an operation may answer; 422 and 503 are always among them."""
-    return {status: {"model": ProblemOut, "description": _MEANING[status]} for status in (*statuses, 422, 503)}
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"model": ProblemOut, "description": _MEANING[status]} for status in (*statuses, 422, 503)
+    }
+    if 202 in described:
+        described[202]["model"] = ProposalOut
+    return described
 
 
 def describe_problems(app: FastAPI) -> None:
@@ -91,6 +100,7 @@ _TOKEN = {
     "description": "A token of an issuer that crud knows (OpenID Connect).",
 }
 _MEANING = {
+    202: "Nothing has changed: somebody else has to approve it. `Location` is the proposal's.",
     403: "The policy doesn't allow it, the renderer's rows are not to be edited, or crud's role may not write its"
     " table; `detail` has the line of the policy, or the GRANT.",
     404: "There is no such configuration, dead letter, target, renderer or row.",
@@ -113,6 +123,12 @@ def add_answers(app: FastAPI) -> None:
     @app.exception_handler(LetterResolvedError)
     async def resolved(_request: Request, error: LetterResolvedError) -> ProblemResponse:
         return problem(409, str(error), [_item("state", "resolved", str(error))])
+
+    @app.exception_handler(ApprovalWantedError)
+    async def wants_approval(request: Request, error: ApprovalWantedError) -> JSONResponse:
+        proposal = await run_in_threadpool(_propose, app.state.engine, request.state.caller, error)
+        location = f"{request.scope.get('root_path', '')}/proposals/{proposal.id}"
+        return JSONResponse(proposal.model_dump(mode="json"), 202, {"location": location})
 
     @app.exception_handler(BrokerError)
     async def broker_away(_request: Request, error: BrokerError) -> ProblemResponse:
@@ -188,6 +204,15 @@ def add_answers(app: FastAPI) -> None:
     async def unavailable(_request: Request, error: TransientError) -> ProblemResponse:
         log.warning("unavailable", reason=str(error))
         return problem(503, "the database doesn't answer; try again", headers={"retry-after": "1"})
+
+
+def _propose(database: Engine, asking: Caller, error: ApprovalWantedError) -> ProposalOut:
+    kept = audit.entry(asking.noted, audit.PROPOSED, str(error))
+    with changing(database) as connection:
+        proposal = proposal_out(records.keep(connection, asking, error, asking.noted.replaces))
+        audit.keep(connection, kept)
+    audit.log(kept)
+    return proposal
 
 
 def note_refusal(database: Engine, asking: Caller, errors: Sequence[Mapping[str, Any]]) -> None:

@@ -39,18 +39,25 @@ def apply_batch(
     Raises BatchError with every row that is missing, stale, there twice or not permitted, or else with every name that
     is taken.
     """
-    _refuse_repeated(items)
     with changing(engine, actor) as connection:
-        rows = repository.lock_many(connection, [item.row_id for item in items if item.row_id is not None])
-        _refuse(_outdated(items, rows, permit))
-        deleted = [item.row_id for item in items if item.action == "delete" and item.row_id is not None]
-        if deleted:
-            repository.delete_many(connection, deleted)
-        _refuse(_taken(connection, items))
-        try:
-            return _write(connection, items, rows)
-        except NameTakenError as error:  # by a transaction that ended after the look above
-            raise BatchError(_named(items, {error.name})) from error
+        return apply_within(connection, items, permit)
+
+
+def apply_within(
+    connection: Connection, items: Sequence[Item], permit: Permit = _everything
+) -> list[RowMapping | None]:
+    """The same, in the caller's transaction."""
+    _refuse_repeated(items)
+    rows = repository.lock_many(connection, [item.row_id for item in items if item.row_id is not None])
+    _refuse(_outdated(items, rows, permit))
+    deleted = [item.row_id for item in items if item.action == "delete" and item.row_id is not None]
+    if deleted:
+        repository.delete_many(connection, deleted)
+    _refuse(_taken(connection, items))
+    try:
+        return _write(connection, items, rows)
+    except NameTakenError as error:  # by a transaction that ended after the look above
+        raise BatchError(_named(items, {error.name})) from error
 
 
 def _write(connection: Connection, items: Sequence[Item], rows: dict[int, RowMapping]) -> list[RowMapping | None]:

@@ -226,6 +226,19 @@ class PromotionRecord(BaseModel):
     generation: int | None = Field(description="of the row that was made")
 
 
+class ProposalRecord(BaseModel):
+    """The proposal that a change was: who has proposed it, and who has approved it."""
+
+    id: int
+    comment: str | None
+    asked_by: str
+    asked_by_verified: bool
+    asked_at: Time
+    decided_by: str
+    decided_by_verified: bool
+    decided_at: Time
+
+
 class HistoryEntry(BaseModel):
     """One change of a row."""
 
@@ -237,6 +250,7 @@ class HistoryEntry(BaseModel):
     before: AppConfigOut | None
     after: AppConfigOut | None
     promotion: PromotionRecord | None = Field(default=None, description="the promotion that this change was")
+    proposal: ProposalRecord | None = Field(default=None, description="the proposal that was approved by it")
 
 
 class HistoryPage(BaseModel):

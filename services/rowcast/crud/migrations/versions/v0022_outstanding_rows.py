@@ -8,7 +8,7 @@ for nobody, and an entry that crud doesn't see yet outlives that it takes others
 from alembic import op
 
 revision = "0022"
-down_revision = "0019"
+down_revision = "0021"
 
 _UP = """
 CREATE TABLE rowcast.outstanding (

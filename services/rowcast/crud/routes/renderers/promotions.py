@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Engine, RowMapping
@@ -12,9 +12,9 @@ from sqlalchemy import Engine, RowMapping
 from rowcast.core.policy import ANONYMOUS, EVERYTHING, Reach
 from rowcast.core.row import APP_CONFIGS, KEY_MAX
 from rowcast.crud import paging
-from rowcast.crud.access.callers import Caller
+from rowcast.crud.access.callers import Access, Caller
 from rowcast.crud.database.connections import reading
-from rowcast.crud.errors import MissingError
+from rowcast.crud.errors import ForbiddenError, MissingError
 from rowcast.crud.fields import MAX_BATCH, MAX_ID, Boolean, Decimal, Strict
 from rowcast.crud.renderers import promoting
 from rowcast.crud.renderers import promotions as reads
@@ -143,12 +143,23 @@ def list_records(
 
 @router.post("/{name}/promotions/{number}:approve", operation_id="approvePromotion", responses=responses(403, 404, 409))
 def approve(
-    name: Name, number: Number, asking: Asking, database: Database, settings: Settings, actor: Actor
+    name: Name, number: Number, asking: Asking, request: Request, database: Database, settings: Settings, actor: Actor
 ) -> PromotionRecord:
     """Promotes what somebody else has asked for, in their name, if both rows are as they were seen then."""
     record = _record(database, asking, name, number)
     if name == APP_CONFIGS:
         asking.require("promotions", "approve", name, record["to_place"])
+    access: Access = request.app.state.access
+    if access.approvals.wanted(name):
+        # The approval of the promotion is the one that the environment wants: of a person, as any is there.
+        why = access.why_no_person(asking)
+        if why is None and not (record["asked_by_verified"] or access.on_loopback):
+            why = f"nobody vouches for {record['asked_by']}, who has asked for it"
+        if why is None and record["asked_by"].casefold() in asking.person_names:
+            why = f"{record['asked_by']} has asked for it: somebody else has to approve"
+        if why is not None:
+            raise ForbiddenError("approval", why)
+        asking.noted.review = None
     found = promoting.approve(database, actor, name, settings, number, ANONYMOUS)
     return PromotionRecord.model_validate(dict(found))
 

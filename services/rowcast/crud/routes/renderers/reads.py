@@ -17,6 +17,7 @@ from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.pipeline.rows import Counted
+from rowcast.crud.proposals.records import made_by
 from rowcast.crud.renderers import choices, promotions, revisions, rollouts, rows
 from rowcast.crud.renderers.schemas import (
     ChoicesOut,
@@ -214,13 +215,21 @@ def get_history(
         raise FieldError("cursor", "cursor", "is not a cursor of a row's history")
     with reading(database) as connection:
         page = rows.history(connection, RowKey(name, key), before, limit)
-        promoted = promotions.made(connection, RowKey(name, key), [row["generation"] for row in page.rows])
+        generations = [row["generation"] for row in page.rows]
+        promoted = promotions.made(connection, RowKey(name, key), generations)
+        proposed = made_by(connection, RowKey(name, key), generations)
     if not page.rows and before is None:
         raise MissingError(f"renderer {name} has no row {key}")
     following = page.next_cursor
     return RowHistory(
         items=[
-            RowGeneration.model_validate({**row, "promotion": as_dict(promoted.get(row["generation"]))})
+            RowGeneration.model_validate(
+                {
+                    **row,
+                    "promotion": as_dict(promoted.get(row["generation"])),
+                    "proposal": as_dict(proposed.get(row["generation"])),
+                }
+            )
             for row in page.rows
         ],
         next_cursor=paging.encode(following) if following else None,

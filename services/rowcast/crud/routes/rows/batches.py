@@ -38,11 +38,11 @@ Changes = Annotated[BatchIn, Body(openapi_examples={"three changes": {"value": _
 def apply(changes: Changes, asking: Asking, database: Database, actor: Actor) -> BatchOut:
     """Up to 1,000 changes, all or nothing; `errors` of a problem name the items by `index`. Names may be swapped."""
     items = [_item(item) for item in changes.items]
-    rows = batch.apply_batch(database, actor, items, partial(_why_not, asking))
+    rows = batch.apply_batch(database, actor, items, partial(why_not, asking))
     return BatchOut(items=[AppConfigOut.model_validate(dict(row)) if row else None for row in rows])
 
 
-def _why_not(asking: Caller, item: batch.Item, row: RowMapping | None) -> str | None:
+def why_not(asking: Caller, item: batch.Item, row: RowMapping | None) -> str | None:
     """Why not; empty for a row that is not there for them. One that moves needs both environments."""
     if row is not None and not asking.sees(row["environment"]):
         return ""

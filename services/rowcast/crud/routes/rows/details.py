@@ -7,6 +7,7 @@ from rowcast.core.row import app_config
 from rowcast.crud import paging
 from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import FieldError
+from rowcast.crud.proposals import records
 from rowcast.crud.renderers import promotions
 from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database, RowId, Settings
@@ -39,11 +40,16 @@ def history(
         promoted = promotions.made(
             connection, app_config(id), [row["generation"] for row in page.rows if row["change"] == "updated"]
         )
+        proposed = records.made_by(connection, app_config(id), [row["generation"] for row in page.rows])
         promoted = {number: one for number, one in promoted.items() if asking.sees(one["from_place"])}
     return HistoryPage(
         items=[
             HistoryEntry.model_validate(
-                {**row, "promotion": as_dict(promoted.get(row["generation"]) if row["change"] == "updated" else None)}
+                {
+                    **row,
+                    "promotion": as_dict(promoted.get(row["generation"]) if row["change"] == "updated" else None),
+                    "proposal": as_dict(proposed.get(row["generation"])),
+                }
             )
             for row in page.rows
         ],

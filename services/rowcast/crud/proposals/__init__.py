@@ -1,0 +1,1 @@
+"""Changes that another person has to approve before they are made."""
