@@ -47,7 +47,7 @@ ASKED = (
     *(f"/renderers/services/rows?state={state}" for state in ("synced", "pending", "failed", "deleted")),
     "/renderers/services/promotions",
 )
-KEPT = 100_000
+KEPT = 20_000
 """Rows that memory is measured with; it goes up with their number."""
 
 
