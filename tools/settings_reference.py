@@ -35,6 +35,7 @@ DASHBOARD = """
 | `ROWCAST_EDITORS` | none | who may change things: addresses, `sub:…`, `group:…`; without a login typed names |
 | `ROWCAST_VIEWERS` | none | who may only look, likewise; who is in both lists may only look |
 | `ROWCAST_ISSUER` | none | of several providers, the issuer of entries that name none |
+| `ROWCAST_LOGIN_HOURS` | `24` | how long a login counts; 0 for as long as its cookie, which is 30 days |
 | `ROWCAST_GROUPS_CLAIM` | `groups` | the login's claim that has the groups |
 | `ROWCAST_USER` | `anonymous` | the name that people begin with where no login is configured |
 | `ROWCAST_COMMIT_URL` | none | address of a commit, with `{commit}` where its hash goes |

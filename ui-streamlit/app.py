@@ -12,23 +12,26 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 import navigation
+from access.models import SEE_PIPELINE, Accesses
+from access.rights import Rights, as_known
 from activity import page as activity_page
 from activity.models import Activities
 from bulk.models import Bulk
 from client import api_client, tracing
+from client.errors import RefusedError
 from configurations import detail_view, list_view, view_model
 from configurations.models import Configurations
 from dead_letters import page as dead_letters_page
 from dead_letters.models import DeadLetters
 from history.models import Histories
 from impact.models import Impacts
-from login import identity
+from login import drafts, identity
 from login import view as login_view
 from login.configured import LOGIN
 from login.identity import Roles, Who
 from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, PROMOTION, RECONCILE, RENDERERS, ROWS, SETTINGS
 from pipeline import page as pipeline_page
-from pipeline.models import Pipelines
+from pipeline.models import Pipeline, Pipelines
 from pipeline.poller import PipelinePoller
 from preview.models import Previews
 from promotion import page as promotion_page
@@ -49,6 +52,7 @@ WATCHING = "dashboard"
 
 
 class Client(
+    Accesses,
     Configurations,
     Previews,
     Histories,
@@ -94,49 +98,74 @@ def page(
         links = st.container(gap="small")
         login = LOGIN.state()
         who = login_view.who(default_person, roles, login)
-    if who is None:
-        navigation.closed(functools.partial(login_view.ask_to_log_in, login))
+        corner = st.container(gap="small")
+    logged_in = functools.partial(_logged_in, default_person, roles)
+    client = connect(functools.partial(_now, logged_in))
+    rights = Rights(client, logged_in)
+    if who is None or rights.must_log_in:
+        navigation.closed(functools.partial(login_view.ask_to_log_in, login, rights.trouble, kept=drafts.keep()))
         return
-    client = connect(functools.partial(_now, default_person, roles))
-    poller = poller or st.session_state.setdefault("poller", PipelinePoller(client.pipeline))
-    rooms = _rooms(client, who, roles, poller, opened)
+    with corner:
+        login_view.standing(who, rights)
+    if poller is None or rights.enforced:
+        # What one person may see is not there for all.
+        poller = st.session_state.setdefault("poller", PipelinePoller(functools.partial(_pipeline, client, rights)))
+    rooms = _rooms(client, who, rights, roles, poller, opened)
     # Streamlit's own menu would stand above the name; and it is drawn before the person is known.
     current = st.navigation(list(rooms.values()), position="hidden")
+    drafts.seen(who, current.title)
     with links:
-        navigation.links(rooms, poller)
+        navigation.links(rooms, poller, lambda: logged_in() is None or rights.changed())
+    drafts.offer(who, rooms)
     current.run()
 
 
-def _now(default_person: str, roles: Roles) -> Who:
-    # Whoever has been logged out since the page was drawn changes nothing from it.
-    return login_view.now(default_person, roles, LOGIN.state()) or Who(identity.ANONYMOUS, "viewer")
+def _logged_in(default_person: str, roles: Roles) -> Who | None:
+    return login_view.now(default_person, roles, LOGIN.state())
 
 
-def _rooms(client: Client, who: Who, roles: Roles, poller: PipelinePoller, opened: str) -> dict[str, Page]:
+def _now(logged_in: Callable[[], Who | None]) -> Who:
+    who = logged_in()
+    if who is None:
+        # Logged out since this was drawn: the whole page says so, and keeps what was typed.
+        st.rerun()
+    return as_known(who)
+
+
+def _pipeline(client: Client, rights: Rights) -> Pipeline:
+    why = rights.why_not_at_all(SEE_PIPELINE)
+    if why is not None:
+        raise RefusedError(403, "Forbidden", why)
+    return client.pipeline()
+
+
+def _rooms(
+    client: Client, who: Who, rights: Rights, roles: Roles, poller: PipelinePoller, opened: str
+) -> dict[str, Page]:
     # Rooms lead to each other: each is given all of them, and looks when it is drawn.
     rooms: dict[str, Page] = {}
     shows: dict[str, Callable[[], None]] = {
-        CONFIGURATIONS: functools.partial(_configurations, client, who),
-        ROWS: functools.partial(rows_page.show, client, rooms, can_edit=who.can_edit),
-        RENDERERS: functools.partial(renderers_page.show, client, rooms, can_edit=who.can_edit),
-        PROMOTION: functools.partial(promotion_page.show, client, can_edit=who.can_edit),
-        ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS]),
+        CONFIGURATIONS: functools.partial(_configurations, client, rights),
+        ROWS: functools.partial(rows_page.show, client, rooms, rights),
+        RENDERERS: functools.partial(renderers_page.show, client, rooms, rights),
+        PROMOTION: functools.partial(promotion_page.show, client, rights),
+        ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS], rights),
         PIPELINE: functools.partial(pipeline_page.show, poller),
-        DEAD_LETTERS: functools.partial(dead_letters_page.show, client, can_edit=who.can_edit),
-        RECONCILE: functools.partial(reconcile_page.show, client, can_edit=who.can_edit),
-        SETTINGS: functools.partial(settings_page.show, poller, who, roles),
+        DEAD_LETTERS: functools.partial(dead_letters_page.show, client, rights),
+        RECONCILE: functools.partial(reconcile_page.show, client, rights),
+        SETTINGS: functools.partial(settings_page.show, poller, who, roles, rights),
     }
     rooms.update({title: navigation.room(title, show, opened) for title, show in shows.items()})
     return rooms
 
 
-def _configurations(client: Client, who: Who) -> None:
+def _configurations(client: Client, rights: Rights) -> None:
     row_id = view_model.row_id(st.query_params.get("id"))
     if row_id is None:
         st.session_state.pop("base", None)
-        list_view.show(client, can_edit=who.can_edit)
+        list_view.show(client, rights)
     else:
-        detail_view.show(client, row_id, can_edit=who.can_edit)
+        detail_view.show(client, row_id, rights)
 
 
 @st.cache_resource

@@ -8,7 +8,6 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from login.configured import LOGIN
 from pipeline import view as pipeline_view
 from pipeline.poller import PipelinePoller
 
@@ -43,9 +42,9 @@ def closed(show: Callable[[], None]) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def links(rooms: Mapping[str, Page], poller: PipelinePoller) -> None:
-    """Draw the way to each room; where the login has broken, draw the whole page again, which says so."""
-    if LOGIN.state().complaint is not None:
+def links(rooms: Mapping[str, Page], poller: PipelinePoller, stale: Callable[[], bool]) -> None:
+    """Draw the way to each room; where the page is `stale`, as it is of who is logged out since, draw all of it."""
+    if stale():
         st.rerun()
     pipeline = poller.seen().pipeline
     letters = pipeline_view.open_letters(pipeline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -10,12 +11,38 @@ import oidc_provider_mock
 import pytest
 from playwright.sync_api import expect
 
+from affinity import COOKIE, affinity
 from dashboard import Dashboard, another
 from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
 from world import World
 
 Windows = Callable[..., Dashboard]
+
+
+def login(provider: int, port: int) -> str:
+    """Streamlit's secrets: a login at the provider that listens at one port, of the dashboard that is at the other."""
+    return f"""\
+[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "{"s" * 40}"
+client_id = "rowcast"
+client_secret = "a-secret"
+server_metadata_url = "http://127.0.0.1:{provider}/.well-known/openid-configuration"
+"""
+
+
+def log_in(window: Dashboard, subject: str) -> None:
+    """Log in as one of the provider's users."""
+    window.click("Log in")
+    window.page.locator("input[name=sub]").fill(subject)
+    window.page.get_by_role("button", name="Authorize").click()
+    window.titled("Configurations")
+
+
+def replica(window: Dashboard) -> int:
+    """The port of the dashboard at which somebody is kept."""
+    return next(int(each.get("value", "")) for each in window.page.context.cookies() if each.get("name") == COOKIE)
 
 
 def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, platform: Platform, world: World) -> None:
@@ -25,15 +52,15 @@ def test_a_viewer_sees_everything_and_is_offered_no_change(windows: Windows, pla
         viewer.be("grace")
         viewer.sees("Read only")
         expect(viewer.row("stock")).to_contain_text("synced")
-        expect(viewer.button("New configuration")).to_have_count(0)
+        expect(viewer.button("New configuration")).to_be_disabled()
         viewer.open(id=row["id"])
         viewer.titled("stock")
-        expect(viewer.button("Save")).to_have_count(0)
-        expect(viewer.button("Delete")).to_have_count(0)
+        expect(viewer.button("Save")).to_be_disabled()
+        expect(viewer.button("Delete")).to_be_disabled()
         viewer.go("Reconcile")
-        expect(viewer.button("Dry run")).to_have_count(0)
+        expect(viewer.button("Dry run")).to_be_disabled()
         viewer.be("ada")
-        expect(viewer.button("Dry run")).to_be_visible()
+        expect(viewer.button("Dry run")).to_be_enabled()
 
 
 def test_where_others_reach_the_dashboard_everybody_looks_until_somebody_may_more(
@@ -43,9 +70,9 @@ def test_where_others_reach_the_dashboard_everybody_looks_until_somebody_may_mor
         window = windows(url=url).open()
         window.be("ada")
         window.sees("Read only")
-        expect(window.button("New configuration")).to_have_count(0)
+        expect(window.button("New configuration")).to_be_disabled()
     with another(platform, {}) as url:
-        expect(windows(url=url).open().button("New configuration")).to_be_visible()
+        expect(windows(url=url).open().button("New configuration")).to_be_enabled()
 
 
 def test_a_login_by_an_oidc_provider_names_the_person(
@@ -60,21 +87,12 @@ def test_a_login_by_an_oidc_provider_names_the_person(
         httpx.put(f"{users}/mallory", json=mallory, trust_env=False).raise_for_status()
         port = next(free_ports())
         secrets = tmp_path / "secrets.toml"
-        secrets.write_text(
-            "[auth]\n"
-            f'redirect_uri = "http://127.0.0.1:{port}/oauth2callback"\n'
-            f'cookie_secret = "{"s" * 40}"\n'
-            'client_id = "rowcast"\n'
-            'client_secret = "a-secret"\n'
-            f'server_metadata_url = "http://127.0.0.1:{provider.server_port}/.well-known/openid-configuration"\n'
-        )
+        secrets.write_text(login(provider.server_port, port))
         settings = {"ROWCAST_ROLE": "viewer", "ROWCAST_EDITORS": "ada@example.com"}
         with another(platform, settings, f"--secrets.files={secrets}", port=port) as url:
             window = windows(url=url)
             window.page.goto(url)
-            window.click("Log in")
-            window.page.locator("input[name=sub]").fill("ada")
-            window.page.get_by_role("button", name="Authorize").click()
+            log_in(window, "ada")
             window.titled("Configurations")
             window.sees("Ada Lovelace")
             window.open(id=row["id"])
@@ -85,12 +103,47 @@ def test_a_login_by_an_oidc_provider_names_the_person(
             window.click("End session")
             expect(window.button("Log in")).to_be_visible()
             # Whoever only says that it is their address looks, and changes nothing.
-            window.click("Log in")
-            window.page.locator("input[name=sub]").fill("mallory")
-            window.page.get_by_role("button", name="Authorize").click()
+            log_in(window, "mallory")
             window.titled("Configurations")
             window.sees("Read only")
-            expect(window.button("New configuration")).to_have_count(0)
+            expect(window.button("New configuration")).to_be_disabled()
+    world.settled()
+    with world.api() as api:
+        assert api.get(f"/appconfigs/{row['id']}").json()["updated_by"] == "ada@example.com"
+
+
+def test_two_dashboards_keep_each_person_at_one_and_share_their_logins(
+    windows: Windows, platform: Platform, world: World, tmp_path: Path
+) -> None:
+    row = world.create("shared")
+    ports = free_ports()
+    front, *pods = (next(ports) for _ in range(3))
+    with oidc_provider_mock.run_server_in_thread() as provider, ExitStack() as pods_stack:
+        users = f"http://127.0.0.1:{provider.server_port}/users"
+        for name in ("ada", "grace"):
+            claims = {"email": f"{name}@example.com", "email_verified": True, "name": name.title()}
+            httpx.put(f"{users}/{name}", json=claims, trust_env=False).raise_for_status()
+        secrets = tmp_path / "secrets.toml"
+        secrets.write_text(login(provider.server_port, front))
+        running = {pod: pods_stack.enter_context(ExitStack()) for pod in pods}
+        for pod, own in running.items():
+            own.enter_context(another(platform, {}, f"--secrets.files={secrets}", port=pod))
+        url = pods_stack.enter_context(affinity(front, pods))
+        ada, grace = windows(url=url), windows(url=url)
+        for window, name in ((ada, "ada"), (grace, "grace")):
+            window.page.goto(url)
+            log_in(window, name)
+        assert {replica(ada), replica(grace)} == set(pods)
+        ada.open(id=row["id"])
+        ada.sees("Ada")
+        # Her pod goes, as in a rollout: she is at the other one, and need not log in again.
+        running[replica(ada)].close()
+        ada.open(id=row["id"])
+        ada.sees("Ada")
+        assert replica(ada) == replica(grace)
+        ada.write("Branch", "from-the-other-pod")
+        ada.click("Save")
+        ada.sees("generation 2")
     world.settled()
     with world.api() as api:
         assert api.get(f"/appconfigs/{row['id']}").json()["updated_by"] == "ada@example.com"

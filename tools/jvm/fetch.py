@@ -1,7 +1,8 @@
 """Obtains Java archives by jgo, the pure Python Maven resolver. Runs on its own, with jgo's folder on PYTHONPATH.
 
     fetch.py resolve        coordinates on stdin → every artifact that they need, one `group:artifact:version` a line
-    fetch.py download DIR   artifacts on stdin → each as DIR/<file name>, its name on stdout as soon as it is there
+    fetch.py download DIR   artifacts on stdin → each as DIR/<file name>, its name on stdout as soon as it is there;
+                            one that is no jar has its packaging as well, `group:artifact:version:tar.gz`
 
 A file appears in DIR only when it is complete; files that are there already are left alone.
 `ROWCAST_MAVEN_REPOSITORY` is the address of a mirror to use instead of the resolver's own default.
@@ -44,12 +45,13 @@ def resolve(wanted: list[str], maven: Any) -> list[str]:
 
 def download(artifact: str, maven: Any, folder: Path) -> str:
     """Puts one archive into the folder and returns its file name. Ends the program after the last attempt."""
-    group, name, version = artifact.split(":")
-    target = folder / f"{name}-{version}.jar"
+    group, name, version, *rest = artifact.split(":")
+    packaging = rest[0] if rest else "jar"
+    target = folder / f"{name}-{version}.{packaging}"
     for attempt in range(ATTEMPTS):
         if target.exists():
             break
-        wanted = maven.project(group, name).at_version(version).artifact()
+        wanted = maven.project(group, name).at_version(version).artifact(packaging=packaging)
         # jgo takes whatever is in its cache for complete, even what a broken connection left there.
         wanted.cached_path.unlink(missing_ok=True)
         try:

@@ -25,7 +25,7 @@ from rowcast_local.provision.debian import PackageError
 from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
 from rowcast_local.provision.needs import refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
-from rowcast_local.provision.toolbox import provide_broker, provide_built
+from rowcast_local.provision.toolbox import provide_broker, provide_built, provide_keycloak
 from rowcast_local.provision.tools import tool
 from rowcast_local.set_settings import load_settings, with_settings
 from rowcast_local.status import print_status
@@ -137,6 +137,8 @@ def get(
         wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
         for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
+        if tools:
+            console.print(f"  {provide_keycloak(cache_folder(), progress)[0].name}")
         for kind in Kind if tools else ():
             try:
                 chosen = provide_broker(kind, cache_folder(), progress)

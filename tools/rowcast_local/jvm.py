@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +22,16 @@ class JvmPartsError(Exception):
 
 @dataclass(frozen=True)
 class Artifact:
-    """One locked archive: `group:artifact:version` and the SHA-256 of its bytes in hexadecimal."""
+    """One locked archive: `group:artifact:version`, `…:packaging` if it is no jar, and its SHA-256 in hexadecimal."""
 
     coordinates: str
     sha256: str
 
     @property
     def file_name(self) -> str:
-        """Its name in the folder of the class path."""
-        _, name, version = self.coordinates.split(":")
-        return f"{name}-{version}.jar"
+        """Its name in the folder that it is downloaded to."""
+        _, name, version, *packaging = self.coordinates.split(":")
+        return f"{name}-{version}.{packaging[0] if packaging else 'jar'}"
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,17 @@ def fill(
     jgo: Path,
     definition: Path = DEFINITION,
     progress: Progress | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Downloads locked archives into `folder`, which is there once all of them are. Raises JvmPartsError."""
+    """Downloads locked archives into `folder`, which is there once all of them are; `environment` is the resolver's.
+
+    Raises JvmPartsError.
+    """
     partial = folder.with_suffix(".partial")
     partial.mkdir(exist_ok=True)
     coordinates = [each.coordinates for each in artifacts]
-    for there, _ in enumerate(_fetch(jgo, definition, ["download", str(partial)], coordinates), start=1):
+    command = ["download", str(partial)]
+    for there, _ in enumerate(_fetch(jgo, definition, command, coordinates, environment), start=1):
         if progress:
             progress(there, len(artifacts))
     _verify(partial, artifacts)
@@ -128,13 +133,23 @@ def lock(*, jgo: Path, definition: Path = DEFINITION) -> tuple[Artifact, ...]:
     return artifacts
 
 
-def _fetch(jgo: Path, definition: Path, arguments: list[str], lines: Sequence[str]) -> Iterator[str]:
-    environment = os.environ | {"PYTHONPATH": str(jgo)}
+def _fetch(
+    jgo: Path,
+    definition: Path,
+    arguments: list[str],
+    lines: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[str]:
     command = [sys.executable, str(definition / "fetch.py"), *arguments]
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **(environment or {}), "PYTHONPATH": str(jgo)},
         ) as process,
     ):
         assert process.stdin

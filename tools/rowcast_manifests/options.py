@@ -58,6 +58,15 @@ _RENDERERS: Mapping[str, Any] = {
     "renderersRights": {"elsewhere": True},
 }
 
+_ACCESS: Mapping[str, Any] = {
+    "crud": {
+        "access": {
+            "policy": "g, group:platform, role:admin\n",
+            "issuers": [{"issuer": "https://login.example.com", "audiences": ["rowcast"], "subject": "email"}],
+        }
+    }
+}
+
 _SPREAD = [
     {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway"}
     for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -123,6 +132,25 @@ OPTIONS: tuple[Option, ...] = (
         "A NATS of one's own, with TLS: its URL in rowcast-jetstream, who vouches for it in rowcast-jetstream-ca.",
         _external("jetstream", "nats.example.com:4222"),
         after=("broker-jetstream",),
+    ),
+    Option(
+        "access",
+        "Who may do what, and whose tokens are believed: the ConfigMap rowcast-crud-access, to be replaced by yours.",
+        _ACCESS,
+    ),
+    Option(
+        "api-ingress",
+        "The API under /v1 for who shows a token, through an Ingress: set its host, and from where it comes.",
+        {
+            "crud": {
+                **_ACCESS["crud"],
+                "ingress": {"enabled": True, "host": "api.example.com", "tlsSecret": "rowcast-api-tls"},
+            },
+            "networkPolicies": {
+                "apiFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
+            },
+        },
+        after=("access",),
     ),
     Option(
         "login",

@@ -1,4 +1,4 @@
-"""What happened, newest first: who changed which row, how, and what became of it."""
+"""What happened, newest first: who changed which row, how, and what became of it; and the audit of all requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from activity import view
+from access.rights import Rights
+from activity import audit_view, view
 from activity.models import Activities, Activity, ActivityQuery
 from client.errors import RefusedError, UnavailableError
 from shared import filters, formatting
@@ -21,12 +22,24 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS: Final = 3.0
 PAGE_SIZE: Final = 25
-WHEN_PIXELS: Final = 80
+CHANGES, AUDIT = "Changes", "Audit"
 
 
-def show(client: Activities, rows: Page) -> None:
+def show(client: Activities, rows: Page, rights: Rights) -> None:
     """Draw the page; `rows` is the one that shows a row."""
     st.title("Activity", anchor=False)
+    kind = st.segmented_control(
+        "Show",
+        (CHANGES, AUDIT),
+        default=CHANGES,
+        required=True,
+        key="activity_kind",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if kind == AUDIT:
+        audit_view.draw(client, rights)
+        return
     query = _filters(client)
     _list(client, query, rows)
 
@@ -74,7 +87,7 @@ def _list(client: Activities, query: ActivityQuery, rows: Page) -> None:
             _empty(query, cursors)
             return
         now = datetime.now(UTC)
-        for name, items in view.by_day(page.items, now):
+        for name, items in view.by_day(page.items, lambda item: item.changed_at, now):
             st.caption(name)
             with st.container(border=True, gap="small"):
                 for item in items:
@@ -95,7 +108,7 @@ def _item(item: Activity, rows: Page, now: datetime) -> None:
         for words, colour in view.outcomes(item):
             st.badge(words, color=colour)
         when = formatting.ago(item.changed_at, now)
-        st.caption(when, width=WHEN_PIXELS, text_alignment="right")
+        st.caption(when, width=view.WHEN_PIXELS, text_alignment="right")
 
 
 def _empty(query: ActivityQuery, cursors: list[str]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
-from activity.models import Activity
+from activity.models import Activity, AuditEntry
 from configurations.models import FIELDS
 from shared.formatting import TARGETS, plain, target_label
 
+T = TypeVar("T")
 Colour = Literal["green", "orange", "red", "gray"]
 
+WHEN_PIXELS: Final = 80
 CHANGES: Final[Mapping[str, str]] = {
     "created": "created",
     "updated": "changed",
@@ -25,6 +27,14 @@ ICONS: Final[Mapping[str, str]] = {
     "deleted": ":material/delete:",
     "restored": ":material/history:",
 }
+WAYS: Final[Mapping[str, str]] = {
+    "token": "with a token",
+    "dashboard": "in the dashboard",
+    "sidecar": "through another application's sidecar",
+    "operator": "with crud's own token",
+    "local": "on crud's machine",
+}
+AUDIT_OUTCOMES: Final[Mapping[str, Colour]] = {"done": "green", "proposed": "orange", "refused": "red"}
 OUTCOMES: Final[Mapping[str, Colour]] = {
     "synced": "green",
     "pending": "orange",
@@ -62,10 +72,22 @@ def outcomes(item: Activity) -> Iterator[tuple[str, Colour]]:
         yield f"{target_label(target)} {word}", OUTCOMES.get(word, "gray")
 
 
-def by_day(items: Iterable[Activity], now: datetime) -> Iterator[tuple[str, tuple[Activity, ...]]]:
-    """Yield the changes of each day under the day's name, in the order given."""
-    for name, found in groupby(items, lambda item: day(item.changed_at, now)):
+def by_day(items: Iterable[T], when: Callable[[T], datetime], now: datetime) -> Iterator[tuple[str, tuple[T, ...]]]:
+    """Yield what happened on each day under the day's name, in the order given."""
+    for name, found in groupby(items, lambda item: day(when(item), now)):
         yield name, tuple(found)
+
+
+def who(entry: AuditEntry) -> str:
+    """Return who it was, in full: whom the policy knows, by whose word, and by which way."""
+    issuer = f" by {entry.issuer}" if entry.issuer else ""
+    unsure = "" if entry.verified else ", whom nobody vouches for"
+    return f"{entry.subject}{issuer}{unsure}; {WAYS.get(entry.way, entry.way)}"
+
+
+def where(entry: AuditEntry) -> str:
+    """Return with what it was done: a renderer's, in which environments."""
+    return "/".join(part for part in (entry.renderer, ", ".join(entry.environments)) if part)
 
 
 def day(then: datetime, now: datetime) -> str:

@@ -7,15 +7,18 @@ from typing import Final, Protocol
 
 import streamlit as st
 
+from access.models import DELETE, EDIT
+from access.rights import Rights
 from bulk.models import MOST, Bulk
 from client.errors import FieldError, RefusedError
 from configurations import forms, rules, selection
-from configurations.models import AppConfig, Configurations, Page, Query
-from shared import formatting
+from configurations.models import APP_CONFIGS, AppConfig, Configurations, Page, Query
+from shared import formatting, offers
 from shared.failures import answered
 
 ROWS: Final = "bulk_rows"
 REFUSED: Final = "bulk_refused"
+ACTS: Final = {"branch": EDIT, "environment": EDIT, "delete": DELETE}
 ACTIONS: Final = {"branch": "Branch", "environment": "Environment", "delete": "Delete"}
 ICONS: Final = {
     "branch": ":material/alt_route:",
@@ -29,7 +32,7 @@ class Client(Configurations, Bulk, Protocol):
     """What changes of many rows need."""
 
 
-def bar(client: Client, query: Query, page: Page, rows: Sequence[AppConfig]) -> None:
+def bar(client: Client, query: Query, page: Page, rows: Sequence[AppConfig], rights: Rights) -> None:
     """Draw what can be done with the ticked ones of `rows`; always of one height, so that nothing jumps."""
     chosen = selection.chosen(rows)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="bulk"):
@@ -37,13 +40,20 @@ def bar(client: Client, query: Query, page: Page, rows: Sequence[AppConfig]) -> 
         if chosen and len(chosen) == len(rows) and page.total > len(rows):
             _everything(client, query, page.total)
         for action, label in ACTIONS.items():
-            if st.button(label, key=f"bulk:{action}", icon=ICONS[action], disabled=not chosen, type="tertiary"):
+            why_not = _why_not(rights, ACTS[action], chosen)
+            key, icon = f"bulk:{action}", ICONS[action]
+            if offers.button(label, why_not, disabled=not chosen, key=key, icon=icon, type="tertiary"):
                 st.session_state[forms.DIALOG] = f"bulk:{action}"
                 st.session_state[ROWS] = chosen
                 st.session_state.pop(REFUSED, None)
                 # The whole page: a dialog belongs to it, not to the fragment of the table.
                 st.rerun()
         st.button("Clear", key="bulk:clear", type="tertiary", disabled=not chosen, on_click=selection.clear)
+
+
+def _why_not(rights: Rights, act: str, chosen: Sequence[AppConfig]) -> str | None:
+    places = {row.environment for row in chosen} or {""}
+    return next(filter(None, (rights.why_not(act, APP_CONFIGS, place) for place in sorted(places))), None)
 
 
 def _chosen(count: int) -> str:

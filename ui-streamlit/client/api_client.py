@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -9,10 +10,11 @@ from typing import Any, Final
 
 import httpx
 
+from access.calls import AccessCalls
 from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
 from client.decoding import problem
-from client.errors import ConflictError, MissingError, RefusedError, UnavailableError
+from client.errors import ConflictError, MissingError, ProposedError, RefusedError, UnavailableError
 from client.sending import Params
 from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
@@ -43,6 +45,7 @@ NOT_JSON: Final = "The answer is not JSON: is something else listening on the si
 ASKING: Final = re.compile(r"/appconfigs:preview|/renderers/[^/]+(/preview|:impact)")
 # What of a path belongs to one row or roll-out, and would make each save another kind of span.
 OF_ONE: Final = re.compile(r"(?<=/rows/).*|(?<=/rollouts/)\d+|\d+\Z")
+PROPOSAL: Final = re.compile(r"/proposals/(\d+)\Z")
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -57,6 +60,7 @@ def connect(environment: Mapping[str, str]) -> httpx.Client:
 
 
 class CrudClient(
+    AccessCalls,
     ConfigurationCalls,
     DeadLetterCalls,
     PreviewCalls,
@@ -73,8 +77,8 @@ class CrudClient(
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 
-    With each is said whether a login vouches for the person; of one who may not edit, whatever would change something
-    is refused with 403.
+    With each is said whether a login vouches for the person, and shown their token if they have one; a token that crud
+    does not take is left out. Of one who may not edit, whatever would change something is refused with 403.
     """
 
     def __init__(self, http: httpx.Client, who: Callable[[], Who], saves: Saves | None = None) -> None:
@@ -91,9 +95,10 @@ class CrudClient(
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
         seconds: float | None = None,
+        token: str | None = None,
     ) -> Any:
         if method == "GET":
-            return self._exchange(method, path, params, body, generation, {}, seconds)
+            return self._exchange(method, path, params, body, generation, {}, seconds, token)
         if not ASKING.fullmatch(path) and not self._who().can_edit:
             raise RefusedError(403, "Forbidden", "You may look, and change nothing.")
         with self._saves.save(f"save: {method} {OF_ONE.sub('', path, count=1)}") as trace:
@@ -114,9 +119,10 @@ class CrudClient(
         generation: int | None,
         trace: Mapping[str, str],
         seconds: float | None,
+        token: str | None = None,
     ) -> Any:
         expected = {} if generation is None else {"if-match": f'"{generation}"'}
-        return _content(self._answer(method, path, params, body, {**trace, **expected}, seconds))
+        return _content(self._answer(method, path, params, body, {**trace, **expected}, seconds, token))
 
     def _answer(
         self,
@@ -126,6 +132,7 @@ class CrudClient(
         body: Mapping[str, Any] | None,
         more: Mapping[str, str],
         seconds: float | None = None,
+        token: str | None = None,
     ) -> httpx.Response:
         who = self._who()
         headers = httpx.Headers({PERSON: who.person}, encoding="utf-8")
@@ -134,9 +141,18 @@ class CrudClient(
             # In ASCII, as JSON writes it: a header's bytes are anybody's guess.
             vouched[GROUPS] = json.dumps(who.groups[:MOST_GROUPS])
         headers.update({**vouched, **more})
+        shown = who.token if token is None else token
+        if shown:
+            headers["authorization"] = f"Bearer {shown}"
+        timeout = TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect)
+        request = functools.partial(self._http.request, method, path, params=params, json=body, timeout=timeout)
         try:
-            timeout = TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect)
-            return self._http.request(method, path, params=params, json=body, headers=headers, timeout=timeout)
+            answer = request(headers=headers)
+            if answer.status_code == 401 and shown and token is None:
+                # It was good a moment ago. crud knows who asks before it does anything, so nothing is done twice.
+                del headers["authorization"]
+                answer = request(headers=headers)
+            return answer
         except httpx.ConnectError as error:
             raise UnavailableError(SIDECAR_DOWN) from error
         except httpx.TimeoutException as error:
@@ -152,6 +168,9 @@ def _content(answer: httpx.Response) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         # The sidecar refuses a wrong token in plain text.
         raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
+    proposal = PROPOSAL.search(answer.headers.get("location", "")) if answer.status_code == 202 else None
+    if proposal:
+        raise ProposedError(f"It is proposal {proposal[1]} now, and nothing has changed: another person approves it.")
     if answer.is_success:
         return content
     raise _refusal(answer.status_code, content)

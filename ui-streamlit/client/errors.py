@@ -33,6 +33,10 @@ class RefusedError(Exception):
         self.errors = errors
 
 
+class ProposedError(Exception):
+    """Nothing has changed: crud keeps it as a proposal, which another person approves. Its text is for people."""
+
+
 class MissingError(RefusedError):
     """There is no such row or dead letter (404)."""
 

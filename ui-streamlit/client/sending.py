@@ -21,8 +21,12 @@ class Sending:
         body: Mapping[str, Any] | None = None,
         generation: int | None = None,
         seconds: float | None = None,
+        token: str | None = None,
     ) -> Any:
-        """Return the answer's content. `seconds`: how long it may take, where that is longer than for a page."""
+        """Return the answer's content. `seconds`: how long it may take, where that is longer than for a page.
+
+        `token`: shown as the person's own in place of the one that is known of them; an empty one means none.
+        """
         raise NotImplementedError
 
     def _download(self, path: str, params: Params) -> bytes:

@@ -9,45 +9,47 @@ from typing import Protocol
 
 import streamlit as st
 
+from access.models import DELETE, EDIT
+from access.rights import Rights
 from client.errors import ConflictError, MissingError, RefusedError
 from configurations import conflict_view, deleted_view, forms, timeline, timeline_view
-from configurations.models import FIELDS, AppConfig, Configurations, Draft, RowStatus, TargetStatus
+from configurations.models import APP_CONFIGS, FIELDS, AppConfig, Configurations, Draft, RowStatus, TargetStatus
 from history import view as history_view
 from history.models import Histories
 from preview import live_view
 from preview import view as preview_view
 from preview.models import Previews
-from shared import formatting
+from shared import formatting, offers
 from shared.failures import answered, to_list
 
 REFRESH_SECONDS = 2.0
 # Somebody waits for it, and most changes arrive within half a second.
 ARRIVING_SECONDS = 0.5
 ARRIVING = "arriving"
-EDIT, LIVE, HISTORY = "Fields", "Live", "History"
+FIELDS_TAB, LIVE, HISTORY = "Fields", "Live", "History"
 
 
 class Client(Configurations, Previews, Histories, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, row_id: int, *, can_edit: bool = True) -> None:
-    """Draw the room of the one configuration `row_id`; whoever may not edit is offered no change."""
+def show(client: Client, row_id: int, rights: Rights) -> None:
+    """Draw the room of the one configuration `row_id`."""
     st.button("Configurations", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
     with answered("row"):
         try:
             row = _base(client, row_id)
         except MissingError as missing:
-            deleted_view.draw(client, row_id, missing, can_edit=can_edit)
+            deleted_view.draw(client, row_id, missing, rights)
             return
-        _heading(row, can_edit=can_edit)
+        _heading(row, rights)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            _tabs(client, row, can_edit=can_edit)
+            _tabs(client, row, rights)
         with right:
             pace = ARRIVING_SECONDS if st.session_state.get(ARRIVING) else REFRESH_SECONDS
             st.fragment(_delivery, run_every=pace)(client, row)
-        _dialogs(client, row, can_edit=can_edit)
+        _dialogs(client, row, rights)
 
 
 def _base(client: Client, row_id: int) -> AppConfig:
@@ -73,47 +75,51 @@ def _arriving(targets: Iterable[TargetStatus]) -> bool:
     return any(target.state == "pending" and not target.overdue for target in targets)
 
 
-def _heading(row: AppConfig, *, can_edit: bool) -> None:
+def _heading(row: AppConfig, rights: Rights) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(row.name, anchor=False, width="content")
-        if can_edit and st.button("Delete", icon=":material/delete:"):
+        if offers.button("Delete", _why_not(rights, DELETE, row), icon=":material/delete:"):
             st.session_state[forms.DIALOG] = "delete"
     changed = formatting.ago(row.updated_at, datetime.now(UTC))
     st.caption(f"Row {row.id}, generation {row.generation}, changed {changed} by {formatting.plain(row.updated_by)}")
 
 
-def _dialogs(client: Client, row: AppConfig, *, can_edit: bool) -> None:
-    wanted = st.session_state.get(forms.DIALOG) if can_edit else None
-    if wanted == "delete":
+def _why_not(rights: Rights, act: str, row: AppConfig) -> str | None:
+    return rights.why_not(act, APP_CONFIGS, row.environment)
+
+
+def _dialogs(client: Client, row: AppConfig, rights: Rights) -> None:
+    wanted = st.session_state.get(forms.DIALOG)
+    if wanted == "delete" and _why_not(rights, DELETE, row) is None:
         forms.delete(client, row)
-    elif wanted == history_view.RESTORE:
+    elif wanted == history_view.RESTORE and _why_not(rights, EDIT, row) is None:
         history_view.restore(client, row.id, row)
 
 
-def _tabs(client: Client, row: AppConfig, *, can_edit: bool) -> None:
+def _tabs(client: Client, row: AppConfig, rights: Rights) -> None:
     # What a tab shows is asked for when it is open: a live resource is a question to every target.
-    fields, live, past = st.tabs([EDIT, LIVE, HISTORY], key="detail_tab", on_change="rerun")
+    fields, live, past = st.tabs([FIELDS_TAB, LIVE, HISTORY], key="detail_tab", on_change="rerun")
     with fields:
         if not _conflict(client, row):
-            _edit(client, row, can_edit)
+            _edit(client, row, rights)
     if live.open:
         with live:
             live_view.draw(client, row.id, os.environ.get(timeline.COMMIT_URL, ""))
     if past.open:
         with past:
-            history_view.draw(client, row.id, row.draft, can_edit=can_edit)
+            history_view.draw(client, row.id, row.draft, _why_not(rights, EDIT, row))
 
 
 @st.fragment
-def _edit(client: Client, row: AppConfig, can_edit: bool) -> None:  # a fragment keeps its arguments
+def _edit(client: Client, row: AppConfig, rights: Rights) -> None:
+    why_not = _why_not(rights, EDIT, row)
     # A new generation is a new form: its fields must show what was saved, not what was typed before.
     key = f"edit:{row.id}:{row.generation}"
-    form = forms.fields(key, row.draft, live=True, disabled=not can_edit)
-    if not can_edit:
-        return
+    form = forms.fields(key, row.draft, live=True, disabled=why_not is not None)
+    offers.reason(why_not)
     with st.container(horizontal=True):
-        wanted = st.button("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
-        asked = preview_view.button(key)
+        wanted = offers.button("Save", why_not, type="primary", key=f"{key}:save", shortcut="ctrl+s")
+        asked = why_not is None and preview_view.button(key)
     if asked:
         preview_view.ask(key, client, row.id, form.draft, form)
     if wanted and form.accepted():

@@ -7,15 +7,17 @@ from typing import Protocol
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from access.models import DELETE, EDIT
+from access.rights import Rights
 from bulk import export_view
 from bulk import view as bulk_view
 from bulk.models import Bulk
 from client.errors import UnavailableError
 from configurations import forms, selection, table_view, view_model
-from configurations.models import Configurations, Page, Query
+from configurations.models import APP_CONFIGS, Configurations, Page, Query
 from imports import view as imports_view
 from preview.models import Previews
-from shared import filters
+from shared import filters, offers
 from shared.failures import answered, one_line
 from shared.pager import pager
 
@@ -27,30 +29,29 @@ class Client(Configurations, Bulk, Previews, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, *, can_edit: bool = True) -> None:
-    """Draw the room of all configurations; whoever may not edit is offered no change."""
-    if can_edit and imports_view.wanted():
+def show(client: Client, rights: Rights) -> None:
+    """Draw the room of all configurations."""
+    why_not = rights.why_not(EDIT, APP_CONFIGS)
+    if why_not is None and imports_view.wanted():
         imports_view.show(client)
         return
     head = st.container(horizontal=True, vertical_alignment="center")
     query = _filters()
-    _heading(head, client, query, can_edit=can_edit)
-    _rows(client, query, can_edit)
+    _heading(head, client, query, why_not)
+    _rows(client, query, rights)
     wanted = st.session_state.get(forms.DIALOG) or ""
-    if can_edit and wanted == "create":
+    if why_not is None and wanted == "create":
         forms.create(client)
-    elif can_edit and wanted.startswith("bulk:"):
+    elif wanted.startswith("bulk:"):
         bulk_view.dialog(client, wanted)
 
 
-def _heading(head: DeltaGenerator, client: Client, query: Query, *, can_edit: bool) -> None:
+def _heading(head: DeltaGenerator, client: Client, query: Query, why_not: str | None) -> None:
     with head:
         st.title("Configurations", anchor=False, width="stretch")
         export_view.draw(client, query)
-        if not can_edit:
-            return
-        st.button("Import", icon=":material/upload:", on_click=imports_view.open_room)
-        if st.button("New configuration", type="primary", icon=":material/add:", shortcut="n"):
+        offers.button("Import", why_not, icon=":material/upload:", on_click=imports_view.open_room)
+        if offers.button("New configuration", why_not, type="primary", icon=":material/add:", shortcut="n"):
             st.session_state[forms.DIALOG] = "create"
 
 
@@ -99,7 +100,7 @@ def _filters() -> Query:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _rows(client: Client, query: Query, can_edit: bool) -> None:  # a fragment keeps its arguments
+def _rows(client: Client, query: Query, rights: Rights) -> None:  # a fragment keeps its arguments
     cursors: list[str] = st.session_state.setdefault("cursors", [])
     query = Query(**{**vars(query), "cursor": cursors[-1] if cursors else None})
     with answered("list"):
@@ -109,9 +110,10 @@ def _rows(client: Client, query: Query, can_edit: bool) -> None:  # a fragment k
         if page.items:
             rows = selection.shown(query, page.items)
             # What is deleted already can't be changed.
-            tickable = can_edit and query.state != "deleting"
+            may = any(rights.why_not(act, APP_CONFIGS) is None for act in (EDIT, DELETE))
+            tickable = may and query.state != "deleting"
             if tickable:
-                bulk_view.bar(client, query, page, rows)
+                bulk_view.bar(client, query, page, rows, rights)
             chosen = table_view.draw(rows, tickable=tickable)
             if chosen is not None:
                 st.query_params["id"] = str(chosen)
@@ -119,7 +121,7 @@ def _rows(client: Client, query: Query, can_edit: bool) -> None:  # a fragment k
             pager(page, cursors, PAGE_SIZE)
         else:
             filtered = bool(query.search or query.environment or query.state)
-            _empty(filtered=filtered, cursors=cursors, can_edit=can_edit)
+            _empty(rights.why_not(EDIT, APP_CONFIGS), filtered=filtered, cursors=cursors)
 
 
 def _page(client: Configurations, query: Query) -> Page | None:
@@ -145,10 +147,10 @@ def _page(client: Configurations, query: Query) -> Page | None:
     return page
 
 
-def _empty(*, filtered: bool, cursors: list[str], can_edit: bool) -> None:
+def _empty(why_not: str | None, *, filtered: bool, cursors: list[str]) -> None:
     none = "There is no configuration yet. What you create here arrives at every target."
     with st.container(border=True, horizontal_alignment="center"):
         filters.nothing(cursors, _clear if filtered else None, "No configuration matches." if filtered else none)
-        if not filtered and can_edit and st.button("Create the first one", type="primary"):
+        if not filtered and offers.button("Create the first one", why_not, type="primary"):
             st.session_state[forms.DIALOG] = "create"
             st.rerun()

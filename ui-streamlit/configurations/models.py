@@ -11,6 +11,8 @@ State = Literal["synced", "pending", "failed"]
 Filter = Literal["synced", "pending", "failed", "overdue", "deleting"]
 Sort = Literal["name", "-name", "updated_at", "-updated_at", "id", "-id"]
 
+APP_CONFIGS: Final = "appconfigs"
+"""What the policy, and all that is of several renderers, calls them."""
 FIELDS: Final[Mapping[str, str]] = {
     "name": "Name",
     "repository_url": "Repository URL",

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from access.models import OPERATE
+from access.rights import ANY_RENDERER, Rights
 from dead_letters import view
 from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery
-from shared import formatting
+from shared import formatting, offers
 from shared.failures import answered, to_list
 from shared.pager import pager
 
@@ -22,13 +24,13 @@ ICONS = {REPLAY: ":material/replay:", DISCARD: ":material/delete_sweep:"}
 NOT_DONE = "Close"
 
 
-def show(client: DeadLetters, *, can_edit: bool = True) -> None:
+def show(client: DeadLetters, rights: Rights) -> None:
     """Draw the page of dead letters."""
     st.title("Dead letters", anchor=False)
     query = _filters()
-    _list(client, query, can_edit)
+    _list(client, query, rights)
     wanted: tuple[str, tuple[int, ...]] | None = st.session_state.get("resolving")
-    if wanted is not None and can_edit:
+    if wanted is not None and rights.why_not(OPERATE, ANY_RENDERER) is None:
         _confirm(client, *wanted)
 
 
@@ -73,19 +75,22 @@ def _filters() -> LetterQuery:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _list(client: DeadLetters, query: LetterQuery, can_edit: bool) -> None:
+def _list(client: DeadLetters, query: LetterQuery, rights: Rights) -> None:
     cursors: list[str] = st.session_state.setdefault("letter_cursors", [])
     with answered("letters"):
         page = client.letters(LetterQuery(**{**vars(query), "cursor": cursors[-1] if cursors else None}))
         if not page.items:
             _empty(query, cursors)
             return
-        choosing = can_edit and query.state == "open"
+        why_not = rights.why_not(OPERATE, ANY_RENDERER)
+        choosing = query.state == "open" and why_not is None
         if choosing:
-            _bulk(page)
+            _bulk(page, rights)
+        else:
+            offers.reason(why_not)
         now = datetime.now(UTC)
         for letter in page.items:
-            _line(client, letter, now, choosing)
+            _line(client, letter, now, choosing, rights)
         pager(page, cursors, PAGE_SIZE)
 
 
@@ -112,28 +117,35 @@ def _choose_all(ids: Sequence[int]) -> None:
         st.session_state[f"choose:{letter_id}"] = st.session_state["choose:all"]
 
 
-def _bulk(page: LetterPage) -> None:
+def _why_not(rights: Rights, letter: Letter) -> str | None:
+    # Of what could not be read nobody knows whose it is.
+    return rights.why_not(OPERATE, letter.renderer) if letter.renderer else rights.why_not_at_all(OPERATE)
+
+
+def _bulk(page: LetterPage, rights: Rights) -> None:
     ids, chosen = tuple(letter.id for letter in page.items), _chosen(page)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.checkbox("Choose all in sight", key="choose:all", on_change=_choose_all, args=(ids,), width="stretch")
+        wanted = chosen or ids
+        whys = (_why_not(rights, letter) for letter in page.items if letter.id in wanted)
+        why_not = next(filter(None, whys), None)
         for action in (REPLAY, DISCARD):
-            wanted = chosen or ids
             words = f"{action} the {len(chosen)} chosen" if chosen else f"{action} these {len(ids)}"
-            if st.button(words, key=f"{action}:all", icon=ICONS[action]):
+            if offers.button(words, why_not, key=f"{action}:all", icon=ICONS[action]):
                 _ask(action, wanted)
 
 
-def _line(client: DeadLetters, letter: Letter, now: datetime, choosing: bool) -> None:
+def _line(client: DeadLetters, letter: Letter, now: datetime, choosing: bool, rights: Rights) -> None:
     title = view.letter_title(letter, now)
     if not choosing:
-        _letter(client, letter, title, now, choosing)
+        _letter(client, letter, title, now, choosing, rights)
         return
     with st.container(horizontal=True, vertical_alignment="top"):
         st.checkbox(f"Choose {title}", key=f"choose:{letter.id}", label_visibility="collapsed", width="content")
-        _letter(client, letter, title, now, choosing)
+        _letter(client, letter, title, now, choosing, rights)
 
 
-def _letter(client: DeadLetters, letter: Letter, title: str, now: datetime, choosing: bool) -> None:
+def _letter(client: DeadLetters, letter: Letter, title: str, now: datetime, choosing: bool, rights: Rights) -> None:
     # With a key of its own, it stays open while its title counts the minutes.
     with st.expander(formatting.plain(title), key=f"letter:{letter.id}"):
         st.error(formatting.plain(letter.error))
@@ -149,7 +161,7 @@ def _letter(client: DeadLetters, letter: Letter, title: str, now: datetime, choo
         if choosing:
             with st.container(horizontal=True):
                 for action in (REPLAY, DISCARD):
-                    if st.button(action, key=f"{action}:{letter.id}", icon=ICONS[action]):
+                    if offers.button(action, _why_not(rights, letter), key=f"{action}:{letter.id}", icon=ICONS[action]):
                         _ask(action, (letter.id,))
 
 

@@ -12,7 +12,7 @@ from configurations import forms
 from configurations.models import AppConfig, Configurations, Draft
 from history import version_diff
 from history.models import Histories, Version
-from shared import formatting, pager
+from shared import formatting, offers, pager
 from shared.failures import answered
 
 ICONS: Final = {"created": ":material/add_circle:", "updated": ":material/edit:", "deleted": ":material/delete:"}
@@ -24,28 +24,39 @@ class Client(Configurations, Histories, Protocol):
     """What the history needs."""
 
 
-def draw(client: Client, row_id: int, now: Draft | None, *, can_edit: bool) -> None:
-    """Draw the versions, newest first; `now` is what the row says, None if it is gone."""
+def draw(client: Client, row_id: int, now: Draft | None, why_not: str | None) -> None:
+    """Draw the versions, newest first; `now` is what the row says, None if it is gone.
+
+    `why_not` is why the person may not have it say any of that again, None if they may.
+    """
     cursors: list[str] = st.session_state.setdefault(f"past:{row_id}", [])
     with answered("history"):
         page = client.history(row_id, cursors[-1] if cursors else None, PAGE_SIZE)
         for version in page.items:
-            _version(row_id, version, now, can_edit=can_edit)
+            _version(row_id, version, now, why_not)
         if cursors or page.next_cursor:
             pager.by_age(cursors, page.next_cursor)
 
 
-def _version(row_id: int, version: Version, now: Draft | None, *, can_edit: bool) -> None:
+def _version(row_id: int, version: Version, now: Draft | None, why_not: str | None) -> None:
     key = f"{row_id}:{version.generation}:{version.change}"
     said = f"{ICONS[version.change]} **{formatting.plain(version.changed_by)}** {version_diff.changed(version)}"
     difference = version_diff.lines(_values(version.before), _values(version.after))
     says_so = version_diff.restorable(version, now) is None
-    if entry(key, said, version.generation, version.changed_at, difference, says_so=says_so, can_edit=can_edit):
+    if entry(key, said, version.generation, version.changed_at, difference, why_not, says_so=says_so):
         ask_to_restore(version)
 
 
 def entry(
-    key: str, said: str, generation: int, changed_at: datetime, difference: str, *, says_so: bool, can_edit: bool
+    key: str,
+    said: str,
+    generation: int,
+    changed_at: datetime,
+    difference: str,
+    why_not: str | None,
+    *,
+    says_so: bool,
+    restorable: bool = True,
 ) -> bool:
     """Draw one version, and tell whether it is to be restored; `says_so` is of what the row says now already."""
     wanted = False
@@ -54,9 +65,10 @@ def entry(
             st.markdown(said, width="stretch")
             if says_so:
                 st.badge("what it says now", color="green")
-            elif can_edit:
+            elif restorable:
                 which = f"Restore generation {generation}"
-                wanted = st.button("Restore", key=f"restore:{key}", icon=":material/history:", help=which)
+                icon = ":material/history:"
+                wanted = offers.button("Restore", why_not, tooltip=which, key=f"restore:{key}", icon=icon)
         when = formatting.ago(changed_at, datetime.now(UTC))
         st.caption(f"Generation {generation}, {when} ({changed_at:%Y-%m-%d %H:%M:%S} UTC)")
         st.code(difference, language="diff")

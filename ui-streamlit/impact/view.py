@@ -15,7 +15,7 @@ from impact.models import Action, Answer, Impact, Impacts
 from navigation import ROWS
 from renderers import editor, manifests_view
 from renderers.models import Rendered, Renderer, Renderers
-from shared import formatting, links
+from shared import formatting, links, offers
 from shared.failures import answered
 
 TEXT, REVISION = "A declaration", "A stored revision"
@@ -40,12 +40,15 @@ class Client(Renderers, Impacts, Protocol):
     """What the tab needs."""
 
 
-def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer) -> None:
-    """Draw the choice of what is seen and, once asked for, what it would do."""
+def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer, why_not: str | None) -> None:
+    """Draw the choice of what is seen and, once asked for, what it would do.
+
+    `why_not` is why the person may not ask, None if they may.
+    """
     with answered("impact"):
         asked = _asked(client, renderer)
         with st.container(horizontal=True, vertical_alignment="center"):
-            wanted = st.button("See the impact", type="primary", icon=":material/visibility:")
+            wanted = offers.button("See the impact", why_not, type="primary", icon=":material/visibility:")
             dry_run = st.toggle(
                 "Ask the API server about some rows",
                 key="impact_dry_run",

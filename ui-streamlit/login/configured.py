@@ -38,7 +38,8 @@ class ConfiguredLogin:
         # A link that leads nowhere is something that should be read and can't; Streamlit takes it for nothing.
         there = trouble is not None or config.is_manually_set(FILES) or any(map(os.path.lexists, _places()))
         self._there = self._there or there
-        state = providers.judge(os.environ.get(providers.SETTING, ""), secrets, trouble, there=self._there)
+        setting, hours = (os.environ.get(name, "") for name in (providers.SETTING, providers.HOURS))
+        state = providers.judge(setting, secrets, trouble, there=self._there, hours=hours)
         with self._lock:
             if state.complaint != self._said:
                 if state.complaint:

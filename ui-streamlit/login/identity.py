@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from configurations import rules
+from login import tokens
 
 Role = Literal["editor", "viewer"]
 Source = Literal["login", "typed"]
@@ -40,6 +41,8 @@ class Who:
     verified: bool = False
     groups: tuple[str, ...] = field(default=(), compare=False)
     """Those that the login vouches for: by their names alone, or `ISSUER#NAME` of an issuer that is not the usual."""
+    token: str = field(default="", compare=False, repr=False)
+    """The login's own token, for crud to judge; empty where there is none to show."""
 
     @property
     def can_edit(self) -> bool:
@@ -152,7 +155,8 @@ def signed_in(claims: Mapping[str, Any], roles: Roles, *, several: bool = False)
     shown = _text(claims.get("name"))[:NAME_LENGTH] or person
     usual = "" in meant
     told = (group if usual else f"{issuer}#{group}" for group in groups if not _split(group)[0])
-    return Who(person, roles.of(proved, claimed), "login", shown, vouched, tuple(told) if vouched else ())
+    held, token = tuple(told) if vouched else (), tokens.exposed(claims.get("tokens"))
+    return Who(person, roles.of(proved, claimed), "login", shown, vouched, held, token)
 
 
 def _recorded(issuer: str, subject: str, email: str) -> tuple[str, bool]:

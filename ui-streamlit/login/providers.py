@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from login.identity import issuer_of
@@ -18,6 +19,9 @@ PROVIDER_KEYS: Final = ("client_id", "client_secret", "server_metadata_url")
 # Tables of [auth] that are no providers.
 NO_PROVIDERS: Final = ("client_kwargs",)
 SHORTEST_SECRET: Final = 16
+HOURS: Final = "ROWCAST_LOGIN_HOURS"
+USUAL_HOURS: Final = 24.0
+"""What a login says of groups is as old as the login."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,16 @@ class Login:
     expected: bool = False
     providers: Mapping[str, str] = field(default_factory=dict)
     complaint: str | None = None
+    hours: float = USUAL_HOURS
+    """How long a login counts; 0 for as long as its cookie."""
 
     @property
     def several(self) -> bool:
         """Whether an address or a group may come from more than one provider."""
         return len(self.providers) > 1
 
-    def objection(self, claims: Mapping[str, Any]) -> str | None:
-        """Return why a login with these claims doesn't count, in a sentence, or None if it does.
+    def objection(self, claims: Mapping[str, Any], now: datetime) -> str | None:
+        """Return why a login with these claims doesn't count at a moment, in a sentence, or None if it does.
 
         A login is a signed cookie that outlives the provider's configuration (Streamlit: 30 days).
         """
@@ -48,15 +54,20 @@ class Login:
         issuer = issuer_of(said) if isinstance(said, str) else ""
         if wanted and issuer != wanted:
             return f"Your login's issuer is {issuer or 'not named'}; the one of this provider is {wanted}."
-        return None
+        made = claims.get("iat")
+        old = not isinstance(made, (int, float)) or now.timestamp() - made > self.hours * 3600
+        return f"A login counts for {self.hours:g} hours ({HOURS}), and yours is older." if self.hours and old else None
 
 
-def judge(setting: str, secrets: Mapping[str, Any] | None, trouble: str | None, *, there: bool) -> Login:
+def judge(
+    setting: str, secrets: Mapping[str, Any] | None, trouble: str | None, *, there: bool, hours: str = ""
+) -> Login:
     """Return what the login is.
 
-    `setting` is what ROWCAST_LOGIN says, `secrets` the content of Streamlit's secrets or None where they could not be
-    read, `trouble` why not, and `there` whether a file of secrets is, or was since the start, at one of the places
-    where Streamlit looks, or is named by a setting. Whoever puts one there expects a login, unless they say `none`.
+    `setting` is what ROWCAST_LOGIN says, `hours` what ROWCAST_LOGIN_HOURS does, `secrets` the content of Streamlit's
+    secrets or None where they could not be read, `trouble` why not, and `there` whether a file of secrets is, or was
+    since the start, at one of the places where Streamlit looks, or is named by a setting. Whoever puts one there
+    expects a login, unless they say `none`.
     """
     setting = setting.strip().casefold()
     if setting not in ("", REQUIRED, NONE):
@@ -71,7 +82,13 @@ def judge(setting: str, secrets: Mapping[str, Any] | None, trouble: str | None, 
         return Login(True, complaint=f"The login's secrets can't be read: {trouble or 'there are none'}.")
     if not isinstance(auth, Mapping):
         return Login(True, complaint=f"The secrets have no section [auth]. Without a login set {SETTING}={NONE}.")
-    return _configured(auth)
+    try:
+        limit = float(hours.strip() or USUAL_HOURS)
+    except ValueError:
+        limit = -1.0
+    if not 0 <= limit < float("inf"):
+        return Login(True, complaint=f"{HOURS} is {hours!r}: it can be a number of hours, 0 for no limit.")
+    return replace(_configured(auth), hours=limit)
 
 
 def _configured(auth: Mapping[str, Any]) -> Login:

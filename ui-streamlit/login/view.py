@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from access.rights import Rights
 from configurations import rules
-from login import identity
+from login import drafts, identity
 from login.identity import Roles, Who
 from login.providers import DEFAULT, Login
 from shared import brand, formatting
@@ -21,7 +23,7 @@ def now(default: str, roles: Roles, login: Login) -> Who | None:
     """Return the person as of this moment, and draw nothing; None where they have to log in first, or nobody can."""
     if not login.expected:
         return identity.typed(st.session_state.get(PERSON, default) or "", roles)
-    if login.complaint or not _logged_in() or login.objection(st.user.to_dict()):
+    if login.complaint or not _logged_in() or login.objection(st.user.to_dict(), datetime.now(UTC)):
         return None
     return identity.signed_in(st.user.to_dict(), roles, several=login.several)
 
@@ -35,13 +37,15 @@ def who(default: str, roles: Roles, login: Login) -> Who | None:
         return None
     with st.container(gap="small", key="who"):
         st.markdown(f":material/account_circle: {formatting.plain(person.name)}")
-        _role(person)
         st.button("Log out", icon=":material/logout:", type="tertiary", on_click=st.logout)
     return person
 
 
-def ask_to_log_in(login: Login) -> None:
-    """Draw the page of those who have not logged in, or say why nobody can."""
+def ask_to_log_in(login: Login, trouble: str = "", *, kept: bool = False) -> None:
+    """Draw the page of those who have not logged in, or say why nobody can.
+
+    `trouble` says why a login that counts is of no use, `kept` whether what was typed before is kept.
+    """
     _, middle, _ = st.columns([1, 2, 1])
     with middle.container(border=True, horizontal_alignment="center", gap="medium"):
         st.html(brand.BRAND, width="content")
@@ -49,8 +53,11 @@ def ask_to_log_in(login: Login) -> None:
             st.error(f"Nobody can log in. {formatting.plain(login.complaint)}", icon=":material/lock:")
         else:
             st.markdown("Log in to see the configurations and what became of them.", width="content")
-        if _logged_in() and (objection := login.objection(st.user.to_dict())):
-            st.warning(formatting.plain(objection))
+        objection = login.objection(st.user.to_dict(), datetime.now(UTC)) if _logged_in() else None
+        for why in filter(None, (objection, trouble)):
+            st.warning(formatting.plain(f"{why} Log in again."))
+        if kept:
+            st.info("What you typed is kept: it is offered to you again after you have logged in.")
         # With a complaint the way to each provider stays, for what Streamlit says of it; nobody gets in by it.
         for provider in () if login.complaint and DEFAULT in login.providers else login.providers:
             label = "Log in" if provider == DEFAULT else f"Log in with {provider.title()}"
@@ -75,11 +82,21 @@ def _typed(default: str, roles: Roles) -> Who:
     )
     person = identity.typed(name, roles)
     if name.strip() and not rules.is_person(name.strip()):
-        st.caption(f":red[Printable characters only, at most 200. Until then you are {identity.ANONYMOUS}.]")
-    _role(person)
+        st.caption(f":red[Printable characters only, at most 200. Until until you are {identity.ANONYMOUS}.]")
     return person
 
 
-def _role(person: Who) -> None:
-    if not person.can_edit:
-        st.badge("Read only", icon=":material/visibility:", color="gray", help=identity.MEANING["viewer"])
+def standing(person: Who, rights: Rights) -> None:
+    """Draw what is worth a word of how crud takes the person, below their name."""
+    if not rights.enforced:
+        if not person.can_edit:
+            st.badge("Read only", icon=":material/visibility:", color="gray", help=identity.MEANING["viewer"])
+    elif rights.trouble:
+        st.caption(formatting.plain(f"{rights.trouble} The dashboard says who you are instead."))
+        st.button("Log in again", icon=":material/login:", type="tertiary", on_click=_again)
+
+
+def _again() -> None:
+    drafts.keep()
+    provider = st.user.get("provider")
+    st.login(provider if isinstance(provider, str) else DEFAULT)

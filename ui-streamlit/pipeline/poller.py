@@ -14,6 +14,8 @@ from pipeline.models import Pipeline
 from pipeline.view import measures
 
 PERIOD_SECONDS: Final = 3.0
+REFUSED_SECONDS: Final = 60.0
+"""Where a policy lets nobody see it but who is known, the sessions look for themselves."""
 KEPT: Final = 100
 """Five minutes."""
 
@@ -43,6 +45,7 @@ class PipelinePoller:
         self._samples: deque[Sample] = deque(maxlen=KEPT)
         self._pipeline: Pipeline | None = None
         self._trouble: str | None = None
+        self._refused = False
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -60,9 +63,12 @@ class PipelinePoller:
         try:
             found = self._ask()
         except (UnavailableError, RefusedError) as error:
-            self._trouble = str(error)
+            self._trouble, self._refused = str(error), isinstance(error, RefusedError)
+            if self._refused:
+                # What one may not see any more is not shown as last seen either.
+                self._pipeline = None
         else:
-            self._trouble, self._pipeline = None, found
+            self._trouble, self._refused, self._pipeline = None, False, found
             self._samples.append(Sample(found.checked_at, measures(found)))
         return self._seen()
 
@@ -76,4 +82,4 @@ class PipelinePoller:
     def _go_on(self) -> None:
         while not self._ended.is_set():
             self.look()
-            self._ended.wait(PERIOD_SECONDS)
+            self._ended.wait(REFUSED_SECONDS if self._refused else PERIOD_SECONDS)

@@ -9,14 +9,16 @@ from typing import Final, Protocol
 
 import streamlit as st
 
+from access.models import APPROVE, PROMOTE
+from access.rights import Rights
 from client.errors import MissingError, RefusedError
-from configurations.models import Configurations
+from configurations.models import APP_CONFIGS, Configurations
 from preview.models import Previews
 from promotion import view
 from promotion.models import Board, Group, Place, Promotions, Request, Result
 from renderers import manifests_view, texts
 from renderers.models import Renderers
-from shared import filters, formatting, links
+from shared import filters, formatting, links, offers
 from shared.failures import answered, complaint
 from shared.pager import pager
 
@@ -32,21 +34,21 @@ class Client(Promotions, Renderers, Configurations, Previews, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, *, can_edit: bool = True) -> None:
+def show(client: Client, rights: Rights) -> None:
     """Draw the room."""
     st.title("Promotion", anchor=False)
     with answered("promotion"):
         try:
-            names = [view.CONFIGURATIONS, *(renderer.name for renderer in client.renderers())]
+            names = [APP_CONFIGS, *(renderer.name for renderer in client.renderers())]
         except MissingError:
-            names = [view.CONFIGURATIONS]
+            names = [APP_CONFIGS]
         chosen, search, differs = _filters(names)
-        _board(client, chosen, search, differs, can_edit)
+        _board(client, chosen, search, differs, rights)
         wanted: tuple[str, tuple[str, ...]] | None = st.session_state.get(PROMOTING)
         deciding: tuple[str, int, bool] | None = st.session_state.get(DECIDING)
-        if wanted is not None and can_edit:
+        if wanted is not None and rights.why_not(PROMOTE, wanted[0]) is None:
             st.dialog("Promote", width="large", on_dismiss=_close)(_promote)(client, *wanted)
-        elif deciding is not None and can_edit:
+        elif deciding is not None:
             title = "Approve" if deciding[2] else "Refuse"
             st.dialog(title, on_dismiss=_close)(_decide)(client, *deciding)
 
@@ -70,11 +72,11 @@ def _filters(names: Sequence[str]) -> tuple[str, str, bool]:
     )
     search = filters.search(text, "Search", "promotion_search", "Search what the places share", _first_page)
     differs = only.toggle("Only what differs", key="promotion_differs", on_change=_first_page, persist_state="session")
-    return chosen or view.CONFIGURATIONS, search, differs
+    return chosen or APP_CONFIGS, search, differs
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _board(client: Client, renderer: str, search: str, differs: bool, can_edit: bool) -> None:
+def _board(client: Client, renderer: str, search: str, differs: bool, rights: Rights) -> None:
     cursors: list[str] = st.session_state.setdefault("promotion_cursors", [])
     with answered("promotion:board"):
         try:
@@ -85,11 +87,12 @@ def _board(client: Client, renderer: str, search: str, differs: bool, can_edit: 
         if not board.order:
             _begin(renderer, board)
             return
-        _requests(client.promotion_requests(renderer), renderer, can_edit)
+        _requests(client.promotion_requests(renderer), renderer, rights)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(" → ".join(map(formatting.plain, board.order)) + f". {view.gates(board)}", width="stretch")
             possible = any(place.allowed for group in board.items for place in group.places)
-            if can_edit and st.button("Promote all that differ", icon=":material/move_up:", disabled=not possible):
+            why_not = rights.why_not(PROMOTE, renderer)
+            if offers.button("Promote all that differ", why_not, icon=":material/move_up:", disabled=not possible):
                 _ask(PROMOTING, (renderer, ()))
         if not board.items:
             clear = _clear if search or differs else None
@@ -97,7 +100,7 @@ def _board(client: Client, renderer: str, search: str, differs: bool, can_edit: 
             return
         now = datetime.now(UTC)
         for group in board.items:
-            _group(renderer, group, now, can_edit)
+            _group(renderer, group, now, rights)
         pager(board, cursors, PAGE_SIZE)
 
 
@@ -113,16 +116,16 @@ def _begin(renderer: str, board: Board) -> None:
         st.caption(f"[How to promote rows]({links.docs(HOW_TO)})")
 
 
-def _group(renderer: str, group: Group, now: datetime, can_edit: bool) -> None:
+def _group(renderer: str, group: Group, now: datetime, rights: Rights) -> None:
     name = " ".join(group.match.values())
     with st.container(border=True, gap="small"):
         st.markdown(f"**{formatting.plain(name)}**")
         for column, place in zip(st.columns(len(group.places)), group.places, strict=True):
             with column:
-                _place(renderer, name, place, now, can_edit)
+                _place(renderer, name, place, now, rights)
 
 
-def _place(renderer: str, name: str, place: Place, now: datetime, can_edit: bool) -> None:
+def _place(renderer: str, name: str, place: Place, now: datetime, rights: Rights) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(formatting.plain(place.place), width="content")
         if place.state:
@@ -132,16 +135,23 @@ def _place(renderer: str, name: str, place: Place, now: datetime, can_edit: bool
     if place.key is not None:
         st.markdown(f"**{formatting.plain(view.values(place))}**")
         st.caption(view.since(place, now))
-    if can_edit and place.allowed and place.request is None:
+    if place.allowed and place.request is None:
+        why_not = _why_not(rights, PROMOTE, renderer, place.place)
         words = f"Promote {name} to {place.place}"
-        if st.button("Promote", key=f"promote:{place.key}", icon=":material/arrow_upward:", help=words):
+        icon = ":material/arrow_upward:"
+        if offers.button("Promote", why_not, tooltip=words, key=f"promote:{place.key}", icon=icon):
             _ask(PROMOTING, (renderer, (place.key or "",)))
     note = view.note(place)
     if note:
         st.caption(formatting.plain(formatting.sentence(note)))
 
 
-def _requests(found: Sequence[Request], renderer: str, can_edit: bool) -> None:
+def _why_not(rights: Rights, act: str, renderer: str, place: str) -> str | None:
+    # The places of configurations are environments; of others, the policy knows none.
+    return rights.why_not(act, renderer, place if renderer == APP_CONFIGS else "")
+
+
+def _requests(found: Sequence[Request], renderer: str, rights: Rights) -> None:
     now = datetime.now(UTC)
     for request in found:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -149,10 +159,12 @@ def _requests(found: Sequence[Request], renderer: str, can_edit: bool) -> None:
             asked = f"asked for by {request.asked_by}, {formatting.ago(request.asked_at, now)}"
             st.markdown(f"**{formatting.plain(ways)}** {formatting.plain(asked)}", width="stretch")
             st.code(view.changes(request.fields), language="diff")
-            if can_edit:
-                for words, approved in (("Approve", True), ("Refuse", False)):
-                    if st.button(words, key=f"{words}:{request.id}"):
-                        _ask(DECIDING, (renderer, request.id, approved))
+            why_not = _why_not(rights, APPROVE, renderer, request.to_place)
+            for words, approved in (("Approve", True), ("Refuse", False)):
+                # Who has asked takes it back, whatever they may beside.
+                own = not approved and rights.is_mine(request.asked_by)
+                if offers.button(words, None if own else why_not, key=f"{words}:{request.id}"):
+                    _ask(DECIDING, (renderer, request.id, approved))
 
 
 def _ask(what: str, about: object) -> None:
@@ -206,7 +218,7 @@ def _preview(client: Client, renderer: str, result: Result, alone: bool) -> None
             before, after = texts.together(result.before.manifests), texts.together(result.after.manifests)
             st.caption("What it becomes:")
             st.code(texts.difference(before, after) or "the same", language="diff")
-        elif renderer == view.CONFIGURATIONS and alone:
+        elif renderer == APP_CONFIGS and alone:
             _at_targets(client, result)
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
+from configurations.models import APP_CONFIGS
 from promotion.models import Board, Fields, Place, Result
 from shared.formatting import ago, plain
 
 Colour = Literal["green", "orange", "red", "gray"]
 COLOURS: dict[str, Colour] = {"healthy": "green", "unsettled": "orange", "failed": "red"}
-CONFIGURATIONS = "appconfigs"
 
 
 def label(renderer: str) -> str:
     """Return what people call the rows of a renderer."""
-    return "Configurations" if renderer == CONFIGURATIONS else renderer
+    return "Configurations" if renderer == APP_CONFIGS else renderer
 
 
 def value(given: Any) -> str:

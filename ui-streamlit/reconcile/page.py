@@ -8,9 +8,11 @@ from typing import Final, Literal
 import streamlit as st
 from streamlit.column_config import MultiselectColumn
 
+from access.models import RECONCILE
+from access.rights import Rights
 from reconcile import view
 from reconcile.models import Reconciles, Run, TargetRuns
-from shared import formatting, links
+from shared import formatting, links, offers
 from shared.failures import answered, one_line
 
 RUNNING_SECONDS: Final = 1.0
@@ -23,7 +25,7 @@ DIFFS: Final = 20
 """More than these are a list to scroll, not to read."""
 
 
-def show(client: Reconciles, *, can_edit: bool = True) -> None:
+def show(client: Reconciles, rights: Rights) -> None:
     """Draw the page."""
     st.title("Reconcile", anchor=False)
     st.markdown("Compares the whole table with all that a target holds, and puts right what differs.")
@@ -44,12 +46,13 @@ def show(client: Reconciles, *, can_edit: bool = True) -> None:
         runs_of = {one.target: one for one in runs}
         found = runs_of.get(chosen or "", runs[0])
         seconds = RUNNING_SECONDS if found.current else RESTING_SECONDS
-        st.fragment(_target, run_every=seconds)(client, found.target, can_edit, bool(found.current))
-        if st.session_state.get("reconciling") == found.target and found.last and can_edit:
+        st.fragment(_target, run_every=seconds)(client, found.target, rights, bool(found.current))
+        agreed = st.session_state.get("reconciling") == found.target
+        if agreed and found.last and rights.why_not_at(RECONCILE, found.target) is None:
             st.dialog("Reconcile", on_dismiss=_close)(_confirm)(client, found.target, found.last)
 
 
-def _target(client: Reconciles, target: str, can_edit: bool, ran: bool) -> None:
+def _target(client: Reconciles, target: str, rights: Rights, ran: bool) -> None:
     with answered("reconcile"):
         found = next((one for one in client.reconciles() if one.target == target), TargetRuns(target))
         if found.unavailable:
@@ -58,7 +61,7 @@ def _target(client: Reconciles, target: str, can_edit: bool, ran: bool) -> None:
         if bool(found.current) != ran:
             # The page's pace, and what it offers, depend on whether one runs.
             st.rerun()
-        _actions(client, found, can_edit)
+        _actions(client, found, rights.why_not_at(RECONCILE, target))
         if found.current:
             _running(found.current)
         elif found.last:
@@ -68,25 +71,25 @@ def _target(client: Reconciles, target: str, can_edit: bool, ran: bool) -> None:
                 st.markdown("Nothing was compared since this sync started.", width="content")
 
 
-def _actions(client: Reconciles, found: TargetRuns, can_edit: bool) -> None:
-    if not can_edit:
-        return
+def _actions(client: Reconciles, found: TargetRuns, why_not: str | None) -> None:
     last, busy = found.last, found.current is not None
     planned = bool(last and last.dry_run and any(last.counts.values()))
     with st.container(horizontal=True):
-        if st.button(
+        if offers.button(
             "Dry run",
+            why_not,
             icon=":material/preview:",
             type="secondary" if planned else "primary",
             disabled=busy,
-            help="Shows what a reconcile would do, and does nothing.",
+            tooltip="Shows what a reconcile would do, and does nothing.",
         ):
             client.reconcile(found.target, dry_run=True)
             st.rerun()
-        if st.button("Run it", icon=":material/play_arrow:", type="primary", disabled=busy or not planned):
+        if offers.button("Run it", why_not, icon=":material/play_arrow:", type="primary", disabled=busy or not planned):
             st.session_state["reconciling"] = found.target
             st.rerun()
-        if not planned and not busy:
+        offers.reason(why_not)
+        if not planned and not busy and why_not is None:
             st.caption("A dry run shows the plan first.", width="content")
 
 

@@ -9,6 +9,8 @@ from typing import Final, Protocol
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from access.models import IMPACT as SEE_IMPACT
+from access.rights import Rights
 from impact import view as impact_view
 from impact.models import Impacts
 from renderers import summary, texts, trial_view
@@ -29,11 +31,11 @@ class Client(Renderers, Impacts, Rollouts, Rows, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, rooms: Mapping[str, Page], name: str, *, can_edit: bool) -> None:
+def show(client: Client, rooms: Mapping[str, Page], name: str, rights: Rights) -> None:
     """Draw the room of the one renderer `name`, or of the roll-out of it that the address names."""
     number = list_view.number(st.query_params)
     if number is not None:
-        rollout_page.show(client, rooms, name, number, _to_rollouts, can_edit=can_edit)
+        rollout_page.show(client, rooms, name, number, _to_rollouts, rights)
         return
     st.button("Renderers", type="tertiary", icon=":material/arrow_back:", on_click=to_list, key="back")
     with answered("renderer", back=ALL):
@@ -47,7 +49,7 @@ def show(client: Client, rooms: Mapping[str, Page], name: str, *, can_edit: bool
         st.caption(" · ".join(part for part in (table, summary.about(renderer, datetime.now(UTC))) if part))
         if renderer.fault:
             summary.fault(renderer)
-        _tabs(client, rooms, renderer, can_edit)
+        _tabs(client, rooms, renderer, rights)
 
 
 def _to_rollouts() -> None:
@@ -55,7 +57,7 @@ def _to_rollouts() -> None:
     st.session_state[TAB] = ROLLOUTS
 
 
-def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer, can_edit: bool) -> None:
+def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer, rights: Rights) -> None:
     wanted = st.session_state.pop(impact_view.WANTED, None)
     if wanted is not None:
         impact_view.of_revision(renderer.name, wanted)
@@ -75,10 +77,10 @@ def _tabs(client: Client, rooms: Mapping[str, Page], renderer: Renderer, can_edi
             trial_view.draw(client, renderer)
     if impact.open:
         with impact:
-            impact_view.draw(client, rooms, renderer)
+            impact_view.draw(client, rooms, renderer, rights.why_not(SEE_IMPACT, renderer.name))
     if rollouts.open:
         with rollouts:
-            list_view.draw(client, renderer, can_edit=can_edit)
+            list_view.draw(client, renderer, rights)
 
 
 def _revisions(client: Renderers, renderer: Renderer) -> None:

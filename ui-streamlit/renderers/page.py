@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from access.rights import Rights
 from client.errors import MissingError
 from impact.models import Impacts
 from renderers import detail_view, summary
@@ -30,11 +31,11 @@ class Client(Renderers, Impacts, Rollouts, Rows, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, rooms: Mapping[str, Page], *, can_edit: bool = True) -> None:
-    """Draw the room of all renderers, or of the one that the address names; whoever may not edit starts no roll-out."""
+def show(client: Client, rooms: Mapping[str, Page], rights: Rights) -> None:
+    """Draw the room of all renderers, or of the one that the address names."""
     name = st.query_params.get("name")
     if name:
-        detail_view.show(client, rooms, name, can_edit=can_edit)
+        detail_view.show(client, rooms, name, rights)
         return
     st.title("Renderers", anchor=False)
     _list(client, rooms)

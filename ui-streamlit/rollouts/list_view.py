@@ -8,12 +8,14 @@ from typing import Final
 
 import streamlit as st
 
+from access.models import START_ROLLOUT
+from access.rights import Rights
 from client.errors import MissingError
 from renderers.models import Renderer
 from rollouts import form, words
 from rollouts.form import Client
 from rollouts.models import Rollout, RolloutPage, Rollouts
-from shared import formatting, links, pager
+from shared import formatting, links, offers, pager
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 3.0
@@ -29,15 +31,15 @@ EMPTY: Final = (
 BEGIN: Final = "rowcast renderer apply --no-assign tenants.yaml"
 
 
-def draw(client: Client, renderer: Renderer, *, can_edit: bool) -> None:
-    """Draw the list; whoever may not edit is not offered to start one."""
-    if can_edit:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Roll out a revision", type="primary", icon=":material/rocket_launch:"):
-                st.session_state[form.DIALOG] = form.START
-            st.caption("Rows go on by a revision that is kept, step by step; also back to an older one.")
+def draw(client: Client, renderer: Renderer, rights: Rights) -> None:
+    """Draw the list, and the way to start one."""
+    why_not = rights.why_not(START_ROLLOUT, renderer.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if offers.button("Roll out a revision", why_not, type="primary", icon=":material/rocket_launch:"):
+            st.session_state[form.DIALOG] = form.START
+        st.caption("Rows go on by a revision that is kept, step by step; also back to an older one.")
     st.fragment(_list, run_every=REFRESH_SECONDS)(client, renderer)
-    if can_edit and st.session_state.get(form.DIALOG) == form.START:
+    if why_not is None and st.session_state.get(form.DIALOG) == form.START:
         st.dialog("Roll out a revision", width="medium", on_dismiss=form.close)(_start)(client, renderer)
 
 

@@ -9,10 +9,12 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from access.models import OPERATE_ROLLOUT
+from access.rights import Rights
 from navigation import ROWS
 from rollouts import list_view, words
 from rollouts.models import Rollout, RolloutAction, RolloutRow, RolloutRowState, Rollouts, Step
-from shared import formatting, pager
+from shared import formatting, offers, pager
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 2.0
@@ -29,8 +31,7 @@ def show(
     name: str,
     number: int,
     to_list: Callable[[], None],
-    *,
-    can_edit: bool,
+    rights: Rights,
 ) -> None:
     """Draw the page of the roll-out `number` of the renderer `name`; `to_list` leads back to the others."""
     back = formatting.plain(f"Roll-outs of {name}")
@@ -44,32 +45,32 @@ def show(
         st.title(formatting.plain(f"Roll-out {number} of {name}"), anchor=False)
         # What is over changes no more; its rows may.
         pace = REFRESH_SECONDS if rollout.under_way else None
-        st.fragment(_rollout, run_every=pace)(client, rooms, name, number, can_edit, rollout.state)
+        st.fragment(_rollout, run_every=pace)(client, rooms, name, number, rights, rollout.state)
         telling: RolloutAction | None = st.session_state.get(TELLING)
-        if telling and can_edit:
+        if telling and rights.why_not(OPERATE_ROLLOUT, name) is None:
             st.dialog(words.ACTIONS[telling][0], on_dismiss=_close)(_confirm)(client, rollout, telling)
 
 
-def _rollout(client: Rollouts, rooms: Mapping[str, Page], name: str, number: int, can_edit: bool, state: str) -> None:
+def _rollout(client: Rollouts, rooms: Mapping[str, Page], name: str, number: int, rights: Rights, state: str) -> None:
     with answered("rollout:now", back="Show all renderers"):
         rollout = client.rollout(name, number)
         if rollout.state != state:
             # The page's pace, and what it offers, depend on the state.
             st.rerun()
-        _head(rollout, can_edit)
+        _head(rollout, rights.why_not(OPERATE_ROLLOUT, name))
         for place, step in enumerate(rollout.steps):
             _step(rollout, place, step)
         _rows(client, rooms, rollout)
 
 
-def _head(rollout: Rollout, can_edit: bool) -> None:
+def _head(rollout: Rollout, why_not: str | None) -> None:
     now = datetime.now(UTC)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(rollout.state, color=words.COLOURS.get(rollout.state, "gray"))
         st.caption(formatting.plain(words.about(rollout, now)), width="stretch")
-        for action in words.actions(rollout) if can_edit else ():
+        for action in words.actions(rollout):
             label, icon = words.ACTIONS[action]
-            if st.button(label, icon=icon, key=f"rollout:{action}", help=words.MEANINGS[action]):
+            if offers.button(label, why_not, icon=icon, key=f"rollout:{action}", tooltip=words.MEANINGS[action]):
                 st.session_state[TELLING] = action
                 # The whole page: the dialog belongs to it.
                 st.rerun()

@@ -122,7 +122,7 @@ def matching(query: RowsQuery) -> Params:
     by = RowsQuery(query.renderer).sort
     filters = [f"{name}={value}" for name, value in query.filters]
     return {
-        **given(search=query.search, state=query.state),
+        **given(search=query.search, state=query.state, environment=query.environment),
         **given(sort="" if query.sort == by else query.sort, order="desc" if query.descending else ""),
         **({"filter": filters} if filters else {}),
     }
@@ -155,6 +155,7 @@ def row(content: Mapping[str, Any]) -> Row:
         actor=content.get("actor") or "",
         changed_at=required_moment(content["changed_at"]),
         sync=tuple(target_status(target, status) for target, status in (content.get("targets") or {}).items()),
+        environment=content.get("environment"),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from access.models import DELETE, EDIT
+from access.rights import Rights
 from client.errors import ConflictError, MissingError, RefusedError
 from configurations import conflict_view, forms, timeline, timeline_view
 from configurations.models import RowStatus
@@ -19,10 +21,10 @@ from navigation import DEAD_LETTERS, RENDERERS
 from preview import live_view
 from renderers import manifests_view
 from rows import dialogs, form, history_view, values
-from rows.dialogs import BASE
+from rows.dialogs import BASE, why_not_write
 from rows.form import Client
 from rows.models import Column, Columns, Row
-from shared import formatting
+from shared import formatting, offers
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 2.0
@@ -31,20 +33,23 @@ CONFLICT: Final = "row_conflict"
 NO_LIVE: Final = "crud can't ask the targets about this row: the row is gone, or crud is older than the dashboard."
 
 
-def show(
-    client: Client, rooms: Mapping[str, Page], columns: Columns, renderer: str, key: str, *, can_edit: bool
-) -> None:
-    """Draw the room of the row `key`; whoever may not edit is offered no change."""
+def show(client: Client, rooms: Mapping[str, Page], columns: Columns, renderer: str, key: str, rights: Rights) -> None:
+    """Draw the room of the row `key`."""
+    why_not, why_not_delete = (why_not_write(act, renderer, columns, rights) for act in (EDIT, DELETE))
     st.button("Rows", type="tertiary", icon=":material/arrow_back:", on_click=_to_list, args=(renderer,), key="back")
     with answered("row", back="Show all rows"):
         row = _base(client, renderer, key)
-        _heading(row, can_edit=can_edit)
+        _heading(row, why_not_delete)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            _tabs(client, rooms, row, columns, can_edit=can_edit)
+            _tabs(client, rooms, row, columns, why_not)
         with right:
             _delivery(client, rooms, row)
-        _dialogs(client, row, columns, can_edit=can_edit)
+        wanted = st.session_state.get(forms.DIALOG)
+        if wanted == dialogs.DELETE and why_not_delete is None:
+            dialogs.delete(client, row)
+        elif wanted == RESTORE and why_not is None:
+            history_view.restore(client, row, columns.columns)
 
 
 def _to_list(renderer: str) -> None:
@@ -68,10 +73,10 @@ def _start_from(row: Row | None) -> None:
     st.rerun()
 
 
-def _heading(row: Row, *, can_edit: bool) -> None:
+def _heading(row: Row, why_not: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(formatting.plain(row.key), anchor=False, width="content")
-        if can_edit and not row.deleted and st.button("Delete", icon=":material/delete:"):
+        if not row.deleted and offers.button("Delete", why_not, icon=":material/delete:"):
             st.session_state[forms.DIALOG] = dialogs.DELETE
     when = formatting.ago(row.changed_at, datetime.now(UTC))
     who = f" by {formatting.plain(row.actor)}" if row.actor else ""
@@ -81,21 +86,12 @@ def _heading(row: Row, *, can_edit: bool) -> None:
         st.warning("This row is deleted. What follows is what it said last.")
 
 
-def _dialogs(client: Client, row: Row, columns: Columns, *, can_edit: bool) -> None:
-    wanted = st.session_state.get(forms.DIALOG) if can_edit else None
-    if wanted == dialogs.DELETE:
-        dialogs.delete(client, row)
-    elif wanted == RESTORE:
-        history_view.restore(client, row, columns.columns)
-
-
-def _tabs(client: Client, rooms: Mapping[str, Page], row: Row, columns: Columns, *, can_edit: bool) -> None:
+def _tabs(client: Client, rooms: Mapping[str, Page], row: Row, columns: Columns, why_not: str | None) -> None:
     # What a tab shows is asked for when it is open: what is live is a question to every target.
     now, manifests, live, past = st.tabs([VALUES, MANIFESTS, LIVE, HISTORY], key="row_tab", on_change="rerun")
     with now:
-        if not can_edit or row.deleted:
-            if columns.why:
-                st.caption(f"Read only: {formatting.plain(formatting.sentence(columns.why))}")
+        if why_not is not None or row.deleted:
+            offers.reason(why_not)
             _values(row)
         elif not _conflict(client, row, columns.columns):
             _edit(client, row, columns.columns)
@@ -107,7 +103,7 @@ def _tabs(client: Client, rooms: Mapping[str, Page], row: Row, columns: Columns,
             _live(client, row)
     if past.open:
         with past:
-            history_view.draw(client, row, columns.columns, can_edit=can_edit)
+            history_view.draw(client, row, columns.columns, why_not)
 
 
 def _values(row: Row) -> None:

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import streamlit as st
 
+from access.rights import Rights
 from client.errors import MissingError, RefusedError
 from configurations import forms
 from history import version_diff
 from renderers import manifests_view
 from rows import form, values
 from rows.form import Client
-from rows.models import Column, Row, Rows
+from rows.models import Column, Columns, Row, Rows
 from shared import formatting
 from shared.failures import answered
 
@@ -22,6 +23,13 @@ DELETE: Final = "row:delete"
 BASE: Final = "row_base"
 """The row as it was when the person opened it."""
 NO_PREVIEW: Final = "crud can't preview rows: it is older than the dashboard."
+
+
+def why_not_write(act: str, renderer: str, columns: Columns, rights: Rights) -> str | None:
+    """Return why a renderer's rows can't be changed here, by the person or by anybody; None if they can."""
+    if not columns.editable:
+        return f"Read only: {formatting.sentence(columns.why or 'crud changes no rows of this table')}"
+    return rights.why_not(act, renderer)
 
 
 def create(client: Client, renderer: str, columns: Sequence[Column]) -> None:

@@ -21,8 +21,8 @@ PAGE_SIZE: Final = 20
 NO_HISTORY: Final = "crud has no history of this row: it keeps none, or is older than the dashboard."
 
 
-def draw(client: Rows, row: Row, columns: Sequence[Column], *, can_edit: bool) -> None:
-    """Draw the versions of a row, newest first."""
+def draw(client: Rows, row: Row, columns: Sequence[Column], why_not: str | None) -> None:
+    """Draw the versions of a row, newest first; `why_not` is why the person may not restore any, None if they may."""
     cursors: list[str] = st.session_state.setdefault(f"row_past:{row.renderer}/{row.key}", [])
     with answered("row_history"):
         try:
@@ -36,13 +36,13 @@ def draw(client: Rows, row: Row, columns: Sequence[Column], *, can_edit: bool) -
             st.caption("Nothing of it has been recorded yet.")
         for version, before in pairwise((*page.items, more[0] if more else None)):
             if version is not None:
-                _version(row, version, before, columns, can_edit=can_edit)
+                _version(row, version, before, columns, why_not)
         if cursors or page.next_cursor:
             pager.by_age(cursors, page.next_cursor)
 
 
 def _version(
-    row: Row, version: RowVersion, before: RowVersion | None, columns: Sequence[Column], *, can_edit: bool
+    row: Row, version: RowVersion, before: RowVersion | None, columns: Sequence[Column], why_not: str | None
 ) -> None:
     old = None if before is None or before.deleted else values.as_lines(before.values)
     new = None if version.deleted else values.as_lines(version.values)
@@ -56,8 +56,9 @@ def _version(
         version.generation,
         version.changed_at,
         version_diff.lines(old, new),
+        why_not,
         says_so=not version.deleted and not restorable(row, version, columns),
-        can_edit=can_edit and (not version.deleted or row.deleted),
+        restorable=not version.deleted or row.deleted,
     )
     if wanted:
         ask_to_restore(version)

@@ -10,13 +10,15 @@ from typing import Final, Protocol
 
 import streamlit as st
 
+from access.models import EDIT
+from access.rights import Rights
 from bulk import export_view
 from configurations import forms, table_view
 from imports.view import open_room
 from renderers.models import Renderers
 from rows import dialogs, view_model
 from rows.models import Columns, Rows, RowsFormat, RowsQuery
-from shared import filters, formatting
+from shared import filters, offers
 from shared.failures import answered
 from shared.pager import pager
 
@@ -28,30 +30,29 @@ FORMATS: Final[dict[RowsFormat, tuple[str, str]]] = {
     "csv": ("CSV", "text/csv"),
     "ndjson": ("JSON, a line for each row", "application/x-ndjson"),
 }
-FILTER_KEYS: Final = ("rows_search", "rows_state", "rows_column", "rows_value")
+FILTER_KEYS: Final = ("rows_search", "rows_state", "rows_environment", "rows_column", "rows_value")
 
 
 class Client(Renderers, Rows, Protocol):
     """What the list needs."""
 
 
-def show(client: Client, names: Sequence[str], renderer: str, columns: Columns, *, can_edit: bool) -> None:
+def show(client: Client, names: Sequence[str], renderer: str, columns: Columns, rights: Rights) -> None:
     """Draw the rows of `renderer`, which is one of `names`, as a rule."""
+    why_not = dialogs.why_not_write(EDIT, renderer, columns, rights)
     head = st.container(horizontal=True, vertical_alignment="center")
     _choice(names, renderer)
     query = _filters(renderer, columns)
     with head:
         st.title("Rows", anchor=False, width="stretch")
-        filtered = bool(query.search or query.state or query.filters)
+        filtered = bool(query.search or query.state or query.environment or query.filters)
         export_view.offer(renderer, FORMATS, functools.partial(client.export_rows, query), filtered=filtered)
-        if can_edit:
-            st.button("Import", icon=":material/upload:", on_click=open_room, kwargs={"renderer": renderer})
-            if st.button("New row", type="primary", icon=":material/add:", shortcut="n"):
-                st.session_state[forms.DIALOG] = dialogs.CREATE
-    if columns.why:
-        st.caption(f"Read only: {formatting.plain(formatting.sentence(columns.why))}")
+        offers.button("Import", why_not, icon=":material/upload:", on_click=open_room, kwargs={"renderer": renderer})
+        if offers.button("New row", why_not, type="primary", icon=":material/add:", shortcut="n"):
+            st.session_state[forms.DIALOG] = dialogs.CREATE
+    offers.reason(why_not)
     _rows(client, query, columns, filtered)
-    if can_edit and st.session_state.get(forms.DIALOG) == dialogs.CREATE:
+    if why_not is None and st.session_state.get(forms.DIALOG) == dialogs.CREATE:
         dialogs.create(client, renderer, columns.columns)
 
 
@@ -96,9 +97,16 @@ def _clear() -> None:
 
 def _filters(renderer: str, columns: Columns) -> RowsQuery:
     names = tuple(column.name for column in columns.columns)
-    search, states, column, text, sort, way = st.columns([4, 2, 3, 3, 3, 2])
+    search, states, places, column, text, sort, way = st.columns([4, 2, 2, 3, 2, 3, 2])
     wanted = filters.search(search, "Search", "rows_search", "Search keys and values", _first_page)
     state = filters.choice(states, "Only in this state", "rows_state", view_model.FILTERS, "All states", _first_page)
+    environment = places.text_input(
+        "Only in this environment",
+        key="rows_environment",
+        placeholder="All environments",
+        label_visibility="collapsed",
+        on_change=_first_page,
+    )
     name = column.selectbox(
         "Only by this column",
         names,
@@ -131,6 +139,7 @@ def _filters(renderer: str, columns: Columns) -> RowsQuery:
         search=wanted,
         state=state,
         filters=((name, value),) if name and value else (),
+        environment=environment.strip(),
         sort=by or "key",
         descending=descending,
         limit=PAGE_SIZE,

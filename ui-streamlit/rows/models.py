@@ -67,7 +67,7 @@ class Columns:
 class Row:
     """One row as it was captured, by the `revision` of its renderer; a deleted one as it was last.
 
-    `sync` holds a status per target.
+    `sync` holds a status per target; `environment` is None where it isn't known.
     """
 
     renderer: str
@@ -79,6 +79,7 @@ class Row:
     actor: str
     changed_at: datetime
     sync: tuple[TargetStatus, ...] = ()
+    environment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class RowsQuery:
     search: str = ""
     state: RowState | None = None
     filters: tuple[tuple[str, str], ...] = ()
+    environment: str = ""
     sort: str = "key"
     descending: bool = False
     limit: int = 20

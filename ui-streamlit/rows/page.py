@@ -8,12 +8,14 @@ from typing import Final, Protocol
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from access.models import EDIT
+from access.rights import Rights
 from client.errors import MissingError
 from imports.view import wanted
 from navigation import RENDERERS
 from renderers.models import Renderers
 from rows import detail_view, import_view, list_view
-from rows.dialogs import BASE
+from rows.dialogs import BASE, why_not_write
 from rows.models import Columns, Rows
 from shared.failures import answered
 
@@ -26,8 +28,8 @@ class Client(Renderers, Rows, Protocol):
     """What the room needs."""
 
 
-def show(client: Client, rooms: Mapping[str, Page], *, can_edit: bool = True) -> None:
-    """Draw the room; whoever may not edit is offered no change."""
+def show(client: Client, rooms: Mapping[str, Page], rights: Rights) -> None:
+    """Draw the room."""
     renderer = st.query_params.get("renderer")
     key = st.query_params.get("key")
     with answered("rows", back="Show all rows"):
@@ -41,13 +43,12 @@ def show(client: Client, rooms: Mapping[str, Page], *, can_edit: bool = True) ->
         if key is None:
             st.session_state.pop(BASE, None)
         columns = _columns(client, renderer)
-        may = can_edit and columns.editable
         if key is not None:
-            detail_view.show(client, rooms, columns, renderer, key, can_edit=may)
-        elif may and wanted():
+            detail_view.show(client, rooms, columns, renderer, key, rights)
+        elif wanted() and why_not_write(EDIT, renderer, columns, rights) is None:
             import_view.show(client, renderer, columns.columns)
         else:
-            list_view.show(client, names, renderer, columns, can_edit=may)
+            list_view.show(client, names, renderer, columns, rights)
 
 
 def _names(client: Renderers) -> tuple[str, ...]:

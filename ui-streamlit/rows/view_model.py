@@ -14,7 +14,7 @@ from shared.formatting import TARGETS, ago, target_label
 
 FILTERS: Final[tuple[RowState, ...]] = ("synced", "pending", "failed", "deleted")
 OWN_SORTS: Final[Mapping[str, str]] = {"key": "Key", "changed_at": "Changed", "generation": "Generation"}
-KEY, CHANGED, BY = "Key", "Changed", "By"
+KEY, ENVIRONMENT, CHANGED, BY = "Key", "Environment", "Changed", "By"
 LONGEST: Final = 200
 """Characters of a value in a list."""
 
@@ -41,6 +41,7 @@ def table(rows: Sequence[Row], columns: Sequence[Column], now: datetime) -> Rows
     }
     ours = {
         KEY: tuple(row.key for row in rows),
+        ENVIRONMENT: tuple(row.environment or "" for row in rows),
         CHANGED: tuple(ago(row.changed_at, now) for row in rows),
         BY: tuple(row.actor for row in rows),
     }
@@ -50,4 +51,4 @@ def table(rows: Sequence[Row], columns: Sequence[Column], now: datetime) -> Rows
     # A table may call its own columns as we call ours.
     labels = {name: f"{name} (column)" if name in {*ours, *states} else name for name in names}
     theirs = {labels[name]: tuple(values.as_text(row.values.get(name))[:LONGEST] for row in rows) for name in names}
-    return RowsTable({**ours, **theirs}, states, (KEY, *states, *theirs, CHANGED, BY))
+    return RowsTable({**ours, **theirs}, states, (KEY, *states, ENVIRONMENT, *theirs, CHANGED, BY))

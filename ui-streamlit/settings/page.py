@@ -8,6 +8,8 @@ from typing import Final
 
 import streamlit as st
 
+from access.models import Mine
+from access.rights import Rights
 from login import identity
 from login.identity import Roles, Who
 from pipeline.poller import PipelinePoller
@@ -29,28 +31,50 @@ SOURCES: Final = {
 THEMES: Final = {"light": "Light", "dark": "Dark"}
 
 
-def show(poller: PipelinePoller, who: Who, roles: Roles) -> None:
+def show(poller: PipelinePoller, who: Who, roles: Roles, rights: Rights) -> None:
     """Draw the page."""
     st.title("Settings", anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
-        _person(who, roles)
+        _person(who, roles, rights)
         _look()
     with right:
         _links()
     _services(poller)
 
 
-def _person(who: Who, roles: Roles) -> None:
+def _person(who: Who, roles: Roles, rights: Rights) -> None:
+    mine = rights.mine
     with st.container(border=True):
         st.subheader("You", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{formatting.plain(who.person)}**", width="content")
-            st.badge("Editor" if who.can_edit else "Viewer", color="primary" if who.can_edit else "gray")
-        st.caption(f"{SOURCES[who.source]} {identity.MEANING[who.role]}")
+            if mine is None or not mine.enforced:
+                st.badge("Editor" if who.can_edit else "Viewer", color="primary" if who.can_edit else "gray")
+        if mine is None or not mine.enforced:
+            st.caption(f"{SOURCES[who.source]} {identity.MEANING[who.role]}")
+        else:
+            _policy(mine, SOURCES[who.source], rights.trouble)
         st.caption("Your name goes into the history, the commit's author and the resource's annotation.")
         if roles.complaint:
             st.error(formatting.plain(roles.complaint))
+
+
+def _policy(mine: Mine, source: str, trouble: str) -> None:
+    st.caption(f"{source} A policy decides what you may do.")
+    by = f"by your login's token, of {mine.issuer}" if mine.issuer else "by the dashboard's word"
+    st.markdown(formatting.plain(f"crud takes you for {mine.subject}, {by}."))
+    if trouble:
+        st.caption(formatting.plain(trouble))
+    lines = view.allowed(mine)
+    if lines:
+        names, acts = zip(*lines, strict=True)
+        st.dataframe({"Of": names, "You may": acts}, hide_index=True, alt="What you may do")
+    else:
+        st.caption("The policy allows you nothing.")
+    with st.expander("The policy's lines about you", key="policy_lines"):
+        st.caption(formatting.plain(f"You go by {', '.join(mine.names)}."))
+        st.code("\n".join(mine.rules) or "none", language=None)
 
 
 def _look() -> None:

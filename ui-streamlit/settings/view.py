@@ -6,11 +6,34 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from access.models import Extent, Mine
 from pipeline.models import Pipeline
 from shared.formatting import duration, target_label
 
 UNSAID: Final = "not told"
 DRIFT: Final[Mapping[str, str]] = {"correct": "put right", "report": "reported only"}
+
+
+def allowed(mine: Mine) -> tuple[tuple[str, str], ...]:
+    """Return (of what, what one may do) for each renderer and target, and for what is of neither."""
+    found = [
+        (f"{renderer} {resource}", ", ".join(verbs))
+        for renderer, acts in mine.renderers.items()
+        for resource, verbs in _verbs(acts).items()
+    ]
+    found += [
+        (f"{target_label(target)} reconciles", ", ".join(verbs)) for target, verbs in mine.targets.items() if verbs
+    ]
+    return (*found, *((resource, verb) for resource, _, verb in (act.partition("/") for act in sorted(mine.other))))
+
+
+def _verbs(acts: Mapping[str, Extent]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for act, extent in acts.items():
+        resource, _, verb = act.partition("/")
+        if extent != "none":
+            found.setdefault(resource, []).append(f"{verb} in some environments" if extent == "some" else verb)
+    return found
 
 
 def services(pipeline: Pipeline) -> tuple[tuple[str, str, str], ...]:

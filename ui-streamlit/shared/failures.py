@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from client.errors import MissingError, RefusedError, UnavailableError
+from client.errors import MissingError, ProposedError, RefusedError, UnavailableError
 from configurations.models import FIELDS
 from shared.formatting import plain, sentence
 
@@ -17,7 +17,7 @@ BACK: Final = "Show all configurations"
 
 @contextmanager
 def answered(where: str, offer: str = "Retry", back: str = BACK) -> Iterator[None]:
-    """Show in place of the block's outcome what the API refused or could not do.
+    """Show in place of the block's outcome what the API refused or could not do, or keeps for another to approve.
 
     `where` keeps the keys apart; `offer` names the button, whose click runs the page again, and
     `back` the one that leaves what the address names, where that is missing.
@@ -26,6 +26,8 @@ def answered(where: str, offer: str = "Retry", back: str = BACK) -> Iterator[Non
         yield
     except UnavailableError as failure:
         one_line(str(failure), where, offer)
+    except ProposedError as proposed:
+        st.info(str(proposed), icon=":material/approval:")
     except MissingError as refusal:
         one_line(complaint(refusal), where, back, to_list)
     except RefusedError as refusal:

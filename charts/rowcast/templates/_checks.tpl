@@ -63,6 +63,12 @@
 {{- if and .Values.renderersFrom.configMap $targets.k8s.enabled (not .Values.sync.k8s.kubeconfigSecret.name) -}}
 {{- include "rowcast.check" (dict "ok" (or .Values.renderersRights.rules .Values.renderersRights.elsewhere) "text" "renderersFrom.configMap needs renderersRights.rules: what sync-k8s has to be allowed for its declarations. `rowcast renderer rights --format values FILE…` prints it; renderersRights.elsewhere=true if somebody else gives them.") -}}
 {{- end -}}
+{{- range $name := list "ingress" "httpRoute" -}}
+{{- if (get $.Values.crud $name).enabled -}}
+{{- include "rowcast.check" (dict "ok" (and $.Values.crud.access.policy $.Values.crud.access.issuers) "text" (printf "crud.%s.enabled needs crud.access.policy and crud.access.issuers: who may do what, and whose tokens are believed (docs/how-to/decide-who-may-do-what.md)." $name)) -}}
+{{- include "rowcast.check" (dict "ok" (or (not $.Values.networkPolicies.enabled) $.Values.networkPolicies.apiFrom) "text" (printf "crud.%s.enabled needs networkPolicies.apiFrom: from where your ingress controller or gateway reaches crud, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]." $name)) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.ui.enabled -}}
 {{- $ui := .Values.ui -}}
 {{- $auth := $ui.auth.serverMetadataUrl -}}

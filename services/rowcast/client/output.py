@@ -139,13 +139,18 @@ def _rows(table: Table, rows: Sequence[Row], wide: bool, now: datetime) -> tuple
     columns = [name for name in table.columns() if any(not isinstance(row["row"].get(name), dict) for row in rows)]
     shown = columns if wide else columns[:_MOST_COLUMNS]
     head = ["KEY", *(name.upper() for name in shown), "STATE", "GENERATION", "CHANGED"]
-    head += ["BY", "REVISION", "TARGETS"] if wide else []
+    head += ["ENVIRONMENT", "BY", "REVISION", "TARGETS"] if wide else []
     lines = []
     for row in rows:
         line = [row["key"], *(_cell(row["row"].get(name), wide) for name in shown)]
         line += [state_of(row["targets"]), str(row["generation"]), age(row["changed_at"], now)]
         if wide:
-            line += [row["actor"] or "unknown", str(row["revision"]), _targets(row["targets"])]
+            line += [
+                row.get("environment") or "unknown",
+                row["actor"] or "unknown",
+                str(row["revision"]),
+                _targets(row["targets"]),
+            ]
         lines.append(line)
     return head, lines
 

@@ -296,7 +296,12 @@ class Rows(Table):
         return f"/renderers/{quote(self.renderer, safe='')}/rows"
 
     def _params(self, wanted: Wanted) -> dict[str, Any]:
-        return wanted.params() | {"filter": [f"{name}={value}" for name, value in wanted.selector.items()]}
+        selector = dict(wanted.selector)
+        params = wanted.params()
+        # A table may have a column of that name; else it is where its declaration says that rows go.
+        if "environment" in selector and "environment" not in self.columns():
+            params["environment"] = selector.pop("environment")
+        return params | {"filter": [f"{name}={value}" for name, value in selector.items()]}
 
     @staticmethod
     def matches(values: Row, selector: Mapping[str, str]) -> bool:

@@ -153,16 +153,6 @@ class Rights:
             frozenset(rule.environment for rule in rules if not rule.allows),
         )
 
-    def renderers(self, resource: str, verb: str) -> Reach:
-        """With which renderers it is allowed in every environment."""
-        if self.unlimited:
-            return EVERYTHING
-        rules = [rule for rule in self.rules if rule.is_for(resource, verb)]
-        return Reach(
-            frozenset(rule.renderer for rule in rules if rule.allows and is_any(rule.environment)),
-            frozenset(rule.renderer for rule in rules if not rule.allows),
-        )
-
     def anywhere(self, resource: str, verb: str, renderer: str) -> bool:
         """Whether it is allowed with at least some of a renderer's, as far as the patterns tell."""
         return not self.environments(resource, verb, renderer).nothing
@@ -336,13 +326,9 @@ def _subject_problems(subject: str) -> Iterator[str]:
 
 def fits(pattern: str, name: str) -> bool:
     """Whether a pattern is of a name: `*` is any text, `?` any character."""
-    return re.fullmatch(as_regex(pattern), name, re.DOTALL) is not None
-
-
-def as_regex(pattern: str) -> str:
-    """A pattern as a regular expression of Python's and of PostgreSQL's alike, for the whole of a text."""
     signs = {"*": ".*", "?": ".", ".": "[.]"}
-    return "".join(signs.get(character, character) for character in pattern)
+    expression = "".join(signs.get(character, character) for character in pattern)
+    return re.fullmatch(expression, name, re.DOTALL) is not None
 
 
 def is_any(pattern: str) -> bool:

@@ -101,13 +101,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Member:
-    """A row among its counterparts; `reports` are of each target that should have it, at its generation."""
+    """A row among its counterparts; `reports` are of each target that should have it, at its generation.
+
+    `environment` is None where it isn't known.
+    """
 
     key: str
     generation: int
     place: str
     values: Mapping[str, Any]
     reports: Sequence[Report] = ()
+    environment: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rowcast.crud.access.audited import AUDIT
 from rowcast.crud.access.callers import make_access
 from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.access.pool_shares import Shares
+from rowcast.crud.access.rates import Rates
 from rowcast.crud.database.connections import make_engine, reading
 from rowcast.crud.dead_letters.subscriber import DeadLetterSubscriber
 from rowcast.crud.deliveries.outstanding import keep_settled
@@ -62,6 +63,7 @@ from rowcast.crud.routes.rows import (
 from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.configurations import Configurations
+from rowcast.crud.sources.environments import EnvironmentWorker
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.application import equip
@@ -133,6 +135,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.settings = settings
     app.state.engine = engine
     app.state.access = make_access(settings)
+    app.state.rates = Rates(settings.requests_per_second, settings.requests_burst)
     app.state.shares = Shares(settings)
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
@@ -166,6 +169,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
         asyncio.create_task(configurations.run()),
+        asyncio.create_task(EnvironmentWorker(engine).run()),
         asyncio.create_task(keep_settled(engine, settings.targets)),
     ]
     if settings.tombstone_days:

@@ -56,9 +56,17 @@ class CrudSettings(ConnectAccess, Settings):
     none.
     """
     issuers: Path | None = None
-    """A file (YAML) with the issuers whose tokens are believed; without one none is."""
+    """A file (YAML) with the issuers whose tokens are believed, read again when it changes; without one none is."""
     dashboards: Names = ("ui",)
     """The app-ids that are believed about who sits before them; comma-separated."""
+    requests_per_second: Annotated[float, Field(ge=0)] = 50.0
+    """How many requests a second one caller may make in the long run, at each pod; 0: as many as they like.
+
+    Callers are those for whom somebody vouches, each by their name, and who shows a token that is worth nothing, by
+    their address; never the targets' instances.
+    """
+    requests_burst: Annotated[int, Field(ge=1)] = 200
+    """How many of them they may make at once."""
     audit_days: Annotated[int, Field(ge=0)] = 365
     """How long is kept who did what and who was refused what, in days, 30 at least; 0: for ever."""
     proposal_days: Annotated[int, Field(ge=1)] = 90

@@ -164,7 +164,7 @@ class CelExpression:
     ) -> None:
         self._environment = environment
         self._compiled = compiled
-        self._column = column
+        self.column = column
         self.text = text
         self._place = place
 
@@ -187,7 +187,7 @@ class CelExpression:
 
     def evaluate(self, variables: Mapping[str, Any]) -> Any:
         """As JSON has it. Raises ExpressionError: a run-time error comes as a value, and is none."""
-        column = self._column
+        column = self.column
         if column is None:
             value = self._value(variables)
             return value.value() if value.type() == _STRING else _as_json(value, self.text, self._place)

@@ -9,7 +9,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from rowcast.core.promotion import Promotion, promotion_of
-from rowcast.core.renderer import Allow, Expression, Manifest, Renderer
+from rowcast.core.renderer import Allow, Expression, Manifest, Renderer, Template
 from rowcast.core.row import APP_CONFIGS
 from rowcast.core.shapes import RowShape, TableShape
 from rowcast.core.source import Related, Source, TableName
@@ -44,6 +44,15 @@ def read_source(text: str) -> Source:
     if reading.problems:
         raise ProblemsError(sorted(reading.problems))
     return source
+
+
+def read_environment(text: str, shape: RowShape, language: Language) -> Template | None:
+    """Only what gives a row its environment; None where all are in one. Raises ProblemsError."""
+    reading = _Reading(read(text), shape, language=language)
+    template: Template | None = reading.environment()
+    if reading.problems:
+        raise ProblemsError(sorted(reading.problems))
+    return template
 
 
 def read_kinds(text: str) -> tuple[str, ...]:
@@ -184,13 +193,16 @@ class _Reading:
         source = self._source = self.source()
         where = self._expression(("spec", "source", "where"), "BOOL")
         name = self._text_template(("spec", "name"))
-        environment = self._text_template(("spec", "environment"), required=False)
+        environment = self.environment()
         allow = self._allowed = self.allow()
         manifests = self._manifests()
         promotion = self.promotion(source)
         if self.problems:
             raise ProblemsError(sorted(self.problems))
         return Renderer(source.renderer, source, name, environment, where, allow, manifests, promotion)
+
+    def environment(self) -> Any:
+        return self._text_template(("spec", "environment"), required=False)
 
     def source(self) -> Source:
         self._mapping(("metadata",), ("name",))

@@ -14,11 +14,15 @@ from rowcast.core.renderer import (
     RenderedRow,
     Renderer,
     Rendering,
+    Template,
     kind_of,
 )
 from rowcast.renderers.cel import Language
 from rowcast.renderers.limits import refused
 from rowcast.renderers.templates import share
+
+DEFAULT_ENVIRONMENT = "default"
+"""Of rows whose declaration names none."""
 
 
 def render(renderer: Renderer, language: Language, row: Mapping[str, Any]) -> RenderedRow:
@@ -100,9 +104,7 @@ def _render(
     name = renderer.row_name.render(variables)
     if not isinstance(name, str) or not name:
         raise ExpressionError(f"must be a text, and is {name!r}", "spec.name")
-    environment = None if renderer.environment is None else renderer.environment.render(variables)
-    if renderer.environment is not None and not isinstance(environment, str):
-        raise ExpressionError(f"must be a text, and is {environment!r}", "spec.environment")
+    environment = _environment(renderer.environment, variables)
     if renderer.where is not None and renderer.where.evaluate(variables) is not True:
         return RenderedRow(name, environment, ())
     manifests: list[RenderedManifest] = []
@@ -115,6 +117,23 @@ def _render(
         manifests += rendered
     _refuse_twins(manifests)
     return RenderedRow(name, environment, manifests)
+
+
+def _environment(template: Template | None, variables: Mapping[str, Any]) -> str | None:
+    if template is None:
+        return None
+    environment = template.render(variables)
+    if not isinstance(environment, str):
+        raise ExpressionError(f"must be a text, and is {environment!r}", "spec.environment")
+    return environment
+
+
+def environment_by(template: Template | None, language: Language, row: Mapping[str, Any]) -> str:
+    """Where a captured row goes, whatever else it becomes; `template` is its declaration's. Raises ExpressionError."""
+    try:
+        return _environment(template, {"row": language.row(row)}) or DEFAULT_ENVIRONMENT
+    except RecursionError:
+        raise ExpressionError("is nested too deeply", "row") from None
 
 
 def _manifests(renderer: Renderer, manifest: Manifest, variables: Mapping[str, Any]) -> Iterator[RenderedManifest]:

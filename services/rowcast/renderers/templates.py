@@ -206,6 +206,16 @@ def share(one: Any, other: Any) -> tuple[Any, Any]:
     return one, other
 
 
+def single(template: Template | None) -> Any:
+    """The value of a template that is a constant, the expression of one that is nothing else; None for any other."""
+    match template:
+        case _Constant():
+            return template.value
+        case _Value():
+            return template.expression
+    return None
+
+
 def compile_template(content: Any, compile_expression: Compile, path: Path = ()) -> Any:
     """A Template of what YAML had. Raises TemplateError; what `compile_expression` raises, too."""
     match content:

@@ -145,7 +145,7 @@ async def test_keys_are_found_by_the_servers_own_discovery_and_a_token_counts_no
     token, moment = cluster.token(), [0.0]
     issuer = Issuer.model_validate(cluster.issuer(jwks_url=None))
     pod = InPod(cluster)
-    tokens = Tokens([issuer], pod, clock=lambda: moment[0])
+    tokens = Tokens(lambda: [issuer], pod, clock=lambda: moment[0])
     moment[0] = expiry(token) - 1
     assert (await tokens.person(token)).subject == cluster.ci
     assert pod.asked == [f"{ISSUER}/.well-known/openid-configuration", f"{cluster.server}/openid/v1/jwks"]

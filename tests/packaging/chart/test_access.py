@@ -38,7 +38,5 @@ def test_crud_reads_the_policy_and_the_issuers_that_are_given(tmp_path: Path) ->
     ]
     assert {Path(str(crud.environment[name])).name for name in ("ROWCAST_POLICY", "ROWCAST_ISSUERS")} == set(files)
     assert read_policy(files["policy.csv"]).rights(["group:platform"]).decide("rows", "edit", None).allowed
-    issuers = tmp_path / "issuers.yaml"
-    issuers.write_text(files["issuers.yaml"])
-    assert [each.subject for each in read_issuers(issuers)] == ["email"]
+    assert [each.subject for each in read_issuers(files["issuers.yaml"])] == ["email"]
     assert yaml.safe_load(files["issuers.yaml"])["issuers"][0]["audiences"] == ["rowcast"]

@@ -117,6 +117,19 @@ def test_services_are_of_a_type_and_annotated() -> None:
     assert one(manifests, "Service", "rowcast-ui")["metadata"]["annotations"] == {"a": "b"}
 
 
+@pytest.mark.parametrize(
+    ("values", "affinity"),
+    [
+        ([], None),
+        (["ui.replicas=2"], "ClientIP"),
+        (["ui.autoscaling.enabled=true"], "ClientIP"),
+        (["ui.replicas=2", "ui.service.sessionAffinity=None"], "None"),
+    ],
+)
+def test_somebodys_address_stays_at_one_of_several_dashboards(values: list[str], affinity: str | None) -> None:
+    assert one(render(*values), "Service", "rowcast-ui")["spec"].get("sessionAffinity") == affinity
+
+
 @pytest.mark.parametrize("part", ["crud", "ui"])
 def test_an_autoscaler_sets_the_number_of_pods(part: str) -> None:
     manifests = render(f"{part}.autoscaling.enabled=true")

@@ -152,7 +152,14 @@ AUTH = (
 
 def test_a_login_by_values_becomes_the_file_that_streamlit_reads(tmp_path: Path) -> None:
     spec = pod(
-        render(*AUTH, "ui.auth.clientKwargs.scope=openid groups", "ui.ingress.enabled=true", "ui.ingress.host=h"), "ui"
+        render(
+            *AUTH,
+            "ui.auth.clientKwargs.scope=openid groups",
+            "ui.auth.exposeTokens={id}",
+            "ui.ingress.enabled=true",
+            "ui.ingress.host=h",
+        ),
+        "ui",
     ).spec
     (writer,) = spec["initContainers"]
     environment = {each["name"]: each.get("value", 'it\'s "secret"') for each in writer["env"]}
@@ -167,6 +174,7 @@ def test_a_login_by_values_becomes_the_file_that_streamlit_reads(tmp_path: Path)
         "client_secret": 'it\'s "secret"',
         "cookie_secret": 'it\'s "secret"',
         "client_kwargs": {"scope": "openid groups"},
+        "expose_tokens": ["id"],
     }
     referred = {each["valueFrom"]["secretKeyRef"]["key"] for each in writer["env"] if "valueFrom" in each}
     assert referred == {"client-secret", "cookie-secret"}

@@ -26,6 +26,16 @@ def test_errors_are_described_as_problems(description: dict[str, Any]) -> None:
     assert all(list(answers[status]["content"]) == ["application/problem+json"] for status in ("409", "422"))
 
 
+def test_what_any_operation_may_refuse_is_described(description: dict[str, Any]) -> None:
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            refusals = {"401", "413", "429"} & operation["responses"].keys()
+            is_open = path in ("/healthz", "/readyz") or path.startswith(("/dapr/", "/events/"))
+            assert refusals == (set() if is_open else {"401", "413", "429"}), path
+    too_many = description["paths"]["/appconfigs"]["get"]["responses"]["429"]["content"]["application/problem+json"]
+    assert too_many["schema"]["$ref"].rpartition("/")[2] in description["components"]["schemas"]
+
+
 def test_the_fields_say_their_rules(description: dict[str, Any]) -> None:
     name = description["components"]["schemas"]["AppConfigIn"]["properties"]["name"]
     assert name["maxLength"] == 63

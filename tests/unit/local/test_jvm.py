@@ -51,6 +51,10 @@ def test_the_class_path_has_the_locked_archives_in_the_order_of_the_lock(tmp_pat
     assert seen == [(1, 2), (2, 2)]
 
 
+def test_an_archive_that_is_no_jar_has_its_packaging_in_its_name() -> None:
+    assert Artifact("org.example:server:1.0:tar.gz", "").file_name == "server-1.0.tar.gz"
+
+
 def test_what_is_in_the_cache_is_not_downloaded_again(tmp_path: Path, definition: Path) -> None:
     cache = tmp_path / "cache"
     first = resolve(cache, jgo=tmp_path, definition=definition)

@@ -53,6 +53,11 @@ def labels(at: AppTest) -> set[str]:
     return {one.label for one in at.button}
 
 
+def offered(at: AppTest) -> set[str]:
+    """Of the buttons that can be pressed."""
+    return {one.label for one in at.button if not one.disabled}
+
+
 def click(at: AppTest, label: str) -> AppTest:
     """Click a button."""
     button(at, label).click()

@@ -13,8 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from activity.models import AuditQuery
 from client import api_client
-from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from client.errors import ConflictError, FieldError, MissingError, ProposedError, RefusedError, UnavailableError
 from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
@@ -54,6 +55,7 @@ class Sidecar:
     body: bytes = b"{}"
     asked: list[tuple[str, str, Message, Any]] = field(default_factory=list)
     port: int = 0
+    location: str = ""
 
     def answers(self, status: int, content: object) -> None:
         self.status, self.body = status, json.dumps(content).encode()
@@ -69,6 +71,8 @@ def sidecar() -> Iterator[Sidecar]:
             state.asked.append((self.command, self.path, self.headers, json.loads(body) if body else None))
             self.send_response(state.status)
             self.send_header("content-length", str(len(state.body)))
+            if state.location:
+                self.send_header("location", state.location)
             self.end_headers()
             self.wfile.write(state.body)
 
@@ -106,6 +110,95 @@ def test_what_a_login_vouches_for_is_said_with_every_call(sidecar: Sidecar) -> N
         sidecar.answers(200, ROW)
         api_client.CrudClient(http, lambda: Who("maria", verified=True)).get(42)
     assert sidecar.asked[0][2]["x-rowcast-user-verified"] == "true"
+
+
+def test_a_token_of_the_login_is_shown_to_crud(sidecar: Sidecar) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        sidecar.answers(200, ROW)
+        api_client.CrudClient(http, lambda: Who("maria", token="a.b.c")).get(42)
+    assert sidecar.asked[0][2]["authorization"] == "Bearer a.b.c"
+
+
+def test_a_change_with_a_token_that_has_just_expired_is_sent_once_more_by_the_dashboards_word(sidecar: Sidecar) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        sidecar.answers(401, {"title": "Unauthorized", "detail": "the token has expired"})
+        with pytest.raises(RefusedError, match="expired"):
+            api_client.CrudClient(http, lambda: Who("maria", token="a.b.c")).update(42, DRAFT, 7)
+    assert [asked[2]["authorization"] for asked in sidecar.asked] == ["Bearer a.b.c", None]
+    assert [asked[2]["if-match"] for asked in sidecar.asked] == ['"7"', '"7"']
+
+
+MINE = {
+    "subject": "ada@example.com",
+    "person": "Ada",
+    "way": "dashboard",
+    "issuer": None,
+    "verified": True,
+    "enforced": True,
+    "names": ["ada@example.com", "role:developer"],
+    "renderers": {"appconfigs": {"rows/edit": {"extent": "some", "environments": ["dev"], "but": []}}},
+    "targets": {"k8s": ["view"]},
+    "other": ["audit/view"],
+    "rules": [{"line": 2, "text": "p, role:developer, rows, edit, appconfigs/dev, allow"}],
+}
+
+
+def test_who_asks_for_their_rights_does_so_by_the_dashboards_word_or_by_a_token(sidecar: Sidecar) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        client = api_client.CrudClient(http, lambda: Who("maria", token="a.b.c"))
+        sidecar.answers(200, MINE)
+        mine = client.my_access()
+        client.my_access("d.e.f")
+    assert [asked[2]["authorization"] for asked in sidecar.asked] == [None, "Bearer d.e.f"]
+    assert mine.renderers == {"appconfigs": {"rows/edit": "some"}}
+    assert (dict(mine.targets), set(mine.other)) == ({"k8s": ("view",)}, {"audit/view"})
+    assert mine.rules == ("line 2: p, role:developer, rows, edit, appconfigs/dev, allow",)
+
+
+def test_a_token_that_crud_refuses_when_asked_about_it_is_not_left_out(sidecar: Sidecar) -> None:
+    with api_client.connect({"DAPR_HTTP_PORT": str(sidecar.port)}) as http:
+        sidecar.answers(401, {"title": "Unauthorized", "detail": "its issuer is unknown"})
+        with pytest.raises(RefusedError, match="issuer is unknown"):
+            api_client.CrudClient(http, lambda: Who("maria")).my_access("d.e.f")
+    assert len(sidecar.asked) == 1
+
+
+def test_why_something_is_refused_is_cruds_to_say(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, {"allowed": False, "why": "line 3 denies it", "rule": None, "names": []})
+    assert client.why_not("rows/edit", "appconfigs", "prod") == "line 3 denies it"
+    assert parse_qs(urlsplit(sidecar.asked[0][1]).query) == {
+        "verb": ["rows/edit"],
+        "renderer": ["appconfigs"],
+        "environment": ["prod"],
+    }
+    sidecar.answers(200, {"allowed": True, "why": "a built-in role allows it", "rule": None, "names": []})
+    assert client.why_not("audit/view", "", "") is None
+    assert parse_qs(urlsplit(sidecar.asked[1][1]).query) == {"verb": ["audit/view"]}
+
+
+def test_a_change_that_wants_an_approval_is_told_from_one_that_is_made(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.location = "/v1/proposals/9"
+    sidecar.answers(202, {"id": 9})
+    with pytest.raises(ProposedError, match="proposal 9 now, and nothing has changed"):
+        client.update(42, DRAFT, 7)
+
+
+def test_the_audit_is_asked_for_as_it_is_filtered(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    entry = {"id": 7, "at": "2026-01-02T03:04:05Z", "way": "token", "issuer": "https://ci", "subject": "ci:acme"}
+    what = {"person": "acme", "verified": True, "act": "rows/edit", "renderer": "appconfigs", "environments": ["prod"]}
+    came = {
+        "operation": "updateAppConfig",
+        "path": "/appconfigs/7",
+        "outcome": "refused",
+        "why": "no",
+        "request_id": "r",
+    }
+    sidecar.answers(200, {"items": [{**entry, **what, **came}], "next_cursor": "c"})
+    page = client.audit(AuditQuery(outcome="refused", limit=5))
+    assert parse_qs(urlsplit(sidecar.asked[0][1]).query) == {"outcome": ["refused"], "limit": ["5"]}
+    assert (page.items[0].at.hour, page.items[0].environments, page.next_cursor) == (3, ("prod",), "c")
 
 
 def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_client.CrudClient) -> None:

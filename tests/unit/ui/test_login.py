@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from login import configured, providers
 from login.configured import ConfiguredLogin
 from login.providers import judge
 
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AUTH = """
 redirect_uri = "https://rowcast.example.com/oauth2callback"
 cookie_secret = "0123456789abcdef0123456789abcdef"
@@ -185,24 +187,47 @@ def test_no_content_of_the_secrets_is_an_error(content: Any) -> None:
 
 def test_a_login_by_a_provider_that_is_gone_does_not_count() -> None:
     state = judge("", tomllib.loads(SEVERAL), None, there=True)
-    good = {"provider": "okta", "iss": "https://login.example.com"}
-    assert state.objection(good) is None
-    assert state.objection({**good, "provider": "google"})
-    assert state.objection({**good, "provider": ["okta"]})
-    assert state.objection({"iss": "https://login.example.com"})
+    good = {"provider": "okta", "iss": "https://login.example.com", "iat": NOW.timestamp()}
+    assert state.objection(good, NOW) is None
+    assert state.objection({**good, "provider": "google"}, NOW)
+    assert state.objection({**good, "provider": ["okta"]}, NOW)
+    assert state.objection({"iss": "https://login.example.com"}, NOW)
 
 
 @pytest.mark.parametrize("issuer", ["https://anybody.example.net", None, 7, "", "https://login.example.com.evil"])
 def test_of_several_providers_each_speaks_for_its_own_issuer(issuer: Any) -> None:
     state = judge("", tomllib.loads(SEVERAL), None, there=True)
-    assert state.objection({"provider": "okta", "iss": issuer})
+    assert state.objection({"provider": "okta", "iss": issuer}, NOW)
 
 
 def test_the_only_providers_issuer_counts_where_it_is_named() -> None:
+    made = {"iat": NOW.timestamp()}
     named = judge("", tomllib.loads(f'{GOOD}issuer = "https://sso.example.com/"'), None, there=True)
-    assert named.objection({"iss": "https://sso.example.com"}) is None
-    assert named.objection({"iss": "https://login.example.com"})
-    assert judge("", tomllib.loads(GOOD), None, there=True).objection({"iss": "https://any.example"}) is None
+    assert named.objection({"iss": "https://sso.example.com", **made}, NOW) is None
+    assert named.objection({"iss": "https://login.example.com"}, NOW)
+    assert (
+        judge("", tomllib.loads(GOOD), None, there=True).objection({"iss": "https://any.example", **made}, NOW) is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("hours", "age", "counts"), [("", 23, True), ("", 25, False), ("0", 700, True), ("1", 2, False)]
+)
+def test_a_login_counts_for_as_long_as_is_said(hours: str, age: int, counts: bool) -> None:
+    state = judge("", tomllib.loads(GOOD), None, there=True, hours=hours)
+    why = state.objection({"iat": NOW.timestamp() - age * 3600}, NOW)
+    assert (why is None) is counts
+    assert counts or "ROWCAST_LOGIN_HOURS" in str(why)
+
+
+@pytest.mark.parametrize("made", [None, "yesterday", True])
+def test_a_login_that_does_not_say_when_it_was_made_does_not_count(made: Any) -> None:
+    assert judge("", tomllib.loads(GOOD), None, there=True).objection({"iat": made}, NOW)
+
+
+@pytest.mark.parametrize("hours", ["a day", "-1", "nan", "inf"])
+def test_a_number_of_hours_that_is_none_lets_nobody_in(hours: str) -> None:
+    assert "ROWCAST_LOGIN_HOURS" in str(judge("", tomllib.loads(GOOD), None, there=True, hours=hours).complaint)
 
 
 def test_while_nobody_gets_in_only_the_probes_are_answered(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

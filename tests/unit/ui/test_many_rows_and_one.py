@@ -13,7 +13,7 @@ from client.errors import UnavailableError
 from configurations.models import Draft, TargetStatus
 from login.identity import Roles
 from shared.formatting import plain
-from unit.ui.driver import button, click, labels, names, opened, run, words, write
+from unit.ui.driver import button, click, names, offered, opened, run, words, write
 from unit.ui.fakes.client import FakeClient, FakeTable
 
 VIEWER = Roles("viewer")
@@ -112,9 +112,9 @@ def test_whoever_may_only_look_is_offered_no_change(table: FakeTable) -> None:
     changing = {"Branch", "Environment", "Delete", "Import", "New configuration", "Save", "Preview", "Restore"}
     at = opened(table, roles=VIEWER)
     assert names(at) == ["gamma", "beta", "alpha"]
-    assert not changing & labels(at)
+    assert not changing & offered(at)
     row = open_tab(opened(table, roles=VIEWER, query={"id": "1"}), "History")
-    assert not changing & labels(row)
+    assert not changing & offered(row)
     assert all(field.disabled for field in row.text_input if field.label == "Branch")
     assert "Import" not in {title.value for title in opened(table, roles=VIEWER, query={"import": "new"}).title}
 

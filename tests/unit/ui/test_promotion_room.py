@@ -11,7 +11,7 @@ from login.identity import Roles
 from promotion.models import Board, Group, Place, Request, Result, Seen
 from renderers.models import Manifest, Rendered
 from shared.formatting import plain
-from unit.ui.driver import DOWN, button, click, labels, opened, run, words
+from unit.ui.driver import DOWN, button, click, labels, offered, opened, run, words
 from unit.ui.fakes.client import FakeTable
 from unit.ui.fakes.renderers import tenants
 
@@ -116,7 +116,7 @@ def test_a_viewer_sees_the_board_and_changes_nothing(table: FakeTable) -> None:
     table.promotions.requests = (REQUEST,)
     at = opened(table, ROOM, Roles(default="viewer"), query=QUERY)
     assert "**web**" in words(at)
-    assert not {"Promote", "Promote all that differ", "Approve", "Refuse"} & labels(at)
+    assert not {"Promote", "Promote all that differ", "Approve", "Refuse"} & offered(at)
 
 
 def test_where_nothing_is_promoted_the_room_says_why_and_how_to_begin(table: FakeTable) -> None:

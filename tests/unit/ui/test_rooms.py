@@ -14,7 +14,7 @@ from login.identity import Roles
 from pipeline.models import Station
 from reconcile.models import Difference, Run, TargetRuns
 from shared.formatting import plain
-from unit.ui.driver import DOWN, button, click, labels, opened, run, words
+from unit.ui.driver import DOWN, button, click, labels, offered, opened, run, words
 from unit.ui.fakes.client import FakeTable
 from unit.ui.fakes.operations import NOW, with_station, with_tenants
 
@@ -221,7 +221,7 @@ def test_a_viewer_is_offered_no_change(table: FakeTable) -> None:
     viewers = Roles(default="viewer")
     table.refuse(Letter(1, "open", "k8s", "not-owned", "it is theirs", 7, "shop", 3, {}, 1, NOW), None)
     table.operations.runs["k8s"] = TargetRuns("k8s", last=DRY)
-    assert labels(opened(table, "Reconcile", viewers)) == set()
+    assert offered(opened(table, "Reconcile", viewers)) == set()
     letters = opened(table, "Dead letters", viewers)
     assert labels(letters) == {"Previous", "Next"}
     assert not letters.checkbox

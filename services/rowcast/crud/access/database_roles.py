@@ -77,6 +77,7 @@ def serving_role(name: str) -> Role:
         "public.rowcast_heartbeat": "SELECT",
         "rowcast.rows": "SELECT, UPDATE (traceparent)",
         "rowcast.row_history": "SELECT",
+        "rowcast.environments": "SELECT, UPDATE (environment, awaited)",
         "rowcast.sources": "SELECT",
         "rowcast.outstanding": "SELECT, DELETE",
         "rowcast.outstanding_for": "SELECT",

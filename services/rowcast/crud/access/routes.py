@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Scope = Literal["configurations", "renderer", "promotions", "target", "all", "each", "sync", "open"]
-"""`configurations`: somewhere among them, and the route looks at each. `renderer`: with all of the rows of the renderer
-that the path names. `promotions`: the same, but of configurations the route looks at their places. `target`: the one of
-the path. `all`: with everything. `each`: the route looks at each. `sync`: a target's instance alone, by its sidecar.
-`open`: probes, and what the own sidecar brings.
+Scope = Literal["rows", "renderer", "target", "all", "each", "sync", "open"]
+"""`rows`: somewhere among those of the renderer that the path names, or among configurations, and the route looks at
+each. `renderer`: with all that is the renderer's. `target`: the one of the path. `all`: with everything. `each`: the
+route looks at each. `sync`: a target's instance alone, by its sidecar. `open`: probes, and what the own sidecar brings.
 """
 Act = tuple[str, str]
 """Resource and verb."""
@@ -40,9 +39,9 @@ def _done(scope: Scope, *acts: Act) -> Need:
 
 _SYNC, _OPEN = Need("sync"), Need("open")
 _SEE_RENDERER = _seen("renderer", ("renderers", "view"))
-_SEE_ROWS = _seen("renderer", VIEW)
-_SEE_ONE, _EDIT_ONE = _seen("configurations", VIEW), _done("configurations", VIEW, EDIT)
-_IMPACT = _seen("renderer", VIEW, ("renderers", "impact"))
+_SEE_ROWS = _seen("rows", VIEW)
+_SEE_ONE, _EDIT_ONE = _seen("rows", VIEW), _done("rows", VIEW, EDIT)
+_IMPACT = _seen("rows", VIEW, ("renderers", "impact"))
 _OPERATE_ROLLOUT = _done("renderer", ("rollouts", "operate"))
 
 ROUTES: Mapping[tuple[str, str], Need] = {
@@ -50,14 +49,14 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/appconfigs"): _EDIT_ONE,
     ("GET", "/appconfigs:snapshot"): _seen("all", VIEW, by_sync=True),
     ("GET", "/appconfigs:late"): _seen("all", VIEW, by_sync=True),
-    ("POST", "/appconfigs:batch"): _done("configurations", VIEW),
+    ("POST", "/appconfigs:batch"): _done("rows", VIEW),
     ("POST", "/appconfigs:import"): _EDIT_ONE,
     ("GET", "/appconfigs:export"): _SEE_ONE,
     ("POST", "/appconfigs:preview"): _SEE_ONE,
     ("GET", "/appconfigs/{id:segment}"): _SEE_ONE,
     ("PUT", "/appconfigs/{id:segment}"): _EDIT_ONE,
     ("PATCH", "/appconfigs/{id:segment}"): _EDIT_ONE,
-    ("DELETE", "/appconfigs/{id:segment}"): _done("configurations", VIEW, DELETE),
+    ("DELETE", "/appconfigs/{id:segment}"): _done("rows", VIEW, DELETE),
     ("GET", "/appconfigs/{id:segment}/history"): _SEE_ONE,
     ("GET", "/appconfigs/{id:segment}/status"): _SEE_ONE,
     ("GET", "/appconfigs/{id:segment}/live"): _SEE_ONE,
@@ -80,7 +79,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/renderers/{name}/revisions"): _SEE_RENDERER,
     ("GET", "/renderers/{name}/revisions/{revision}"): _seen("renderer", ("renderers", "view"), by_sync=True),
     ("GET", "/renderers/{name}/columns"): _SEE_RENDERER,
-    # Values of another table, for who fills in a form.
+    # Values of another table, which has environments of its own, or of this one.
     ("GET", "/renderers/{name}/rows:choices"): _seen("renderer", VIEW, EDIT),
     ("GET", "/renderers/{name}/rows"): _SEE_ROWS,
     ("GET", "/renderers/{name}/rows/{key:path}"): _SEE_ROWS,
@@ -89,18 +88,18 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/renderers/{name}/preview"): _SEE_ROWS,
     ("GET", "/renderers/{name}/live"): _SEE_ROWS,
     ("GET", "/renderers/{name}/rows:export"): _SEE_ROWS,
-    ("POST", "/renderers/{name}/rows"): _done("renderer", VIEW, EDIT),
-    ("PATCH", "/renderers/{name}/rows/{key:path}"): _done("renderer", VIEW, EDIT),
-    ("DELETE", "/renderers/{name}/rows/{key:path}"): _done("renderer", VIEW, DELETE),
-    ("POST", "/renderers/{name}/rows:batch"): _done("renderer", VIEW),
-    ("POST", "/renderers/{name}/rows:import"): _done("renderer", VIEW, EDIT),
+    ("POST", "/renderers/{name}/rows"): _done("rows", VIEW, EDIT),
+    ("PATCH", "/renderers/{name}/rows/{key:path}"): _done("rows", VIEW, EDIT),
+    ("DELETE", "/renderers/{name}/rows/{key:path}"): _done("rows", VIEW, DELETE),
+    ("POST", "/renderers/{name}/rows:batch"): _done("rows", VIEW),
+    ("POST", "/renderers/{name}/rows:import"): _done("rows", VIEW, EDIT),
     ("POST", "/renderers/{name:renderer}:impact"): _IMPACT,
     ("POST", "/renderers/{name:renderer}:dry-run"): _IMPACT,
-    ("GET", "/renderers/{name}/promotions"): _seen("promotions", VIEW),
-    ("POST", "/renderers/{name}/promotions"): _done("promotions", VIEW),
-    ("GET", "/renderers/{name}/promotions:requests"): _seen("promotions", VIEW),
-    ("POST", "/renderers/{name}/promotions/{number}:approve"): _done("promotions", VIEW, ("promotions", "approve")),
-    ("POST", "/renderers/{name}/promotions/{number}:refuse"): _done("promotions", VIEW),
+    ("GET", "/renderers/{name}/promotions"): _seen("rows", VIEW),
+    ("POST", "/renderers/{name}/promotions"): _done("rows", VIEW),
+    ("GET", "/renderers/{name}/promotions:requests"): _seen("rows", VIEW),
+    ("POST", "/renderers/{name}/promotions/{number}:approve"): _done("rows", VIEW, ("promotions", "approve")),
+    ("POST", "/renderers/{name}/promotions/{number}:refuse"): _done("rows", VIEW),
     ("GET", "/renderers/{name}/rollouts"): _SEE_RENDERER,
     ("GET", "/renderers/{name}/rollouts/{id:segment}"): _SEE_RENDERER,
     ("GET", "/renderers/{name}/rollouts/{id}/rows"): _SEE_ROWS,

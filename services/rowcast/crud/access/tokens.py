@@ -1,7 +1,7 @@
 """Bearer tokens (RFC 6750, OpenID Connect Core section 3.1.3.7): who shows one, or why it is worth nothing."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,25 +47,40 @@ class Person:
 
 
 class Tokens:
-    """Judges tokens of some issuers."""
+    """Judges tokens of the issuers that there are at the time."""
 
     def __init__(
         self,
-        issuers: Iterable[Issuer],
+        issuers: Callable[[], Sequence[Issuer]],
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.issuers = {each.issuer: IssuerKeys(each, transport) for each in issuers}
-        self._clock = clock
+        self._issuers, self._transport, self._clock = issuers, transport, clock
+        self._seen: Sequence[Issuer] = ()
+        self._keys: Mapping[str, IssuerKeys] = {}
+
+    @property
+    def issuers(self) -> Mapping[str, IssuerKeys]:
+        """Their keys, by issuer. One that is as it was keeps those that it has: it may be away."""
+        found = self._issuers()
+        if found is not self._seen:
+            self._keys = {each.issuer: self._keys_of(each) for each in found}
+            self._seen = found
+        return self._keys
+
+    def _keys_of(self, issuer: Issuer) -> IssuerKeys:
+        before = self._keys.get(issuer.issuer)
+        return before if before and before.issuer == issuer else IssuerKeys(issuer, self._transport)
 
     async def person(self, token: str) -> Person:
         """Who shows it. Raises TokenError, and IssuerAwayError where nothing can be said."""
-        if not self.issuers:
+        issuers = self.issuers
+        if not issuers:
             raise TokenError("no issuer of tokens is configured (ROWCAST_ISSUERS)")
         if len(token) > LONGEST:
             raise TokenError(f"the token has more than {LONGEST} characters")
         header, claims = _unverified(token)
-        keys = self.issuers.get(_text(claims.get("iss")))
+        keys = issuers.get(_text(claims.get("iss")))
         if keys is None:
             raise TokenError("the token is of an issuer that is not configured")
         algorithm = _text(header.get("alg"))

@@ -101,6 +101,18 @@ rows = Table(
     schema=SCHEMA,
 )
 
+environments = Table(
+    "environments",
+    metadata,
+    Column("renderer", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("environment", Text(collation="C")),
+    Column("awaited", Boolean, nullable=False),
+    schema=SCHEMA,
+)
+"""In which environment each row of `rows` is at its generation; NULL where that isn't known (sources/environments)."""
+
 row_history = Table(
     "row_history",
     metadata,
@@ -155,6 +167,8 @@ renderers = Table(
     Column("sha256", Text, nullable=False),
     Column("applied_by", Text, nullable=False),
     Column("applied_at", _TIME, nullable=False),
+    Column("environment_column", Text),
+    Column("environment_text", Text),
     schema=SCHEMA,
 )
 
@@ -179,6 +193,8 @@ promotions = Table(
     Column("decided_at", _TIME),
     Column("why", Text),
     Column("generation", BigInteger),
+    Column("from_environment", Text),
+    Column("to_environment", Text),
     schema=SCHEMA,
 )
 """What was promoted, and what somebody has asked to; the generations `from` and `to` are those that were seen."""
@@ -321,6 +337,7 @@ dead_letters = Table(
     Column("resolved_by", Text),
     Column("resolution_reason", Text),
     Column("answered_at", _TIME),
+    Column("environments", ARRAY(Text)),
 )
 
 dead_letter_receipts = Table(

@@ -14,6 +14,7 @@ from rowcast.core.messages import SHORT_BYTES, clip
 from rowcast.core.row import APP_CONFIGS, KEY_MAX, RENDERER
 from rowcast.crud.database.tables import dead_letter_receipts, dead_letters
 from rowcast.crud.dead_letters.queries import REPLAYED, key_of_letter, renderer_of_letter
+from rowcast.crud.sources.environments import environments_of_event
 from rowcast.crud.subscriptions.bounds import DEEPEST, MOST, Error, Now, Reference, check_key, depth, named
 
 
@@ -159,6 +160,7 @@ def _keep(connection: Connection, letter: DeadLetter) -> int:
 
 def _upsert(connection: Connection, letter: DeadLetter, event: dict[str, Any]) -> int:
     values = letter.model_dump(exclude={"event", "message_id", "once"})
+    values["environments"] = environments_of_event(connection, letter.event)
     statement = upsert(dead_letters).values(**values, **event, row_id=letter.row_id, event_key=letter.event_key)
     latest = {name: statement.excluded[name] for name in ("reason", "error", "position", "dead_lettered_at")}
     statement = statement.on_conflict_do_update(

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from rowcast.core.policy import UNLIMITED, Rights
 from rowcast.core.row import APP_CONFIGS
-from rowcast.crud.access.within import within
+from rowcast.crud.access.within import where_allowed, within
 from rowcast.crud.database.tables import app_configs, dead_letters, history
 from rowcast.crud.paging import Cursor, Page
 
@@ -31,7 +31,7 @@ _OF_CONFIGURATION = dead_letters.c.row_id.is_not(None)
 renderer_of_letter = case((_OF_CONFIGURATION, APP_CONFIGS), else_=dead_letters.c.renderer).label("renderer")
 key_of_letter = case((_OF_CONFIGURATION, cast(dead_letters.c.row_id, Text)), else_=dead_letters.c.key).label("key")
 """Letters of before 0.3 have the ids of configurations alone."""
-_NOT_LISTED = {"event", "event_text", "event_key", "renderer", "key"}
+_NOT_LISTED = {"event", "event_text", "event_key", "renderer", "key", "environments"}
 LISTED = (*(column for column in dead_letters.c if column.name not in _NOT_LISTED), renderer_of_letter, key_of_letter)
 """All but the event, which may have some hundred KB."""
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
@@ -129,11 +129,18 @@ def _conditions(wanted: LetterFilter) -> list[ColumnElement[bool]]:
 def of_whose_rows(rights: Rights, verb: str) -> ColumnElement[bool]:
     """Whether somebody may do something with the row that a letter is of.
 
-    Of a configuration: where it is or was last, and on both sides of the change that the letter holds, which is shown.
-    Of others with all of the renderer's; and a letter that is of no row that is known is for who may with all of all.
+    On both sides of the change that the letter holds, which is shown; of a configuration also where it is or was last.
+    A letter that is of no row that is known is for who may with all of all.
     """
     if rights.decide("rows", verb, None).allowed:
         return true()
+    letter = dead_letters.c
+
+    def allowed(environment: ColumnElement[str]) -> ColumnElement[bool]:
+        return where_allowed(rights, ("rows", verb), renderer_of_letter, environment)
+
+    first, second = letter.environments[1], letter.environments[2]
+    sides_allowed = and_(allowed(first), or_(second.is_(None), allowed(second)))
     reach = rights.environments("rows", verb, APP_CONFIGS)
     if reach.everything:
         its: ColumnElement[bool] = _OF_CONFIGURATION
@@ -144,16 +151,21 @@ def of_whose_rows(rights: Rights, verb: str) -> ColumnElement[bool]:
         environment = func.coalesce(
             here.correlate(dead_letters).scalar_subquery(), gone.correlate(dead_letters).scalar_subquery()
         )
-        sides = (dead_letters.c.event[("data", side, "environment")].astext for side in ("before", "after"))
+        # One of before migration 20; of a row of `rowcast.rows` it has the environment where SQL doesn't find it.
+        unnoted = and_(
+            letter.environments.is_(None),
+            *(letter.event[("data", side, "renderer")].astext.is_(None) for side in ("before", "after")),
+        )
+        sides = (letter.event[("data", side, "environment")].astext for side in ("before", "after"))
         its = and_(
             _OF_CONFIGURATION,
             # What is no event that can be read could hold anything.
             func.jsonb_typeof(dead_letters.c.event["data"]) == "object",
             within(reach, environment),
+            or_(unnoted, sides_allowed),
             *(or_(side.is_(None), within(reach, side)) for side in sides),
         )
-    others = within(rights.renderers("rows", verb), renderer_of_letter)
-    return or_(its, and_(not_(_OF_CONFIGURATION), others))
+    return or_(its, and_(not_(_OF_CONFIGURATION), sides_allowed))
 
 
 def permitted(connection: Connection, ids: Sequence[int], rights: Rights, verb: str) -> set[int]:

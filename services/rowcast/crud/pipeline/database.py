@@ -14,6 +14,7 @@ from rowcast.crud.database.connections import reading
 from rowcast.crud.database.tables import gitops_progress, rollouts
 from rowcast.crud.migrations.capture import publication_faults, trigger_faults
 from rowcast.crud.pipeline.rows import Waiting
+from rowcast.crud.sources.environments import unknown_environments
 from rowcast.crud.sources.faults import SourceState, source_states
 
 STATEMENT_MS = 1500
@@ -81,6 +82,8 @@ class DatabaseFacts:
     published_at: datetime | None = None
     rollouts: Mapping[str, str] = field(default_factory=dict)
     """The state of the one that is under way, by renderer."""
+    unknown_environments: Mapping[str, int] = field(default_factory=dict)
+    """Of how many rows it isn't known where they go, by renderer."""
 
 
 def read(engine: Engine, targets: Sequence[str], published_at: datetime | None = None) -> DatabaseFacts:
@@ -97,7 +100,8 @@ def read(engine: Engine, targets: Sequence[str], published_at: datetime | None =
         guards, sources = _guards(connection), source_states(connection)
         under_way = select(rollouts.c.renderer, rollouts.c.state).where(rollouts.c.state.in_(UNDER_WAY))
         states = {row["renderer"]: row["state"] for row in connection.execute(under_way).mappings()}
-        return DatabaseFacts(slot["now"], dict(slot), letters, engines, guards, sources, published_at, states)
+        unknown = unknown_environments(connection)
+        return DatabaseFacts(slot["now"], dict(slot), letters, engines, guards, sources, published_at, states, unknown)
 
 
 def _guards(connection: Connection) -> Guards:

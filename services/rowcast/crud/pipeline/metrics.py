@@ -63,6 +63,11 @@ _FAMILIES = {
         ("oldest_deletion_timestamp_seconds", "When the deletion was made that waits longest; 0 if none.", "renderer"),
         ("rows_counted_timestamp_seconds", "When the rows were counted: with a million, not each time."),
         ("source_faults", "What keeps a renderer's table from being captured as its declaration says.", "renderer"),
+        (
+            "rows_of_unknown_environment",
+            "Rows whose environment isn't known, yet or at all: they are there for who may view all of the renderer's.",
+            "renderer",
+        ),
         ("rollouts", "1 for the state of the roll-out of a renderer that is under way.", "renderer", "state"),
         ("dead_letters_open", "Dead letters that nobody has replayed or discarded.", *_AT),
         ("oldest_dead_letter_timestamp_seconds", "When the oldest open dead letter was written; 0 if none.", *_AT),
@@ -146,6 +151,8 @@ def _database(facts: DatabaseFacts, settings: CrudSettings) -> Iterator[Metric]:
     letters = {**nothing, **facts.letters}
     yield from _waiting("dead_letters_open", "oldest_dead_letter_timestamp_seconds", letters)
     yield _family("source_faults", *(((state.renderer,), len(state.faults)) for state in facts.sources))
+    unknown = ((state.renderer, facts.unknown_environments.get(state.renderer, 0)) for state in facts.sources)
+    yield _family("rows_of_unknown_environment", *(((renderer,), number) for renderer, number in unknown))
     yield _family("rollouts", *((its, 1.0) for its in facts.rollouts.items()))
     yield _family("slot_present", ((), float(slot["present"])))
     yield _family("heartbeat_timestamp_seconds", ((), _timestamp(slot["beat_at"])))

@@ -60,7 +60,13 @@ def _database(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
         return
     if facts.sources:
         told = {
-            one.renderer: {"table": one.table, "revision": one.revision, "faults": one.faults} for one in facts.sources
+            one.renderer: {
+                "table": one.table,
+                "revision": one.revision,
+                "faults": one.faults,
+                "unknown_environments": facts.unknown_environments.get(one.renderer, 0),
+            }
+            for one in facts.sources
         }
         yield station("sources", "Tables of renderers", table.sources(facts.sources), {"renderers": told}, now)
     yield _rows(found)

@@ -32,7 +32,7 @@ def approve(engine: Engine, by: Caller, proposal: RowMapping, why_no_person: str
     by.noted.renderer = proposal["renderer"]
     by.noted.review = lambda connection: _settle(connection, by, proposal)
     try:
-        _write(engine, person, proposal)
+        _write(engine, person, by, proposal)
     except BatchError as error:
         if not any(each.rule in _STALE for each in error.errors):
             raise
@@ -86,7 +86,7 @@ def renew(engine: Engine, by: Caller, proposal: RowMapping, permit: batch.Permit
     if proposal["state"] not in ("open", "stale"):
         raise _resolved(proposal)
     by.noted.renderer = proposal["renderer"]
-    _write(engine, by.actor, proposal, permit, as_seen=False)
+    _write(engine, by.actor, by, proposal, permit, as_seen=False)
 
 
 class _OthersTooError(Exception):
@@ -102,14 +102,14 @@ def _settle(connection: Connection, by: Caller, proposal: RowMapping) -> None:
     if others:
         said = ", ".join(f"{each.renderer}/{each.name or each.key}" for each in others)
         raise _OthersTooError(f"it would change {said}, which nobody has seen there")
-    by.noted.environments.update(its["environments"])
+    by.noted.environments.update(each for each in its["environments"] if each is not None)
     records.decide(connection, its["id"], "approved", by.actor, None, made(changes))
     records.overtake(connection, its["id"], its["keys"])
 
 
 def _places(change: Mapping[str, Any]) -> Sequence[str | None]:
-    """Where rights are asked for: of rows of other tables everywhere, as always."""
-    return list(change["environments"]) if change["renderer"] == APP_CONFIGS else [None]
+    """Where rights are asked for; None is one that isn't known."""
+    return list(change["environments"])
 
 
 def _why_the_same(by: Caller, proposal: RowMapping) -> str | None:
@@ -120,7 +120,13 @@ def _why_the_same(by: Caller, proposal: RowMapping) -> str | None:
 
 
 def _write(
-    engine: Engine, actor: str, proposal: RowMapping, permit: batch.Permit | None = None, *, as_seen: bool = True
+    engine: Engine,
+    actor: str,
+    by: Caller,
+    proposal: RowMapping,
+    permit: batch.Permit | None = None,
+    *,
+    as_seen: bool = True,
 ) -> None:
     operations = [
         editing.Operation(each["action"], each["key"], each["generation"] if as_seen else None, each["values"])
@@ -133,7 +139,7 @@ def _write(
                 _open(editor.connection, proposal["id"])
             editing.apply_batch(editor, operations)
 
-        editing.edit(engine, actor, proposal["renderer"], work)
+        editing.edit(engine, actor, editing.Permit(by, proposal["renderer"]), work)
         return
     items = [
         batch.Item(each.action, int(each.key) if each.key else None, each.generation, each.values or None)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, func, insert, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, func, insert, not_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import array
 
-from rowcast.core.policy import Reach
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.access.callers import Caller
-from rowcast.crud.access.within import within
+from rowcast.crud.access.within import where_allowed
 from rowcast.crud.database.connections import VouchedFor
 from rowcast.crud.database.pruning import Pruning
 from rowcast.crud.database.tables import app_configs, proposals, rows
@@ -50,7 +49,8 @@ def keep(
         "operation": caller.noted.operation,
         "operations": [dict(each) for each in wanted.operations],
         "changes": [dict(each) for each in wanted.changes],
-        "environments": sorted({name for each in wanted.changes for name in each["environments"]}),
+        # One that isn't known is NULL, and is as any that there may be.
+        "environments": sorted({name for each in wanted.changes for name in each["environments"]}, key=str),
         "keys": [f"{each['renderer']}/{each['key']}" for each in wanted.changes if each["key"] is not None],
         "comment": caller.noted.comment,
         "asked_by": str(caller.actor),
@@ -77,9 +77,7 @@ def get(connection: Connection, number: int, lock: bool = False) -> RowMapping:
 
 def sees(caller: Caller, proposal: RowMapping) -> bool:
     """Whether it is there for them: they may see what it changes, before and after."""
-    if proposal["renderer"] == APP_CONFIGS:
-        return all(caller.sees(environment) for environment in proposal["environments"])
-    return caller.decide("rows", "view", proposal["renderer"]).allowed
+    return all(caller.sees(environment, proposal["renderer"]) for environment in proposal["environments"])
 
 
 def page(connection: Connection, caller: Caller, wanted: ProposalFilter, before: Cursor | None, limit: int) -> Page:
@@ -107,17 +105,10 @@ def page(connection: Connection, caller: Caller, wanted: ProposalFilter, before:
 
 
 def _within(caller: Caller, verb: str) -> ColumnElement[bool]:
-    """By their environments where those are known, else by their renderers."""
-    of_configurations = proposals.c.renderer == APP_CONFIGS
-    reach = caller.rights.environments("rows", verb, APP_CONFIGS)
-    others = within(caller.rights.renderers("rows", verb), proposals.c.renderer)
-    return or_(of_configurations & _all_within(reach), not_(of_configurations) & others)
-
-
-def _all_within(reach: Reach) -> ColumnElement[bool]:
-    places = func.unnest(proposals.c.environments).table_valued("environment").render_derived()
-    outside = select(1).select_from(places).where(not_(within(reach, places.c.environment)))
-    return ~outside.exists()
+    its = proposals.c
+    places = func.unnest(its.environments).table_valued("environment").render_derived()
+    allowed = where_allowed(caller.rights, ("rows", verb), its.renderer, places.c.environment)
+    return ~select(1).select_from(places).where(not_(allowed)).correlate(proposals).exists()
 
 
 def decide(

@@ -20,6 +20,7 @@ from rowcast.crud.errors import ApprovalWantedError, DeniedError
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.editing import Action, Operation
 from rowcast.crud.rows.repository import CONTENT
+from rowcast.crud.sources.environments import Environments
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.filters import RowFilters
 from rowcast.renderers.positions import ProblemsError
@@ -61,7 +62,7 @@ class Changed:
             "name": self.name,
             "op": self.action,
             "generation": self.generation,
-            "environments": [each for each in self.environments if each is not None],
+            "environments": list(self.environments),
             "fields": dict(self._fields()) if whole else {},
         }
 
@@ -164,21 +165,21 @@ def _rows(connection: Connection, found: Sequence[tuple[str, str, int]]) -> Iter
     for entry in connection.execute(query.order_by(past.generation)).mappings():
         kept.setdefault((entry["renderer"], entry["key"]), []).append(entry)
     declared: dict[tuple[str, int], Names] = {}
+    places = Environments(connection)
     for row, its in kept.items():
         earlier = [entry for entry in its if entry["generation"] < first[row]]
         before = earlier[-1] if earlier and not earlier[-1]["deleted"] else None
         after = next(entry for entry in its if entry["generation"] == last[row])
         sides = [side for side in (before, None if after["deleted"] else after) if side is not None]
-        told = [_names(connection, declared, side)(side["row"]) for side in sides]
-        if told:
+        if sides:
             yield Changed(
                 *row,
                 last[row],
                 None if before is None else before["generation"],
                 None if before is None else before["row"],
                 None if after["deleted"] else after["row"],
-                told[-1][0],
-                tuple(dict.fromkeys(environment for _, environment in told)),
+                _names(connection, declared, sides[-1])(sides[-1]["row"])[0],
+                tuple(dict.fromkeys(places.of(sides))),
             )
 
 
@@ -190,7 +191,6 @@ def _names(connection: Connection, declared: dict[tuple[str, int], Names], side:
 
 
 def _names_by(found: RowMapping | None) -> Names:
-    """An environment that a declaration doesn't have is empty; one that can't be told is None."""
     if found is None:
         return lambda _row: (None, None)
     shape = shape_of(found["shape"])
@@ -198,10 +198,7 @@ def _names_by(found: RowMapping | None) -> Names:
         renderer = read_renderer(found["text"], shape)
     except ProblemsError:
         return lambda _row: (None, None)
-    names = RowFilters(renderer, shape, []).names
-    if renderer.environment is not None:
-        return names
-    return lambda row: (names(row)[0], "")
+    return RowFilters(renderer, shape, []).names
 
 
 def made(changes: Sequence[Changed]) -> list[str]:

@@ -56,4 +56,10 @@ class ProposalPage(BaseModel):
 
 def proposal_out(proposal: RowMapping, outdated: Sequence[str] = ()) -> ProposalOut:
     """One as JSON."""
-    return ProposalOut.model_validate({**proposal, "outdated": list(outdated)})
+    changes = [{**each, "environments": _known(each["environments"])} for each in proposal["changes"]]
+    told = {"changes": changes, "environments": _known(proposal["environments"]), "outdated": list(outdated)}
+    return ProposalOut.model_validate({**proposal, **told})
+
+
+def _known(environments: Sequence[str | None]) -> list[str]:
+    return [each for each in environments if each is not None]

@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from rowcast.core.impact import CLAIMS, Impact, Part, Token, settings_between
+from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.renderer import ExpressionError, RenderedRow, Renderer, Rendering
 from rowcast.core.shapes import RowShape, shape_as_json, shape_of
 from rowcast.core.source import Source
-from rowcast.crud.database.tables import renderers, rows
+from rowcast.crud.access.within import within
+from rowcast.crud.database.tables import environments, renderers, rows
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.preview import check_declaration
 from rowcast.crud.sources.database import SourceError, capture_of
+from rowcast.crud.sources.environments import OF_ROW
 from rowcast.renderers.cel import Language
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.positions import ProblemsError
@@ -83,8 +86,10 @@ def see(
     processes: int = 1,
     claims: int = CLAIMS,
     stored: RowShape | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Seen:
-    """All rows, each by the revision that it carries and by the declaration. One transaction, REPEATABLE READ.
+    """All rows that are `reach`, each by the revision that it carries and by the declaration. One transaction,
+    REPEATABLE READ.
 
     `stored` is the shape of a declaration that is stored as a revision; any other is checked against the tables.
 
@@ -105,15 +110,13 @@ def see(
             "it captures another table, or other columns, than were applied: whoever may apply it can see what it does"
             " (rowcast renderer impact)"
         )
-    mine = rows.c.renderer == renderer.name
-    total, last = connection.execute(
-        select(func.count().filter(~rows.c.deleted), func.max(rows.c.changed_at)).where(mine)
-    ).one()
+    figures = func.count().filter(~rows.c.deleted), func.max(rows.c.changed_at)
+    total, last = connection.execute(_its_rows(renderer.name, reach, *figures)).one()
     moment = f"{last.timestamp():.6f}" if last is not None else ""
     digest = hashlib.sha256(declaration.encode()).hexdigest()
     revision: int | None = there["revision"] if there is not None else None
     token = str(Token(digest, str(revision or 0), str(total), moment))
-    source = _anew(connection, renderer) if anew else _as_captured(connection, renderer.name)
+    source = _anew(connection, renderer) if anew else _as_captured(connection, renderer.name, reach)
     of_rows = _revisions(connection, renderer.name)
     declarations = _Declarations((declaration, shape), of_rows, sample)
     impact = Impact(sample, list(settings_between(before, renderer)) if before is not None else (), claims)
@@ -216,10 +219,17 @@ class _Declared:
         return Pair(self.language, one, two)
 
 
-def _as_captured(connection: Connection, name: str) -> Iterator[_Row]:
+def _its_rows(name: str, reach: Reach, *columns: Any) -> Select[Any]:
+    query = select(*columns).select_from(rows).where(rows.c.renderer == name)
+    if reach.everything:
+        return query
+    return query.join(environments, OF_ROW).where(within(reach, environments.c.environment))
+
+
+def _as_captured(connection: Connection, name: str, reach: Reach) -> Iterator[_Row]:
     query = (
-        select(rows.c.key, rows.c.revision, rows.c.row)
-        .where(rows.c.renderer == name, ~rows.c.deleted)
+        _its_rows(name, reach, rows.c.key, rows.c.revision, rows.c.row)
+        .where(~rows.c.deleted)
         .order_by(rows.c.key)
         .execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
     )

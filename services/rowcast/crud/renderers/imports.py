@@ -10,9 +10,9 @@ import orjson
 from sqlalchemy import Engine, RowMapping
 
 from rowcast.core.cells import of_cell
-from rowcast.crud.errors import FieldError
+from rowcast.crud.errors import DeniedError, FieldError
 from rowcast.crud.fields import MAX_BATCH
-from rowcast.crud.renderers.editing import Editor, edit
+from rowcast.crud.renderers.editing import Editor, Permit, edit
 from rowcast.crud.renderers.tables import SourceTable
 from rowcast.crud.renderers.values import DOCUMENTS
 from rowcast.crud.rows.export import Format
@@ -54,7 +54,7 @@ def rows_of(content: bytes, media_type: str) -> list[Mapping[str, Any]]:
 def import_rows(
     engine: Engine,
     actor: str,
-    renderer: str,
+    permit: Permit,
     given: Sequence[Mapping[str, Any]],
     *,
     cells: bool,
@@ -77,7 +77,7 @@ def import_rows(
         return lines
 
     try:
-        return edit(engine, actor, renderer, work)
+        return edit(engine, actor, permit, work)
     except _DryRunError as done:
         return list(done.lines)
 
@@ -102,9 +102,14 @@ def _imported(editor: Editor, given: Sequence[Mapping[str, Any]]) -> list[Line]:
             with editor.connection.begin_nested():
                 lines.append(_line(editor, index, row, there.get(key) if key is not None else None))
         except FieldError as error:
-            finding = {"field": error.field, "rule": error.rule, "message": str(error)}
-            lines.append(Line(index, key or "", "refuse", errors=[finding]))
+            lines.append(_refused(index, key, error.field, error))
+        except DeniedError as error:
+            lines.append(_refused(index, key, "environment", error))
     return lines
+
+
+def _refused(index: int, key: str | None, field: str, error: FieldError | DeniedError) -> Line:
+    return Line(index, key or "", "refuse", errors=[{"field": field, "rule": error.rule, "message": str(error)}])
 
 
 def _line(editor: Editor, index: int, given: Mapping[str, Any], before: RowMapping | None) -> Line:

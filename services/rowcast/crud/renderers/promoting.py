@@ -11,9 +11,9 @@ from rowcast.core.promotion import Step, may_approve, same
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.connections import VouchedFor, changing, reading
 from rowcast.crud.database.tables import promotions
-from rowcast.crud.errors import ConflictError, FieldError, ForbiddenError, MissingError, NameTakenError
+from rowcast.crud.errors import ConflictError, DeniedError, FieldError, ForbiddenError, MissingError, NameTakenError
 from rowcast.crud.renderers import rows as captured
-from rowcast.crud.renderers.editing import Editor, edit
+from rowcast.crud.renderers.editing import Editor, Permit, edit
 from rowcast.crud.renderers.preview import Preview, Question, preview
 from rowcast.crud.renderers.promotions import Ground, Group, board, ground, groups_of
 from rowcast.crud.rows import repository
@@ -96,46 +96,46 @@ class _OfConfigurations:
         return {"generation": written["generation"], "row": dict(written)}
 
 
-def _transaction(engine: Engine, actor: str, renderer: str, work: Callable[[_Table], T]) -> T:
+def _transaction(engine: Engine, actor: str, permit: Permit, work: Callable[[_Table], T]) -> T:
     """As an edit of the renderer's rows is one. Raises what `edit` raises."""
-    if renderer != APP_CONFIGS:
-        return edit(engine, actor, renderer, lambda editor: work(_OfARenderer(editor)))
+    if permit.renderer != APP_CONFIGS:
+        return edit(engine, actor, permit, lambda editor: work(_OfARenderer(editor)))
     with changing(engine, actor) as connection:
         return work(_OfConfigurations(connection))
 
 
 def see(
-    connection: Connection, renderer: str, settings: CrudSettings, wanted: Sequence[Wanted], previews: int
+    connection: Connection, permit: Permit, settings: CrudSettings, wanted: Sequence[Wanted], previews: int
 ) -> list[Result]:
     """What promoting these would do now; the first `previews` with what the rows become before and after."""
-    of = ground(connection, renderer, settings)
+    of = _ground(connection, permit, settings)
     results = _judged(of, groups_of(connection, of, settings, [each.to_key for each in wanted]), wanted)
-    return _previewed(connection, renderer, results, previews)
+    return _previewed(connection, permit.renderer, results, previews)
 
 
 def see_all(
-    connection: Connection, renderer: str, settings: CrudSettings, into: str | None, previews: int, limit: int
+    connection: Connection, permit: Permit, settings: CrudSettings, into: str | None, previews: int, limit: int
 ) -> tuple[list[Result], int]:
     """What promoting all that differ would do now, `limit` at most, and how many groups there are that differ."""
-    of = ground(connection, renderer, settings)
+    of = _ground(connection, permit, settings)
     found = board(connection, of, settings, differs=True, limit=limit)
     steps = [step for group in found.groups for step in group.steps if step.fields and into in (None, step.place)]
-    return _previewed(connection, renderer, [_as_seen(step) for step in steps[:limit]], previews), found.total
+    return _previewed(connection, permit.renderer, [_as_seen(step) for step in steps[:limit]], previews), found.total
 
 
 def see_rows(
-    connection: Connection, renderer: str, settings: CrudSettings, keys: Sequence[str], previews: int
+    connection: Connection, permit: Permit, settings: CrudSettings, keys: Sequence[str], previews: int
 ) -> list[Result]:
     """What promoting to these rows would do now. Raises MissingError for one that is in no place of the order, or is
     not alone in it.
     """
-    of = ground(connection, renderer, settings)
+    of = _ground(connection, permit, settings)
     found = groups_of(connection, of, settings, keys)
     by_key = {step.row.key: step for group in found for step in group.steps if step.row is not None}
     missing = [key for key in keys if key not in by_key]
     if missing:
-        raise MissingError(f"row {', '.join(missing)} of {renderer} is not alone in a place of the order")
-    return _previewed(connection, renderer, [_as_seen(by_key[key]) for key in keys], previews)
+        raise MissingError(f"row {', '.join(missing)} of {permit.renderer} is not alone in a place of the order")
+    return _previewed(connection, permit.renderer, [_as_seen(by_key[key]) for key in keys], previews)
 
 
 def _as_seen(step: Step) -> Result:
@@ -150,41 +150,36 @@ def _as_seen(step: Step) -> Result:
 
 
 def promote(
-    engine: Engine,
-    actor: str,
-    renderer: str,
-    settings: CrudSettings,
-    wanted: Sequence[Wanted],
-    permit: Callable[[str], str | None] | None = None,
+    engine: Engine, actor: str, permit: Permit, settings: CrudSettings, wanted: Sequence[Wanted]
 ) -> list[Result]:
     """Promotes what can be, each by itself, in one transaction; where an approval is needed, keeps the request.
 
-    What has changed since it was seen is refused, and what `permit` says no to, by the place that it is promoted to.
-    Raises what an edit of the renderer's rows raises, and FieldError for
-    a row that is there twice.
+    What has changed since it was seen is refused, and what isn't permitted in the environment that it is promoted to.
+    Raises what an edit of the renderer's rows raises, and FieldError for a row that is there twice.
     """
+    renderer = permit.renderer
     if len({each.to_key for each in wanted}) < len(wanted):
         raise FieldError("items", "duplicate", "two promotions are to one row")
 
     def work(table: _Table) -> list[Result]:
-        results, promotion = _locked(table, renderer, settings, wanted)
-        if permit is not None:
-            results = [_permitted(each, permit) for each in results]
+        results, promotion = _locked(table, permit, settings, wanted)
+        results = [_permitted(each, permit) for each in results]
         if promotion.promotion is not None and promotion.promotion.approval:
             return [_asked(table.connection, renderer, actor, each) for each in results]
         return [_promoted(table, renderer, actor, each, None) for each in results]
 
-    return _transaction(engine, actor, renderer, work)
+    return _transaction(engine, actor, permit, work)
 
 
 def approve(
-    engine: Engine, actor: str, renderer: str, settings: CrudSettings, number: int, anonymous: str
+    engine: Engine, actor: str, permit: Permit, settings: CrudSettings, number: int, anonymous: str
 ) -> RowMapping:
-    """Promotes what somebody has asked for, in their name; the record as it is then.
+    """Promotes what somebody has asked for, in their name; the record as it is then. `permit` is of who approves.
 
     Raises MissingError, ForbiddenError (rule `approval`) for who may not, ConflictError where it can't be promoted now:
     rule `resolved` for one that was decided on, `generation` where a row has changed since, and it is outdated then.
     """
+    renderer = permit.renderer
     with reading(engine) as connection:
         asked = record(connection, renderer, number)
     verified = isinstance(actor, VouchedFor)
@@ -196,7 +191,7 @@ def approve(
     def work(table: _Table) -> Result:
         asked = _awaiting(table.connection, renderer, number)
         wanted = Wanted(asked["from_key"], asked["from_generation"], asked["to_key"], asked["to_generation"])
-        [result], _ = _locked(table, renderer, settings, [wanted])
+        [result], _ = _locked(table, permit, settings, [wanted])
         if (
             result.outcome == "possible"
             and result.step is not None
@@ -209,7 +204,7 @@ def approve(
             return result
         return _promoted(table, renderer, actor, result, number)
 
-    result = _transaction(engine, person, renderer, work)
+    result = _transaction(engine, person, permit, work)
     if result.outcome == "refused":
         raise ConflictError("promotion", result.rule or "refused", result.why or "")
     with reading(engine) as connection:
@@ -224,23 +219,27 @@ def refuse(engine: Engine, actor: str, renderer: str, number: int, why: str | No
         return record(connection, renderer, number)
 
 
+def _ground(connection: Connection, permit: Permit, settings: CrudSettings) -> Ground:
+    return ground(connection, permit.renderer, settings, permit.asking.seen(permit.renderer))
+
+
 def _locked(
-    table: _Table, renderer: str, settings: CrudSettings, wanted: Sequence[Wanted]
+    table: _Table, permit: Permit, settings: CrudSettings, wanted: Sequence[Wanted]
 ) -> tuple[list[Result], Ground]:
     """What is allowed of these, by rows that nobody else changes any more."""
-    of = ground(table.connection, renderer, settings)
+    of = _ground(table.connection, permit, settings)
     if of.promotion is None:
         raise ConflictError("promotion", "no-promotion", f"nothing is promoted: {of.why}")
     keys = {key for each in wanted for key in (each.from_key, each.to_key)}
-    table.lock(sorted(key for key in keys if _is_key(renderer, key)))
+    table.lock(sorted(key for key in keys if _is_key(permit.renderer, key)))
     found = groups_of(table.connection, of, settings, [each.to_key for each in wanted])
     return _judged(of, found, wanted), of
 
 
-def _permitted(result: Result, permit: Callable[[str], str | None]) -> Result:
-    if result.outcome != "possible" or result.step is None:
+def _permitted(result: Result, permit: Permit) -> Result:
+    if result.outcome != "possible" or result.step is None or result.step.row is None:
         return result
-    why = permit(result.step.place)
+    why = permit.why_not("edit", result.step.row.environment)
     return result if why is None else replace(result, outcome="refused", rule="policy", why=why)
 
 
@@ -314,8 +313,9 @@ def _promoted(table: _Table, renderer: str, actor: str, result: Result, request:
                     raise ConflictError(
                         name, "other-value", f"the table has made {json.dumps(written['row'].get(name))} of it"
                     )
-    except (FieldError, NameTakenError) as error:
-        rule, where = (error.rule, f"{error.field}: ") if isinstance(error, FieldError) else ("unique", "")
+    except (FieldError, DeniedError, NameTakenError) as error:
+        where = f"{error.field}: " if isinstance(error, FieldError) else ""
+        rule = "unique" if isinstance(error, NameTakenError) else error.rule
         return replace(result, outcome="refused", rule=rule, why=f"{where}{error}")
     generation = written["generation"]
     if request is None:
@@ -349,8 +349,8 @@ def _outdate(connection: Connection, its: Any) -> None:
 
 def _keep(connection: Connection, renderer: str, actor: str, result: Result, state: str, generation: int | None) -> int:
     wanted, step = result.wanted, result.step
-    if step is None or step.source is None:
-        raise AssertionError("what is promoted has a source")
+    if step is None or step.source is None or step.row is None:
+        raise AssertionError("what is promoted has a source, and a row that it goes to")
     statement = insert(promotions).values(
         renderer=renderer,
         from_key=wanted.from_key,
@@ -358,6 +358,8 @@ def _keep(connection: Connection, renderer: str, actor: str, result: Result, sta
         from_generation=wanted.from_generation,
         to_key=wanted.to_key,
         to_place=step.place,
+        from_environment=step.source.environment,
+        to_environment=step.row.environment,
         to_generation=wanted.to_generation,
         fields=_as_json(step),
         state=state,

@@ -13,7 +13,7 @@ from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.promotion import Member, Promotion, Report, Step, steps
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.access.within import within
-from rowcast.crud.database.tables import app_configs, promotions, rows
+from rowcast.crud.database.tables import app_configs, environments, promotions, rows
 from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor
@@ -21,6 +21,7 @@ from rowcast.crud.renderers.tables import SourceTable, source_table
 from rowcast.crud.rows import queries
 from rowcast.crud.rows.text_search import contains_in_any_case
 from rowcast.crud.settings import CrudSettings
+from rowcast.crud.sources.environments import OF_ROW
 from rowcast.renderers.declaration import read_promotion
 from rowcast.renderers.positions import ProblemsError
 
@@ -30,8 +31,8 @@ _ELSEWHERE = "elsewhere"
 
 @dataclass(frozen=True)
 class Ground:
-    """What a renderer's promotion rests on: its rows as they are (key, generation, row, actor, changed_at), and the
-    fields that crud can't write. `why`: why nothing is promoted.
+    """What a renderer's promotion rests on: its rows as they are (key, generation, row, actor, changed_at,
+    environment), and the fields that crud can't write. `why`: why nothing is promoted.
     """
 
     renderer: str
@@ -66,8 +67,10 @@ class Board:
     total: int
 
 
-def ground(connection: Connection, renderer: str, settings: CrudSettings) -> Ground:
+def ground(connection: Connection, renderer: str, settings: CrudSettings, seen: Reach = EVERYTHING) -> Ground:
     """Of configurations the settings say how they are promoted, of others their declaration. Raises MissingError.
+
+    Other rows than configurations are those that are `seen`: one that is not has no part in anything.
 
     From here on the transaction has no search_path but pg_catalog.
     """
@@ -76,8 +79,12 @@ def ground(connection: Connection, renderer: str, settings: CrudSettings) -> Gro
         why = None if promotion else "ROWCAST_PROMOTION doesn't say in which order configurations are promoted"
         return Ground(renderer, _configurations(), promotion, why)
     table = source_table(connection, renderer)
-    captured = select(rows.c.key, rows.c.generation, rows.c.row, rows.c.actor, rows.c.changed_at).where(
-        rows.c.renderer == renderer, rows.c.generation > 0, ~rows.c.deleted
+    its = (rows.c.key, rows.c.generation, rows.c.row, rows.c.actor, rows.c.changed_at, environments.c.environment)
+    captured = (
+        select(*its)
+        .select_from(rows.outerjoin(environments, OF_ROW))
+        .where(rows.c.renderer == renderer, rows.c.generation > 0, ~rows.c.deleted)
+        .where(within(seen, environments.c.environment))
     )
     try:
         promotion = read_promotion(table.text)
@@ -100,6 +107,7 @@ def _configurations() -> Subquery:
         whole.label("row"),
         row.updated_by.label("actor"),
         row.updated_at.label("changed_at"),
+        row.environment,
     ).subquery()
 
 
@@ -190,7 +198,8 @@ def _of_groups(of: Ground, promotion: Promotion) -> list[ColumnElement[bool]]:
 
 def _member(row: RowMapping, promotion: Promotion, reports: Mapping[str, Sequence[Report]]) -> Member:
     values = {name: row["row"].get(name) for name in promotion.fields}
-    return Member(row["key"], row["generation"], row["row"][promotion.along], values, reports[row["key"]])
+    place, environment = row["row"][promotion.along], row["environment"]
+    return Member(row["key"], row["generation"], place, values, reports[row["key"]], environment)
 
 
 def _reports(
@@ -245,10 +254,8 @@ def records(
     limit: int,
     seen: Reach = EVERYTHING,
 ) -> tuple[Sequence[RowMapping], Cursor | None]:
-    """What was promoted between places that are `seen`, and what somebody has asked to, newest first."""
-    query = select(promotions).where(promotions.c.renderer == renderer)
-    if not seen.everything:
-        query = query.where(within(seen, promotions.c.from_place), within(seen, promotions.c.to_place))
+    """What was promoted between environments that are `seen`, and what somebody has asked to, newest first."""
+    query = select(promotions).where(promotions.c.renderer == renderer, _between(seen))
     if state is not None:
         query = query.where(promotions.c.state == state)
     if before is not None:
@@ -258,12 +265,19 @@ def records(
     return found, Cursor(RECORDS, "", found[-1]["id"]) if more else None
 
 
-def made(connection: Connection, row: RowKey, generations: Sequence[int]) -> dict[int, RowMapping]:
-    """By generation of a row: the promotion that made it."""
+def _between(seen: Reach) -> ColumnElement[bool]:
+    return within(seen, promotions.c.from_environment) & within(seen, promotions.c.to_environment)
+
+
+def made(
+    connection: Connection, row: RowKey, generations: Sequence[int], seen: Reach = EVERYTHING
+) -> dict[int, RowMapping]:
+    """By generation of a row: the promotion that made it, between environments that are `seen`."""
     query = select(promotions).where(
         promotions.c.renderer == row.renderer,
         promotions.c.to_key == row.key,
         promotions.c.state == "promoted",
         promotions.c.generation.in_(generations),
+        _between(seen),
     )
     return {one["generation"]: one for one in connection.execute(query).mappings()}

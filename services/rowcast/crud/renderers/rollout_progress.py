@@ -24,11 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
+from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.rollout import Counts, Rollout, Seen
-from rowcast.crud.database.tables import gitops_progress, rollout_rows, row_statuses, rows, sources
+from rowcast.crud.access.within import within
+from rowcast.crud.database.tables import environments, gitops_progress, rollout_rows, row_statuses, rows, sources
 from rowcast.crud.deliveries import gitops
 from rowcast.crud.deliveries.of_rows import readable
 from rowcast.crud.deliveries.states import expected
+from rowcast.crud.sources.environments import OF_ROW
 
 RowState = Literal["pending", "failed", "ready"]
 _SWITCHED = text("""
@@ -79,9 +82,15 @@ def seen(connection: Connection, kept: RowMapping, rollout: Rollout, targets: Se
 
 
 def listed(
-    connection: Connection, kept: RowMapping, targets: Sequence[str], state: RowState | None, after: str, limit: int
+    connection: Connection,
+    kept: RowMapping,
+    targets: Sequence[str],
+    state: RowState | None,
+    after: str,
+    limit: int,
+    reach: Reach = EVERYTHING,
 ) -> Sequence[RowMapping]:
-    """Its rows after a key, each as captured, with its worst target's own words."""
+    """Its rows after a key, each as captured, with its worst target's own words; those that are `reach`."""
     by_row = _by_row(kept, targets).subquery("found")
     found = by_row.c
     states = {"failed": (_FAILED,), "pending": (_UNTOLD, _UNREADY), "ready": (_READY,)}
@@ -97,8 +106,8 @@ def listed(
             found.message,
             rows.c.row,
         )
-        .select_from(by_row.join(rows, its))
-        .where(found.step >= 0, found.key > after)
+        .select_from(by_row.join(rows, its).outerjoin(environments, OF_ROW))
+        .where(found.step >= 0, found.key > after, within(reach, environments.c.environment))
         .order_by(found.key)
         .limit(limit)
     )

@@ -23,13 +23,16 @@ from sqlalchemy import (
     tuple_,
 )
 
+from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.row import RowKey
-from rowcast.crud.database.tables import row_history, row_statuses, rows
+from rowcast.crud.access.within import within
+from rowcast.crud.database.tables import environments, row_history, row_statuses, rows
 from rowcast.crud.deliveries import outstanding
 from rowcast.crud.deliveries.of_rows import of_others, state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page, counted
 from rowcast.crud.rows.text_search import contains_in_any_case
+from rowcast.crud.sources.environments import OF_ROW, Environments
 
 State = Literal["synced", "pending", "failed", "deleted"]
 KEY, CHANGED_AT, GENERATION = "key", "changed_at", "generation"
@@ -51,6 +54,9 @@ class RowFilter:
     state: State | None = None
     targets: Sequence[str] = ()
     values: Sequence[tuple[str, str]] = ()
+    environment: str | None = None
+    seen: Reach = EVERYTHING
+    """In which environments rows are there for who asks."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,7 @@ def order_of(cursor: Cursor) -> Order:
 
 def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor | None, limit: int) -> Page:
     """One page, and the number of rows in the whole list. Raises FieldError for a cursor that none gave out."""
-    conditions = _conditions(wanted)
-    total, capped = counted(connection, rows, conditions)
+    total, capped = counted(connection, _source(wanted), _conditions(wanted))
     query = whole_list(wanted, order).limit(limit + 1)
     sorted_by = _sorted_by(order)
     query = query.add_columns(*(each.label(f"sorted_{index}") for index, each in enumerate(sorted_by)))
@@ -90,25 +95,41 @@ def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor 
     return Page(found, _cursor(order, found[-1], len(sorted_by)) if more else None, total, capped)
 
 
+def count(connection: Connection, wanted: RowFilter) -> int:
+    """How many rows a list has."""
+    query = select(func.count()).select_from(_source(wanted)).where(*_conditions(wanted))
+    number: int = connection.execute(query).scalar_one()
+    return number
+
+
 def whole_list(wanted: RowFilter, order: Order) -> Select[Any]:
     """All rows of a list, in its order."""
     by = (each.desc() if order.descending else each for each in _sorted_by(order))
-    return select(rows).where(*_conditions(wanted)).order_by(*by)
+    return select(rows).select_from(_source(wanted)).where(*_conditions(wanted)).order_by(*by)
 
 
 def get(connection: Connection, row: RowKey) -> RowMapping | None:
     """One row; a deleted one as it was last."""
+    if "\x00" in row.key:
+        return None
     query = select(rows).where(of_others(), rows.c.renderer == row.renderer, rows.c.key == row.key)
     return connection.execute(query).mappings().one_or_none()
 
 
-def history(connection: Connection, row: RowKey, before: Cursor | None, limit: int) -> Page:
-    """A row's generations, newest first. `total` isn't counted (0)."""
+def history(connection: Connection, row: RowKey, before: Cursor | None, limit: int, seen: Reach = EVERYTHING) -> Page:
+    """A row's generations, newest first. `total` isn't counted (0). Of one that moved it both sides must be `seen`."""
     past = row_history.c
     query = select(row_history).where(past.renderer == row.renderer, past.key == row.key)
     if before is not None:
         query = query.where(past.generation < before.row_id)
-    found = connection.execute(query.order_by(past.generation.desc()).limit(limit + 1)).mappings().all()
+    query = query.order_by(past.generation.desc())
+    if seen.everything:
+        found = connection.execute(query.limit(limit + 1)).mappings().all()
+    else:
+        kept = connection.execute(query).mappings().all()  # a hundred at most
+        where = Environments(connection).of(kept)
+        visible = [environment is not None and environment in seen for environment in where]
+        found = [one for one, *sides in zip(kept, visible, [*visible[1:], True], strict=False) if all(sides)]
     more, found = len(found) > limit, found[:limit]
     return Page(found, Cursor(HISTORY, "", found[-1]["generation"]) if more else None, 0)
 
@@ -172,9 +193,18 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+def _source(wanted: RowFilter) -> Any:
+    anywhere = wanted.environment is None and wanted.seen.everything
+    return rows if anywhere else rows.join(environments, OF_ROW)
+
+
 def _conditions(wanted: RowFilter) -> list[ColumnElement[bool]]:
     there = rows.c.deleted if wanted.state == "deleted" else ~rows.c.deleted
     conditions = [rows.c.renderer == wanted.renderer, rows.c.generation > 0, there]
+    if wanted.environment is not None:
+        conditions.append(environments.c.environment == wanted.environment)
+    if not wanted.seen.everything:
+        conditions.append(within(wanted.seen, environments.c.environment))
     conditions += [rows.c.row[column].astext == value for column, value in wanted.values]
     if wanted.search:
         conditions.append(

@@ -123,6 +123,7 @@ class RowOut(BaseModel):
 
     renderer: str
     key: str
+    environment: str | None = Field(description="where it goes; null where its declaration gives none for it")
     generation: int
     revision: int = Field(description="of the renderer, by which it is rendered")
     deleted: bool

@@ -142,7 +142,6 @@ def _acts(*resources: str) -> list[tuple[str, str]]:
 def _held(rights: Rights, resource: str, verb: str, renderer: str) -> Held:
     whole = rights.decide(resource, verb, renderer).allowed
     reach = rights.environments(resource, verb, renderer)
-    # Of rows of any table crud doesn't know the environment: all of them, or none.
-    some = not reach.nothing and renderer == APP_CONFIGS and resource in OF_ROWS
+    some = not reach.nothing and resource in OF_ROWS
     extent: Extent = "all" if whole else "some" if some else "none"
     return Held(extent=extent, environments=sorted(reach.allowed), but=sorted(reach.denied))

@@ -8,6 +8,7 @@ from rowcast.core.policy import ANONYMOUS
 from rowcast.core.row import APP_CONFIGS
 from rowcast.core.rules import check_user
 from rowcast.crud.access.callers import Access, Caller, Shown
+from rowcast.crud.access.rates import Rates
 from rowcast.crud.access.routes import ROUTES, Need
 from rowcast.crud.access.tokens import TokenError
 from rowcast.crud.database.audit import NOTED
@@ -24,7 +25,9 @@ _OURS = (USER_HEADER, VERIFIED_HEADER, GROUPS_HEADER)
 
 
 async def admit(request: Request) -> None:
-    """Raises TokenError for who isn't known, DeniedError for what isn't allowed, IssuerAwayError, FieldError."""
+    """Raises TokenError for who isn't known, DeniedError for what isn't allowed, TooManyRequestsError, IssuerAwayError,
+    FieldError.
+    """
     route = request.scope["route"].path
     need = ROUTES.get((request.method, route))
     if need is None:
@@ -32,7 +35,15 @@ async def admit(request: Request) -> None:
     if need.scope == "open":
         return
     access: Access = request.app.state.access
-    caller = await access.caller(_shown(request))
+    rates: Rates = request.app.state.rates
+    try:
+        caller = await access.caller(_shown(request))
+    except TokenError:
+        # By address, and only once they have shown nothing: behind an ingress all have the same one.
+        rates.take(f"address {request.client.host if request.client else ''}")
+        raise
+    if caller.is_limited:
+        rates.take(caller.subject)
     request.state.caller = caller
     _note(request, need, caller, access)
     _check(need, caller, request.path_params)
@@ -48,15 +59,13 @@ def _check(need: Need, caller: Caller, parameters: dict[str, str]) -> None:
         match need.scope:
             case "renderer":
                 caller.require(resource, verb, name)
-            case "promotions" if name != APP_CONFIGS:
-                caller.require(resource, verb, name)
             case "target":
                 caller.require(resource, verb, parameters["target"])
             case "all":
                 caller.require(resource, verb, None)
-            case "configurations" | "promotions":
-                if not caller.rights.anywhere(resource, verb, APP_CONFIGS):
-                    caller.require(resource, verb, APP_CONFIGS)
+            case "rows":
+                if not caller.rights.anywhere(resource, verb, name or APP_CONFIGS):
+                    caller.require(resource, verb, name or APP_CONFIGS)
             case _:
                 pass
 

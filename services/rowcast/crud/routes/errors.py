@@ -1,11 +1,13 @@
 """Turns crud's errors into problems, so that a route only says what it does."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from prometheus_client import Counter
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from rowcast.core.errors import TransientError
 from rowcast.crud.access.callers import Caller
 from rowcast.crud.access.issuers import IssuerAwayError
+from rowcast.crud.access.rates import TooManyRequestsError
+from rowcast.crud.access.routes import ROUTES
 from rowcast.crud.access.tokens import TokenError
 from rowcast.crud.database import audit
 from rowcast.crud.database.connections import changing
@@ -81,8 +85,11 @@ def describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         description = plain()
-        for path in description["paths"].values():
-            for operation in path.values():
+        for path, operations in description["paths"].items():
+            for method, operation in operations.items():
+                need = ROUTES.get((method.upper(), path))
+                if need is None or need.scope != "open":
+                    operation["responses"] |= _OF_ADMISSION
                 for status, answer in operation["responses"].items():
                     if status >= "400" and "application/json" in answer.get("content", {}):
                         answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
@@ -93,6 +100,18 @@ def describe_problems(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
 
 
+_OF_ADMISSION = {
+    str(status): {
+        "description": said,
+        "content": {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{ProblemOut.__name__}"}}},
+    }
+    for status, said in (
+        (401, "Nothing says who asks, or the token is worth nothing; `detail` says why."),
+        (413, "The request's body is too large."),
+        (429, "One caller makes too many requests; try again after `Retry-After` seconds."),
+    )
+}
+"""What any operation may answer before it begins."""
 _TOKEN = {
     "type": "http",
     "scheme": "bearer",
@@ -115,6 +134,16 @@ _MEANING = {
 def add_answers(app: FastAPI) -> None:
     """Registers the handlers; after the runtime's own, whose answer to validation errors it refines."""
     log = get_logger("rowcast.crud")
+    limited = Counter(
+        "rowcast_requests_limited_total",
+        "Requests that were refused because one caller made too many.",
+        registry=app.state.registry,
+    )
+
+    @app.exception_handler(TooManyRequestsError)
+    async def too_many(_request: Request, error: TooManyRequestsError) -> ProblemResponse:
+        limited.inc()
+        return problem(429, str(error), headers={"retry-after": str(math.ceil(error.seconds))})
 
     @app.exception_handler(MissingError)
     async def not_found(_request: Request, error: MissingError) -> ProblemResponse:

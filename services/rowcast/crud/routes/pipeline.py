@@ -28,6 +28,7 @@ def _access(has: Access, now: datetime) -> Station:
     state = has.policy.state if has.policy else None
     issuers = {name: keys.fault for name, keys in has.tokens.issuers.items()}
     rules = state.rules if state else None
-    verdict = access(rules, state.fault if state else None, has.on_loopback, issuers)
+    issuers_fault = has.issuers_file.fault if has.issuers_file else None
+    verdict = access(rules, state.fault if state else None, has.on_loopback, issuers, issuers_fault)
     facts = {"enforced": has.policy is not None, "rules": rules, "issuers": list(issuers)}
     return station("access", "Who may do what", verdict, facts, now)

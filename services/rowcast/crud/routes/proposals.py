@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import Engine, RowMapping
 
-from rowcast.core.row import APP_CONFIGS
 from rowcast.crud import paging
 from rowcast.crud.access.callers import Access, Caller
 from rowcast.crud.database.connections import reading
@@ -100,9 +99,6 @@ def renew(id: Number, asking: Asking, database: Database, _turn: Actor) -> None:
     no approval is wanted any more, and it is done.
     """
     found = _there(database, asking, id)
-    if found["renderer"] != APP_CONFIGS:
-        for each in found["operations"]:
-            asking.require("rows", "delete" if each["action"] == "delete" else "edit", found["renderer"])
     asking.noted.replaces = id
     deciding.renew(database, asking, found, partial(why_not, asking))
 

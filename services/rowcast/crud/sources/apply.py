@@ -11,6 +11,7 @@ from rowcast.core.renderer import Renderer
 from rowcast.core.rollout import UNDER_WAY
 from rowcast.core.shapes import RowShape, shape_as_json
 from rowcast.crud.sources.database import MIGRATED, SourceError
+from rowcast.crud.sources.environments import plain
 from rowcast.crud.sources.installed import is_ours, missing
 from rowcast.crud.sources.triggers import Capture
 from rowcast.renderers.declaration import read_source
@@ -22,8 +23,9 @@ _NEWEST = text(
     "SELECT revision, sha256, shape FROM rowcast.renderers WHERE name = :name ORDER BY revision DESC LIMIT 1"
 )
 _ADD = text("""
-INSERT INTO rowcast.renderers (name, revision, "text", shape, sha256, applied_by)
-VALUES (:name, :revision, :text, CAST(:shape AS jsonb), :sha256, :applied_by)
+INSERT INTO rowcast.renderers
+    (name, revision, "text", shape, sha256, applied_by, environment_column, environment_text)
+VALUES (:name, :revision, :text, CAST(:shape AS jsonb), :sha256, :applied_by, :column, :constant)
 """)
 _NOTE = text("""
 INSERT INTO rowcast.sources (renderer, revision) VALUES (:name, :revision)
@@ -135,5 +137,7 @@ def _keep(connection: Connection, declaration: str, renderer: Renderer, shape: R
     revision = (newest.revision if newest else 0) + new
     if new:
         kept = {"text": declaration, "shape": orjson.dumps(columns).decode(), "sha256": digest}
-        connection.execute(_ADD, {"name": name, "revision": revision, "applied_by": this_user(), **kept})
+        column, constant = plain(declaration, shape)
+        where = {"column": column, "constant": constant}
+        connection.execute(_ADD, {"name": name, "revision": revision, "applied_by": this_user(), **kept, **where})
     return revision, new

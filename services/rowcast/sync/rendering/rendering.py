@@ -26,13 +26,12 @@ from rowcast.core.shapes import RowShape
 from rowcast.renderers.cel import Language
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.positions import ProblemsError
+from rowcast.renderers.rendering import DEFAULT_ENVIRONMENT
 from rowcast.renderers.rendering import render as render_row
 from rowcast.runtime.logging import get_logger
 
 KEPT = 200
 """Revisions at hand: the rows of a renderer are of one or two, and of several only while one is rolled out."""
-DEFAULT_ENVIRONMENT = "default"
-"""Of rows whose declaration names none."""
 EXPRESSION = "expression"
 Key = tuple[str, int]
 """A renderer's name and the number of its revision."""

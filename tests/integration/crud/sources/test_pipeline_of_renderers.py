@@ -176,11 +176,12 @@ def test_a_table_that_is_not_captured_any_more_is_named_with_its_renderer(
 
     assert (well["state"], well["facts"]) == (
         "ok",
-        {"renderers": {"shops": {"table": "public.shops", "revision": 1, "faults": []}}},
+        {"renderers": {"shops": {"table": "public.shops", "revision": 1, "faults": [], "unknown_environments": 0}}},
     )
     assert (broken["state"], broken["advice"]) == ("degraded", "source-changed")
     assert BREAKS[statement] in broken["message"]
     assert before['rowcast_source_faults{renderer="shops"}'] == 0
+    assert before['rowcast_rows_of_unknown_environment{renderer="shops"}'] == 0
     assert metrics(crud)['rowcast_source_faults{renderer="shops"}'] > 0
 
 

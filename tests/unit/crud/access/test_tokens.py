@@ -49,7 +49,7 @@ def tokens(answers: Away, **other: Any) -> Tokens:
         Issuer.model_validate({"issuer": url, "audiences": ["rowcast"], "subject": "email", **other})
         for url in (URL, OTHER)
     ]
-    return Tokens(given, httpx.MockTransport(answers))
+    return Tokens(lambda: given, httpx.MockTransport(answers))
 
 
 def claims(**other: Any) -> dict[str, Any]:
@@ -171,6 +171,25 @@ def test_a_claim_of_ci_is_a_subject_with_its_prefix() -> None:
     person = judged(given, signed(repository="acme/shop", ref="main"))
     assert person.names == ("ci:acme/shop", f"sub:{URL}#7", "group:ref:main")
     assert not person.is_address
+
+
+def test_issuers_change_and_one_that_stays_keeps_its_keys() -> None:
+    answers = Away(RSA)
+    there = [[Issuer.model_validate({"issuer": url, "audiences": ["rowcast"]}) for url in (URL, OTHER)]]
+    given = Tokens(lambda: there[0], httpx.MockTransport(answers))
+
+    async def story() -> None:
+        assert (await given.person(signed())).subject == "7"
+        answers.there = False
+        there[0] = there[0][:1]
+        assert (await given.person(signed())).subject == "7"
+        with pytest.raises(TokenError, match="not configured"):
+            await given.person(signed(iss=OTHER))
+        there[0] = [Issuer.model_validate({"issuer": URL, "audiences": ["another"]})]
+        with pytest.raises(IssuerAwayError):  # another one by the same name: what was fetched before is not its own
+            await given.person(signed())
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

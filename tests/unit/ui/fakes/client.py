@@ -15,6 +15,7 @@ from configurations.view_model import state_at
 from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery, LetterState
 from login.identity import Who
 from shared.formatting import TARGETS
+from unit.ui.fakes.access import FakeAccess, Policies
 from unit.ui.fakes.operations import FakeOperations, Operations
 from unit.ui.fakes.promotions import Boards, FakePromotions
 from unit.ui.fakes.renderers import FakeRenderers, Tables
@@ -35,6 +36,7 @@ class FakeTable:
     answers: TargetAnswers = field(default_factory=TargetAnswers)
     tables: Tables = field(default_factory=Tables)
     promotions: Boards = field(default_factory=Boards)
+    policies: Policies = field(default_factory=Policies)
 
     def refuse(self, letter: Letter, event: Any) -> None:
         """Keep a dead letter, as crud would."""
@@ -48,12 +50,17 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(FakeRows, FakeOperations, FakeRenderers, FakePromotions, Configurations, DeadLetters):
+class FakeClient(FakeAccess, FakeRows, FakeOperations, FakeRenderers, FakePromotions, Configurations, DeadLetters):
     """What CrudClient does, on a FakeTable; `who` is one person, or says at each request who it is."""
 
     def __init__(self, rows: FakeTable, who: str | Callable[[], Who] = "anonymous") -> None:
         self._table = rows
         self._who: Callable[[], Who] = partial(Who, who) if isinstance(who, str) else who
+
+    @property
+    def _policies(self) -> Policies:
+        self._reach()
+        return self._table.policies
 
     @property
     def _boards(self) -> Boards:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from activity.models import Activity, ActivityPage, ActivityQuery
+from activity.models import Activity, ActivityPage, ActivityQuery, AuditEntry, AuditPage, AuditQuery
 from client.errors import MissingError, RefusedError
 from pipeline.models import Pipeline, Station
 from reconcile.models import Run, TargetRuns
@@ -71,6 +71,7 @@ class Operations:
 
     pipeline: Pipeline = field(default_factory=healthy)
     activity: tuple[Activity, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
     runs: dict[str, TargetRuns] = field(default_factory=lambda: {name: TargetRuns(name) for name in ("k8s", "git")})
     started: list[tuple[str, bool, float | None]] = field(default_factory=list)
     vouched: bool = False
@@ -104,6 +105,22 @@ class FakeOperations:
         start = int(query.cursor or 0)
         end = start + query.limit
         return ActivityPage(tuple(found[start:end]), str(end) if end < len(found) else None)
+
+    def audit(self, query: AuditQuery) -> AuditPage:
+        """Return one page of the audit's entries that match."""
+        self._reach()
+        found = [
+            entry
+            for entry in self._operations().audit
+            if query.person in ("", entry.person, entry.subject)
+            and query.renderer in ("", entry.renderer)
+            and query.outcome in ("", entry.outcome)
+            and query.request_id in ("", entry.request_id)
+            and (not query.environment or query.environment in entry.environments)
+        ]
+        start = int(query.cursor or 0)
+        end = start + query.limit
+        return AuditPage(tuple(found[start:end]), str(end) if end < len(found) else None)
 
     def people(self) -> tuple[str, ...]:
         """Return who has changed something, the last one first."""

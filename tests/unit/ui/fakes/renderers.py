@@ -355,5 +355,7 @@ def _matches(row: Row, query: RowsQuery) -> bool:
         overall = "failed" if "failed" in states else "pending" if "pending" in states else "synced"
         if overall != query.state:
             return False
+    if query.environment not in ("", row.environment):
+        return False
     text = row.key + json.dumps(row.values)
     return query.search in text and all(str(row.values.get(name)) == value for name, value in query.filters)

@@ -1,6 +1,15 @@
 {{/* How a part is reached from outside the cluster: by an Ingress, by a Gateway, or by both. */}}
 
-{{/* dict root, component, values (of options/ingress.yaml), port (the name of the Service's), value (its place among the values): an Ingress. */}}
+{{/* dict path, under (what all paths begin with, or nothing), value: the path; all of it is what is under there. */}}
+{{- define "rowcast.door.path" -}}
+{{- $under := .under | default "" -}}
+{{- if and $under (eq .path "/") -}}{{ $under }}
+{{- else if or (not $under) (eq .path $under) (hasPrefix (printf "%s/" $under) .path) -}}{{ .path }}
+{{- else -}}{{- fail (printf "\n\nrowcast: %s has the path %s: it has to be %s or below; all else is for the sidecar, the probes and the metrics.\n" .value .path $under) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* dict root, component, values (of options/ingress.yaml), port (the name of the Service's), value (its place among the values), under (as in rowcast.door.path): an Ingress. */}}
 {{- define "rowcast.ingress" -}}
 {{- $service := include "rowcast.name" . -}}
 {{- $whole := list (dict "path" "/") -}}
@@ -26,7 +35,7 @@ spec:
       http:
         paths:
           {{- range .paths | default $whole }}
-          - path: {{ .path }}
+          - path: {{ include "rowcast.door.path" (dict "path" .path "under" $.under "value" $.value) }}
             pathType: {{ .pathType | default "Prefix" }}
             backend:
               service:
@@ -40,7 +49,7 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* dict root, component, values (of options/http-route.yaml), port (the number of the Service's), value (its place among the values): an HTTPRoute of the Gateway API. */}}
+{{/* dict root, component, values (of options/http-route.yaml), port (the number of the Service's), value (its place among the values), under (as in rowcast.door.path): an HTTPRoute of the Gateway API. */}}
 {{- define "rowcast.httpRoute" -}}
 {{- if not .values.parentRefs -}}
 {{- fail (printf "\n\nrowcast: %s.enabled needs %s.parentRefs: the Gateways that it is reached through.\n" .value .value) -}}
@@ -61,7 +70,16 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
     - matches:
-        {{- toYaml .values.matches | nindent 8 }}
+        {{- range .values.matches }}
+        {{- $match := deepCopy . }}
+        {{- if $.under }}
+        {{- $path := .path | default dict }}
+        {{- $type := $path.type | default "PathPrefix" }}
+        {{- if eq $type "RegularExpression" }}{{- fail (printf "\n\nrowcast: %s.matches has a regular expression for a path: name paths from %s on.\n" $.value $.under) }}{{- end }}
+        {{- $_ := set $match "path" (dict "type" $type "value" (include "rowcast.door.path" (dict "path" ($path.value | default "/") "under" $.under "value" $.value))) }}
+        {{- end }}
+        {{- list $match | toYaml | nindent 8 }}
+        {{- end }}
       {{- with .values.filters }}
       filters:
         {{- toYaml . | nindent 8 }}

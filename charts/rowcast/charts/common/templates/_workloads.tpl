@@ -93,6 +93,9 @@ metadata:
   {{- include "rowcast.metadata" (dict "root" .root "component" .component "annotations" $values.annotations) | nindent 2 }}
 spec:
   type: {{ $values.type | default "ClusterIP" }}
+  {{- with .sessionAffinity }}
+  sessionAffinity: {{ . }}
+  {{- end }}
   selector:
     {{- include "rowcast.selectorLabels" . | nindent 4 }}
   ports:

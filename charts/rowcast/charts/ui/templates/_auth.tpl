@@ -22,6 +22,7 @@ initContainers:
       {{- $given := dict "redirect_uri" $auth.redirectUri "client_id" $auth.clientId "server_metadata_url" $auth.serverMetadataUrl }}
       {{- with $auth.issuer }}{{ $_ := set $given "issuer" . }}{{ end }}
       {{- with $auth.clientKwargs }}{{ $_ := set $given "client_kwargs" . }}{{ end }}
+      {{- with $auth.exposeTokens }}{{ $_ := set $given "expose_tokens" . }}{{ end }}
       - {name: AUTH, value: {{ toJson $given | quote }}}
       {{- include "rowcast.secretEnv" (dict "name" "CLIENT_SECRET" "secret" $auth.existingSecret "key" "client-secret") | nindent 6 }}
       {{- include "rowcast.secretEnv" (dict "name" "COOKIE_SECRET" "secret" $auth.existingSecret "key" "cookie-secret") | nindent 6 }}

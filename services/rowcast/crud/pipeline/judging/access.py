@@ -5,12 +5,26 @@ from collections.abc import Mapping
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
 
 
-def access(rules: int | None, fault: str | None, on_loopback: bool, issuers: Mapping[str, str | None]) -> Verdict:
-    """`rules` of the policy, None without one; `fault`: why its file is refused; issuers, each with what is wrong."""
+def access(
+    rules: int | None,
+    fault: str | None,
+    on_loopback: bool,
+    issuers: Mapping[str, str | None],
+    issuers_fault: str | None = None,
+) -> Verdict:
+    """`rules` of the policy, None without one; issuers, each with what is wrong.
+
+    `fault` and `issuers_fault`: why the file of either is refused.
+    """
     if fault is not None:
         before = "the one before stays" if rules else "nobody may do anything"
         return Verdict(
             "degraded", f"the policy is not used: {fault}; {before}", "rowcast access check FILE says what to mend"
+        )
+    if issuers_fault is not None:
+        before = "those before stay" if issuers else "no token is believed"
+        return Verdict(
+            "degraded", f"the issuers are not used: {issuers_fault}; {before}", "mend the file (ROWCAST_ISSUERS)"
         )
     away = [f"{name}: {why}" for name, why in issuers.items() if why is not None]
     if away:

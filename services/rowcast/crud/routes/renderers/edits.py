@@ -9,9 +9,8 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
 from rowcast.core.row import KEY_MAX
-from rowcast.crud.errors import BatchError, ItemError
 from rowcast.crud.fields import MAX_BATCH, MAX_ID, Strict
-from rowcast.crud.renderers.editing import Editor, Operation, apply_batch, edit
+from rowcast.crud.renderers.editing import Editor, Operation, Permit, apply_batch, edit
 from rowcast.crud.renderers.schemas import RowOut, RowsOut
 from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Actor, Database, IfMatch, IfNoneMatch, Settings
@@ -59,14 +58,21 @@ class OperationsIn(Strict):
 
 @router.post("/{name}/rows", status_code=201, operation_id="createRow", responses=responses(403, 404, 409))
 def create(
-    name: Name, given: RowIn, response: Response, request: Request, database: Database, settings: Settings, actor: Actor
+    name: Name,
+    given: RowIn,
+    response: Response,
+    request: Request,
+    asking: Asking,
+    database: Database,
+    settings: Settings,
+    actor: Actor,
 ) -> RowOut:
     """Creates a row of the table; `Location` and `ETag` say where and at which generation it is."""
 
     def work(editor: Editor) -> RowOut:
         return _answer(editor, [editor.create(given.values)], settings)[0]
 
-    made = answered(edit(database, actor, name, work), response)
+    made = answered(edit(database, actor, Permit(asking, name), work), response)
     path = f"/renderers/{quote(name, safe='')}/rows/{quote(made.key, safe='')}"
     response.headers["location"] = f"{request.scope.get('root_path', '')}{path}"
     return made
@@ -78,6 +84,7 @@ def change(
     key: Key,
     given: RowIn,
     response: Response,
+    asking: Asking,
     database: Database,
     settings: Settings,
     actor: Actor,
@@ -94,7 +101,7 @@ def change(
         editor.there(key, expect)
         return _answer(editor, [editor.update(key, given.values)], settings)[0]
 
-    return answered(edit(database, actor, name, work), response)
+    return answered(edit(database, actor, Permit(asking, name), work), response)
 
 
 @router.delete(
@@ -105,7 +112,13 @@ def change(
     responses=responses(403, 404, 409, 412),
 )
 def remove(
-    name: Name, key: Key, database: Database, actor: Actor, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
+    name: Name,
+    key: Key,
+    asking: Asking,
+    database: Database,
+    actor: Actor,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
 ) -> None:
     """Deletes a row of the table; its history stays."""
     expect = expectation(if_match, if_none_match)
@@ -114,7 +127,7 @@ def remove(
         editor.there(key, expect)
         editor.delete(key)
 
-    edit(database, actor, name, work)
+    edit(database, actor, Permit(asking, name), work)
 
 
 @router.post("/{name}/rows:batch", operation_id="batchRows", responses=responses(403, 404, 409, 412))
@@ -123,18 +136,13 @@ def batch(
 ) -> RowsOut:
     """Up to 1,000 changes in their order, all or nothing; `errors` of a problem name the operations by `index`."""
     operations = [Operation(each.op, each.key, each.generation, each.values) for each in given.operations]
-    why_not = {verb: asking.why_not("rows", verb, name) for verb in ("edit", "delete")}
-    whys = [why_not["delete" if each.action == "delete" else "edit"] for each in operations]
-    refused = [ItemError(index, "op", "policy", why) for index, why in enumerate(whys) if why is not None]
-    if refused:
-        raise BatchError(refused)
 
     def work(editor: Editor) -> list[RowOut | None]:
         made = apply_batch(editor, operations)
         there = iter(_answer(editor, [row for row in made if row is not None], settings))
         return [None if row is None else next(there) for row in made]
 
-    return RowsOut(items=edit(database, actor, name, work))
+    return RowsOut(items=edit(database, actor, Permit(asking, name), work))
 
 
 def _answer(editor: Editor, found: list[RowMapping], settings: CrudSettings) -> list[RowOut]:

@@ -11,12 +11,15 @@ from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import FieldError
 from rowcast.crud.fields import Boolean
 from rowcast.crud.renderers import rows
+from rowcast.crud.renderers.editing import Permit
 from rowcast.crud.renderers.imports import CSV, NDJSON, as_exported, import_rows, rows_of
 from rowcast.crud.renderers.tables import source_table
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Actor, Database, PoolShares, Settings
 from rowcast.crud.routes.errors import ProblemItem, responses
 from rowcast.crud.routes.renderers.reads import (
     Direction,
+    Environment,
     Name,
     Search,
     Sort,
@@ -78,6 +81,7 @@ async def _body(request: Request) -> bytes:
 )
 def export(
     name: Name,
+    asking: Asking,
     database: Database,
     settings: Settings,
     shares: PoolShares,
@@ -87,11 +91,13 @@ def export(
     sort: Sort = None,
     order: Direction = None,
     filter: Values = None,  # noqa: A002
+    environment: Environment = None,
 ) -> StreamingResponse:
     """All rows that match, as the list's filters have it, from one transaction; can be imported again."""
     with reading(database) as connection:
         table = source_table(connection, name)
-    wanted = rows.RowFilter(name, search, state, settings.targets, values_wanted(filter, table))
+    values = values_wanted(filter, table)
+    wanted = rows.RowFilter(name, search, state, settings.targets, values, environment, asking.seen(name))
     query = rows.whole_list(wanted, order_wanted(sort, order, None, table))
     columns, exported = as_exported(table, format)
     return file(lambda: Export(database, query, columns, exported), name, format, settings, shares)
@@ -108,6 +114,7 @@ def import_file(
     name: Name,
     request: Request,
     content: Annotated[bytes, Depends(_body)],
+    asking: Asking,
     database: Database,
     actor: Actor,
     dry_run: Annotated[bool, Boolean, Query(description="Say what would be done, and do nothing.")] = False,
@@ -128,7 +135,7 @@ def import_file(
         given, dry_run, partial = wanted.rows, dry_run or wanted.dry_run, partial or wanted.partial
     try:
         cells = media_type == CSV
-        lines = import_rows(database, actor, name, given, cells=cells, partial=partial, dry_run=dry_run)
+        lines = import_rows(database, actor, Permit(asking, name), given, cells=cells, partial=partial, dry_run=dry_run)
         return RowImport.model_validate(_report(lines))
     except ImportRefusedError as error:
         return problem_of(str(error), error.lines, _report(error.lines))

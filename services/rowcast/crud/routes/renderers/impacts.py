@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from rowcast.core.impact import Action, Change
 from rowcast.core.row import KEY_MAX, RowKey
 from rowcast.core.shapes import RowShape, shape_of
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.database.connections import reading
 from rowcast.crud.errors import BusyError, FieldError, MissingError
 from rowcast.crud.fields import MAX_ID, Strict
@@ -21,12 +22,14 @@ from rowcast.crud.renderers.dry_run import ROWS, DryRun, ask, keys_of, with_dry_
 from rowcast.crud.renderers.impact import see
 from rowcast.crud.renderers.impact_report import as_markdown
 from rowcast.crud.renderers.preview import check_declaration
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Asked, Database, PoolShares, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.previews import LONGEST_SPEC
 from rowcast.crud.routes.renderers.reads import Name
 from rowcast.crud.routes.rows_of_any_table import as_line
 from rowcast.crud.sources.database import SourceError
+from rowcast.crud.sources.environments import Environments
 from rowcast.crud.targets.instances import Instances
 from rowcast.renderers.declaration import read_source
 from rowcast.renderers.positions import ProblemsError
@@ -169,9 +172,17 @@ class ImpactOut(BaseModel):
 
 @router.post("/{name:renderer}:impact", operation_id="seeImpact", responses=responses(404))
 def impact(
-    name: Name, wanted: ImpactIn, database: Database, settings: Settings, shares: PoolShares, instances: Asked
+    name: Name,
+    wanted: ImpactIn,
+    asking: Asking,
+    database: Database,
+    settings: Settings,
+    shares: PoolShares,
+    instances: Asked,
 ) -> ImpactOut:
     """What applying a declaration would do to all rows of a renderer, by the shape of the change; changes nothing.
+
+    To those rows, that is, which the caller may view.
 
     It takes a second for some ten thousand rows, and is refused after as long as an export may take. A declaration that
     captures other columns than were applied is for `rowcast renderer impact`, by who may apply it. With `dry_run`,
@@ -187,7 +198,16 @@ def impact(
     try:
         with reading(database) as connection:
             spec, stored = _declaration(connection, name, wanted)
-            seen = see(connection, spec, wanted.sample, in_time, may_read_source=False, claims=CLAIMS, stored=stored)
+            seen = see(
+                connection,
+                spec,
+                wanted.sample,
+                in_time,
+                may_read_source=False,
+                claims=CLAIMS,
+                stored=stored,
+                reach=asking.seen(name),
+            )
     except ProblemsError as error:
         problems = (
             ImpactProblem(path=each.path, message=each.message, line=each.place.line, column=each.place.column)
@@ -201,13 +221,13 @@ def impact(
     content = seen.as_json()
     dry_run = None
     if wanted.dry_run:
-        dry_run = _asked(instances, database, name, (spec, seen.shape), keys_of(content["groups"]))
+        dry_run = _asked(instances, database, asking, name, (spec, seen.shape), keys_of(content["groups"]))
     content = with_dry_run(content, dry_run)
     return ImpactOut(seen=ImpactSeen.model_validate(content), problems=[], markdown="\n".join(as_markdown(content)))
 
 
 @router.post("/{name:renderer}:dry-run", operation_id="dryRunRows", responses=responses(404))
-def dry_run(name: Name, wanted: DryRunIn, database: Database, instances: Asked) -> DryRunOut:
+def dry_run(name: Name, wanted: DryRunIn, asking: Asking, database: Database, instances: Asked) -> DryRunOut:
     """What the API server says to some rows by a declaration, which must capture what was applied; writes nothing.
 
     sync-k8s asks it with the very apply that it would make, as itself: admission, immutable fields, quotas. Within some
@@ -219,7 +239,7 @@ def dry_run(name: Name, wanted: DryRunIn, database: Database, instances: Asked) 
             shape = stored or check_declaration(connection, spec)[1]
     except ProblemsError as error:
         raise FieldError("spec", "invalid", str(error.problems[0])) from error
-    found = _asked(instances, database, name, (spec, shape), wanted.keys)
+    found = _asked(instances, database, asking, name, (spec, shape), wanted.keys)
     answered = [
         DryRunRow(
             key=key,
@@ -249,10 +269,17 @@ def _declaration(connection: Connection, name: str, wanted: DeclarationIn) -> tu
 
 
 def _asked(
-    instances: Instances, database: Engine, name: str, declaration: tuple[str, RowShape], keys: Sequence[str]
+    instances: Instances,
+    database: Engine,
+    asking: Caller,
+    name: str,
+    declaration: tuple[str, RowShape],
+    keys: Sequence[str],
 ) -> DryRun:
     with reading(database) as connection:
-        found = ((key, rows.get(connection, RowKey(name, key))) for key in keys if "\x00" not in key)
-        lines = {key: orjson.loads(as_line(row)) for key, row in found if row is not None and not row["deleted"]}
+        found = [row for key in keys if (row := rows.get(connection, RowKey(name, key))) is not None]
+        where = Environments(connection).of(found)
+        there = (row for row, each in zip(found, where, strict=True) if not row["deleted"] and asking.sees(each, name))
+        lines = {row["key"]: orjson.loads(as_line(row)) for row in there}
     # Connections to the sidecar belong to the loop.
     return from_thread.run(ask, instances, *declaration, lines)

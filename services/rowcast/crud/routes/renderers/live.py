@@ -13,12 +13,12 @@ from sqlalchemy import Engine, RowMapping
 from starlette.concurrency import run_in_threadpool
 
 from rowcast.core.row import KEY_MAX, RowKey
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.database.connections import reading
-from rowcast.crud.errors import MissingError
-from rowcast.crud.renderers import rows
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Asked, Database
 from rowcast.crud.routes.errors import responses
-from rowcast.crud.routes.renderers.reads import Name
+from rowcast.crud.routes.renderers.reads import Name, seen_row
 from rowcast.crud.routes.rows_of_any_table import as_line
 from rowcast.crud.targets.schemas import TargetLive
 
@@ -44,6 +44,7 @@ class LiveRows(BaseModel):
 async def live(
     name: Name,
     key: Annotated[str, Query(max_length=KEY_MAX, description="The row's key, as lists have it.")],
+    asking: Asking,
     database: Database,
     instances: Asked,
 ) -> LiveRows:
@@ -51,7 +52,7 @@ async def live(
 
     Within about eight seconds; a target that can't be asked says so in `unavailable`.
     """
-    row = await run_in_threadpool(_row, database, RowKey(name, key))
+    row = await run_in_threadpool(_row, database, asking, RowKey(name, key))
     there = instances.ask_all("GET", f"/live?{urlencode({'row': str(RowKey(name, key))})}")
     if row["deleted"]:
         return LiveRows(targets={one["target"]: _target(one, {}) for one in await there})
@@ -60,12 +61,9 @@ async def live(
     return LiveRows(targets={one["target"]: _target(one, preview) for one, preview in both})
 
 
-def _row(database: Engine, row: RowKey) -> RowMapping:
+def _row(database: Engine, asking: Caller, row: RowKey) -> RowMapping:
     with reading(database) as connection:
-        found = rows.get(connection, row)
-    if found is None:
-        raise MissingError(f"renderer {row.renderer} has no row {row.key}")
-    return found
+        return seen_row(connection, asking, row)
 
 
 def _target(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> LiveRow:

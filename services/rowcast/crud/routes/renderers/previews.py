@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from rowcast.core.row import KEY_MAX
+from rowcast.core.row import KEY_MAX, RowKey
 from rowcast.crud.database.connections import reading
-from rowcast.crud.errors import MissingError
 from rowcast.crud.fields import MAX_ID, Decimal, Strict
 from rowcast.crud.renderers.preview import Preview, Question, preview
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Database
 from rowcast.crud.routes.errors import responses
-from rowcast.crud.routes.renderers.reads import Name
+from rowcast.crud.routes.renderers.reads import Name, seen_row
 
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 LONGEST_SPEC = 262_144
@@ -61,21 +61,23 @@ class RowPreview(BaseModel):
 @router.get("/{name}/preview", operation_id="previewRow", responses=responses(404))
 def of_a_row(
     name: Name,
+    asking: Asking,
     database: Database,
     key: Annotated[str, Query(max_length=KEY_MAX, description="The row's key, as lists have it.")],
     revision: Annotated[int | None, Decimal, Query(ge=1, le=MAX_ID, description="The row's own, if left out.")] = None,
 ) -> RowPreview:
     """What a row becomes by the revision that it is of, or by another one. Rendered by crud; no target is asked."""
     with reading(database) as connection:
+        seen_row(connection, asking, RowKey(name, key))
         return answer(preview(connection, name, Question(key=key, revision=revision)))
 
 
 @router.post("/{name}/preview", operation_id="previewChangedRow", responses=responses(404))
-def of_a_change(name: Name, wanted: RowPreviewIn, database: Database) -> RowPreview:
+def of_a_change(name: Name, wanted: RowPreviewIn, asking: Asking, database: Database) -> RowPreview:
     """What a changed or a new row becomes, by any declaration: one that isn't applied is checked as `check` does."""
-    if "\x00" in (wanted.key or ""):
-        raise MissingError(f"renderer {name} has no row {wanted.key}")
     with reading(database) as connection:
+        if wanted.key is not None:
+            seen_row(connection, asking, RowKey(name, wanted.key))
         return answer(preview(connection, name, Question(wanted.key, wanted.row, wanted.spec, wanted.revision)))
 
 

@@ -1,7 +1,6 @@
 """Promotion: which version is where, copying fields from a counterpart, and what waits for somebody to approve."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -9,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Engine, RowMapping
 
-from rowcast.core.policy import ANONYMOUS, EVERYTHING, Reach
+from rowcast.core.policy import ANONYMOUS
 from rowcast.core.row import APP_CONFIGS, KEY_MAX
 from rowcast.crud import paging
 from rowcast.crud.access.callers import Access, Caller
@@ -18,6 +17,7 @@ from rowcast.crud.errors import ForbiddenError, MissingError
 from rowcast.crud.fields import MAX_BATCH, MAX_ID, Boolean, Decimal, Strict
 from rowcast.crud.renderers import promoting
 from rowcast.crud.renderers import promotions as reads
+from rowcast.crud.renderers.editing import Permit
 from rowcast.crud.renderers.promotion_schemas import (
     BoardOut,
     PromotedOut,
@@ -93,7 +93,7 @@ def get_board(
     _sees_all_places(asking, name, settings)
     after = paging.decode(cursor) if cursor is not None else None
     with reading(database) as connection:
-        of = reads.ground(connection, name, settings)
+        of = reads.ground(connection, name, settings, asking.seen(name))
         return board_out(of, reads.board(connection, of, settings, search, differs, after, limit))
 
 
@@ -109,18 +109,16 @@ def promote(
     _sees_all_places(asking, name, settings)
     wanted = [promoting.Wanted(**item.model_dump()) for item in given.items]
     total: int | None = None
+    permit = Permit(asking, name, ("promotions", "promote"))
     if not given.dry_run:
-        if name != APP_CONFIGS:
-            asking.require("promotions", "promote", name)
-        permit = partial(asking.why_not, "promotions", "promote", name) if name == APP_CONFIGS else None
-        return _answered(False, promoting.promote(database, actor, name, settings, wanted, permit), None)
+        return _answered(False, promoting.promote(database, actor, permit, settings, wanted), None)
     with reading(database) as connection:
         if given.all:
-            results, total = promoting.see_all(connection, name, settings, given.into, given.previews, MAX_BATCH)
+            results, total = promoting.see_all(connection, permit, settings, given.into, given.previews, MAX_BATCH)
         elif given.keys:
-            results = promoting.see_rows(connection, name, settings, given.keys, given.previews)
+            results = promoting.see_rows(connection, permit, settings, given.keys, given.previews)
         else:
-            results = promoting.see(connection, name, settings, wanted, given.previews)
+            results = promoting.see(connection, permit, settings, wanted, given.previews)
     return _answered(True, results, total)
 
 
@@ -136,7 +134,7 @@ def list_records(
     """What was promoted, and what somebody has asked to, newest first."""
     before = paging.decode_of(cursor, reads.RECORDS)
     with reading(database) as connection:
-        found, following = reads.records(connection, name, state, before, limit, _seen(asking, name))
+        found, following = reads.records(connection, name, state, before, limit, asking.seen(name))
     items = [PromotionRecord.model_validate(dict(one)) for one in found]
     return PromotionRecords(items=items, next_cursor=paging.encode(following) if following else None)
 
@@ -147,8 +145,7 @@ def approve(
 ) -> PromotionRecord:
     """Promotes what somebody else has asked for, in their name, if both rows are as they were seen then."""
     record = _record(database, asking, name, number)
-    if name == APP_CONFIGS:
-        asking.require("promotions", "approve", name, record["to_place"])
+    asking.require("promotions", "approve", name, record["to_environment"])
     access: Access = request.app.state.access
     if access.approvals.wanted(name):
         # The approval of the promotion is the one that the environment wants: of a person, as any is there.
@@ -160,7 +157,8 @@ def approve(
         if why is not None:
             raise ForbiddenError("approval", why)
         asking.noted.review = None
-    found = promoting.approve(database, actor, name, settings, number, ANONYMOUS)
+    permit = Permit(asking, name, ("promotions", "approve"))
+    found = promoting.approve(database, actor, permit, settings, number, ANONYMOUS)
     return PromotionRecord.model_validate(dict(found))
 
 
@@ -172,7 +170,7 @@ def refuse(
     record = _record(database, asking, name, number)
     own = asking.verified and (record["asked_by"], record["asked_by_verified"]) == (str(actor), True)
     if not own:
-        asking.require("promotions", "approve", name, record["to_place"] if name == APP_CONFIGS else None)
+        asking.require("promotions", "approve", name, record["to_environment"])
     return PromotionRecord.model_validate(dict(promoting.refuse(database, actor, name, number, given.why)))
 
 
@@ -184,16 +182,11 @@ def _sees_all_places(asking: Caller, name: str, settings: CrudSettings) -> None:
             asking.require("rows", "view", name, place)
 
 
-def _seen(asking: Caller, name: str) -> Reach:
-    return asking.seen if name == APP_CONFIGS else EVERYTHING
-
-
 def _record(database: Engine, asking: Caller, name: str, number: int) -> RowMapping:
     """Raises MissingError for one that is not there for them."""
     with reading(database) as connection:
         record = promoting.record(connection, name, number)
-    seen = _seen(asking, name)
-    if not seen.everything and not (record["from_place"] in seen and record["to_place"] in seen):
+    if not all(asking.sees(record[side], name) for side in ("from_environment", "to_environment")):
         raise MissingError(f"there is no promotion {number} of {name}")
     return record
 

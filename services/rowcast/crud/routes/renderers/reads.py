@@ -44,6 +44,7 @@ from rowcast.crud.routes.rows.sync_states import Judge
 from rowcast.crud.rows.preconditions import etag
 from rowcast.crud.rows.schemas import SyncTimes, TargetStatus
 from rowcast.crud.settings import CrudSettings
+from rowcast.crud.sources.environments import LONGEST, Environments, environment_of
 
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 T = TypeVar("T")
@@ -75,6 +76,7 @@ Values = Annotated[
     list[Annotated[str, Query(max_length=256)]] | None,
     Query(max_length=8, description="`column=value`, as the row has it as text; all of them must fit."),
 ]
+Environment = Annotated[str | None, Query(max_length=LONGEST, description="Only rows that are in this one.")]
 Counts = Annotated[
     bool,
     Query(
@@ -91,14 +93,18 @@ async def list_renderers(asking: Asking, database: Database, pipeline: Pipeline,
 
     def read() -> list[dict[str, Any]]:
         with reading(database) as connection:
-            found = revisions.current(connection)
+            there = revisions.current(connection)
+            seen = [one for one in there if asking.decide("renderers", "view", one["name"]).allowed]
             # Who asks for no counts asks often: what the triggers have noted is enough then.
-            return rollouts.with_under_way(connection, revisions.with_faults(connection, found) if counts else found)
+            if not counts:
+                return rollouts.with_under_way(connection, seen)
+            found = rollouts.with_under_way(connection, revisions.with_faults(connection, seen))
+            return [one | _seen_rows(connection, asking, one["name"]) for one in found]
 
-    found = [one for one in await to_thread.run_sync(read) if asking.decide("renderers", "view", one["name"]).allowed]
+    found = await to_thread.run_sync(read)
     counted = (await pipeline.counted()).value if counts else None
     return Renderers(
-        items=[RendererListed.model_validate(one | _counts(asking, one["name"], counted)) for one in found]
+        items=[RendererListed.model_validate(_counts(asking, one["name"], counted) | one) for one in found]
     )
 
 
@@ -109,10 +115,10 @@ async def get_renderer(name: Name, asking: Asking, database: Database, pipeline:
     def read() -> dict[str, Any]:
         with reading(database) as connection:
             found = revisions.with_faults(connection, [_there(revisions.get(connection, name), name)])
-            return rollouts.with_under_way(connection, found)[0]
+            return rollouts.with_under_way(connection, found)[0] | _seen_rows(connection, asking, name)
 
     found = await to_thread.run_sync(read)
-    return RendererOut.model_validate(found | _counts(asking, name, (await pipeline.counted()).value))
+    return RendererOut.model_validate(_counts(asking, name, (await pipeline.counted()).value) | found)
 
 
 @router.get("/{name}/revisions", operation_id="listRendererRevisions", responses=responses(404))
@@ -165,6 +171,7 @@ def list_choices(
 @router.get("/{name}/rows", operation_id="listRows", responses=responses(404))
 def list_rows(
     name: Name,
+    asking: Asking,
     database: Database,
     settings: Settings,
     limit: Limit = 50,
@@ -174,12 +181,14 @@ def list_rows(
     sort: Sort = None,
     order: Direction = None,
     filter: Values = None,  # noqa: A002 - the parameter's name in the API
+    environment: Environment = None,
 ) -> RowPage:
     """A page of a renderer's rows, each with what became of it at each target."""
     after = paging.decode(cursor) if cursor is not None else None
     with reading(database) as connection:
         table = source_table(connection, name)
-        wanted = rows.RowFilter(name, search, state, settings.targets, values_wanted(filter, table))
+        values = values_wanted(filter, table)
+        wanted = rows.RowFilter(name, search, state, settings.targets, values, environment, asking.seen(name))
         page = rows.page(connection, wanted, order_wanted(sort, order, after, table), after, limit)
         items = with_targets(connection, page.rows, settings)
     following = page.next_cursor
@@ -192,12 +201,10 @@ def list_rows(
 
 
 @router.get("/{name}/rows/{key:path}", operation_id="getRow", responses=responses(404))
-def get_row(name: Name, key: Key, response: Response, database: Database, settings: Settings) -> RowOut:
+def get_row(name: Name, key: Key, response: Response, asking: Asking, database: Database, settings: Settings) -> RowOut:
     """One row and what became of it; a deleted one is there as it was last. Its `ETag` is its generation."""
     with reading(database) as connection:
-        row = None if "\x00" in key else rows.get(connection, RowKey(name, key))
-        if row is None:
-            raise MissingError(f"renderer {name} has no row {key}")
+        row = seen_row(connection, asking, RowKey(name, key))
         return answered(with_targets(connection, [row], settings)[0], response)
 
 
@@ -205,6 +212,7 @@ def get_row(name: Name, key: Key, response: Response, database: Database, settin
 def get_history(
     name: Name,
     key: Annotated[str, Query(max_length=KEY_MAX, description="The row's key, as lists have it.")],
+    asking: Asking,
     database: Database,
     limit: Limit = 50,
     cursor: CursorText = None,
@@ -214,12 +222,12 @@ def get_history(
     if before is not None and before.sort != rows.HISTORY:
         raise FieldError("cursor", "cursor", "is not a cursor of a row's history")
     with reading(database) as connection:
-        page = rows.history(connection, RowKey(name, key), before, limit)
+        seen_row(connection, asking, RowKey(name, key))
+        seen = asking.seen(name)
+        page = rows.history(connection, RowKey(name, key), before, limit, seen)
         generations = [row["generation"] for row in page.rows]
-        promoted = promotions.made(connection, RowKey(name, key), generations)
+        promoted = promotions.made(connection, RowKey(name, key), generations, seen)
         proposed = made_by(connection, RowKey(name, key), generations)
-    if not page.rows and before is None:
-        raise MissingError(f"renderer {name} has no row {key}")
     following = page.next_cursor
     return RowHistory(
         items=[
@@ -236,12 +244,28 @@ def get_history(
     )
 
 
+def _seen_rows(connection: Connection, asking: Caller, renderer: str) -> dict[str, int]:
+    """How many rows there are for somebody who doesn't see all: what became of all of them tells of the others."""
+    seen = asking.seen(renderer)
+    if seen.everything or seen.nothing:
+        return {}
+    return {"rows": rows.count(connection, rows.RowFilter(renderer, seen=seen))}
+
+
 def _counts(asking: Caller, renderer: str, counted: Counted | None) -> dict[str, Any]:
     if counted is None or not asking.decide("rows", "view", renderer).allowed:
         return dict.fromkeys(("rows", "pending", "failed", "counted_at"))
     its = counted.by_renderer.get(renderer)
     figures = (its.total, its.total - its.synced - its.failed, its.failed) if its else (0, 0, 0)
     return dict(zip(("rows", "pending", "failed"), figures, strict=True)) | {"counted_at": counted.at}
+
+
+def seen_row(connection: Connection, asking: Caller, key: RowKey) -> RowMapping:
+    """A captured row. Raises MissingError for one that is not there for who asks."""
+    row = rows.get(connection, key)
+    if row is None or not asking.sees(environment_of(connection, row), key.renderer):
+        raise MissingError(f"renderer {key.renderer} has no row {key.key}")
+    return row
 
 
 def as_dict(found: RowMapping | None) -> dict[str, Any] | None:
@@ -322,13 +346,14 @@ def with_targets(connection: Connection, found: Sequence[RowMapping], settings: 
     told: dict[RowKey, dict[str, TargetStatus]] = {key: {} for key in keys}
     for status in of_rows.statuses(connection, keys):
         told[RowKey(status["renderer"], status["key"])][status["target"]] = _target(status, judge)
+    where = Environments(connection).of(found)
     made = []
-    for row, key in zip(found, keys, strict=True):
+    for row, key, environment in zip(found, keys, where, strict=True):
         nothing = {
             target: TargetStatus.model_validate({**judge.unreported(row["changed_at"]), "times": SyncTimes()})
             for target in settings.targets
         }
-        made.append(RowOut.model_validate({**row, "targets": nothing | told[key]}))
+        made.append(RowOut.model_validate({**row, "environment": environment, "targets": nothing | told[key]}))
     return made
 
 

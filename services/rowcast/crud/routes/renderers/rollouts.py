@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping
 
 from rowcast.core.rollout import Step
 from rowcast.crud import paging
+from rowcast.crud.access.callers import Caller
 from rowcast.crud.database.connections import changing, reading
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.paging import Cursor
@@ -22,6 +23,7 @@ from rowcast.crud.renderers.rollout_schemas import (
     Rollouts,
     rollout_out,
 )
+from rowcast.crud.routes.admission import Asking
 from rowcast.crud.routes.dependencies import Actor, Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.reads import Name
@@ -33,26 +35,29 @@ _LIST, _ROWS = "rollouts", "rollout-rows"
 
 
 @router.get("/{name}/rollouts", operation_id="listRollouts", responses=responses(404))
-def list_rollouts(name: Name, database: Database, limit: Limit = 50, cursor: CursorText = None) -> Rollouts:
+def list_rollouts(
+    name: Name, asking: Asking, database: Database, limit: Limit = 50, cursor: CursorText = None
+) -> Rollouts:
     """A renderer's roll-outs, newest first."""
     after = paging.decode_of(cursor, _LIST)
     with reading(database) as connection:
         found = rollouts.page(connection, name, after.row_id if after else None, limit + 1)
     following = paging.encode(Cursor(_LIST, "", found[limit - 1]["id"])) if len(found) > limit else None
-    return Rollouts(items=[rollout_out(each) for each in found[:limit]], next_cursor=following)
+    return Rollouts(items=[_shown(asking, each) for each in found[:limit]], next_cursor=following)
 
 
 @router.get("/{name}/rollouts/{id:segment}", operation_id="getRollout", responses=responses(404))
-def get_rollout(name: Name, id: RolloutId, database: Database) -> RolloutOut:  # noqa: A002
+def get_rollout(name: Name, id: RolloutId, asking: Asking, database: Database) -> RolloutOut:  # noqa: A002
     """One of them, as it was seen last: while it is under way that is a second ago."""
     with reading(database) as connection:
-        return rollout_out(rollouts.get(connection, name, id))
+        return _shown(asking, rollouts.get(connection, name, id))
 
 
 @router.get("/{name}/rollouts/{id}/rows", operation_id="listRolloutRows", responses=responses(404))
 def list_rows(
     name: Name,
     id: RolloutId,  # noqa: A002
+    asking: Asking,
     database: Database,
     settings: Settings,
     state: Annotated[RowState | None, Query(description="What became of them; all, if left out.")] = None,
@@ -66,7 +71,8 @@ def list_rows(
     after = paging.decode_of(cursor, _ROWS)
     with reading(database) as connection:
         kept = rollouts.get(connection, name, id)
-        found = listed(connection, kept, settings.targets, state, after.key if after else "", limit + 1)
+        start = after.key if after else ""
+        found = listed(connection, kept, settings.targets, state, start, limit + 1, asking.seen(name))
         names = rollouts.names(connection, kept)
     items = [
         RolloutRow.model_validate({**row, **dict(zip(("name", "environment"), names(row["row"]), strict=True))})
@@ -77,7 +83,7 @@ def list_rows(
 
 
 @router.post("/{name}/rollouts", status_code=201, operation_id="startRollout", responses=responses(404, 409))
-def start(name: Name, wanted: RolloutIn, database: Database, actor: Actor) -> RolloutOut:
+def start(name: Name, wanted: RolloutIn, asking: Asking, database: Database, actor: Actor) -> RolloutOut:
     """Rows go on by a revision that is kept and captures what rows are captured by now, step by step.
 
     Without steps there is one, of all rows; the last one is always of all.
@@ -94,40 +100,49 @@ def start(name: Name, wanted: RolloutIn, database: Database, actor: Actor) -> Ro
     )
     with changing(database, actor) as connection:
         number = rollouts.start(connection, name, asked, actor)
-        return rollout_out(rollouts.get(connection, name, number))
+        return _shown(asking, rollouts.get(connection, name, number))
 
 
 @router.post("/{name}/rollouts/{id:segment}:pause", operation_id="pauseRollout", responses=responses(404, 409))
-def pause(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+def pause(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """No more rows until it is resumed; those that have the revision keep it."""
-    return _told(database, actor, lambda connection: rollouts.pause(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.pause(connection, name, id, actor))
 
 
 @router.post("/{name}/rollouts/{id:segment}:resume", operation_id="resumeRollout", responses=responses(404, 409))
 def resume(
     name: Name,
     id: RolloutId,  # noqa: A002
+    asking: Asking,
     database: Database,
     actor: Actor,
     wanted: ResumeIn | None = None,
 ) -> RolloutOut:
     """It goes on, also after it has stopped by itself; a `failure_limit` takes the place of the one that it has."""
     limit = wanted.failure_limit if wanted else None
-    return _told(database, actor, lambda connection: rollouts.resume(connection, name, id, actor, limit))
+    return _told(asking, database, actor, lambda connection: rollouts.resume(connection, name, id, actor, limit))
 
 
 @router.post("/{name}/rollouts/{id:segment}:abort", operation_id="abortRollout", responses=responses(404, 409))
-def abort(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+def abort(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """It ends; rows stay as they are."""
-    return _told(database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
 
 
 @router.post("/{name}/rollouts/{id:segment}:rollback", operation_id="rollBackRollout", responses=responses(404, 409))
-def roll_back(name: Name, id: RolloutId, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
+def roll_back(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """Its rows get the revision back that they had, and those that were made meanwhile the one of before."""
-    return _told(database, actor, lambda connection: rollouts.roll_back(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.roll_back(connection, name, id, actor))
 
 
-def _told(database: Database, actor: str, what: Callable[[Connection], RowMapping]) -> RolloutOut:
+def _shown(asking: Caller, kept: RowMapping) -> RolloutOut:
+    """Why one has stopped is told in the words of a row, and these to who sees all rows."""
+    shown = rollout_out(kept)
+    if shown.why is not None and not asking.sees(None, kept["renderer"]):
+        shown.why = "is told to who may view all rows of the renderer"
+    return shown
+
+
+def _told(asking: Caller, database: Database, actor: str, what: Callable[[Connection], RowMapping]) -> RolloutOut:
     with changing(database, actor) as connection:
-        return rollout_out(what(connection))
+        return _shown(asking, what(connection))

@@ -65,7 +65,7 @@ def happened(
     before = paging.decode(cursor) if cursor is not None else None
     if before is not None and before.sort != activity.SORT:
         raise FieldError("cursor", "cursor", "is not a cursor of the activity")
-    wanted = activity.ActivityFilter(person, row_id, name, change, outcome, settings.targets, asking.seen)
+    wanted = activity.ActivityFilter(person, row_id, name, change, outcome, settings.targets, asking.seen())
     page = activity.page(database, wanted, before, limit)
     return ActivityOut(
         items=[_entry(row, page.outcomes[row["id"]]) for row in page.rows],
@@ -76,7 +76,7 @@ def happened(
 @router.get("/people", operation_id="listPeople", responses=responses())
 def people(asking: Asking, database: Database) -> People:
     """At most 200."""
-    return People(items=activity.people(database, asking.seen))
+    return People(items=activity.people(database, asking.seen()))
 
 
 def _entry(row: RowMapping, outcomes: object) -> ActivityEntry:

@@ -35,13 +35,15 @@ def history(
     if before is not None and before.sort != "history":
         raise FieldError("cursor", "cursor", "is not a cursor of a history")
     must_see(asking, database, id)
-    page = usecases.row_history(database, id, before, limit, asking.seen)
+    page = usecases.row_history(database, id, before, limit, asking.seen())
     with reading(database) as connection:
         promoted = promotions.made(
-            connection, app_config(id), [row["generation"] for row in page.rows if row["change"] == "updated"]
+            connection,
+            app_config(id),
+            [row["generation"] for row in page.rows if row["change"] == "updated"],
+            asking.seen(),
         )
         proposed = records.made_by(connection, app_config(id), [row["generation"] for row in page.rows])
-        promoted = {number: one for number, one in promoted.items() if asking.sees(one["from_place"])}
     return HistoryPage(
         items=[
             HistoryEntry.model_validate(

@@ -45,7 +45,7 @@ def export(
 ) -> StreamingResponse:
     """All configurations that match, as the list's filters have it, from one transaction; can be imported again."""
     patience = timedelta(seconds=settings.overdue_seconds)
-    wanted = queries.ListFilter(environment, search, state, settings.targets, patience, asking.seen)
+    wanted = queries.ListFilter(environment, search, state, settings.targets, patience, asking.seen())
     return file(lambda: configurations(database, wanted, sort), "configurations", format, settings, shares)
 
 

@@ -50,7 +50,7 @@ def list_configs(
     after = paging.decode(cursor) if cursor is not None else None
     order = _order(sort, after)
     patience = timedelta(seconds=settings.overdue_seconds)
-    wanted = queries.ListFilter(environment, search, state, settings.targets, patience, asking.seen)
+    wanted = queries.ListFilter(environment, search, state, settings.targets, patience, asking.seen())
     listed = usecases.list_rows(database, wanted, order, after, limit)
     following, judge = listed.page.next_cursor, Judge(settings)
     return AppConfigPage(

@@ -1,0 +1,1 @@
+"""What a person may do, as crud says, and why not."""
