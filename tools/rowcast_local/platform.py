@@ -225,6 +225,9 @@ class Platform:
         Raises PlatformError at once for a part that can't start, and with what isn't ready in time; with the last
         lines of their logs.
         """
+        if names is None and "crud" not in self.parts:
+            # Whoever runs crud elsewhere makes the tables after this, and capture goes on trying until then.
+            names = [name for name in self.parts if not name.startswith("capture")]
         wanted = self.parts if names is None else {name: self.parts[name] for name in names}
         deadline = time.monotonic() + seconds
         pending = dict(wanted)
