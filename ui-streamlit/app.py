@@ -29,13 +29,26 @@ from login import drafts, identity
 from login import view as login_view
 from login.configured import LOGIN
 from login.identity import Roles, Who
-from navigation import ACTIVITY, CONFIGURATIONS, DEAD_LETTERS, PIPELINE, PROMOTION, RECONCILE, RENDERERS, ROWS, SETTINGS
+from navigation import (
+    ACTIVITY,
+    CONFIGURATIONS,
+    DEAD_LETTERS,
+    PIPELINE,
+    PROMOTION,
+    PROPOSALS,
+    RECONCILE,
+    RENDERERS,
+    ROWS,
+    SETTINGS,
+)
 from pipeline import page as pipeline_page
 from pipeline.models import Pipeline, Pipelines
 from pipeline.poller import PipelinePoller
 from preview.models import Previews
 from promotion import page as promotion_page
 from promotion.models import Promotions
+from proposals import page as proposals_page
+from proposals.models import Proposals
 from reconcile import page as reconcile_page
 from reconcile.models import Reconciles
 from renderers import page as renderers_page
@@ -66,6 +79,7 @@ class Client(
     Rollouts,
     Rows,
     Promotions,
+    Proposals,
     Protocol,
 ):
     """All that the pages need."""
@@ -115,7 +129,8 @@ def page(
     current = st.navigation(list(rooms.values()), position="hidden")
     drafts.seen(who, current.title)
     with links:
-        navigation.links(rooms, poller, lambda: logged_in() is None or rights.changed())
+        stale = lambda: logged_in() is None or rights.changed()  # noqa: E731
+        navigation.links(rooms, poller, stale, functools.partial(proposals_page.waiting, client))
     drafts.offer(who, rooms)
     current.run()
 
@@ -146,9 +161,10 @@ def _rooms(
     rooms: dict[str, Page] = {}
     shows: dict[str, Callable[[], None]] = {
         CONFIGURATIONS: functools.partial(_configurations, client, rights),
-        ROWS: functools.partial(rows_page.show, client, rooms, rights),
+        ROWS: functools.partial(_rows, client, rooms, rights),
         RENDERERS: functools.partial(renderers_page.show, client, rooms, rights),
         PROMOTION: functools.partial(promotion_page.show, client, rights),
+        PROPOSALS: functools.partial(proposals_page.show, client, as_known(who)),
         ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS], rights),
         PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, rights),
@@ -159,7 +175,13 @@ def _rooms(
     return rooms
 
 
+def _rows(client: Client, rooms: dict[str, Page], rights: Rights) -> None:
+    proposals_page.notice(client)
+    rows_page.show(client, rooms, rights)
+
+
 def _configurations(client: Client, rights: Rights) -> None:
+    proposals_page.notice(client, "appconfigs")
     row_id = view_model.row_id(st.query_params.get("id"))
     if row_id is None:
         st.session_state.pop("base", None)

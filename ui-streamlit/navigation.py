@@ -12,13 +12,14 @@ from pipeline import view as pipeline_view
 from pipeline.poller import PipelinePoller
 
 CONFIGURATIONS, ACTIVITY, PIPELINE = "Configurations", "Activity", "Pipeline"
-RENDERERS, ROWS, PROMOTION = "Renderers", "Rows", "Promotion"
+RENDERERS, ROWS, PROMOTION, PROPOSALS = "Renderers", "Rows", "Promotion", "Proposals"
 DEAD_LETTERS, RECONCILE, SETTINGS = "Dead letters", "Reconcile", "Settings"
 ICONS: Final[Mapping[str, str]] = {
     CONFIGURATIONS: ":material/table_rows:",
     ROWS: ":material/dataset:",
     RENDERERS: ":material/data_object:",
     PROMOTION: ":material/move_up:",
+    PROPOSALS: ":material/how_to_reg:",
     ACTIVITY: ":material/history:",
     PIPELINE: ":material/account_tree:",
     DEAD_LETTERS: ":material/mark_email_unread:",
@@ -42,13 +43,20 @@ def closed(show: Callable[[], None]) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def links(rooms: Mapping[str, Page], poller: PipelinePoller, stale: Callable[[], bool]) -> None:
-    """Draw the way to each room; where the page is `stale`, as it is of who is logged out since, draw all of it."""
+def links(
+    rooms: Mapping[str, Page], poller: PipelinePoller, stale: Callable[[], bool], waiting: Callable[[], int]
+) -> None:
+    """Draw the way to each room; where the page is `stale`, as it is of who is logged out since, draw all of it.
+
+    `waiting` counts proposals that the person may approve.
+    """
     if stale():
         st.rerun()
     pipeline = poller.seen().pipeline
     letters = pipeline_view.open_letters(pipeline)
+    proposals = waiting()
     notes = {
+        PROPOSALS: f":blue-badge[{proposals if proposals <= MOST else f'{MOST}+'}]" if proposals else "",
         DEAD_LETTERS: f":red-badge[{letters if letters <= MOST else f'{MOST}+'}]" if letters else "",
         PIPELINE: PIPELINE_NOTES.get(pipeline.state, "") if pipeline else "",
     }

@@ -25,6 +25,7 @@ from login.identity import Who
 from pipeline.calls import PipelineCalls
 from preview.calls import PreviewCalls
 from promotion.calls import PromotionCalls
+from proposals.calls import ProposalCalls
 from reconcile.calls import ReconcileCalls
 from renderers.calls import RendererCalls
 from rollouts.calls import RolloutCalls
@@ -45,7 +46,6 @@ NOT_JSON: Final = "The answer is not JSON: is something else listening on the si
 ASKING: Final = re.compile(r"/appconfigs:preview|/renderers/[^/]+(/preview|:impact)")
 # What of a path belongs to one row or roll-out, and would make each save another kind of span.
 OF_ONE: Final = re.compile(r"(?<=/rows/).*|(?<=/rollouts/)\d+|\d+\Z")
-PROPOSAL: Final = re.compile(r"/proposals/(\d+)\Z")
 CRUD_SLOW: Final = "The crud service took too long to answer."
 
 
@@ -74,6 +74,7 @@ class CrudClient(
     RolloutCalls,
     RowCalls,
     PromotionCalls,
+    ProposalCalls,
 ):
     """What crud keeps and does, on behalf of whoever `who` says it is at each request.
 
@@ -168,9 +169,9 @@ def _content(answer: httpx.Response) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         # The sidecar refuses a wrong token in plain text.
         raise UnavailableError(SIDECAR_REFUSES if answer.status_code == 401 else NOT_JSON) from error
-    proposal = PROPOSAL.search(answer.headers.get("location", "")) if answer.status_code == 202 else None
-    if proposal:
-        raise ProposedError(f"It is proposal {proposal[1]} now, and nothing has changed: another person approves it.")
+    # A reconcile is accepted, too, and is no proposal.
+    if answer.status_code == httpx.codes.ACCEPTED and isinstance(content, dict) and "asked_by" in content:
+        raise ProposedError(content["id"])
     if answer.is_success:
         return content
     raise _refusal(answer.status_code, content)

@@ -34,7 +34,13 @@ class RefusedError(Exception):
 
 
 class ProposedError(Exception):
-    """Nothing has changed: crud keeps it as a proposal, which another person approves. Its text is for people."""
+    """Nothing has changed yet: somebody else has to approve it. `number` is the proposal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"Proposed, and not changed yet: somebody else has to approve it (room Proposals, number {number})."
+        )
+        self.number = number
 
 
 class MissingError(RefusedError):

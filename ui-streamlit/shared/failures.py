@@ -24,10 +24,10 @@ def answered(where: str, offer: str = "Retry", back: str = BACK) -> Iterator[Non
     """
     try:
         yield
+    except ProposedError as proposed:
+        st.info(plain(str(proposed)), icon=":material/how_to_reg:")
     except UnavailableError as failure:
         one_line(str(failure), where, offer)
-    except ProposedError as proposed:
-        st.info(str(proposed), icon=":material/approval:")
     except MissingError as refusal:
         one_line(complaint(refusal), where, back, to_list)
     except RefusedError as refusal:

@@ -185,7 +185,7 @@ class Crud:
         if answer.is_error:
             raise _error(answer)
         content: dict[str, Any] = answer.json() if answer.content else {}
-        if answer.status_code == httpx.codes.ACCEPTED and "/proposals/" in answer.headers.get("location", ""):
+        if answer.status_code == httpx.codes.ACCEPTED and "asked_by" in content:
             number = content["id"]
             raise ProposedError(
                 f"proposed, and not done yet: somebody else has to approve proposal {number}"

@@ -46,6 +46,13 @@ def test_without_a_policy_it_must_be_said_whom_it_is_about(policy: Path) -> None
     assert "--as" in result.output
 
 
+def test_it_is_said_that_a_change_would_be_a_proposal_and_by_which_line(policy: Path) -> None:
+    policy.write_text("p, ada, rows, *, tenants/*, allow\napproval, tenants/prod\n")
+    asked = ["access", "explain", "--policy", str(policy), "--as", "ada", "edit", "tenants"]
+    assert "somebody else approves: approval, tenants/prod" in CliRunner().invoke(app, [*asked, "prod"]).output
+    assert "approval" not in CliRunner().invoke(app, [*asked, "dev"]).output
+
+
 def test_an_unknown_verb_is_no_refusal(policy: Path) -> None:
     arguments = ["access", "explain", "--policy", str(policy), "--as", "ada", "update", "tenants"]
     result = CliRunner().invoke(app, arguments)

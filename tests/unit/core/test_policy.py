@@ -85,6 +85,8 @@ def test_pycasbin_says_the_same(rules: list[str], grants: list[str]) -> None:
         ("g, ada, editor", "must be a role"),
         ("g, ada, role:edtior", "no line says what role:edtior may do"),
         ("g, ada", "must be g, MEMBER"),
+        ("approval, tenants", "must be renderer/environment"),
+        ("approval, ada, */prod", "must be approval, RENDERER/ENVIRONMENT"),
         ("x, ada", "must begin with p, g or approval"),
         ('p, "ada, rows', "no line of comma-separated values"),
     ],

@@ -55,7 +55,6 @@ class Sidecar:
     body: bytes = b"{}"
     asked: list[tuple[str, str, Message, Any]] = field(default_factory=list)
     port: int = 0
-    location: str = ""
 
     def answers(self, status: int, content: object) -> None:
         self.status, self.body = status, json.dumps(content).encode()
@@ -71,8 +70,6 @@ def sidecar() -> Iterator[Sidecar]:
             state.asked.append((self.command, self.path, self.headers, json.loads(body) if body else None))
             self.send_response(state.status)
             self.send_header("content-length", str(len(state.body)))
-            if state.location:
-                self.send_header("location", state.location)
             self.end_headers()
             self.wfile.write(state.body)
 
@@ -176,15 +173,6 @@ def test_why_something_is_refused_is_cruds_to_say(sidecar: Sidecar, client: api_
     assert parse_qs(urlsplit(sidecar.asked[1][1]).query) == {"verb": ["audit/view"]}
 
 
-def test_a_change_that_wants_an_approval_is_told_from_one_that_is_made(
-    sidecar: Sidecar, client: api_client.CrudClient
-) -> None:
-    sidecar.location = "/v1/proposals/9"
-    sidecar.answers(202, {"id": 9})
-    with pytest.raises(ProposedError, match="proposal 9 now, and nothing has changed"):
-        client.update(42, DRAFT, 7)
-
-
 def test_the_audit_is_asked_for_as_it_is_filtered(sidecar: Sidecar, client: api_client.CrudClient) -> None:
     entry = {"id": 7, "at": "2026-01-02T03:04:05Z", "way": "token", "issuer": "https://ci", "subject": "ci:acme"}
     what = {"person": "acme", "verified": True, "act": "rows/edit", "renderer": "appconfigs", "environments": ["prod"]}
@@ -206,6 +194,14 @@ def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_c
         sidecar.answers(200, ROW)
         api_client.CrudClient(http, lambda: Who("Zoë")).get(42)
     assert sidecar.asked[0][2]["x-rowcast-user"].encode("latin-1").decode() == "Zoë"
+
+
+def test_what_somebody_else_has_to_approve_is_no_row_and_no_error_of_a_field(
+    sidecar: Sidecar, client: api_client.CrudClient
+) -> None:
+    sidecar.answers(202, {"id": 12, "asked_by": "maria", "changes": []})
+    with pytest.raises(ProposedError, match="number 12"):
+        client.update(42, DRAFT, 7)
 
 
 def test_a_refused_token_is_said_so(sidecar: Sidecar, client: api_client.CrudClient) -> None:

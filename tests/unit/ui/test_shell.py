@@ -73,6 +73,7 @@ def test_there_is_a_way_to_every_room() -> None:
         "Rows",
         "Renderers",
         "Promotion",
+        "Proposals",
         "Activity",
         "Pipeline",
         "Dead letters",
@@ -96,7 +97,7 @@ def test_a_way_that_is_interrupted_is_said_in_every_room() -> None:
 
 def test_a_service_that_is_down_takes_no_room_away() -> None:
     table = FakeTable(down="The crud service is not available.")
-    assert len(links(opened(table))) == 9
+    assert len(links(opened(table))) == 10
 
 
 def test_where_a_login_is_configured_nobody_sees_anything_before_it() -> None:

@@ -149,6 +149,12 @@ class Access:
             return None
         return f"nobody vouches for {caller.actor} as a person: a login of the dashboard, or a token, has to"
 
+    def why_not_propose(self, caller: Caller) -> str | None:
+        """Why somebody's change can't be one that another person approves; None if it can."""
+        if caller.subject != ANONYMOUS or self.on_loopback:
+            return None
+        return "nobody vouches for who you are, so nobody could tell that it is somebody else who approves"
+
     async def caller(self, shown: Shown) -> Caller:
         """Who asks. Raises TokenError, and IssuerAwayError where that can't be known now."""
         if shown.bearer is not None:

@@ -84,6 +84,7 @@ class RolloutOut(BaseModel):
     failure_limit: int
     steps: list[StepOut]
     impact_token: str | None
+    approved_by: str | None = Field(description="who has let it begin, where the policy wants that of another person")
     changed_since: int | None = Field(description="rows that had changed since that impact when it began")
 
 

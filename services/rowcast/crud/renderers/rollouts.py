@@ -25,6 +25,7 @@ from rowcast.renderers.declaration import read_renderer, read_source
 from rowcast.renderers.filters import RowFilterError, RowFilters
 from rowcast.renderers.positions import ProblemsError
 
+AWAITING = "somebody else has to approve it, by resuming it"
 _NOW = text("SELECT now()")
 
 
@@ -139,6 +140,16 @@ def page(connection: Connection, name: str, before: int | None, limit: int) -> S
 def pause(connection: Connection, name: str, number: int | None, person: str) -> RowMapping:
     """No more rows until it is resumed. As all of these, raises MissingError, ConflictError."""
     return _tell(connection, name, number, person, core.pause)
+
+
+def await_approval(connection: Connection, name: str, number: int, person: str) -> None:
+    """One that has just begun goes on once another person resumes it."""
+    _tell(connection, name, number, person, lambda rollout: dataclasses.replace(core.pause(rollout), why=AWAITING))
+
+
+def approve(connection: Connection, number: int, person: str) -> None:
+    """Keep who it was, within the transaction that resumes it."""
+    connection.execute(update(rollouts).where(rollouts.c.id == number).values(approved_by=str(person)))
 
 
 def resume(

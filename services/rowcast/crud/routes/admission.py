@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from rowcast.core.policy import ANONYMOUS
 from rowcast.core.row import APP_CONFIGS
 from rowcast.core.rules import check_user
 from rowcast.crud.access.callers import Access, Caller, Shown
@@ -78,10 +77,8 @@ def _note(request: Request, need: Need, caller: Caller, access: Access) -> None:
     noted.renderer = request.path_params.get("name") or _renderer_of(request.scope["route"].path)
     noted.operation = request.scope["route"].operation_id or ""
     if need.changes and (approvals := access.approvals):
-        nobody = caller.subject == ANONYMOUS and not access.on_loopback
-        why = "nobody vouches for who you are, so nobody could tell that it is somebody else who approves"
         noted.comment = _comment(request)
-        noted.review = reviewer(approvals, noted, why if nobody else None)
+        noted.review = reviewer(approvals, noted, access.why_not_propose(caller))
     NOTED.set(noted if need.changes else None)
 
 

@@ -59,8 +59,8 @@ def place(migrated_url: str) -> Place:
     made.run(
         "CREATE TABLE tenants (id bigserial PRIMARY KEY, slug text NOT NULL UNIQUE, stage text NOT NULL,"
         " plan text NOT NULL DEFAULT 'free')",
-        "CREATE TABLE hosts (id bigint PRIMARY KEY,"
-        " tenant bigint REFERENCES tenants ON DELETE CASCADE ON UPDATE CASCADE, host text NOT NULL)",
+        "CREATE TABLE hosts (id bigint PRIMARY KEY, host text NOT NULL,"
+        " tenant bigint REFERENCES tenants ON DELETE CASCADE ON UPDATE CASCADE)",
     )
     return made
 
@@ -85,7 +85,7 @@ def rows(place: Place, served: httpx.Client, tmp_path: Path) -> None:
         "DELETE FROM rowcast.row_history",
         "DELETE FROM rowcast.proposals",
         "INSERT INTO tenants (slug, stage) VALUES ('acme', 'prod'), ('zoo', 'dev')",
-        "INSERT INTO hosts VALUES (1, 1, 'a.example'), (2, 2, 'z.example')",
+        "INSERT INTO hosts VALUES (1, 'a.example', 1), (2, 'z.example', 2)",
     )
     for name, text in (("tenants", DECLARATION), ("hosts", HOSTS)):
         file = tmp_path / f"{name}.yaml"
@@ -201,3 +201,18 @@ def test_the_commands_propose_and_say_so_by_their_exit_code(run: Run, place: Pla
     again = run("rollback", "tenants", "1", "--as", "ada")
     latest = re.search(r"proposal (\d+)", again.stderr)[1]  # type: ignore[index]
     assert run("proposals", "withdraw", latest, "--as", "ada").lines == [f"proposals/{latest} withdrawn"]
+
+
+def test_a_roll_out_begins_once_another_person_resumes_it(served: httpx.Client, place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "kept.yaml"
+    file.write_text(DECLARATION.replace("namespace: teams}}", 'namespace: teams, labels: {plan: "${row.plan}"}}}'))
+    assert rowcast(place, "apply", "--no-assign", file).exit_code == 0
+    started = served.post("/renderers/tenants/rollouts", json={"revision": 2}, headers=ADA)
+    assert started.status_code == 201, started.text
+    assert started.json()["state"] == "paused"
+    assert "somebody else" in started.json()["why"]
+    path = f"/renderers/tenants/rollouts/{started.json()['id']}:resume"
+    alone = served.post(path, headers=ADA)
+    assert alone.status_code == 403, alone.text
+    resumed = served.post(path, headers=BOB)
+    assert (resumed.status_code, resumed.json()["approved_by"]) == (200, "bob"), resumed.text

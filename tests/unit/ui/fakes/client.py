@@ -18,6 +18,7 @@ from shared.formatting import TARGETS
 from unit.ui.fakes.access import FakeAccess, Policies
 from unit.ui.fakes.operations import FakeOperations, Operations
 from unit.ui.fakes.promotions import Boards, FakePromotions
+from unit.ui.fakes.proposals import FakeProposals, Kept
 from unit.ui.fakes.renderers import FakeRenderers, Tables
 from unit.ui.fakes.rows import FakeRows, TargetAnswers
 
@@ -36,6 +37,7 @@ class FakeTable:
     answers: TargetAnswers = field(default_factory=TargetAnswers)
     tables: Tables = field(default_factory=Tables)
     promotions: Boards = field(default_factory=Boards)
+    kept: Kept = field(default_factory=Kept)
     policies: Policies = field(default_factory=Policies)
 
     def refuse(self, letter: Letter, event: Any) -> None:
@@ -50,7 +52,9 @@ class FakeTable:
         self.rows[row_id] = replace(row, sync=(*others, status))
 
 
-class FakeClient(FakeAccess, FakeRows, FakeOperations, FakeRenderers, FakePromotions, Configurations, DeadLetters):
+class FakeClient(
+    FakeAccess, FakeRows, FakeOperations, FakeRenderers, FakePromotions, FakeProposals, Configurations, DeadLetters
+):
     """What CrudClient does, on a FakeTable; `who` is one person, or says at each request who it is."""
 
     def __init__(self, rows: FakeTable, who: str | Callable[[], Who] = "anonymous") -> None:
@@ -66,6 +70,11 @@ class FakeClient(FakeAccess, FakeRows, FakeOperations, FakeRenderers, FakePromot
     def _boards(self) -> Boards:
         self._reach()
         return self._table.promotions
+
+    @property
+    def _kept(self) -> Kept:
+        self._reach()
+        return self._table.kept
 
     @property
     def _person_now(self) -> Who:

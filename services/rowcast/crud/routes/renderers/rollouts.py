@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection, RowMapping
 
 from rowcast.core.rollout import Step
 from rowcast.crud import paging
-from rowcast.crud.access.callers import Caller
+from rowcast.crud.access.callers import Access, Caller
 from rowcast.crud.database.connections import changing, reading
+from rowcast.crud.errors import DeniedError, ForbiddenError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.paging import Cursor
 from rowcast.crud.renderers import rollouts
@@ -83,10 +84,13 @@ def list_rows(
 
 
 @router.post("/{name}/rollouts", status_code=201, operation_id="startRollout", responses=responses(404, 409))
-def start(name: Name, wanted: RolloutIn, asking: Asking, database: Database, actor: Actor) -> RolloutOut:
+def start(
+    name: Name, wanted: RolloutIn, asking: Asking, request: Request, database: Database, actor: Actor
+) -> RolloutOut:
     """Rows go on by a revision that is kept and captures what rows are captured by now, step by step.
 
-    Without steps there is one, of all rows; the last one is always of all.
+    Without steps there is one, of all rows; the last one is always of all. Where the policy wants an approval of any of
+    the renderer's rows it begins paused, and another person, who may approve changes of its rows, resumes it.
     """
     steps = [Step(each.rows, each.share, each.filter) for each in wanted.steps]
     asked = rollouts.Wanted(
@@ -98,8 +102,14 @@ def start(name: Name, wanted: RolloutIn, asking: Asking, database: Database, act
         wanted.token,
         wanted.changed_limit,
     )
+    access: Access = request.app.state.access
+    line = access.approvals.wanted(name)
+    if line is not None and (why := access.why_not_propose(asking)) is not None:
+        raise DeniedError(f"line {line.line} of the policy ({line}) wants an approval, and {why}")
     with changing(database, actor) as connection:
         number = rollouts.start(connection, name, asked, actor)
+        if line is not None:
+            rollouts.await_approval(connection, name, number, actor)
         return _shown(asking, rollouts.get(connection, name, number))
 
 
@@ -114,13 +124,33 @@ def resume(
     name: Name,
     id: RolloutId,  # noqa: A002
     asking: Asking,
+    request: Request,
     database: Database,
     actor: Actor,
     wanted: ResumeIn | None = None,
 ) -> RolloutOut:
     """It goes on, also after it has stopped by itself; a `failure_limit` takes the place of the one that it has."""
     limit = wanted.failure_limit if wanted else None
-    return _told(asking, database, actor, lambda connection: rollouts.resume(connection, name, id, actor, limit))
+    access: Access = request.app.state.access
+
+    def resumed(connection: Connection) -> RowMapping:
+        kept = rollouts.get(connection, name, id, locked=True)
+        if access.approvals.wanted(name) and kept["approved_by"] is None:
+            _must_approve(access, asking, kept)
+            rollouts.approve(connection, id, actor)
+        return rollouts.resume(connection, name, id, actor, limit)
+
+    return _told(asking, database, actor, resumed)
+
+
+def _must_approve(access: Access, asking: Caller, kept: RowMapping) -> None:
+    """Raises ForbiddenError and DeniedError, as for a proposal."""
+    why = access.why_no_person(asking)
+    if why is None and kept["started_by"].casefold() in asking.person_names:
+        why = f"{kept['started_by']} has started it: somebody else has to approve it"
+    if why is not None:
+        raise ForbiddenError("approval", why)
+    asking.require("rows", "approve", kept["renderer"])
 
 
 @router.post("/{name}/rollouts/{id:segment}:abort", operation_id="abortRollout", responses=responses(404, 409))

@@ -1,0 +1,73 @@
+"""The room Proposals, run by Streamlit's own AppTest on the fake client."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from login.identity import Roles
+from proposals.models import Change, Proposal
+from shared.formatting import plain
+from unit.ui.driver import click, labels, opened, words, write
+from unit.ui.fakes.client import FakeTable
+
+ROOM = "Proposals"
+AGO = datetime.now(UTC) - timedelta(hours=2)
+CHANGE = Change("appconfigs", "7", "checkout", "update", {"branch": ("main", "next")})
+OPEN = Proposal(9, "appconfigs", "open", ("prod",), "grace", AGO, (CHANGE,), ("grace",), "the new release")
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    table = FakeTable()
+    table.kept.proposals.append(OPEN)
+    return table
+
+
+def test_what_waits_is_shown_with_who_why_and_what_and_is_counted_on_the_way(table: FakeTable) -> None:
+    at = opened(table, ROOM)
+    said = words(at)
+    assert "**grace** changes checkout of appconfigs" in said
+    assert "the new release" in said
+    assert "- branch: main\n+ branch: next" in said
+    assert {"Approve", "Reject"} <= labels(at)
+    assert "Withdraw" not in labels(at)
+    assert "Proposals :blue-badge[1]" in [link.proto.label for link in at.get("page_link")]
+
+
+def test_it_is_approved_in_the_name_of_who_clicks(table: FakeTable) -> None:
+    click(click(opened(table, ROOM), "Approve"), "Approve it")
+    assert table.kept.decided == [(9, "approve", "", "maria")]
+
+
+def test_it_is_rejected_with_a_reason(table: FakeTable) -> None:
+    at = write(click(opened(table, ROOM), "Reject"), "Why", "not on a Friday")
+    click(at, "Reject it")
+    assert table.kept.decided == [(9, "reject", "not on a Friday", "maria")]
+
+
+def test_the_own_one_is_withdrawn_and_not_approved(table: FakeTable) -> None:
+    table.kept.proposals[:] = [replace(OPEN, asked_by="maria", authors=("maria",))]
+    at = opened(table, ROOM)
+    assert "No proposal waits for you." in words(at)
+    at.segmented_control[0].set_value("Open").run()
+    assert "Approve" not in labels(at)
+    click(click(at, "Withdraw"), "Withdraw it")
+    assert table.kept.decided == [(9, "withdraw", "", "maria")]
+
+
+def test_what_has_changed_since_is_said_before_it_is_decided(table: FakeTable) -> None:
+    table.kept.proposals[:] = [replace(OPEN, outdated=("ada has changed appconfigs/checkout",))]
+    assert plain("Ada has changed appconfigs/checkout.") in words(click(opened(table, ROOM), "Approve"))
+
+
+def test_a_viewer_decides_nothing(table: FakeTable) -> None:
+    assert not {"Approve", "Reject"} & labels(opened(table, ROOM, roles=Roles(default="viewer")))
+
+
+def test_it_is_said_beforehand_that_a_change_is_a_proposal(table: FakeTable) -> None:
+    assert "is a proposal" not in words(opened(table))
+    table.kept.proposes["appconfigs"] = ("prod",)
+    assert "A change in prod is a proposal" in words(opened(table))

@@ -1,0 +1,1 @@
+"""The room Proposals: changes that wait for another person."""

@@ -1,0 +1,139 @@
+"""Changes that wait for another person: what they do, and approving, rejecting, withdrawing or renewing them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import streamlit as st
+
+from client.errors import MissingError, RefusedError, UnavailableError
+from login.identity import Who
+from proposals import view
+from proposals.models import Proposal, Proposals, State, Verb
+from shared import filters, formatting
+from shared.failures import answered
+from shared.pager import by_age
+
+REFRESH_SECONDS: Final = 5.0
+PAGE_SIZE: Final = 20
+DECIDING: Final = "deciding-proposal"
+LISTS: Final = ("For you to approve", "Open", "All")
+OLDER: Final = "This crud keeps no proposals: it is older than the dashboard."
+TITLES: Final = {"approve": "Approve", "reject": "Reject", "withdraw": "Withdraw", "renew": "Renew"}
+DONE: Final = {"approve": "It is made.", "reject": "It is rejected.", "withdraw": "It is withdrawn.", "renew": "Made."}
+MEANS: Final = {
+    "approve": "It is made in the name of who has proposed it, if its rows are still as they were seen.",
+    "reject": "Nothing changes. Its author reads why.",
+    "withdraw": "Nothing changes.",
+    "renew": "The same is proposed of the rows as they are now.",
+}
+
+
+def show(client: Proposals, who: Who) -> None:
+    """Draw the room."""
+    st.title("Proposals", anchor=False)
+    chosen = st.segmented_control(
+        "Which", LISTS, default=LISTS[0], key="proposals_list", label_visibility="collapsed", on_change=_first_page
+    )
+    _list(client, who, chosen or LISTS[0])
+    deciding: tuple[int, Verb] | None = st.session_state.get(DECIDING)
+    if deciding is not None and who.can_edit:
+        st.dialog(TITLES[deciding[1]], width="large", on_dismiss=_close)(_decide)(client, *deciding)
+
+
+def notice(client: Proposals, renderer: str | None = None) -> None:
+    """Say where a change is a proposal, of a renderer's rows or of any; nothing where none is."""
+    with suppress(UnavailableError, RefusedError):
+        found = client.proposes()
+        patterns = found.get(renderer, ()) if renderer else {each for its in found.values() for each in its}
+        if patterns:
+            st.caption(f":material/how_to_reg: {formatting.plain(view.notice(sorted(patterns)))}")
+
+
+def waiting(client: Proposals) -> int:
+    """Return how many wait for the person; 0 where that isn't known."""
+    with suppress(UnavailableError, RefusedError):
+        return client.proposals(for_approval=True, limit=1).total
+    return 0
+
+
+def _first_page() -> None:
+    st.session_state["proposals_cursors"] = []
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _list(client: Proposals, who: Who, chosen: str) -> None:
+    cursors: list[str] = st.session_state.setdefault("proposals_cursors", [])
+    with answered("proposals"):
+        state: State | None = "open" if chosen == LISTS[1] else None
+        cursor = cursors[-1] if cursors else None
+        try:
+            page = client.proposals(state, for_approval=chosen == LISTS[0], cursor=cursor, limit=PAGE_SIZE)
+        except MissingError:
+            st.info(OLDER)
+            return
+        if not page.items:
+            filters.nothing(cursors, None, "No proposal waits for you." if chosen == LISTS[0] else "There is none.")
+            return
+        now = datetime.now(UTC)
+        for proposal in page.items:
+            _one(client, proposal, who, now)
+        if cursors or page.next_cursor:
+            by_age(cursors, page.next_cursor)
+
+
+def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None:
+    with st.container(border=True, key=f"proposal-{proposal.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            asked = f"**{formatting.plain(proposal.asked_by)}** {formatting.plain(view.summary(proposal))}"
+            st.markdown(asked, width="stretch")
+            for environment in proposal.environments:
+                st.badge(environment or "no environment", color="gray")
+            st.badge(proposal.state, color=view.COLOURS[proposal.state])
+            st.caption(f"{proposal.id}, {formatting.ago(proposal.asked_at, now)}")
+        if proposal.comment:
+            st.markdown(formatting.plain(proposal.comment))
+        if proposal.decided_by or proposal.why:
+            why = f": {proposal.why}" if proposal.why else "."
+            st.caption(formatting.plain(f"{proposal.state.capitalize()} by {proposal.decided_by or 'crud'}{why}"))
+        with st.expander("What it changes"):
+            _changes(proposal)
+        if who.can_edit:
+            with st.container(horizontal=True):
+                for verb in view.offered(proposal, who):
+                    kind = "primary" if verb == "approve" else "secondary"
+                    if st.button(TITLES[verb], key=f"{verb}:{proposal.id}", type=kind):  # type: ignore[arg-type]
+                        st.session_state[DECIDING] = (proposal.id, verb)
+                        st.rerun()
+
+
+def _changes(proposal: Proposal) -> None:
+    for change in proposal.changes:
+        st.caption(formatting.plain(f"{change.renderer}/{change.name}: {change.op}"))
+        st.code(view.difference(change), language="diff")
+
+
+def _close() -> None:
+    st.session_state.pop(DECIDING, None)
+
+
+def _decide(client: Proposals, number: int, verb: Verb) -> None:
+    with answered("proposal:decide", "Close"):
+        proposal = client.proposal(number)
+        st.markdown(MEANS[verb])
+        for said in proposal.outdated:
+            st.warning(formatting.plain(formatting.sentence(said)))
+        _changes(proposal)
+        why = ""
+        if verb == "reject":
+            why = (st.text_input("Why", key="proposal:why", live=True, autocomplete="off") or "").strip()
+        if not st.button(
+            f"{TITLES[verb]} it", type="primary", key="proposal:decided", disabled=verb == "reject" and not why
+        ):
+            return
+        _close()
+        client.decide_proposal(number, verb, why)
+        st.toast(DONE[verb], icon=":material/check:")
+        st.rerun()
