@@ -41,7 +41,7 @@ def affinity(port: int, replicas: Sequence[int]) -> Iterator[str]:
         target.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = await reader.readuntil(_END)
             replica, (answer, request) = await connected(head)
             request.write(head)
@@ -57,6 +57,11 @@ def affinity(port: int, replicas: Sequence[int]) -> Iterator[str]:
         loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", port, limit=2**20))
         ready.set()
         loop.run_forever()
+        open_ones = asyncio.all_tasks(loop)
+        for task in open_ones:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*open_ones, return_exceptions=True))
+        loop.close()
 
     thread = Thread(target=run, name="affinity", daemon=True)
     thread.start()

@@ -200,6 +200,9 @@ class RowsContract:
         row = json.loads(run("get", "tenants", "1", "-o", "json").stdout)
         assert (row["row"]["tags"], row["row"]["slug"], row["generation"]) == (["a", "b"], "acme", 2)
         assert run("get", "tenants", "-l", "slug=tiny", "-o", "name").lines == ["tenants/2"]
+        # Where they go, by their declaration.
+        assert run("get", "tenants", "-l", "slug=tiny", "-l", "environment=dev", "-o", "name").lines == ["tenants/2"]
+        assert run("get", "tenants", "-l", "environment=prod", "-o", "name").lines == []
         assert run("get", "tenants").lines[1].split()[:2] == ["1", "1"]
 
         mixed = "- {id: 1, slug: zeta}\n- {id: 3, slug: new, tags: [x]}\n"

@@ -130,6 +130,19 @@ def impact(
     print(_load())
 
 
+@app.command(name="rows")
+def many_rows(
+    rows: Annotated[int, typer.Option(help="Configurations, and as many rows of another table.")] = 1_000_000,
+) -> None:
+    """Measure what crud asks of a database with very many rows, and what sync keeps of each; a million: ten minutes."""
+    from bench.many import measure
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    _print_machine()
+    measure(rows, partial(print, flush=True))
+    print(_load())
+
+
 @app.command()
 def rollout(
     rows: Annotated[int, typer.Option(help="Rows of the table.")] = 10_000,

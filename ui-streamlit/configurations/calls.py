@@ -74,6 +74,7 @@ def page(content: Mapping[str, Any]) -> Page:
         items=tuple(app_config(item) for item in content["items"]),
         next_cursor=content.get("next_cursor"),
         total=content["total"],
+        total_capped=content.get("total_capped", False),
     )
 
 

@@ -92,11 +92,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of rows; `total` counts all that match, `next_cursor` is None on the last page."""
+    """One page of rows; `total` counts all that match, `next_cursor` is None on the last page.
+
+    `total_capped`: more match than `total`.
+    """
 
     items: tuple[AppConfig, ...]
     next_cursor: str | None
     total: int
+    total_capped: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Board:
     items: tuple[Group, ...] = ()
     next_cursor: str | None = None
     total: int = 0
+    total_capped: bool = False
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def _place(renderer: str, name: str, place: Place, now: datetime, rights: Rights
 
 
 def _why_not(rights: Rights, act: str, renderer: str, place: str) -> str | None:
-    # The places of configurations are environments; of others, the policy knows none.
+    # The places of configurations are environments; those of others are values of any column.
     return rights.why_not(act, renderer, place if renderer == APP_CONFIGS else "")
 
 

@@ -52,7 +52,8 @@ class RowCalls(Sending):
         """Return one page of the rows that match."""
         params = {**matching(query), **given(limit=query.limit, cursor=query.cursor)}
         content = self._send("GET", path(query.renderer, "rows"), params=params)
-        return RowsPage(tuple(map(row, content["items"])), content.get("next_cursor"), content["total"])
+        items, total = tuple(map(row, content["items"])), content["total"]
+        return RowsPage(items, content.get("next_cursor"), total, content.get("total_capped", False))
 
     def row(self, renderer: str, key: str) -> Row:
         """Return one row, also a deleted one, or raise MissingError."""

@@ -21,7 +21,7 @@ from navigation import DEAD_LETTERS, RENDERERS
 from preview import live_view
 from renderers import manifests_view
 from rows import dialogs, form, history_view, values
-from rows.dialogs import BASE, why_not_write
+from rows.dialogs import BASE, why_not_change
 from rows.form import Client
 from rows.models import Column, Columns, Row
 from shared import formatting, offers
@@ -35,10 +35,10 @@ NO_LIVE: Final = "crud can't ask the targets about this row: the row is gone, or
 
 def show(client: Client, rooms: Mapping[str, Page], columns: Columns, renderer: str, key: str, rights: Rights) -> None:
     """Draw the room of the row `key`."""
-    why_not, why_not_delete = (why_not_write(act, renderer, columns, rights) for act in (EDIT, DELETE))
     st.button("Rows", type="tertiary", icon=":material/arrow_back:", on_click=_to_list, args=(renderer,), key="back")
     with answered("row", back="Show all rows"):
         row = _base(client, renderer, key)
+        why_not, why_not_delete = (why_not_change(act, row, columns, rights) for act in (EDIT, DELETE))
         _heading(row, why_not_delete)
         left, right = st.columns([3, 2], gap="medium")
         with left:

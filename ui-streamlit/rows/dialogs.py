@@ -25,11 +25,16 @@ BASE: Final = "row_base"
 NO_PREVIEW: Final = "crud can't preview rows: it is older than the dashboard."
 
 
-def why_not_write(act: str, renderer: str, columns: Columns, rights: Rights) -> str | None:
+def why_not_write(act: str, renderer: str, columns: Columns, rights: Rights, environment: str = "") -> str | None:
     """Return why a renderer's rows can't be changed here, by the person or by anybody; None if they can."""
     if not columns.editable:
         return f"Read only: {formatting.sentence(columns.why or 'crud changes no rows of this table')}"
-    return rights.why_not(act, renderer)
+    return rights.why_not(act, renderer, environment)
+
+
+def why_not_change(act: str, row: Row, columns: Columns, rights: Rights) -> str | None:
+    """Return the same of one row, which is in an environment, if that is known."""
+    return why_not_write(act, row.renderer, columns, rights, row.environment or "")
 
 
 def create(client: Client, renderer: str, columns: Sequence[Column]) -> None:

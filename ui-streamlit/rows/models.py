@@ -102,11 +102,15 @@ class RowsQuery:
 
 @dataclass(frozen=True)
 class RowsPage:
-    """One page of rows; `total` counts all that match, `next_cursor` is None on the last page."""
+    """One page of rows; `total` counts all that match, `next_cursor` is None on the last page.
+
+    `total_capped`: more match than `total`.
+    """
 
     items: tuple[Row, ...]
     next_cursor: str | None
     total: int
+    total_capped: bool = False
 
 
 @dataclass(frozen=True)

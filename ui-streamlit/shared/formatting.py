@@ -53,12 +53,12 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def shown_range(page_number: int, limit: int, shown: int, total: int) -> str:
-    """Return which rows of how many are in sight, page_number counting from 0."""
+def shown_range(page_number: int, limit: int, shown: int, total: int, capped: bool = False) -> str:
+    """Return which rows of how many are in sight, page_number counting from 0; `capped`: there are more of them."""
     if not shown:
         return f"0 of {total:,}"
     first = page_number * limit + 1
-    return f"{first:,}-{first + shown - 1:,} of {total:,}"
+    return f"{first:,}-{first + shown - 1:,} of {total:,}{'+' if capped else ''}"
 
 
 def sentence(text: str) -> str:

@@ -26,10 +26,15 @@ class Shown(Protocol):
         """How many there are on all pages."""
         ...
 
+    @property
+    def total_capped(self) -> bool:
+        """Whether there are more than that."""
+        ...
+
 
 def pager(page: Shown, cursors: list[str], page_size: int) -> None:
     """Draws the line; its buttons push and pop `cursors`, the beginnings of the pages up to this one."""
-    text = formatting.shown_range(len(cursors), page_size, len(page.items), page.total)
+    text = formatting.shown_range(len(cursors), page_size, len(page.items), page.total, page.total_capped)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.caption(text, width="content")
         _turn("Previous", "Next", cursors, page.next_cursor)

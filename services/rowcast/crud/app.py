@@ -19,6 +19,7 @@ from rowcast.crud.access.pool_shares import Shares
 from rowcast.crud.access.rates import Rates
 from rowcast.crud.database.connections import make_engine, reading
 from rowcast.crud.dead_letters.subscriber import DeadLetterSubscriber
+from rowcast.crud.deliveries.outstanding import keep_settled
 from rowcast.crud.deliveries.subscriber import SyncStatusSubscriber
 from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
@@ -169,6 +170,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
         asyncio.create_task(configurations.run()),
         asyncio.create_task(EnvironmentWorker(engine).run()),
+        asyncio.create_task(keep_settled(engine, settings.targets)),
     ]
     if settings.tombstone_days:
         tasks.append(asyncio.create_task(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days))))

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import RowMapping
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, func, literal, select
 
 from rowcast.crud.errors import FieldError
 
 _VERSION = 1
 _MAX_LENGTH = 3072
+COUNTED = 10_000
+"""The most that a list counts: a person reads no further, and each page would count a million rows again."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,22 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of one page, the cursor after them (None at the end) and the number of rows in the whole list."""
+    """Rows of one page, the cursor after them (None at the end) and the number of rows in the whole list.
+
+    `total_capped`: there are more than `total`.
+    """
 
     rows: Sequence[RowMapping]
     next_cursor: Cursor | None
     total: int
+    total_capped: bool = False
+
+
+def counted(connection: Connection, source: FromClause, conditions: Sequence[ColumnElement[bool]]) -> tuple[int, bool]:
+    """How many rows fulfil all conditions, and whether there are more: from COUNTED on nobody reads on for a number."""
+    some = select(literal(1)).select_from(source).where(*conditions).limit(COUNTED + 1).subquery()
+    number: int = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return min(number, COUNTED), number > COUNTED
 
 
 def encode(cursor: Cursor) -> str:

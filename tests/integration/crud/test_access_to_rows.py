@@ -38,6 +38,7 @@ p, all-but@example.com, rows, *, */prod, deny
 p, mover@example.com, rows, view, */*, allow
 p, mover@example.com, rows, edit, */dev, allow
 p, one@example.com, rows, *, sites/dev, allow
+approval, */guarded
 g, dev@example.com, role:dev
 g, admin@example.com, role:admin
 """
@@ -104,6 +105,9 @@ def secret(place: Place, enforced: httpx.Client) -> str:
         )
         for key, generation in ((DEV_ROW, 1), (PROD_ROW, 1), (MOVED_ROW, 2), (GONE_ROW, 2)):
             letter(enforced, place, name, key, generation)
+        values = {"id": 6, "slug": f"{mark}-6", "place": "guarded", "note": mark}
+        proposed = enforced.post(f"/renderers/{name}/rows", json={"values": values}, headers=ADMIN)
+        assert proposed.status_code == 202, proposed.text
     settled(place)
     return mark
 
@@ -116,9 +120,13 @@ def letter(client: httpx.Client, place: Place, renderer: str, key: int, generati
         for number in (generation - 1, generation)
     ]
     before, after = (side[0][0] if side else None for side in sides)
-    told = {"target": "k8s", "reason": "invalid", "error": "it is refused", "renderer": renderer, "key": str(key)}
-    told |= {"name": str(key), "generation": generation, "position": {}, "dead_lettered_at": "2026-11-29T06:00:00Z"}
-    body = {"data": told | {"event": {"data": {"op": "u", "before": before, "after": after}}}}
+    told: dict[str, Any] = {"target": "k8s", "reason": "invalid", "error": "it is refused", "renderer": renderer}
+    told |= {"key": str(key), "name": str(key), "generation": generation, "position": {}}
+    told |= {
+        "dead_lettered_at": "2026-11-29T06:00:00Z",
+        "event": {"data": {"op": "u", "before": before, "after": after}},
+    }
+    body = {"data": told}
     answer = client.post("/events/dead-letters", json=body, headers={"dapr-api-token": TOKEN})
     assert answer.json() == {"status": "SUCCESS"}, answer.text
 
@@ -343,6 +351,18 @@ def test_dead_letters_are_for_who_sees_both_sides_of_the_change(enforced: httpx.
     assert keys(STRANGER) == set()
 
 
+def test_a_proposal_is_for_who_sees_where_its_rows_are(enforced: httpx.Client, secret: str) -> None:
+    def found(who: dict[str, str]) -> tuple[int, set[str]]:
+        page = enforced.get("/proposals", headers=who).json()
+        return page["total"], {each["renderer"] for each in page["items"]}
+
+    assert found(ADMIN) == found(LOOKER) == found(ALL_BUT) == (2, set(RENDERERS))
+    assert found(DEV) == found(ONE) == found(STRANGER) == (0, set())
+    number = enforced.get("/proposals", headers=ADMIN).json()["items"][0]["id"]
+    assert enforced.get(f"/proposals/{number}", headers=LOOKER).status_code == 200
+    assert enforced.get(f"/proposals/{number}", headers=DEV).status_code == 404
+
+
 @pytest.mark.parametrize("renderer", RENDERERS)
 def test_promotions_are_between_rows_that_one_sees_to_where_one_may(enforced: httpx.Client, renderer: str) -> None:
     app = f"app-{uuid.uuid4().hex[:8]}"
@@ -369,7 +389,7 @@ def test_every_route_of_a_renderer_refuses_or_hides_what_is_foreign(enforced: ht
         for name, value in values.items():
             path = path.replace("{" + name + "}", str(value))
         params = {"key": str(PROD_ROW)} if template.endswith(("/history", "/preview", "/live")) else {}
-        for who in (DEV, ALL_BUT, STRANGER):
+        for who in (DEV, ONE, STRANGER):
             answer = enforced.request(method, path, params=params, headers=who)
             assert secret not in answer.text, (method, path)
             assert answer.status_code < 500, answer.text
@@ -383,7 +403,16 @@ OF_RENDERER = (
     "", "/rows", "/rows:export", "/promotions", "/promotions:requests", "/rollouts", "/rollouts/1/rows", "/columns",
     "/rows:choices", "/revisions", "/history", "/preview", "/live",
 )  # fmt: skip
-OTHERS = ("/renderers", "/deadletters", "/activity", "/rows:snapshot", "/rows:late", "/pipeline")
+OTHERS = (
+    "/renderers",
+    "/deadletters",
+    "/proposals",
+    "/proposals/1",
+    "/activity",
+    "/rows:snapshot",
+    "/rows:late",
+    "/pipeline",
+)
 PARTS = st.sampled_from(OF_RENDERER) | st.builds("/rows/{}".format, st.integers(1, 6))
 PATHS = st.builds("/renderers/{}{}".format, st.sampled_from(RENDERERS), PARTS) | st.sampled_from(OTHERS)
 ASKED = ("search", "environment", "state", "sort", "limit", "format", "key", "filter", "revision", "order")

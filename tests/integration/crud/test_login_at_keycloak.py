@@ -130,7 +130,7 @@ def test_a_person_logs_in_gets_a_row_is_refused_another_and_logs_out(terminal: T
     code, said = terminal.run("get", "appconfigs", "-o", "name")
     assert (code, "shop-dev" in said, "shop-prod" in said) == (0, True, False), said
     code, said = terminal.run("get", "appconfigs", "shop-prod")
-    assert code == 1, said
+    assert code == 2, said
     assert "shop-prod" in said
     code, said = terminal.run("delete", "appconfigs", "shop-dev", "--yes")
     assert code == 1, said

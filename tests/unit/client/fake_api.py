@@ -53,6 +53,7 @@ class FakeApi:
             case "GET", "/renderers/tenants/rows":
                 wanted = [each.partition("=") for each in query.get("filter", [])]
                 there = [row for row in self.rows.values() if not row["deleted"]]
+                there = there if params.get("environment", "dev") == "dev" else []
                 found = [row for row in there if all(str(row["row"][name]) == value for name, _, value in wanted)]
                 return 200, self._page(found, params)
             case "GET", "/renderers/tenants/history":

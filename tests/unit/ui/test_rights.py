@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from login import drafts, tokens
 from login.identity import Roles, Who
 from unit.ui.driver import button, click, fill, labels, offered, run, words
 from unit.ui.fakes.client import FakeClient, FakeTable
+from unit.ui.fakes.renderers import tenants
 from unit.ui.test_shell import AUTH
 
 ADA = {"is_logged_in": True, "email": "ada@example.com", "email_verified": True, "name": "Ada", "iss": "https://login"}
@@ -93,6 +95,19 @@ def test_what_one_may_is_by_environment_and_what_one_may_not_says_why(table: Fak
     assert "You may not edit rows of appconfigs/prod: no line of the policy allows it." in words(prod).replace("\\", "")
     assert "may not delete rows of appconfigs" in button(prod, "Delete").help.replace("\\", "")
     assert all(field.disabled for field in prod.text_input)
+
+
+def test_a_row_of_any_table_is_changed_where_its_environment_allows_it(table: FakeTable) -> None:
+    table.tables = tenants()
+    table.policies.renderers = ("appconfigs", "tenants")
+    table.policies.policy = f"{POLICY}p, role:developer, rows, edit, tenants/dev, allow\n"
+    rows = table.tables.sources["tenants"].rows
+    for environment, may in (("dev", True), ("prod", False)):
+        rows["1"] = replace(rows["1"], environment=environment)
+        at = opened(table, "Rows")
+        at.query_params.update({"renderer": "tenants", "key": "1"})
+        assert ("Save" in offered(run(at))) is may
+    assert "may not edit rows of tenants/prod" in words(at).replace("\\", "")
 
 
 def test_of_ticked_rows_one_that_one_may_not_change_says_so(table: FakeTable) -> None:

@@ -112,6 +112,10 @@ def test_the_pager_says_which_rows_are_in_sight(page: int, shown: int, total: in
     assert formatting.shown_range(page, 20, shown, total) == words
 
 
+def test_a_list_that_is_not_counted_to_its_end_says_so() -> None:
+    assert formatting.shown_range(0, 20, 20, 10_000, capped=True) == "1-20 of 10,000+"
+
+
 def test_a_field_shows_its_first_error_and_the_line_shows_the_rest() -> None:
     errors = (
         FieldError("name", "unique", "is taken"),

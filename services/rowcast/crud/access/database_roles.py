@@ -79,6 +79,8 @@ def serving_role(name: str) -> Role:
         "rowcast.row_history": "SELECT",
         "rowcast.environments": "SELECT, UPDATE (environment, awaited)",
         "rowcast.sources": "SELECT",
+        "rowcast.outstanding": "SELECT, DELETE",
+        "rowcast.outstanding_for": "SELECT",
         "rowcast.renderers": "SELECT",
         "rowcast.promotions": "SELECT, INSERT, UPDATE",
         "rowcast.proposals": "SELECT, INSERT, UPDATE",
@@ -89,7 +91,7 @@ def serving_role(name: str) -> Role:
         "public.alembic_version": "SELECT",
     }
     prunes = [f"rowcast.prune_{what}(interval, integer)" for what in ("tombstones", "audit", "proposals")]
-    calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes)
+    calls = (*_ROLLOUT_FUNCTIONS, *_CONFIGURATION_FUNCTIONS, *prunes, "rowcast.find_outstanding(text[])")
     return Role(name, "LOGIN NOINHERIT", "CREATEROLE", "ROWCAST_SERVING_PASSWORD", grants, calls)
 
 

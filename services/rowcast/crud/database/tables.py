@@ -129,6 +129,24 @@ row_history = Table(
 )
 """What rows were at each generation, a hundred of each; triggers of `rows` keep it."""
 
+outstanding = Table(
+    "outstanding",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("renderer", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    schema=SCHEMA,
+)
+"""Rows that some target may not have as they are. Triggers add entries, `deliveries/outstanding.py` takes them away."""
+
+outstanding_for = Table(
+    "outstanding_for",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("targets", ARRAY(Text), nullable=False),
+    schema=SCHEMA,
+)
+
 sources = Table(
     "sources",
     metadata,

@@ -5,13 +5,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, text
 
+from rowcast.crud.deliveries import outstanding
+
 ROWS_AT_ONCE = 500
 _LATE = """
 SELECT * FROM (
     SELECT row.id, row.generation, row.name, row.environment, false AS deleted, row.updated_by AS actor
     FROM {rows} AS row
     LEFT JOIN public.sync_statuses AS status ON status.row_id = row.id AND status.target = :target
-    WHERE row.id > :after AND row.updated_at < least(now() - make_interval(secs => :seconds), :before)
+    WHERE row.id > :after
+        AND (CAST(:within AS float) IS NULL OR row.updated_at >= now() - make_interval(secs => :within))
+        AND row.updated_at < least(now() - make_interval(secs => :seconds), :before)
         AND (status.row_id IS NULL OR status.deleted OR status.observed_generation < row.generation)
     ORDER BY row.id LIMIT :most
 ) AS present
@@ -27,12 +31,11 @@ SELECT * FROM (
 ) AS gone
 ORDER BY id LIMIT :most
 """
-_OF_ALL = text(_LATE.format(rows="public.app_configs"))
-_OF_RECENT = text(
-    _LATE.format(
-        rows="(SELECT * FROM public.app_configs WHERE updated_at >= now() - make_interval(secs => :within) OFFSET 0)"
-    )
-)
+_OUTSTANDING = """(SELECT DISTINCT CAST(key AS bigint) AS id FROM rowcast.outstanding WHERE renderer = 'appconfigs'
+        ORDER BY 1) AS entry CROSS JOIN LATERAL (
+        SELECT * FROM public.app_configs AS its WHERE its.id = entry.id OFFSET 0)"""
+"""Each by its key, however many there are: as many are read as are given."""
+_OF_KNOWN, _OF_ANY = text(_LATE.format(rows=_OUTSTANDING)), text(_LATE.format(rows="public.app_configs"))
 
 
 def late(
@@ -55,7 +58,7 @@ def late(
         "after": after,
         "most": ROWS_AT_ONCE,
         "before": before or "infinity",
+        "within": within,
     }
-    if within is None:
-        return connection.execute(_OF_ALL, parameters).mappings().all()
-    return connection.execute(_OF_RECENT, {**parameters, "within": within}).mappings().all()
+    statement = _OF_KNOWN if outstanding.is_kept_for(connection, target) else _OF_ANY
+    return connection.execute(statement, parameters).mappings().all()

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, 
 
 from rowcast.core.row import APP_CONFIGS, KEY_MAX, RowKey
 from rowcast.crud.database.tables import gitops_progress, row_statuses, rows
-from rowcast.crud.deliveries import gitops
+from rowcast.crud.deliveries import gitops, outstanding
 
 LATE_AT_ONCE = 500
 
@@ -55,9 +55,9 @@ def among(wanted: Sequence[RowKey]) -> ColumnElement[bool]:
     return _named(rows.c.renderer, rows.c.key, wanted)
 
 
-_LATE = text("""
+_LATE = """
 SELECT row.renderer, row.key, row.generation, row.deleted, coalesce(row.actor, '') AS actor
-FROM rowcast.rows AS row
+FROM {rows} AS row
 LEFT JOIN rowcast.statuses AS status
     ON (status.renderer, status.key) = (row.renderer, row.key) AND status.target = :target
 WHERE (row.renderer, row.key) > (:renderer, :key) AND row.generation > 0
@@ -67,8 +67,13 @@ WHERE (row.renderer, row.key) > (:renderer, :key) AND row.generation > 0
     AND CASE WHEN row.deleted THEN status.key IS NOT NULL AND NOT status.deleted
         ELSE status.key IS NULL OR status.deleted OR status.observed_generation < row.generation END
 ORDER BY row.renderer, row.key LIMIT :most
-""")
+"""
 """A row that was deleted before a target has told anything of it is nothing to that target."""
+_OUTSTANDING = """(SELECT DISTINCT renderer, key FROM rowcast.outstanding
+    WHERE (renderer, key) > (:renderer, :key) AND renderer <> :ours ORDER BY renderer, key) AS entry
+    CROSS JOIN LATERAL (
+    SELECT * FROM rowcast.rows AS its WHERE (its.renderer, its.key) = (entry.renderer, entry.key) OFFSET 0)"""
+_OF_KNOWN, _OF_ANY = text(_LATE.format(rows=_OUTSTANDING)), text(_LATE.format(rows="rowcast.rows"))
 
 
 def late(
@@ -95,7 +100,8 @@ def late(
         "longest": KEY_MAX,
         "ours": APP_CONFIGS,
     }
-    return connection.execute(_LATE, parameters).mappings().all()
+    statement = _OF_KNOWN if outstanding.is_kept_for(connection, target) else _OF_ANY
+    return connection.execute(statement, parameters).mappings().all()
 
 
 def _named(renderer: ColumnElement[str], key: ColumnElement[str], wanted: Sequence[RowKey]) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Values, case, column, exists, func, literal, select, values
 
 from rowcast.crud.database.tables import app_configs, history, sync_statuses
+from rowcast.crud.deliveries import outstanding
 
 Overall = Literal["synced", "pending", "failed"]
 
@@ -57,7 +58,7 @@ def overdue(targets: Sequence[str], patience: timedelta) -> ColumnElement[bool]:
         .where(pending, pending_since() < late)
         .correlate(app_configs)
     )
-    return (row.created_at < late) & waiting.exists()
+    return row.id.in_(outstanding.configurations()) & (row.created_at < late) & waiting.exists()
 
 
 def _failure() -> ColumnElement[bool]:
@@ -70,10 +71,12 @@ def in_state(wanted: Overall, targets: Sequence[str]) -> ColumnElement[bool]:
     status, row = sync_statuses.c, app_configs.c
     its = status.row_id == row.id
     failed = _failure() & (status.observed_generation >= row.generation)
+    among = row.id.in_(outstanding.configurations())
     if wanted == "failed":
-        return exists().where(its, failed)
+        return among & exists().where(its, failed)
     current = ~status.deleted & (status.observed_generation >= row.generation) & ~_failure()
     synced = func.count().filter(current, status.target.in_(targets)) == len(targets)
     # One look at a row's statuses: three of them, one a condition, take three times as long.
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
-    return select(overall).where(its).scalar_subquery() == wanted
+    is_it = select(overall).where(its).scalar_subquery() == wanted
+    return is_it if wanted == "synced" else among & is_it

@@ -8,11 +8,11 @@ itself, which takes PostgreSQL less than all of them side by side.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Select, Text, and_, case, cast, false, func, literal, or_, select, true, union_all
+from sqlalchemy import CTE, Select, Text, and_, case, cast, false, func, literal, or_, select, true, tuple_, union_all
 
 from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.tables import app_configs, deletions, row_statuses, rows, sync_statuses
-from rowcast.crud.deliveries import of_rows
+from rowcast.crud.deliveries import of_rows, outstanding
 from rowcast.crud.deliveries.deletions import made
 from rowcast.crud.deliveries.gitops import PROPOSED
 from rowcast.crud.deliveries.states import pending_since, state
@@ -34,6 +34,7 @@ def of_others(targets: Sequence[str]) -> CTE:
 def _configurations(target: str) -> Select[Any]:
     status = sync_statuses.c
     its = and_(status.row_id == app_configs.c.id, status.target == target)
+    among = app_configs.c.id.in_(outstanding.configurations())
     columns = (
         literal(APP_CONFIGS).label("renderer"),
         cast(app_configs.c.id, Text).label("key"),
@@ -42,7 +43,7 @@ def _configurations(target: str) -> Select[Any]:
         state().label("state"),
         case((state() == "pending", pending_since())).label("since"),
     )
-    return select(*columns).select_from(app_configs.outerjoin(sync_statuses, its)).where(state() != "synced")
+    return select(*columns).select_from(app_configs.outerjoin(sync_statuses, its)).where(among, state() != "synced")
 
 
 def _deletions(target: str) -> Select[Any]:
@@ -77,8 +78,9 @@ def _rows(target: str) -> Select[Any]:
     )
     # A row that was deleted before a target has told anything of it is nothing to that target.
     known = or_(~rows.c.deleted, status.key.is_not(None))
+    among = tuple_(rows.c.renderer, rows.c.key).in_(outstanding.of_others())
     return (
         select(*columns)
         .select_from(rows.outerjoin(row_statuses, its))
-        .where(of_rows.captured(), known, cell != "synced")
+        .where(among, of_rows.captured(), known, cell != "synced")
     )

@@ -101,6 +101,8 @@ def count(engine: Engine, targets: Sequence[str], patience: timedelta, published
             *connection.execute(_figures(undelivered.of_configurations(targets), late, published)).mappings(),
             *connection.execute(_figures(undelivered.of_others(targets), late, published)).mappings(),
         ]
+    # Of a renderer that has none any more there may be deletions.
+    totals |= {one["renderer"]: 0 for one in figures if one["renderer"] not in totals}
     by_renderer = {
         renderer: _rows(renderer, total, targets, [one for one in figures if one["renderer"] == renderer], published)
         for renderer, total in totals.items()
@@ -112,8 +114,7 @@ def _totals(connection: Connection) -> dict[str, int]:
     """How many rows there are, by renderer: the built-in one, then all whose tables are or were captured, by name."""
     ours = connection.execute(select(func.count()).select_from(app_configs)).scalar_one()
     names = connection.execute(select(sources.c.renderer).where(sources.c.renderer != APP_CONFIGS)).scalars()
-    there = func.count().filter(~rows.c.deleted)
-    counts = select(rows.c.renderer, there).where(of_rows.captured()).group_by(rows.c.renderer)
+    counts = select(rows.c.renderer, func.count()).where(of_rows.captured(), ~rows.c.deleted).group_by(rows.c.renderer)
     others = dict.fromkeys(names, 0)
     for name, number in connection.execute(counts).all():
         others[name] = number

@@ -43,7 +43,7 @@ _FAILED, _UNTOLD, _UNREADY, _READY = range(4)
 
 def seen(connection: Connection, kept: RowMapping, rollout: Rollout, targets: Sequence[str]) -> Seen:
     """What there is to judge a roll-out by."""
-    mine = (rows.c.renderer == kept["renderer"]) & ~rows.c.deleted
+    mine = (rows.c.renderer == kept["renderer"]) & ~rows.c.deleted & (rows.c.generation > 0)
     total, behind = connection.execute(
         select(func.count(), func.count().filter(rows.c.revision != kept["revision"])).where(mine)
     ).one()

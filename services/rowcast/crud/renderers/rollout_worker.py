@@ -121,7 +121,7 @@ def _assign(connection: Connection, kept: RowMapping, rollout: Rollout, facts: S
     assigned, wanted = 0, rows_wanted(step, facts)
     if wanted:
         # Of some rows the first in an order that has nothing to do with them, so that they are of all sorts.
-        order = rows.c.key if step.share == ALL else func.md5(rows.c.key)
+        order = _of_all(kept) if step.share == ALL else (func.md5(rows.c.key),)
         assigned = _write(connection, kept, place, _behind(connection, kept, order, min(most, wanted)))
     filtered = any(each.filter is not None for each in rollout.steps[: place + 1])
     if filtered and step.share != ALL and assigned < most:
@@ -163,12 +163,21 @@ def _write(connection: Connection, kept: RowMapping, place: int, keys: Sequence[
 
 def _rows_behind(kept: RowMapping, *columns: Any) -> Any:
     return select(*columns).where(
-        rows.c.renderer == kept["renderer"], ~rows.c.deleted, rows.c.revision != kept["revision"]
+        rows.c.renderer == kept["renderer"],
+        rows.c.generation > 0,
+        ~rows.c.deleted,
+        rows.c.revision != kept["revision"],
     )
 
 
-def _behind(connection: Connection, kept: RowMapping, order: Any, most: int) -> Sequence[str]:
-    return connection.execute(_rows_behind(kept, rows.c.key).order_by(order).limit(most)).scalars().all()
+def _of_all(kept: RowMapping) -> Sequence[Any]:
+    """As the index has them, from the end at which no row has the revision yet: it would be read over each time."""
+    ahead = kept["revision"] > kept["former"]
+    return (rows.c.revision, rows.c.key) if ahead else (rows.c.revision.desc(), rows.c.key.desc())
+
+
+def _behind(connection: Connection, kept: RowMapping, order: Sequence[Any], most: int) -> Sequence[str]:
+    return connection.execute(_rows_behind(kept, rows.c.key).order_by(*order).limit(most)).scalars().all()
 
 
 _GOING_BACK = text("""

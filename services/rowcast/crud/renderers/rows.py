@@ -27,9 +27,10 @@ from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.row import RowKey
 from rowcast.crud.access.within import within
 from rowcast.crud.database.tables import environments, row_history, row_statuses, rows
+from rowcast.crud.deliveries import outstanding
 from rowcast.crud.deliveries.of_rows import of_others, state
 from rowcast.crud.errors import FieldError
-from rowcast.crud.paging import Cursor, Page
+from rowcast.crud.paging import Cursor, Page, counted
 from rowcast.crud.rows.text_search import contains_in_any_case
 from rowcast.crud.sources.environments import OF_ROW, Environments
 
@@ -82,7 +83,7 @@ def order_of(cursor: Cursor) -> Order:
 
 def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor | None, limit: int) -> Page:
     """One page, and the number of rows in the whole list. Raises FieldError for a cursor that none gave out."""
-    total = count(connection, wanted)
+    total, capped = counted(connection, _source(wanted), _conditions(wanted))
     query = whole_list(wanted, order).limit(limit + 1)
     sorted_by = _sorted_by(order)
     query = query.add_columns(*(each.label(f"sorted_{index}") for index, each in enumerate(sorted_by)))
@@ -91,7 +92,7 @@ def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor 
         query = query.where(here < there if order.descending else here > there)
     found = connection.execute(query).mappings().all()
     more, found = len(found) > limit, found[:limit]
-    return Page(found, _cursor(order, found[-1], len(sorted_by)) if more else None, total)
+    return Page(found, _cursor(order, found[-1], len(sorted_by)) if more else None, total, capped)
 
 
 def count(connection: Connection, wanted: RowFilter) -> int:
@@ -215,5 +216,7 @@ def _conditions(wanted: RowFilter) -> list[ColumnElement[bool]]:
         its = (status.renderer == rows.c.renderer) & (status.key == rows.c.key)
         told = func.count().filter(state() == "synced", status.target.in_(wanted.targets)) == len(wanted.targets)
         overall = case((func.bool_or(state() == "failed"), "failed"), (told, "synced"), else_="pending")
+        if wanted.state != "synced":
+            conditions.append(rows.c.key.in_(outstanding.of_renderer(wanted.renderer)))
         conditions.append(select(overall).where(its).correlate(rows).scalar_subquery() == wanted.state)
     return conditions

@@ -162,8 +162,11 @@ class RowHistory(BaseModel):
 
 
 class RowPage(BaseModel):
-    """A part of a list. `next_cursor` continues it; `total` counts the whole list."""
+    """A part of a list. `next_cursor` continues it; `total` counts the whole list, up to 10,000; `total_capped`: there
+    are more.
+    """
 
     items: list[RowOut]
     next_cursor: str | None
     total: int
+    total_capped: bool

@@ -23,7 +23,7 @@ from rowcast.crud.access.within import both_within, within
 from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, history, sync_statuses
 from rowcast.crud.deliveries import gitops, states
 from rowcast.crud.deliveries.deletions import on_its_way
-from rowcast.crud.paging import Cursor, Page
+from rowcast.crud.paging import Cursor, Page, counted
 from rowcast.crud.rows.text_search import contains_in_any_case
 
 State = states.Overall | Literal["overdue", "deleting"]
@@ -62,9 +62,8 @@ def list_page(connection: Connection, wanted: ListFilter, sort: str, after: Curs
     more = len(rows) > limit
     rows = rows[:limit]
     whole = after is None and not more
-    count = select(func.count()).select_from(source).where(*conditions)
-    total = len(rows) if whole else connection.execute(count).scalar_one()
-    return Page(rows, _cursor(sort, rows[-1]) if more else None, total)
+    total, capped = (len(rows), False) if whole else counted(connection, source, conditions)
+    return Page(rows, _cursor(sort, rows[-1]) if more else None, total, capped)
 
 
 def whole_list(wanted: ListFilter, sort: str) -> Select[Any]:

@@ -154,11 +154,14 @@ class AppConfigListed(AppConfigOut):
 
 
 class AppConfigPage(BaseModel):
-    """A part of a list. `next_cursor` continues it, null at its end; `total` counts the whole list."""
+    """A part of a list. `next_cursor` continues it, null at its end; `total` counts the whole list, up to 10,000;
+    `total_capped`: there are more.
+    """
 
     items: list[AppConfigListed]
     next_cursor: str | None
     total: int
+    total_capped: bool
 
 
 class CreateItem(Strict):

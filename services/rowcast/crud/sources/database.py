@@ -21,7 +21,7 @@ from rowcast.crud.sources.triggers import Capture, qualified
 from rowcast.runtime.deadline import Deadline
 from rowcast.runtime.exits import UsageError
 
-MIGRATED = text("SELECT to_regclass('rowcast.rollouts') IS NOT NULL")
+MIGRATED = text("SELECT to_regclass('rowcast.environments') IS NOT NULL")
 _BEHIND = "declare the table behind it, with what it joins by `with` and what it leaves out by `where`"
 _KINDS = {
     "v": ("a view", _BEHIND),

@@ -55,6 +55,8 @@ JOIN rowcast.rows AS r ON (r.renderer, r.key, r.generation) = (e.renderer, e.key
 JOIN rowcast.renderers AS declared ON (declared.name, declared.revision) = (r.renderer, r.revision)
 WHERE e.awaited AND e.renderer = :name LIMIT :batch FOR UPDATE OF e SKIP LOCKED
 """)
+# So many rows are new to the planner's statistics after what made all of them be awaited.
+_BY_INDEX = text("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
 _FOUND = text("""
 UPDATE rowcast.environments AS e SET environment = found.environment, awaited = false
 FROM unnest(CAST(:renderers AS text[]), CAST(:keys AS text[]), CAST(:generations AS bigint[]),
@@ -152,6 +154,7 @@ def find(engine: Engine, batch: int = BATCH) -> int:
     count = 0
     for name in names:
         with changing(engine) as connection:
+            connection.execute(_BY_INDEX)
             awaited = connection.execute(_AWAITED, {"name": name, "batch": batch}).mappings().all()
             keep_environments(connection, awaited, Environments(connection).of(awaited))
             count += len(awaited)

@@ -59,8 +59,8 @@ def place(migrated_url: str) -> Place:
     made.run(
         "CREATE TABLE tenants (id bigserial PRIMARY KEY, slug text NOT NULL UNIQUE, stage text NOT NULL,"
         " plan text NOT NULL DEFAULT 'free')",
-        "CREATE TABLE hosts (id bigint PRIMARY KEY, tenant bigint REFERENCES tenants ON DELETE CASCADE ON UPDATE CASCADE,"
-        " host text NOT NULL)",
+        "CREATE TABLE hosts (id bigint PRIMARY KEY,"
+        " tenant bigint REFERENCES tenants ON DELETE CASCADE ON UPDATE CASCADE, host text NOT NULL)",
     )
     return made
 

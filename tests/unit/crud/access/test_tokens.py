@@ -100,7 +100,7 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "of another type of key": (lambda: signed(EC, {"kid": "one"}), "key is none of"),
     "none": (lambda: _unsigned({"alg": "none"}), "algorithm"),
     "None": (lambda: _unsigned({"alg": "None", "kid": "one"}), "algorithm"),
-    "signed by the public key as a secret": (lambda: _unsigned({"alg": "HS256"}, RSA.as_pem(private=False)), "algorithm"),
+    "signed by the public key": (lambda: _unsigned({"alg": "HS256"}, RSA.as_pem(private=False)), "algorithm"),
     "its own key in the header": (lambda: signed(STRANGE, {"jwk": STRANGE.as_dict(private=False)}), "signature|signed"),
     "an address that nobody verified": (lambda: signed(email_verified="true"), "not verified"),
     "no address": (lambda: signed(email=None), "no claim email"),

@@ -1,11 +1,12 @@
 """A file of who may do what is used whole or not at all, as it is now."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from rowcast.crud.access.issuers import read_issuers
+from rowcast.crud.access.issuers import Issuer, read_issuers
 from rowcast.crud.access.watched_file import LOOK_SECONDS, WatchedFile
 
 GOOD = "issuers: [{issuer: 'https://issuer.example', audiences: [rowcast]}]"
@@ -17,7 +18,8 @@ class Watching:
 
     def __init__(self, path: Path) -> None:
         self.path, self.now = path, 0.0
-        self.file = WatchedFile("the issuers", path, read_issuers, (), lambda: self.now)
+        nothing: Sequence[Issuer] = ()
+        self.file = WatchedFile("the issuers", path, read_issuers, nothing, lambda: self.now)
 
     def look(self) -> tuple[list[str], str | None]:
         self.now += LOOK_SECONDS

@@ -94,5 +94,5 @@ def _may(rights: Rights, resource: str, verb: str, name: str | None) -> bool:
 
 
 def _extent(rights: Rights, resource: str, verb: str, renderer: str) -> Extent:
-    some = renderer == "appconfigs" and resource in OF_ROWS and rights.anywhere(resource, verb, renderer)
+    some = resource in OF_ROWS and rights.anywhere(resource, verb, renderer)
     return "all" if _may(rights, resource, verb, renderer) else "some" if some else "none"

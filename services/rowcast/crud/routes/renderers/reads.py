@@ -192,7 +192,12 @@ def list_rows(
         page = rows.page(connection, wanted, order_wanted(sort, order, after, table), after, limit)
         items = with_targets(connection, page.rows, settings)
     following = page.next_cursor
-    return RowPage(items=items, next_cursor=paging.encode(following) if following else None, total=page.total)
+    return RowPage(
+        items=items,
+        next_cursor=paging.encode(following) if following else None,
+        total=page.total,
+        total_capped=page.total_capped,
+    )
 
 
 @router.get("/{name}/rows/{key:path}", operation_id="getRow", responses=responses(404))

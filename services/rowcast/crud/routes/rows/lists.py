@@ -57,6 +57,7 @@ def list_configs(
         items=[_item(row, listed.statuses.get(row["id"], ()), settings.targets, judge) for row in listed.page.rows],
         next_cursor=paging.encode(following) if following else None,
         total=listed.page.total,
+        total_capped=listed.page.total_capped,
     )
 
 

@@ -14,6 +14,9 @@ from rowcast.sync.targets.git.repository.process import GitError
 from rowcast.sync.targets.git.repository.stream import Commit
 from rowcast.sync.targets.git.settings import GitSettings
 
+LOGGED_EVERY = 100_000
+"""Files read at the start, between two lines of the log: very many take minutes."""
+
 
 class LostRaceError(TransientError):
     """The branch, or our copy of it, is not what the batch was judged against: judge it anew."""
@@ -102,11 +105,15 @@ class Branch:
 
     async def _read(self, tip: str) -> int:
         index = Index()
+        paths = 0
         nodes = await tree.listed(self._mirror, tip, self._top)
         async for path, entry in tree.entries(self._mirror, nodes, self._settings.root):
             index.put(path, entry)
+            paths += 1
+            if paths % LOGGED_EVERY == 0:
+                self._log.info("reading the branch", tip=tip, paths=paths)
         self.index = index
-        return len(nodes)
+        return paths
 
     async def _catch_up(self, old: str, new: str) -> int:
         """All or nothing, so nothing is awaited once it begins: an index between two tips would never heal."""

@@ -35,16 +35,19 @@ class Node:
     path: str
 
 
-async def listed(repository: Repository, commit: str, folder: str) -> list[Node]:
-    """Every path at or below a folder, or of the whole tree."""
+async def listed(repository: Repository, commit: str, folder: str) -> Iterator[Node]:
+    """Every path at or below a folder, or of the whole tree; each is made when it is looked at, and there may be a
+    million.
+    """
     below = ["--", folder] if folder else []
-    out = await repository.read("ls-tree", "-r", "-z", "--full-tree", commit, *below)
-    nodes = []
+    return _nodes(await repository.read("ls-tree", "-r", "-z", "--full-tree", commit, *below))
+
+
+def _nodes(out: bytes) -> Iterator[Node]:
     for record in _records(out):
         head, _, path = record.partition("\t")
         mode, _, blob = head.split(" ")
-        nodes.append(Node(mode, blob, path))
-    return nodes
+        yield Node(mode, blob, path)
 
 
 async def changed(repository: Repository, old: str, new: str, folder: str) -> list[Node]:
@@ -56,7 +59,7 @@ async def changed(repository: Repository, old: str, new: str, folder: str) -> li
     return [Node(head.split(" ")[1], head.split(" ")[3], path) for head, path in zip(records, records, strict=False)]
 
 
-async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> AsyncIterator[tuple[str, Entry]]:
+async def entries(repository: Repository, nodes: Iterable[Node], root: str) -> AsyncIterator[tuple[str, Entry]]:
     """What each path means to the index. Files are read some thousand at a time."""
     prefix = f"{root}/" if root else ""
     files = []
@@ -67,9 +70,12 @@ async def entries(repository: Repository, nodes: Sequence[Node], root: str) -> A
             files.append(node)
         else:
             yield node.path, Place.FOREIGN
-    for start in range(0, len(files), _READ_AT_ONCE):
-        async for path, held in _read(repository, files[start : start + _READ_AT_ONCE]):
-            yield path, held
+        if len(files) == _READ_AT_ONCE:
+            async for path, held in _read(repository, files):
+                yield path, held
+            files = []
+    async for path, held in _read(repository, files):
+        yield path, held
 
 
 async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, bytes | None]:
@@ -82,6 +88,8 @@ async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, by
 
 
 async def _read(repository: Repository, files: Sequence[Node]) -> AsyncIterator[tuple[str, Entry]]:
+    if not files:
+        return
     sizes = await _sizes(repository, {node.blob for node in files})
     small = []
     for node in files:
@@ -151,4 +159,7 @@ def _names(blobs: Iterable[str]) -> bytes:
 
 
 def _records(out: bytes) -> Iterator[str]:
-    return (record for record in out.decode(errors="surrogateescape").split("\0") if record)
+    at = 0
+    while (end := out.find(b"\0", at)) != -1:
+        yield out[at:end].decode(errors="surrogateescape")
+        at = end + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -229,8 +229,13 @@ class Api:
         answer = await self.read(resource, name, namespace)
         return self.live_of(resource, answer) if answer else None
 
-    async def list_all(self, resource: ResourceType) -> tuple[list[Live], str]:
-        """All objects of a type, and the resource version to watch from. Of a type that others have, only ours."""
+    async def list_all(
+        self, resource: ResourceType, same: Callable[[Live], Live] = lambda live: live
+    ) -> tuple[list[Live], str]:
+        """All objects of a type, and the resource version to watch from. Of a type that others have, only ours.
+
+        `same` gives the one that is known already of an object, page by page.
+        """
         found: list[Live] = []
         path = await self._path(resource)
         query = start = [("limit", str(PAGE)), *self._ours_only(resource)]
@@ -240,7 +245,7 @@ class Api:
                 # The kind was taken out of the API server, and its objects with it: it may come back as another.
                 self._kinds.pop(resource, None)
                 raise UnknownKindError(_no_kind(resource))
-            found += [self.live_of(resource, item) for item in answer.get("items") or ()]
+            found += [same(self.live_of(resource, item)) for item in answer.get("items") or ()]
             token = answer["metadata"].get("continue")
             if not token:
                 return found, answer["metadata"]["resourceVersion"]

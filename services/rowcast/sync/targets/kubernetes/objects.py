@@ -86,8 +86,8 @@ class Live:
 
     @property
     def key(self) -> str:
-        """The object's place."""
-        return self.resource.place(self.name, self.namespace)
+        """The object's place; of one of ours the very text that `held` has, so that it is in memory once."""
+        return self.resource.place(self.name, self.namespace) if self.held is None else self.held.key
 
     @property
     def version(self) -> int:
@@ -259,7 +259,8 @@ class View:
         """`on_readiness` is told of a row of whose objects one is gone, or is ready, or is so no more."""
         self._on_readiness = on_readiness
         self._by_key: dict[str, Live] = {}
-        self._by_row: dict[RowKey, set[str]] = {}
+        # In order. A set of one takes four times as much, and of most rows there is one object.
+        self._by_row: dict[RowKey, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -274,7 +275,12 @@ class View:
 
     def own(self, row: RowKey) -> tuple[Live, ...]:
         """The objects that carry a row's id."""
-        return tuple(self._by_key[key] for key in sorted(self._by_row.get(row, ())))
+        return tuple(self._by_key[key] for key in self._by_row.get(row, ()))
+
+    def same(self, live: Live) -> Live:
+        """The object as it is known, where nothing of it differs: a list of all is no second view in memory then."""
+        known = self._by_key.get(live.key)
+        return live if known is None or known != live else known
 
     def believed(self, live: Live) -> Live:
         """An object as it was seen, with what is known of it where its marks are not our word any more.
@@ -293,10 +299,13 @@ class View:
         if known is not None and known.version > live.version:
             return
         live = self.believed(live)
+        if live is known:
+            return
         self._drop(live.key)
         self._by_key[live.key] = live
         if live.held is not None:
-            self._by_row.setdefault(live.held.row, set()).add(live.key)
+            row = live.held.row
+            self._by_row[row] = tuple(sorted((*self._by_row.get(row, ()), live.key)))
         self._compare(known, live)
 
     def forget(self, key: str, version: int | None = None) -> None:
@@ -335,7 +344,8 @@ class View:
         if known is None or known.held is None:
             return
         row = known.held.row
-        keys = self._by_row[row]
-        keys.discard(key)
-        if not keys:
+        left = tuple(other for other in self._by_row[row] if other != key)
+        if left:
+            self._by_row[row] = left
+        else:
             del self._by_row[row]

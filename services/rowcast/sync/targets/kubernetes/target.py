@@ -160,7 +160,7 @@ class KubernetesTarget:
         found: list[Held] = []
         for resource in tuple(self._types):
             try:
-                objects, version = await self._api.list_all(resource)
+                objects, version = await self._api.list_all(resource, self._view.same)
             except UnknownKindError:
                 self._view.replace(resource, [])
                 continue
@@ -380,7 +380,7 @@ class KubernetesTarget:
 
     async def _list(self, resource: ResourceType) -> str:
         try:
-            objects, version = await self._api.list_all(resource)
+            objects, version = await self._api.list_all(resource, self._view.same)
         except UnknownKindError:
             self._view.replace(resource, [])
             raise

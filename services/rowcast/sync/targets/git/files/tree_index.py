@@ -40,13 +40,15 @@ def is_foreign(entry: Entry) -> bool:
 
 
 class Index:
-    """The entries of one tree. Holds about half a kilobyte a file."""
+    """The entries of one tree. Holds less than half a kilobyte a file."""
 
     def __init__(self) -> None:
         self._paths: dict[str, Entry] = {}
-        self._rows: dict[RowKey, tuple[Held, ...]] = {}
+        # Of most rows there is one file: a tuple around it would be one object more for each.
+        self._rows: dict[RowKey, Held | tuple[Held, ...]] = {}
         self._folders: dict[str, int] = {}
-        self._inside: dict[str, set[str]] = {}
+        # By folder; only kustomizations want it.
+        self._inside: dict[str, set[str]] | None = None
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -56,7 +58,8 @@ class Index:
 
     def own(self, row: RowKey) -> tuple[Held, ...]:
         """The files that carry a row's id."""
-        return self._rows.get(row, ())
+        there = self._rows.get(row, ())
+        return (there,) if isinstance(there, Held) else there
 
     def at(self, path: str) -> Entry:
         """What is at a path. A folder there, or a file where a folder would have to be, is foreign."""
@@ -83,27 +86,32 @@ class Index:
 
     def inside(self, folder: str) -> Set[str]:
         """The paths of our files in a folder itself; empty for the repository's own."""
+        if self._inside is None:
+            self._inside = {}
+            for held in self:
+                self._inside.setdefault(_folder(held), set()).add(held.key)
         return self._inside.get(folder, frozenset())
 
     def _attach(self, held: Entry) -> None:
         if isinstance(held, Held):
-            row = held.row
-            self._rows[row] = (*self._rows.get(row, ()), held)
-            self._inside.setdefault(held.key.rpartition("/")[0], set()).add(held.key)
+            known = self.own(held.row)
+            self._rows[held.row] = (*known, held) if known else held
+            if self._inside is not None:
+                self._inside.setdefault(_folder(held), set()).add(held.key)
 
     def _detach(self, held: Entry | None) -> None:
         if not isinstance(held, Held):
             return
-        folder = held.key.rpartition("/")[0]
-        self._inside[folder].discard(held.key)
-        if not self._inside[folder]:
-            del self._inside[folder]
-        row = held.row
-        rest = tuple(other for other in self._rows[row] if other.key != held.key)
+        if self._inside is not None:
+            folder = _folder(held)
+            self._inside[folder].discard(held.key)
+            if not self._inside[folder]:
+                del self._inside[folder]
+        rest = tuple(other for other in self.own(held.row) if other.key != held.key)
         if rest:
-            self._rows[row] = rest
+            self._rows[held.row] = rest if len(rest) > 1 else rest[0]
         else:
-            del self._rows[row]
+            del self._rows[held.row]
 
     def _count(self, path: str, by: int) -> None:
         for folder in _folders(path):
@@ -112,6 +120,10 @@ class Index:
                 self._folders[folder] = files
             else:
                 del self._folders[folder]
+
+
+def _folder(held: Held) -> str:
+    return held.key.rpartition("/")[0]
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -1,0 +1,112 @@
+"""With many rows, what is asked all the time reads what it shows: by pages of the database, no time is judged."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from bench import seeding
+from bench.plans import reads
+from rowcast.crud.app import create_app
+from rowcast.crud.deliveries import outstanding
+
+from .serving import make_settings
+
+ROWS = 20_000
+TARGETS = ("k8s", "git")
+PAGES = 2_500
+"""More than any of these read; the statuses alone are as many, and reading all of them by key 80,000."""
+ASKED = (
+    "/appconfigs?limit=20",
+    "/appconfigs?limit=20&sort=-updated_at",
+    "/appconfigs?limit=20&environment=env-3&sort=name",
+    "/appconfigs?limit=20&state=pending",
+    "/appconfigs?limit=20&state=failed",
+    "/appconfigs?limit=20&state=overdue",
+    "/appconfigs?limit=20&state=deleting",
+    "/appconfigs:late?target=k8s",
+    "/rows:late?target=k8s",
+    "/renderers/services/rows?limit=20&state=pending",
+    "/renderers/services/rows?limit=20&state=failed",
+    "/renderers/services/rows?limit=20&sort=changed_at&order=desc",
+    "/activity?limit=20",
+    "/activity/people",
+    "/deadletters",
+)
+_ENTRIES = sa.text("SELECT DISTINCT renderer, key FROM rowcast.outstanding ORDER BY 1, 2")
+
+
+@pytest.fixture(scope="module")
+def engine(migrated_url: str) -> Iterator[sa.Engine]:
+    """The owner's, to a database with so many rows of both kinds, as after an upgrade."""
+    seeding.fill(migrated_url, ROWS)
+    engine = sa.create_engine(migrated_url)
+    outstanding.settle(engine, TARGETS)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM (ANALYZE)"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def client(engine: sa.Engine, migrated_url: str) -> TestClient:
+    """crud's application without what it does by itself: who tests does that."""
+    return TestClient(create_app(make_settings(migrated_url)))
+
+
+@pytest.fixture
+def names(client: TestClient) -> Callable[[str], list[str]]:
+    return lambda state: [row["name"] for row in client.get("/appconfigs", params={"state": state}).json()["items"]]
+
+
+def test_only_rows_that_some_target_lacks_are_left_among_those_to_look_at(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        entries = [tuple(row) for row in connection.execute(_ENTRIES)]
+    wrong = ["10003", "3", "7"]
+    assert entries == [(renderer, key) for renderer in ("appconfigs", "services") for key in wrong]
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_what_is_asked_all_the_time_reads_what_it_shows(engine: sa.Engine, client: TestClient, path: str) -> None:
+    with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]
+        answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    found = sent.explained(engine)
+    assert found
+    assert sum(read.pages for read in found) < PAGES, [(read.pages, read.statement[:300]) for read in found]
+
+
+def test_a_list_of_very_many_rows_is_counted_as_far_as_anybody_reads(client: TestClient) -> None:
+    for path in ("/appconfigs", "/renderers/services/rows"):
+        page = client.get(path).json()
+        assert (page["total"], page["total_capped"]) == (10_000, True)
+    page = client.get("/appconfigs", params={"environment": "env-3"}).json()
+    assert (page["total"], page["total_capped"]) == (ROWS // 20, False)
+
+
+def test_a_change_is_pending_at_once_and_a_complaint_about_what_was_delivered_is_shown(
+    engine: sa.Engine, names: Callable[[str], list[str]]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE app_configs SET branch = 'other' WHERE id = 100"))
+        connection.execute(sa.text("UPDATE sync_statuses SET error = 'gone' WHERE row_id = 200 AND target = 'git'"))
+    assert names("pending") == ["service-7", "service-100"]
+    assert names("failed") == ["service-3", "service-200", "service-10003"]
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE sync_statuses SET observed_generation = 100 WHERE row_id = 100"))
+        connection.execute(sa.text("UPDATE sync_statuses SET error = NULL WHERE row_id = 200"))
+    outstanding.settle(engine, TARGETS)
+    assert names("pending") == ["service-7"]
+    assert names("failed") == ["service-3", "service-10003"]
+
+
+def test_with_another_target_every_row_is_looked_at_again(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM rowcast.outstanding"))
+    try:
+        assert outstanding.settle(engine, (*TARGETS, "edge")) > ROWS
+        with engine.connect() as connection:
+            assert len(connection.execute(_ENTRIES).all()) > ROWS
+    finally:
+        outstanding.settle(engine, TARGETS)
