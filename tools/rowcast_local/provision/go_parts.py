@@ -55,7 +55,7 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
         tags="remove_all_sd",
     ),
 )
-# Dapr's own command line, which starts the applications by `dapr.yaml`.
+# Dapr's own command line, which starts the applications by `dapr.yaml`: `python -m rowcast_local tool dapr`.
 DAPR_CLI = GoPart("dapr", "1.16.5", "github.com/dapr/cli", {"main.version": "1.16.5"})
 # What a release is signed and described by: built for it alone, as each takes many minutes.
 RELEASE_TOOLS: tuple[GoPart | GoFiles, ...] = (
