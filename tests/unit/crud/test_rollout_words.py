@@ -26,7 +26,7 @@ def test_rows_are_counted_in_words(assigned: int, total: int | None, words: str)
     found = RolloutOut.model_validate(
         {"id": 1, "renderer": "tenants", "revision": 2, "from_revisions": [1], "state": "running", "why": None}
         | {"started_by": "ada", "started_at": AT, "changed_at": AT, "hold_seconds": 0, "ready_seconds": None}
-        | {"failure_limit": 1, "steps": [step], "impact_token": None, "changed_since": None}
+        | {"failure_limit": 1, "steps": [step], "impact_token": None, "changed_since": None, "approved_by": None}
     )
 
     assert _progress(found) == words

@@ -528,11 +528,12 @@ def test_a_row_of_any_table_is_named_by_its_renderer_and_its_key_whatever_is_in_
 def test_a_list_of_rows_says_what_narrows_and_sorts_it(sidecar: Sidecar, client: api_client.CrudClient) -> None:
     sidecar.answers(200, {"items": [ANY_ROW], "next_cursor": "n", "total": 9})
     filters = (("plan", "team"), ("a=b", "ü"))
-    page = client.rows(RowsQuery("tenants", "x", "failed", filters, "cpu", descending=True, cursor="c"))
+    page = client.rows(RowsQuery("tenants", "x", "failed", filters, "prod", "cpu", descending=True, cursor="c"))
     query = parse_qs(urlsplit(sidecar.asked[0][1]).query)
     assert query == {
         "search": ["x"],
         "state": ["failed"],
+        "environment": ["prod"],
         "sort": ["cpu"],
         "order": ["desc"],
         "filter": ["plan=team", "a=b=ü"],

@@ -84,8 +84,7 @@ def of_others() -> Select[Any]:
 
 def is_kept_for(connection: Connection, target: str) -> bool:
     """Whether what a target lacks is among them: of one that crud isn't told of, nothing is known."""
-    known: list[str] = connection.execute(_TARGETS).scalar_one()
-    return target in known
+    return target in (_known(connection) or ())
 
 
 def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
@@ -94,8 +93,8 @@ def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
         connection.execute(_PATIENCE)
         if not connection.execute(_ALONE).scalar_one():
             return 0
-        known: list[str] = connection.execute(_TARGETS).scalar_one()
-        if set(targets) != set(known):
+        known = _known(connection)
+        if known is None or set(targets) != set(known):
             connection.execute(_FIND, {"targets": list(targets)})
     renderer, key, looked_at = "", "", 0
     while True:
@@ -108,6 +107,12 @@ def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
         if found.number < batch:
             return looked_at
         renderer, key = found.renderer, found.key
+
+
+def _known(connection: Connection) -> list[str] | None:
+    """For which targets entries are taken away; None before anybody has looked."""
+    known: list[str] | None = connection.execute(_TARGETS).scalar_one_or_none()
+    return known
 
 
 async def keep_settled(engine: Engine, targets: Sequence[str]) -> None:

@@ -17,9 +17,9 @@ CREATE TABLE rowcast.outstanding (
     key      text NOT NULL,
     PRIMARY KEY (renderer, key, id)
 );
--- For which targets entries were taken away: with another one, all rows are outstanding again.
+-- For which targets entries were taken away: with another one, all rows are outstanding again. Empty before the first
+-- look: a dump of the data alone goes into a database that was only migrated.
 CREATE TABLE rowcast.outstanding_for (id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1), targets text[] NOT NULL);
-INSERT INTO rowcast.outstanding_for (targets) VALUES ('{}');
 
 -- SECURITY DEFINER: whoever writes rows and statuses need not be able to write this.
 CREATE FUNCTION rowcast.note_rows() RETURNS trigger
@@ -94,7 +94,8 @@ CREATE FUNCTION rowcast.find_outstanding(targets text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE rowcast.outstanding_for AS known SET targets = find_outstanding.targets;
+    INSERT INTO rowcast.outstanding_for AS known (targets) VALUES (find_outstanding.targets)
+    ON CONFLICT (id) DO UPDATE SET targets = excluded.targets;
     INSERT INTO rowcast.outstanding (renderer, key)
     SELECT 'appconfigs', id::text FROM (
         SELECT t.id, s.target, s.row_id IS NOT NULL AND NOT s.deleted AND s.observed_generation >= t.generation
@@ -116,7 +117,8 @@ END $$;
 REVOKE ALL ON FUNCTION rowcast.find_outstanding, rowcast.note_rows, rowcast.note_configurations, rowcast.note_statuses
     FROM PUBLIC;
 SELECT rowcast.find_outstanding(array(
-    SELECT target FROM public.sync_statuses UNION SELECT target FROM rowcast.statuses));
+    SELECT target FROM public.sync_statuses UNION SELECT target FROM rowcast.statuses))
+WHERE EXISTS (SELECT FROM public.app_configs) OR EXISTS (SELECT FROM rowcast.rows);
 
 -- Counts, and what a roll-out has still to change, without a look at the rows themselves.
 CREATE INDEX rows_there ON rowcast.rows (renderer, revision, key) WHERE NOT deleted AND generation > 0;
