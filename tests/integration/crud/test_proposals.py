@@ -290,6 +290,7 @@ def test_what_is_refused_is_refused_before_it_is_a_proposal(reviewed: httpx.Clie
 
 def test_it_is_said_beforehand_where_a_change_becomes_a_proposal(reviewed: httpx.Client) -> None:
     assert reviewed.get("/access:mine", headers=ADA).json()["proposes"] == {"appconfigs": ["prod"]}
+    assert reviewed.get("/access:mine", headers=by("nobody@example.com")).json()["proposes"] == {}
     asked = {"verb": "edit", "renderer": "appconfigs", "environment": "prod"}
     explained = reviewed.get("/access:explain", params=asked, headers=ADA).json()
     assert explained["allowed"]

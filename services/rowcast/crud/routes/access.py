@@ -71,10 +71,12 @@ def mine(asking: Asking, request: Request, database: Database, settings: Setting
     with reading(database) as connection:
         names = [APP_CONFIGS, *(row["name"] for row in revisions.current(connection))]
     of_renderers = ("rows", "promotions", "renderers", "rollouts")
-    seen = {
+    held = {
         name: {f"{resource}/{verb}": _held(rights, resource, verb, name) for resource, verb in _acts(*of_renderers)}
         for name in names
     }
+    # What somebody may do nothing with is not there for them, nor is what others have to approve of it.
+    seen = {name: acts for name, acts in held.items() if any(each.extent != "none" for each in acts.values())}
     access: Access = request.app.state.access
     return Mine(
         subject=asking.subject,
@@ -84,12 +86,12 @@ def mine(asking: Asking, request: Request, database: Database, settings: Setting
         verified=asking.verified,
         enforced=access.policy is not None,
         names=list(rights.held) or list(asking.names),
-        renderers={name: held for name, held in seen.items() if any(each.extent != "none" for each in held.values())},
+        renderers=seen,
         targets={
             target: [verb for _, verb in _acts("reconciles") if rights.decide("reconciles", verb, target).allowed]
             for target in settings.targets
         },
-        proposes={name: of for name in names if name in seen and (of := access.approvals.environments(name))},
+        proposes={name: of for name in seen if (of := access.approvals.environments(name))},
         other=[
             f"{resource}/{verb}"
             for resource, verb in _acts("pipeline", "audit")
