@@ -20,7 +20,7 @@ from bulk.models import Bulk
 from client import api_client, tracing
 from client.errors import RefusedError
 from configurations import detail_view, list_view, view_model
-from configurations.models import Configurations
+from configurations.models import APP_CONFIGS, Configurations
 from dead_letters import page as dead_letters_page
 from dead_letters.models import DeadLetters
 from history.models import Histories
@@ -130,7 +130,7 @@ def page(
     drafts.seen(who, current.title)
     with links:
         stale = lambda: logged_in() is None or rights.changed()  # noqa: E731
-        navigation.links(rooms, poller, stale, functools.partial(proposals_page.waiting, client))
+        navigation.links(rooms, poller, stale, functools.partial(proposals_page.waiting, client, rights))
     drafts.offer(who, rooms)
     current.run()
 
@@ -176,12 +176,12 @@ def _rooms(
 
 
 def _rows(client: Client, rooms: dict[str, Page], rights: Rights) -> None:
-    proposals_page.notice(client)
+    proposals_page.notice(rights)
     rows_page.show(client, rooms, rights)
 
 
 def _configurations(client: Client, rights: Rights) -> None:
-    proposals_page.notice(client, "appconfigs")
+    proposals_page.notice(rights, APP_CONFIGS)
     row_id = view_model.row_id(st.query_params.get("id"))
     if row_id is None:
         st.session_state.pop("base", None)

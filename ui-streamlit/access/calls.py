@@ -24,6 +24,7 @@ class AccessCalls(Sending):
             },
             targets={target: tuple(verbs) for target, verbs in content["targets"].items()},
             other=frozenset(content["other"]),
+            proposes={name: tuple(patterns) for name, patterns in content.get("proposes", {}).items()},
             rules=tuple(f"line {rule['line']}: {rule['text']}" for rule in content.get("rules") or ()),
         )
 

@@ -22,7 +22,8 @@ class Mine:
 
     `way` is how crud knows them: `dashboard` by its word or their token, `sidecar` where it is not believed about
     persons. `renderers` has the extent of each `resource/verb` by renderer; `targets` what may be done with each;
-    `other` what has neither. `rules` are the policy's lines about them.
+    `other` what has neither. `proposes` has the patterns of environments where a change is a proposal, by renderer.
+    `rules` are the policy's lines about them.
     """
 
     subject: str
@@ -33,6 +34,7 @@ class Mine:
     renderers: Mapping[str, Mapping[str, Extent]] = field(default_factory=dict)
     targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     other: frozenset[str] = frozenset()
+    proposes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
 
 

@@ -29,11 +29,6 @@ class ProposalCalls(Sending):
         """Approve, reject (why), withdraw or renew it; a renewed one raises ProposedError with the new one."""
         self._send("POST", f"/proposals/{number}:{verb}", body={"why": why} if verb == "reject" else None)
 
-    def proposes(self) -> Mapping[str, tuple[str, ...]]:
-        """Return by renderer the patterns of environments where a change is a proposal."""
-        content = self._send("GET", "/access:mine")
-        return {name: tuple(patterns) for name, patterns in content.get("proposes", {}).items()}
-
 
 def proposal(content: Mapping[str, Any]) -> Proposal:
     """Return one proposal."""

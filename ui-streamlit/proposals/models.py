@@ -66,7 +66,3 @@ class Proposals(Protocol):
     def decide_proposal(self, number: int, verb: Verb, why: str = "") -> None:
         """Approve, reject (why), withdraw or renew it; a renewed one raises ProposedError with the new one."""
         ...
-
-    def proposes(self) -> Mapping[str, tuple[str, ...]]:
-        """Return by renderer the patterns of environments where a change is a proposal."""
-        ...

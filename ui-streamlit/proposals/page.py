@@ -8,6 +8,7 @@ from typing import Final
 
 import streamlit as st
 
+from access.rights import Rights
 from client.errors import MissingError, RefusedError, UnavailableError
 from login.identity import Who
 from proposals import view
@@ -43,19 +44,19 @@ def show(client: Proposals, who: Who) -> None:
         st.dialog(TITLES[deciding[1]], width="large", on_dismiss=_close)(_decide)(client, *deciding)
 
 
-def notice(client: Proposals, renderer: str | None = None) -> None:
+def notice(rights: Rights, renderer: str | None = None) -> None:
     """Say where a change is a proposal, of a renderer's rows or of any; nothing where none is."""
-    with suppress(UnavailableError, RefusedError):
-        found = client.proposes()
-        patterns = found.get(renderer, ()) if renderer else {each for its in found.values() for each in its}
-        if patterns:
-            st.caption(f":material/how_to_reg: {formatting.plain(view.notice(sorted(patterns)))}")
+    found = rights.mine.proposes if rights.mine else {}
+    patterns = found.get(renderer, ()) if renderer else {each for its in found.values() for each in its}
+    if patterns:
+        st.caption(f":material/how_to_reg: {formatting.plain(view.notice(sorted(patterns)))}")
 
 
-def waiting(client: Proposals) -> int:
-    """Return how many wait for the person; 0 where that isn't known."""
-    with suppress(UnavailableError, RefusedError):
-        return client.proposals(for_approval=True, limit=1).total
+def waiting(client: Proposals, rights: Rights) -> int:
+    """Return how many wait for the person; 0 where that isn't known. Without a policy nobody asks: none is made."""
+    if rights.enforced:
+        with suppress(UnavailableError, RefusedError):
+            return client.proposals(for_approval=True, limit=1).total
     return 0
 
 

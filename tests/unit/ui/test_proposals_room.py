@@ -14,6 +14,7 @@ from unit.ui.driver import click, labels, opened, words, write
 from unit.ui.fakes.client import FakeTable
 
 ROOM = "Proposals"
+POLICY = "p, anonymous, rows, *, */*, allow\n"
 AGO = datetime.now(UTC) - timedelta(hours=2)
 CHANGE = Change("appconfigs", "7", "checkout", "update", {"branch": ("main", "next")})
 OPEN = Proposal(9, "appconfigs", "open", ("prod",), "grace", AGO, (CHANGE,), ("grace",), "the new release")
@@ -27,6 +28,7 @@ def table() -> FakeTable:
 
 
 def test_what_waits_is_shown_with_who_why_and_what_and_is_counted_on_the_way(table: FakeTable) -> None:
+    table.policies.policy = POLICY
     at = opened(table, ROOM)
     said = words(at)
     assert "**grace** changes checkout of appconfigs" in said
@@ -69,5 +71,5 @@ def test_a_viewer_decides_nothing(table: FakeTable) -> None:
 
 def test_it_is_said_beforehand_that_a_change_is_a_proposal(table: FakeTable) -> None:
     assert "is a proposal" not in words(opened(table))
-    table.kept.proposes["appconfigs"] = ("prod",)
+    table.policies.policy = f"{POLICY}approval, appconfigs/prod\n"
     assert "A change in prod is a proposal" in words(opened(table))

@@ -66,6 +66,7 @@ class FakeAccess(Accesses):
                 for target in ("k8s", "git")
             },
             other=frozenset(f"{of}/view" for of in ("pipeline", "audit") if _may(rights, of, "view", None)),
+            proposes={name: of for name in policies.renderers if (of := self._approved(name))},
             rules=tuple(f"line {rule.line}: {rule}" for rule in rights.rules),
         )
 
@@ -76,6 +77,10 @@ class FakeAccess(Accesses):
         place = (environment or None) if resource in OF_ROWS else None
         decision = rights.decide(resource, verb, renderer or None, place)
         return None if decision.allowed else decision.why
+
+    def _approved(self, renderer: str) -> tuple[str, ...]:
+        policy = self._policies.policy
+        return tuple(read_policy(policy).approvals.environments(renderer)) if policy is not None else ()
 
     def _rights(self, token: str) -> tuple[Rights, tuple[str, ...]]:
         policies, who = self._policies, self._person_now

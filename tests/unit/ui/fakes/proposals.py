@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from client.errors import MissingError
@@ -12,11 +11,10 @@ from proposals.models import Proposal, ProposalPage, State, Verb
 
 @dataclass
 class Kept:
-    """`decided` are number, verb, reason and person; `proposes` says where changes are proposals."""
+    """`decided` are number, verb, reason and person."""
 
     proposals: list[Proposal] = field(default_factory=list)
     decided: list[tuple[int, str, str, str]] = field(default_factory=list)
-    proposes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class FakeProposals:
@@ -46,6 +44,3 @@ class FakeProposals:
 
     def decide_proposal(self, number: int, verb: Verb, why: str = "") -> None:
         self._kept.decided.append((number, verb, why, self._person_now.person))
-
-    def proposes(self) -> Mapping[str, tuple[str, ...]]:
-        return self._kept.proposes
