@@ -63,7 +63,7 @@ from rowcast.crud.routes.rows import (
 from rowcast.crud.rows.schemas import FILE_URLS
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.configurations import Configurations
-from rowcast.crud.sources.environments import EnvironmentWorker
+from rowcast.crud.sources.environments import keep_found
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
 from rowcast.runtime.application import equip
@@ -169,7 +169,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
         asyncio.create_task(configurations.run()),
-        asyncio.create_task(EnvironmentWorker(engine).run()),
+        asyncio.create_task(keep_found(engine)),
         asyncio.create_task(keep_settled(engine, settings.targets)),
     ]
     if settings.tombstone_days:

@@ -10,11 +10,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Select, cast, select, text
 
-from rowcast.core.errors import TransientError
 from rowcast.core.row import APP_CONFIGS
+from rowcast.crud.database.background import repeat
 from rowcast.crud.database.connections import changing
 from rowcast.crud.database.tables import outstanding
-from rowcast.runtime.logging import get_logger
 
 BATCH = 1_000
 """Rows looked at in one transaction."""
@@ -116,19 +115,13 @@ def _known(connection: Connection) -> list[str] | None:
 
 
 async def keep_settled(engine: Engine, targets: Sequence[str]) -> None:
-    """For ever; several instances may, one at a time does."""
-    log, trouble = get_logger("rowcast.crud.outstanding"), ""
-    while True:
-        started, before, trouble = time.monotonic(), trouble, ""
-        try:
-            await asyncio.to_thread(settle, engine, targets)
-        except TransientError as error:
-            trouble = str(error)
-            if not before:
-                log.warning("rows that were delivered are not told from others", reason=trouble)
-        except Exception as error:
-            trouble = repr(error)
-            if trouble != before:
-                log.exception("rows that were delivered could not be told from others")
-        rest = 0.0 if trouble else REST * (time.monotonic() - started)
-        await asyncio.sleep(max(PAUSE_SECONDS, rest))
+    """Again and again, as `repeat` does; several instances may, one at a time does."""
+
+    async def step() -> float:
+        started = time.monotonic()
+        await asyncio.to_thread(settle, engine, targets)
+        return max(PAUSE_SECONDS, REST * (time.monotonic() - started))
+
+    waits = "rows that were delivered are not told from others"
+    fails = "rows that were delivered could not be told from others"
+    await repeat(step, PAUSE_SECONDS, logger="rowcast.crud.outstanding", waits=waits, fails=fails)

@@ -3,7 +3,6 @@
 All that it knows is in the database: what becomes of a roll-out and the rows that go on by it are one transaction.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select, text
 from rowcast.core.errors import TransientError
 from rowcast.core.rollout import ALL, GIVING, UNDER_WAY, Rollout, Seen, advance, room, rows_wanted
 from rowcast.core.shapes import shape_of
+from rowcast.crud.database.background import repeat
 from rowcast.crud.database.connections import changing
 from rowcast.crud.database.tables import rollouts, rows
 from rowcast.crud.renderers import revisions
@@ -25,7 +25,6 @@ from rowcast.crud.renderers.rollout_progress import seen
 from rowcast.crud.renderers.rollouts import as_rollout, save
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.filters import RowFilters
-from rowcast.runtime.logging import get_logger
 
 IDLE_SECONDS, ASSIGNING_SECONDS, NEXT_SECONDS = 1.0, 0.25, 0.05
 """Until the next look: the longest, while rows wait for room, and while there are rows to write."""
@@ -43,29 +42,18 @@ class RolloutWorker:
         """`targets` are all that have to tell of a row."""
         self._engine = engine
         self._targets = targets
-        self._log = get_logger("rowcast.crud.rollouts")
-        self._trouble = ""
 
     async def run(self) -> None:
-        """Trouble with the database is waited out; whatever else goes wrong is logged, once."""
-        while True:
-            pause, trouble = IDLE_SECONDS, ""
-            started = time.monotonic()
-            try:
-                due = await to_thread.run_sync(self._look_at_all)
-                took = time.monotonic() - started
-                # Rows that are written have half of the time; counting alone a fifth.
-                pause = max(due, took if due < IDLE_SECONDS else 4 * took)
-            except TransientError as error:
-                trouble = str(error)
-                if not self._trouble:
-                    self._log.warning("roll-outs wait for the database", reason=trouble)
-            except Exception as error:
-                trouble = repr(error)
-                if trouble != self._trouble:
-                    self._log.exception("roll-outs not looked at, trying again")
-            self._trouble = trouble
-            await asyncio.sleep(pause)
+        """Again and again, as `repeat` does."""
+        waits, fails = "roll-outs wait for the database", "roll-outs not looked at, trying again"
+        await repeat(self._step, IDLE_SECONDS, logger="rowcast.crud.rollouts", waits=waits, fails=fails)
+
+    async def _step(self) -> float:
+        started = time.monotonic()
+        due = await to_thread.run_sync(self._look_at_all)
+        took = time.monotonic() - started
+        # Rows that are written have half of the time; counting alone a fifth.
+        return max(due, took if due < IDLE_SECONDS else 4 * took)
 
     def _look_at_all(self) -> float:
         """In how many seconds there is more to do. Raises what went wrong with some, after all had their turn."""

@@ -12,7 +12,7 @@ from typing import Any
 from anyio import to_thread
 from sqlalchemy import Engine, text
 
-from rowcast.core.errors import TransientError
+from rowcast.crud.database.background import repeat
 from rowcast.crud.database.connections import changing
 from rowcast.runtime.logging import get_logger
 
@@ -21,6 +21,7 @@ BATCH = 1_000
 PAUSE_SECONDS = 5.0
 REST = 10
 """Times as long as comparing took: very many rows are compared now and then."""
+LOGGER = "rowcast.crud.configurations"
 LOOKS = 12
 """Answers one after the other that no old instance has given: which of several answers is the sidecar's choice."""
 COMPARE_MS = 600_000
@@ -54,28 +55,19 @@ class Configurations:
         self._looks = looks
         self._understood = 0
         self._on = False
-        self._trouble = ""
-        self._log = get_logger("rowcast.crud.configurations")
+        self._log = get_logger(LOGGER)
 
     async def run(self) -> None:
-        """Trouble with the database is waited out; whatever else goes wrong is logged, once."""
-        while True:
-            started, written, trouble = time.monotonic(), 0, ""
-            try:
-                written = await self.once()
-            except TransientError as error:
-                trouble = str(error)
-                if not self._trouble:
-                    self._log.warning("configurations are not compared with what is captured", reason=trouble)
-            except Exception as error:
-                trouble = repr(error)
-                if trouble != self._trouble:
-                    self._log.exception("configurations could not be compared with what is captured")
-            self._trouble = trouble
-            # What took long because something was not there says nothing of how long comparing takes.
-            rest = 0.0 if trouble else REST * (time.monotonic() - started)
-            if not written:
-                await asyncio.sleep(max(self._pause, rest))
+        """Again and again, as `repeat` does."""
+        waits = "configurations are not compared with what is captured"
+        fails = "configurations could not be compared with what is captured"
+        # What took long because something was not there says nothing of how long comparing takes.
+        await repeat(self._step, self._pause, logger=LOGGER, waits=waits, fails=fails)
+
+    async def _step(self) -> float:
+        started = time.monotonic()
+        written = await self.once()
+        return 0.0 if written else max(self._pause, REST * (time.monotonic() - started))
 
     async def once(self) -> int:
         """One look; how many rows were written. Raises TransientError."""

@@ -5,7 +5,6 @@ it is only a column of the row; else it is found here, by what is awaited, and i
 environment isn't known is for who may do something with all of the renderer's rows.
 """
 
-import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,10 +14,10 @@ import orjson
 from anyio import to_thread
 from sqlalchemy import Connection, Engine, RowMapping, and_, select, text, tuple_
 
-from rowcast.core.errors import TransientError
 from rowcast.core.renderer import ExpressionError
 from rowcast.core.row import APP_CONFIGS
 from rowcast.core.shapes import RowShape, shape_as_json, shape_of
+from rowcast.crud.database.background import repeat
 from rowcast.crud.database.connections import changing
 from rowcast.crud.database.tables import environments, renderers, rows
 from rowcast.renderers.cel import CelExpression, Language
@@ -26,7 +25,6 @@ from rowcast.renderers.declaration import read_environment
 from rowcast.renderers.positions import ProblemsError
 from rowcast.renderers.rendering import DEFAULT_ENVIRONMENT, environment_by
 from rowcast.renderers.templates import single
-from rowcast.runtime.logging import get_logger
 
 Captured = Mapping[str, Any] | RowMapping
 """A row as `rowcast.rows` and the history have it: its `renderer`, `revision` and `row`."""
@@ -116,32 +114,14 @@ def plain(declaration: str, shape: RowShape) -> tuple[str | None, str | None]:
     return placement.column, placement.constant
 
 
-class EnvironmentWorker:
-    """Finds what is awaited until it is cancelled; several instances may, each other rows."""
+async def keep_found(engine: Engine) -> None:
+    """Find what is awaited, again and again, as `repeat` does; several instances may, each other rows."""
 
-    def __init__(self, engine: Engine, pause: float = PAUSE_SECONDS) -> None:
-        self._engine = engine
-        self._pause = pause
-        self._log = get_logger("rowcast.crud.environments")
-        self._trouble = ""
+    async def step() -> float:
+        return 0.0 if await to_thread.run_sync(find, engine) else PAUSE_SECONDS
 
-    async def run(self) -> None:
-        """Trouble with the database is waited out; whatever else goes wrong is logged, once."""
-        while True:
-            found, trouble = 0, ""
-            try:
-                found = await to_thread.run_sync(find, self._engine)
-            except TransientError as error:
-                trouble = str(error)
-                if not self._trouble:
-                    self._log.warning("environments of rows wait for the database", reason=trouble)
-            except Exception as error:
-                trouble = repr(error)
-                if trouble != self._trouble:
-                    self._log.exception("environments of rows could not be found")
-            self._trouble = trouble
-            if not found:
-                await asyncio.sleep(self._pause)
+    waits, fails = "environments of rows wait for the database", "environments of rows could not be found"
+    await repeat(step, PAUSE_SECONDS, logger="rowcast.crud.environments", waits=waits, fails=fails)
 
 
 def find(engine: Engine, batch: int = BATCH) -> int:
