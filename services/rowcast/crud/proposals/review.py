@@ -29,7 +29,7 @@ _NOTED = text(
     "SELECT current_setting('rowcast.changed_configurations', true) AS configurations,"
     " current_setting('rowcast.changed_rows', true) AS rows"
 )
-Names = Callable[[Mapping[str, Any]], tuple[str | None, str | None]]
+NameOf = Callable[[Mapping[str, Any]], str | None]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _rows(connection: Connection, found: Sequence[tuple[str, str, int]]) -> Iter
     kept: dict[tuple[str, str], list[RowMapping]] = {}
     for entry in connection.execute(query.order_by(past.generation)).mappings():
         kept.setdefault((entry["renderer"], entry["key"]), []).append(entry)
-    declared: dict[tuple[str, int], Names] = {}
+    declared: dict[tuple[str, int], NameOf] = {}
     places = Environments(connection)
     for row, its in kept.items():
         earlier = [entry for entry in its if entry["generation"] < first[row]]
@@ -178,27 +178,28 @@ def _rows(connection: Connection, found: Sequence[tuple[str, str, int]]) -> Iter
                 None if before is None else before["generation"],
                 None if before is None else before["row"],
                 None if after["deleted"] else after["row"],
-                _names(connection, declared, sides[-1])(sides[-1]["row"])[0],
+                _name_of(connection, declared, sides[-1])(sides[-1]["row"]),
                 tuple(dict.fromkeys(places.of(sides))),
             )
 
 
-def _names(connection: Connection, declared: dict[tuple[str, int], Names], side: RowMapping) -> Names:
+def _name_of(connection: Connection, declared: dict[tuple[str, int], NameOf], side: RowMapping) -> NameOf:
     place = (side["renderer"], side["revision"])
     if place not in declared:
-        declared[place] = _names_by(revisions.revision(connection, *place))
+        declared[place] = _name_by(revisions.revision(connection, *place))
     return declared[place]
 
 
-def _names_by(found: RowMapping | None) -> Names:
+def _name_by(found: RowMapping | None) -> NameOf:
     if found is None:
-        return lambda _row: (None, None)
+        return lambda _row: None
     shape = shape_of(found["shape"])
     try:
         renderer = read_renderer(found["text"], shape)
     except ProblemsError:
-        return lambda _row: (None, None)
-    return RowFilters(renderer, shape, []).names
+        return lambda _row: None
+    names = RowFilters(renderer, shape, []).names
+    return lambda row: names(row)[0]
 
 
 def made(changes: Sequence[Changed]) -> list[str]:
