@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from contract.targets.kubernetes_place import NAMESPACES
 from world import World, done, wait_until
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "tenants"
@@ -28,12 +29,12 @@ class Tenants:
             cursor.execute(statement)
 
     def objects(self, kind: str) -> dict[str, Mapping[str, Any]]:
-        """Those of the renderer's, by namespace and name."""
+        """Those of the renderer, by namespace and name; not what the contract of targets leaves in its own."""
         found = json.loads(
             self.world.kubectl("get", kind, "--all-namespaces", "-l", "rowcast.dev/renderer=tenants", "-o", "json")
         )
         names = ((one["metadata"].get("namespace", ""), one["metadata"]["name"], one) for one in found["items"])
-        return {f"{namespace}/{name}": one for namespace, name, one in names}
+        return {f"{namespace}/{name}": one for namespace, name, one in names if not namespace.startswith(NAMESPACES)}
 
     def file(self, slug: str) -> list[Mapping[str, Any]] | None:
         """What a clone has of a tenant."""

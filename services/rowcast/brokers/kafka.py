@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from kafka import KafkaAdminClient, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from rowcast.brokers.access import (
     SECONDS,
@@ -35,6 +36,25 @@ _FIRST_TIMESTAMP = 0
 """Asking for the first record since 1970 gives the oldest one, and when it came."""
 
 _T = TypeVar("_T")
+
+
+def _read_to_the_end(transport: type[Any]) -> None:
+    """Let the library read what a server said last: it drops what it finds together with the end of a connection.
+
+    A broker says why it refuses a login and hangs up at once, so the reason was lost where our thread came late to it.
+    The end is found again at the next look. Source: kafka-python 3.0.12, kafka/net/transport.py (`_read_from_sock`).
+    """
+    receive = transport._sock_recv
+
+    def received(self: Any) -> tuple[bytes, BaseException | None]:
+        data, error = receive(self)
+        return data, None if data else error
+
+    transport._sock_recv = received
+
+
+for _each in (KafkaTCPTransport, KafkaSSLTransport):
+    _read_to_the_end(_each)
 
 
 class KafkaBroker:

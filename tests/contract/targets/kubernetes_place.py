@@ -18,6 +18,8 @@ from rowcast.core.row import RowKey
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 
 IN_FLIGHT = 8
+NAMESPACES = "contract-"
+"""How their names begin: nothing empties them, for the platform's API server has no controllers that would."""
 
 
 class Kubernetes:
@@ -27,7 +29,7 @@ class Kubernetes:
         self.env = env
         self._kubeconfig = env["KUBECONFIG"]
         self._env = {**os.environ, **env}
-        self.namespace = f"contract-{uuid.uuid4().hex[:10]}"
+        self.namespace = f"{NAMESPACES}{uuid.uuid4().hex[:10]}"
         self.kubectl("create", "namespace", self.namespace)
 
     def target(self) -> Target:
