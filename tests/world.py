@@ -227,9 +227,11 @@ def done(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
-def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+def wait_until(
+    condition: Callable[[], bool], explain: Callable[[], str] = str, seconds: float = SETTLE_SECONDS
+) -> None:
     """Return as soon as the condition holds; trouble while asking counts as not yet."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + seconds
     trouble: Exception | None = None
     while time.monotonic() < deadline:
         try:
@@ -239,4 +241,4 @@ def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) 
         except (OSError, httpx.HTTPError, subprocess.SubprocessError, psycopg2.Error) as error:
             trouble = error
         time.sleep(0.1)  # between two looks; the condition decides
-    raise AssertionError(f"not within {SETTLE_SECONDS} s: {trouble or explain()}")
+    raise AssertionError(f"not within {seconds:g} s: {trouble or explain()}")
