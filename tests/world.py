@@ -231,7 +231,8 @@ def wait_until(
     condition: Callable[[], bool], explain: Callable[[], str] = str, seconds: float = SETTLE_SECONDS
 ) -> None:
     """Return as soon as the condition holds; trouble while asking counts as not yet."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    deadline = began + seconds
     trouble: Exception | None = None
     while time.monotonic() < deadline:
         try:
@@ -240,5 +241,13 @@ def wait_until(
             trouble = None
         except (OSError, httpx.HTTPError, subprocess.SubprocessError, psycopg2.Error) as error:
             trouble = error
-        time.sleep(0.1)  # between two looks; the condition decides
+        pause(began)
     raise AssertionError(f"not within {seconds:g} s: {trouble or explain()}")
+
+
+def pause(began: float) -> None:
+    """Let some time pass between two looks at a condition, which decides; `began` is of the monotonic clock.
+
+    A look takes as much of the machine as what is waited for, so the longer that lasts the less often is looked.
+    """
+    time.sleep(min(max(0.1, (time.monotonic() - began) / 10), 1.0))
