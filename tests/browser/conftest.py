@@ -37,7 +37,7 @@ def windows(browser: Browser, world: World) -> Iterator[Windows]:
         def window(person: str = "", url: str = "") -> Dashboard:
             context = browser.new_context(viewport=VIEW, device_scale_factor=pictures.SCALE if pictures.wanted() else 1)
             stack.callback(context.close)
-            # The login page of the tests' OIDC provider names a stylesheet far away.
+            # No page needs anybody but this machine.
             context.route(lambda address: urlsplit(address).hostname != "127.0.0.1", lambda route: route.abort())
             opened = Dashboard(context.new_page(), url or world.env["ROWCAST_UI_URL"])
             opened.page.set_default_timeout(30_000)
