@@ -146,6 +146,8 @@ def test_another_person_makes_it_so_and_the_history_names_both(served: httpx.Cli
     ]
     latest = served.get("/renderers/tenants/history", params={"key": "1"}).json()["items"][0]
     assert (latest["actor"], latest["proposal"]["decided_by"]) == ("ada", "bob")
+    # Nobody vouches for a typed name: no commit names it.
+    assert set(place.ask("SELECT approved_by FROM rowcast.rows WHERE renderer = 'tenants'")) == {(None,)}
 
 
 def test_what_changed_meanwhile_makes_it_stale(served: httpx.Client, place: Place) -> None:
