@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from configurations.models import Draft
 
-Change = Literal["create", "update", "none"]
+Change = Literal["create", "update", "delete", "none"]
 
 
 @dataclass(frozen=True)

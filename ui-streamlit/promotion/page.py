@@ -16,7 +16,7 @@ from configurations.models import APP_CONFIGS, Configurations
 from preview.models import Previews
 from promotion import view
 from promotion.models import Board, Group, Place, Promotions, Request, Result
-from renderers import manifests_view, texts
+from renderers import manifests_view
 from renderers.models import Renderers
 from shared import filters, formatting, links, offers
 from shared.failures import answered, complaint
@@ -214,10 +214,8 @@ def _preview(client: Client, renderer: str, result: Result, alone: bool) -> None
         if result.outcome != "possible":
             st.warning(formatting.plain(formatting.sentence(result.why or "")))
         elif result.before is not None and result.after is not None:
-            manifests_view.problems(result.after)
-            before, after = texts.together(result.before.manifests), texts.together(result.after.manifests)
             st.caption("What it becomes:")
-            st.code(texts.difference(before, after) or "the same", language="diff")
+            manifests_view.difference(result.before, result.after)
         elif renderer == APP_CONFIGS and alone:
             _at_targets(client, result)
 

@@ -11,7 +11,8 @@ import streamlit as st
 from access.rights import Rights
 from client.errors import MissingError, RefusedError, UnavailableError
 from login.identity import Who
-from proposals import view
+from proposals import manifests, view
+from proposals.manifests import Client
 from proposals.models import Proposal, Proposals, State, Verb
 from shared import filters, formatting
 from shared.failures import answered
@@ -20,6 +21,9 @@ from shared.pager import by_age
 REFRESH_SECONDS: Final = 5.0
 PAGE_SIZE: Final = 20
 DECIDING: Final = "deciding-proposal"
+"""Which one, and what to do; None: nothing, it is only looked at."""
+SEEN: Final = "proposal-seen"
+"""What was asked for when the dialog opened: what is approved is what was shown."""
 LISTS: Final = ("For you to approve", "Open", "All")
 OLDER: Final = "This crud keeps no proposals: it is older than the dashboard."
 TITLES: Final = {"approve": "Approve", "reject": "Reject", "withdraw": "Withdraw", "renew": "Renew"}
@@ -32,16 +36,17 @@ MEANS: Final = {
 }
 
 
-def show(client: Proposals, who: Who) -> None:
+def show(client: Client, who: Who) -> None:
     """Draw the room."""
     st.title("Proposals", anchor=False)
     chosen = st.segmented_control(
         "Which", LISTS, default=LISTS[0], key="proposals_list", label_visibility="collapsed", on_change=_first_page
     )
     _list(client, who, chosen or LISTS[0])
-    deciding: tuple[int, Verb] | None = st.session_state.get(DECIDING)
-    if deciding is not None and who.can_edit:
-        st.dialog(TITLES[deciding[1]], width="large", on_dismiss=_close)(_decide)(client, *deciding)
+    deciding: tuple[int, Verb | None] | None = st.session_state.get(DECIDING)
+    if deciding is not None:
+        number, verb = deciding
+        st.dialog(TITLES[verb] if verb else "Preview", width="large", on_dismiss=_close)(_decide)(client, number, verb)
 
 
 def notice(rights: Rights, renderer: str | None = None) -> None:
@@ -101,13 +106,15 @@ def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None
             st.caption(formatting.plain(f"{proposal.state.capitalize()} by {proposal.decided_by or 'crud'}{why}"))
         with st.expander("What it changes"):
             _changes(proposal)
-        if who.can_edit:
-            with st.container(horizontal=True):
-                for verb in view.offered(proposal, who):
-                    kind = "primary" if verb == "approve" else "secondary"
-                    if st.button(TITLES[verb], key=f"{verb}:{proposal.id}", type=kind):  # type: ignore[arg-type]
-                        st.session_state[DECIDING] = (proposal.id, verb)
-                        st.rerun()
+        with st.container(horizontal=True):
+            for verb in view.offered(proposal, who) if who.can_edit else ():
+                kind = "primary" if verb == "approve" else "secondary"
+                if st.button(TITLES[verb], key=f"{verb}:{proposal.id}", type=kind):  # type: ignore[arg-type]
+                    _open(proposal, verb)
+            if proposal.state in view.PENDING and st.button(
+                "Preview", icon=":material/preview:", key=f"preview:{proposal.id}"
+            ):
+                _open(proposal, None)
 
 
 def _changes(proposal: Proposal) -> None:
@@ -116,17 +123,29 @@ def _changes(proposal: Proposal) -> None:
         st.code(view.difference(change), language="diff")
 
 
+def _open(proposal: Proposal, verb: Verb | None) -> None:
+    _close()
+    st.session_state[DECIDING] = (proposal.id, verb)
+    st.rerun()
+
+
 def _close() -> None:
-    st.session_state.pop(DECIDING, None)
+    for name in (DECIDING, SEEN):
+        st.session_state.pop(name, None)
 
 
-def _decide(client: Proposals, number: int, verb: Verb) -> None:
+def _decide(client: Client, number: int, verb: Verb | None) -> None:
     with answered("proposal:decide", "Close"):
         proposal = client.proposal(number)
-        st.markdown(MEANS[verb])
+        if verb is not None:
+            st.markdown(MEANS[verb])
         for said in proposal.outdated:
             st.warning(formatting.plain(formatting.sentence(said)))
         _changes(proposal)
+        if verb in (None, "approve"):
+            _manifests(client, proposal)
+        if verb is None:
+            return
         why = ""
         if verb == "reject":
             why = (st.text_input("Why", key="proposal:why", live=True, autocomplete="off") or "").strip()
@@ -138,3 +157,12 @@ def _decide(client: Proposals, number: int, verb: Verb) -> None:
         client.decide_proposal(number, verb, why)
         st.toast(DONE[verb], icon=":material/check:")
         st.rerun()
+
+
+def _manifests(client: Client, proposal: Proposal) -> None:
+    st.subheader("Manifests", anchor=False)
+    with answered("proposal:manifests"):
+        if SEEN not in st.session_state:
+            with st.spinner("Asking what would come of it"):
+                st.session_state[SEEN] = manifests.gathered(client, proposal)
+        manifests.draw(proposal, st.session_state[SEEN])

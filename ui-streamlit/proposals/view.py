@@ -21,6 +21,10 @@ COLOURS: Final[Mapping[str, Colour]] = {
 }
 
 
+PENDING: Final = ("open", "stale")
+"""What a proposal is whose change may still come, as it is or renewed."""
+
+
 def summary(proposal: Proposal) -> str:
     """Return what it does, in a few words."""
     first, *others = proposal.changes

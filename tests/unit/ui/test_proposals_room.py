@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from configurations.models import AppConfig, Draft
 from login.identity import Roles
+from proposals.manifests import MOST
 from proposals.models import Change, Proposal
 from shared.formatting import plain
 from unit.ui.driver import click, labels, opened, words, write
-from unit.ui.fakes.client import FakeTable
+from unit.ui.fakes.client import FakeClient, FakeTable
+from unit.ui.fakes.renderers import SHOP, tenants
 
 ROOM = "Proposals"
 POLICY = "p, anonymous, rows, *, */*, allow\n"
@@ -73,3 +77,54 @@ def test_it_is_said_beforehand_that_a_change_is_a_proposal(table: FakeTable) -> 
     assert "is a proposal" not in words(opened(table))
     table.policies.policy = f"{POLICY}approval, appconfigs/prod\n"
     assert "A change in prod is a proposal" in words(opened(table))
+
+
+# What it would make of manifests
+
+
+def config(table: FakeTable, environment: str = "prod") -> AppConfig:
+    return FakeClient(table, "grace").create(Draft("checkout", "https://git.example/checkout.git", "main", environment))
+
+
+def test_a_preview_shows_each_targets_difference_as_that_of_an_edit_does(table: FakeTable) -> None:
+    row = config(table)
+    table.answers.live[row.id, "k8s"] = (row, "7")
+    table.answers.refusals["git"] = ("invalid", "the path is taken")
+    table.kept.proposals[:] = [replace(OPEN, changes=(replace(CHANGE, key=str(row.id)),))]
+    said = words(click(opened(table, ROOM), "Preview"))
+    assert "-  branch: main\n+  branch: next" in said
+    assert "It would refuse this.** the path is taken" in said
+    assert table.rows[row.id].branch == "main"
+
+
+def test_who_approves_is_shown_the_manifests_and_why_there_are_none(table: FakeTable) -> None:
+    at = click(opened(table, ROOM), "Approve")  # there is no row 7
+    assert "It is gone meanwhile" in words(at)
+    table.answers.unavailable["k8s"] = "sync-k8s does not answer"
+    row = config(table)
+    table.kept.proposals[:] = [replace(OPEN, changes=(replace(CHANGE, key=str(row.id)),))]
+    assert "does not answer" in words(click(opened(table, ROOM), "Approve"))
+
+
+def test_what_a_deletion_takes_is_shown_at_each_target(table: FakeTable) -> None:
+    row = config(table)
+    table.answers.live[row.id, "k8s"] = (row, "7")
+    gone = Change("appconfigs", str(row.id), "checkout", "delete", {"branch": ("main", None)})
+    table.kept.proposals[:] = [replace(OPEN, changes=(gone,))]
+    at = click(opened(table, ROOM), "Preview")
+    assert "-  branch: main" in words(at)
+    assert "deletes it" in words(at)
+
+
+def test_rows_of_any_table_are_rendered_before_and_after_and_many_are_bounded(table: FakeTable) -> None:
+    table.tables.sources.update(tenants().sources)
+    change = Change("tenants", "1", "shop", "update", {"plan": ("team", "enterprise")})
+    made = Change("tenants", None, "new", "create", {name: (None, value) for name, value in SHOP.items()})
+    other = Change("hosts", "1", "host", "update", {})
+    table.kept.proposals[:] = [replace(OPEN, renderer="tenants", changes=(change, made, *[change] * (MOST - 1), other))]
+    at = click(opened(table, ROOM), "Preview")
+    differences = [code.value for code in at.code if code.value.startswith("--- before")]
+    assert len(differences) == MOST
+    assert re.search(r"^-.*team.*\n\+.*enterprise", differences[0], re.M)
+    assert not re.search(r"^-[^-]", differences[1], re.M)
+    assert "The manifests of 2 more rows are not shown." in words(at)
