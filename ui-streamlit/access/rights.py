@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -129,6 +129,12 @@ class Rights:
         if mine is None or not mine.enforced:
             return False
         return who is not None and who.verified and person == mine.subject
+
+    def goes_by(self, names: Collection[str]) -> bool:
+        """Tell whether the person goes by one of `names`, which are in lower case."""
+        mine, who = self.mine, self._who()
+        its = [*([who.person] if who else ()), *(mine.names if mine else ())]
+        return any(name.casefold() in names for name in its)
 
     def _by_role(self, act: str) -> str | None:
         who = self._who()

@@ -10,16 +10,17 @@ import streamlit as st
 
 from access.rights import Rights
 from client.errors import MissingError, RefusedError, UnavailableError
-from login.identity import Who
 from proposals import manifests, view
 from proposals.manifests import Client
 from proposals.models import Proposal, Proposals, State, Verb
-from shared import filters, formatting
+from shared import filters, formatting, offers
 from shared.failures import answered
 from shared.pager import by_age
 
 REFRESH_SECONDS: Final = 5.0
 PAGE_SIZE: Final = 20
+MOST: Final = 50
+"""Rows of a proposal whose fields are shown."""
 DECIDING: Final = "deciding-proposal"
 """Which one, and what to do; None: nothing, it is only looked at."""
 SEEN: Final = "proposal-seen"
@@ -36,13 +37,13 @@ MEANS: Final = {
 }
 
 
-def show(client: Client, who: Who) -> None:
+def show(client: Client, rights: Rights) -> None:
     """Draw the room."""
     st.title("Proposals", anchor=False)
     chosen = st.segmented_control(
         "Which", LISTS, default=LISTS[0], key="proposals_list", label_visibility="collapsed", on_change=_first_page
     )
-    _list(client, who, chosen or LISTS[0])
+    _list(client, rights, chosen or LISTS[0])
     deciding: tuple[int, Verb | None] | None = st.session_state.get(DECIDING)
     if deciding is not None:
         number, verb = deciding
@@ -70,7 +71,7 @@ def _first_page() -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _list(client: Proposals, who: Who, chosen: str) -> None:
+def _list(client: Proposals, rights: Rights, chosen: str) -> None:
     cursors: list[str] = st.session_state.setdefault("proposals_cursors", [])
     with answered("proposals"):
         state: State | None = "open" if chosen == LISTS[1] else None
@@ -85,12 +86,12 @@ def _list(client: Proposals, who: Who, chosen: str) -> None:
             return
         now = datetime.now(UTC)
         for proposal in page.items:
-            _one(client, proposal, who, now)
+            _one(proposal, rights, now)
         if cursors or page.next_cursor:
             by_age(cursors, page.next_cursor)
 
 
-def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None:
+def _one(proposal: Proposal, rights: Rights, now: datetime) -> None:
     with st.container(border=True, key=f"proposal-{proposal.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             asked = f"**{formatting.plain(proposal.asked_by)}** {formatting.plain(view.summary(proposal))}"
@@ -107,9 +108,9 @@ def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None
         with st.expander("What it changes"):
             _changes(proposal)
         with st.container(horizontal=True):
-            for verb in view.offered(proposal, who) if who.can_edit else ():
-                kind = "primary" if verb == "approve" else "secondary"
-                if st.button(TITLES[verb], key=f"{verb}:{proposal.id}", type=kind):  # type: ignore[arg-type]
+            for verb in view.offered(proposal, rights.goes_by(proposal.authors)):
+                kind, why_not = "primary" if verb == "approve" else "secondary", _why_not(proposal, verb, rights)
+                if offers.button(TITLES[verb], why_not, key=f"{verb}:{proposal.id}", type=kind):
                     _open(proposal, verb)
             if proposal.state in view.PENDING and st.button(
                 "Preview", icon=":material/preview:", key=f"preview:{proposal.id}"
@@ -117,10 +118,17 @@ def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None
                 _open(proposal, None)
 
 
+def _why_not(proposal: Proposal, verb: Verb, rights: Rights) -> str | None:
+    """Return why the person may not decide so; None if they may, as an author may withdraw."""
+    return next(filter(None, (rights.why_not(*each) for each in dict.fromkeys(view.needed(proposal, verb)))), None)
+
+
 def _changes(proposal: Proposal) -> None:
-    for change in proposal.changes:
+    for change in proposal.changes[:MOST]:
         st.caption(formatting.plain(f"{change.renderer}/{change.name}: {change.op}"))
         st.code(view.difference(change), language="diff")
+    if len(proposal.changes) > MOST:
+        st.caption(f"and {len(proposal.changes) - MOST:,} more")
 
 
 def _open(proposal: Proposal, verb: Verb | None) -> None:

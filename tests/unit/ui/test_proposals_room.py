@@ -13,14 +13,14 @@ from login.identity import Roles
 from proposals.manifests import MOST
 from proposals.models import Change, Proposal
 from shared.formatting import plain
-from unit.ui.driver import click, labels, opened, words, write
+from unit.ui.driver import button, click, labels, offered, opened, words, write
 from unit.ui.fakes.client import FakeClient, FakeTable
 from unit.ui.fakes.renderers import SHOP, tenants
 
 ROOM = "Proposals"
 POLICY = "p, anonymous, rows, *, */*, allow\n"
 AGO = datetime.now(UTC) - timedelta(hours=2)
-CHANGE = Change("appconfigs", "7", "checkout", "update", {"branch": ("main", "next")})
+CHANGE = Change("appconfigs", "7", "checkout", "update", {"branch": ("main", "next")}, ("prod",))
 OPEN = Proposal(9, "appconfigs", "open", ("prod",), "grace", AGO, (CHANGE,), ("grace",), "the new release")
 
 
@@ -70,7 +70,16 @@ def test_what_has_changed_since_is_said_before_it_is_decided(table: FakeTable) -
 
 
 def test_a_viewer_decides_nothing(table: FakeTable) -> None:
-    assert not {"Approve", "Reject"} & labels(opened(table, ROOM, roles=Roles(default="viewer")))
+    assert not {"Approve", "Reject"} & offered(opened(table, ROOM, roles=Roles(default="viewer")))
+
+
+def test_what_the_policy_does_not_allow_is_greyed_with_its_reason(table: FakeTable) -> None:
+    table.policies.policy = "p, anonymous, rows, view, */*, allow\np, anonymous, rows, approve, */*, allow\n"
+    at = opened(table, ROOM)
+    assert offered(at) >= {"Reject", "Preview"}
+    approve = button(at, "Approve")
+    assert approve.disabled
+    assert plain("You may not edit rows of appconfigs/prod: no line of the policy allows") in approve.help
 
 
 def test_it_is_said_beforehand_that_a_change_is_a_proposal(table: FakeTable) -> None:
