@@ -55,6 +55,12 @@ def as_known(who: Who) -> Who:
     return replace(who, role="editor", token=who.token if known.by_token else "")
 
 
+def proposes(renderer: str) -> bool:
+    """Tell whether a change of a renderer's rows is a proposal in any environment, as crud said last."""
+    known: Known | None = st.session_state.get(_KNOWN)
+    return known is not None and known.mine is not None and bool(known.mine.proposes.get(renderer))
+
+
 def _is_of(known: Known, who: Who) -> bool:
     return known.who == who and (known.who.groups, known.who.token) == (who.groups, who.token)
 

@@ -13,7 +13,8 @@ from login.identity import Roles
 from proposals.manifests import MOST
 from proposals.models import Change, Proposal
 from shared.formatting import plain
-from unit.ui.driver import button, click, labels, offered, opened, words, write
+from unit.ui.driver import button, click, fill, labels, offered, opened, run, words, write
+from unit.ui.fakes.access import Policies
 from unit.ui.fakes.client import FakeClient, FakeTable
 from unit.ui.fakes.renderers import SHOP, tenants
 
@@ -86,6 +87,42 @@ def test_it_is_said_beforehand_that_a_change_is_a_proposal(table: FakeTable) -> 
     assert "is a proposal" not in words(opened(table))
     table.policies.policy = f"{POLICY}approval, appconfigs/prod\n"
     assert "A change in prod is a proposal" in words(opened(table))
+
+
+@pytest.mark.parametrize("way", ["edit", "delete", "many", "file", "row"])
+def test_why_is_asked_where_a_change_is_a_proposal_and_goes_with_the_change(table: FakeTable, way: str) -> None:
+    row = config(table)
+    table.tables.sources.update(tenants().sources)
+    table.policies = Policies(f"{POLICY}approval, */prod\n", ("appconfigs", "tenants"))
+    query: dict[str, dict[str, str]] = {
+        "edit": {"id": str(row.id)},
+        "delete": {"id": str(row.id)},
+        "row": {"renderer": "tenants", "key": "1"},
+    }
+    at = opened(table, "Rows" if way == "row" else "Configurations", query=query.get(way))
+    if way == "delete":
+        at = write(click(at, "Delete"), "Type the name to confirm", "checkout")
+    elif way == "many":
+        at.session_state["table"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+        at = write(click(run(at), "Branch"), "New branch", "next")
+    elif way == "file":
+        at = click(at, "Import")
+        at.text_area[0].set_value("name,repository_url,branch,environment\nnew,https://git.example/n.git,main,prod")
+        run(at)
+    elif way == "edit":
+        fill(at, "Branch", "next")
+    else:
+        next(box for box in at.selectbox if box.label.startswith("plan")).set_value("free")
+    fill(at, "Why", " the release of Thursday ")
+    done = {"delete": "Delete it", "many": "Change 1", "file": "Import 1"}
+    click(at, done.get(way, "Save"))
+    assert set(table.comments) == {"the release of Thursday"}
+
+
+def test_nobody_asks_why_where_no_change_is_a_proposal(table: FakeTable) -> None:
+    table.policies.policy = POLICY
+    at = opened(table, query={"id": str(config(table).id)})
+    assert "Why" not in {field.label for field in at.text_input}
 
 
 # What it would make of manifests
