@@ -111,7 +111,9 @@ def _target(key: str, target: TargetPreview) -> None:
         )
     if target.refusal:
         st.error(f"**It would refuse this.** {formatting.plain(target.refusal)}", icon=":material/block:")
-    if kind == MANIFEST:
+    if kind == MANIFEST and not target.manifest:
+        st.caption("Nothing is here then.")
+    elif kind == MANIFEST:
         st.code(target.manifest, language="yaml")
     elif target.diff:
         st.code(target.diff, language="diff")

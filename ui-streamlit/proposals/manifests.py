@@ -28,34 +28,20 @@ class Client(Proposals, Configurations, Previews, Renderers, Protocol):
     """What the room needs."""
 
 
-def gathered(client: Client, proposal: Proposal) -> Sequence[tuple[Change, Drawing]]:
-    """Return what becomes of the first MOST rows that were asked for, each with what draws it.
+def gathered(client: Client, proposal: Proposal) -> Sequence[Drawing]:
+    """Return what draws the manifests of the first rows, at most MOST: those that were asked for come first.
 
     Raises UnavailableError.
     """
-    return [(change, _asked(client, f"proposal:{place}", change)) for place, change in enumerate(_first(proposal))]
+    # Of rows that only change with others no fields are known.
+    first = [each for each in proposal.changes if each.renderer == proposal.renderer][:MOST]
+    return [_asked(client, f"proposal:{place}", change, proposal.asked_by) for place, change in enumerate(first)]
 
 
-def draw(proposal: Proposal, found: Sequence[tuple[Change, Drawing]]) -> None:
-    """Draw it, and how many rows are not shown."""
-    for change, drawing in found:
-        with st.container(border=True):
-            st.markdown(f"**{formatting.plain(change.name)}**")
-            drawing()
-    more = len(proposal.changes) - len(found)
-    if more:
-        st.caption(f"The manifests of {formatting.counted(more, 'more row')} are not shown.")
-
-
-def _first(proposal: Proposal) -> Sequence[Change]:
-    """Of rows that only change with others no fields are known."""
-    return [each for each in proposal.changes if each.renderer == proposal.renderer][:MOST]
-
-
-def _asked(client: Client, key: str, change: Change) -> Drawing:
+def _asked(client: Client, key: str, change: Change, person: str) -> Drawing:
     try:
         if change.renderer == APP_CONFIGS:
-            return partial(preview_view.targets, key, _of_configuration(client, change))
+            return partial(preview_view.targets, key, _of_configuration(client, change, person))
         return partial(manifests_view.difference, *_of_row(client, change))
     except MissingError:
         return partial(st.warning, "It is gone meanwhile: this proposal can't be approved any more.")
@@ -63,14 +49,15 @@ def _asked(client: Client, key: str, change: Change) -> Drawing:
         return partial(st.warning, formatting.plain(complaint(refusal)))
 
 
-def _of_configuration(client: Client, change: Change) -> Preview:
+def _of_configuration(client: Client, change: Change, person: str) -> Preview:
     if change.op == "delete":
         return Preview(0, tuple(map(_deleted, client.live(int(change.key or 0)))))
     becomes = {name: after or "" for name, (_, after) in change.fields.items()}
     if change.key is None:
-        return client.preview(None, Draft(**{each.name: becomes.get(each.name, "") for each in fields(Draft)}))
+        draft = Draft(**{each.name: becomes.get(each.name, "") for each in fields(Draft)})
+        return client.preview(None, draft, person)
     row = client.get(int(change.key))
-    return client.preview(row.id, replace(row.draft, **becomes))
+    return client.preview(row.id, replace(row.draft, **becomes), person)
 
 
 def _deleted(found: Live) -> TargetPreview:

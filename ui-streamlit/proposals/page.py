@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +13,7 @@ from access.rights import Rights
 from client.errors import MissingError, RefusedError, UnavailableError
 from proposals import manifests, view
 from proposals.manifests import Client
-from proposals.models import Proposal, Proposals, State, Verb
+from proposals.models import Change, Proposal, Proposals, State, Verb
 from shared import filters, formatting, offers
 from shared.failures import answered
 from shared.pager import by_age
@@ -106,7 +107,7 @@ def _one(proposal: Proposal, rights: Rights, now: datetime) -> None:
             why = f": {proposal.why}" if proposal.why else "."
             st.caption(formatting.plain(f"{proposal.state.capitalize()} by {proposal.decided_by or 'crud'}{why}"))
         with st.expander("What it changes"):
-            _changes(proposal)
+            _changes(proposal.changes)
         with st.container(horizontal=True):
             for verb in view.offered(proposal, rights.goes_by(proposal.authors)):
                 kind, why_not = "primary" if verb == "approve" else "secondary", _why_not(proposal, verb, rights)
@@ -123,12 +124,16 @@ def _why_not(proposal: Proposal, verb: Verb, rights: Rights) -> str | None:
     return next(filter(None, (rights.why_not(*each) for each in dict.fromkeys(view.needed(proposal, verb)))), None)
 
 
-def _changes(proposal: Proposal) -> None:
-    for change in proposal.changes[:MOST]:
-        st.caption(formatting.plain(f"{change.renderer}/{change.name}: {change.op}"))
-        st.code(view.difference(change), language="diff")
-    if len(proposal.changes) > MOST:
-        st.caption(f"and {len(proposal.changes) - MOST:,} more")
+def _changes(changes: Sequence[Change]) -> None:
+    for change in changes[:MOST]:
+        _change(change)
+    if len(changes) > MOST:
+        st.caption(f"and {len(changes) - MOST:,} more")
+
+
+def _change(change: Change) -> None:
+    st.caption(formatting.plain(f"{change.renderer}/{change.name}: {change.op}"))
+    st.code(view.difference(change), language="diff")
 
 
 def _open(proposal: Proposal, verb: Verb | None) -> None:
@@ -149,9 +154,7 @@ def _decide(client: Client, number: int, verb: Verb | None) -> None:
             st.markdown(MEANS[verb])
         for said in proposal.outdated:
             st.warning(formatting.plain(formatting.sentence(said)))
-        _changes(proposal)
-        if verb in (None, "approve"):
-            _manifests(client, proposal)
+        _changes(_manifests(client, proposal) if verb in (None, "approve") else proposal.changes)
         if verb is None:
             return
         why = ""
@@ -167,10 +170,19 @@ def _decide(client: Client, number: int, verb: Verb | None) -> None:
         st.rerun()
 
 
-def _manifests(client: Client, proposal: Proposal) -> None:
-    st.subheader("Manifests", anchor=False)
+def _manifests(client: Client, proposal: Proposal) -> Sequence[Change]:
+    """Draw the first rows, each with what becomes of its manifests, and return the other ones."""
+    others: Sequence[Change] = proposal.changes
     with answered("proposal:manifests"):
         if SEEN not in st.session_state:
             with st.spinner("Asking what would come of it"):
                 st.session_state[SEEN] = manifests.gathered(client, proposal)
-        manifests.draw(proposal, st.session_state[SEEN])
+        seen: Sequence[manifests.Drawing] = st.session_state[SEEN]
+        for change, drawing in zip(others, seen, strict=False):
+            with st.container(border=True):
+                _change(change)
+                drawing()
+        others = others[len(seen) :]
+        if others:
+            st.caption(f"The manifests of {formatting.counted(len(others), 'more row')} are not shown.")
+    return others

@@ -423,6 +423,8 @@ def test_a_preview_asks_about_the_row_and_says_what_each_target_would_do(
     preview = client.preview(42, DRAFT)
     assert sidecar.asked[0][:2] == ("POST", "/appconfigs:preview")
     assert sidecar.asked[0][3] == {"id": 42, "config": GIVEN}
+    client.preview(42, DRAFT, "grace")
+    assert sidecar.asked[1][3] == {"id": 42, "config": GIVEN, "updated_by": "grace"}
     assert preview.generation == 8
     assert (preview.targets[0].change, preview.targets[0].refusal) == ("create", "denied")
     assert preview.targets[1].unavailable == "sync-git does not answer"

@@ -139,6 +139,7 @@ def test_a_preview_shows_each_targets_difference_as_that_of_an_edit_does(table: 
     table.kept.proposals[:] = [replace(OPEN, changes=(replace(CHANGE, key=str(row.id)),))]
     said = words(click(opened(table, ROOM), "Preview"))
     assert "-  branch: main\n+  branch: next" in said
+    assert "+    rowcast.dev/updated-by: grace" in said
     assert "It would refuse this.** the path is taken" in said
     assert table.rows[row.id].branch == "main"
 
