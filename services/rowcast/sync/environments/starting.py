@@ -101,8 +101,9 @@ class Starting:
         refused: dict[RowKey, Result] = {one.row: Failed(one.refusal) for one in batch if one.refusal is not None}
         rest = [one for one in batch if one.row not in refused] if refused else batch
         try:
-            ready = self._ready() if rest else None
-            return {**await ready.deliver([of_target(one, self.name) for one in rest]), **refused} if ready else refused
+            if not rest:
+                return refused
+            return {**await self._ready().deliver([of_target(one, self.name) for one in rest]), **refused}
         finally:
             self._on_delivery()
 
