@@ -64,6 +64,23 @@ async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(p
             await target.close()
 
 
+async def test_a_target_that_is_renamed_takes_up_what_is_given_its_new_name(platform: Platform) -> None:
+    place = Kubernetes(platform.env())
+    own = partial(connect, place.env["KUBECONFIG"], place.namespace, IN_FLIGHT, None)
+    before, after = await own("k8s"), await own("k8s-eu")
+    try:
+        await before.start()
+        assert await deliver(before, "k8s", saved(1, 1, "a")) is Outcome.CREATED
+        await before.close()
+        place.kubectl("label", "appconfigs", "--all", "rowcast.dev/target=k8s-eu")
+
+        await after.start()
+        assert await deliver(after, "k8s-eu", saved(1, 1, "a")) is Outcome.CREATED
+        assert [held.row for held in await after.inventory()] == [app_config(1)]
+    finally:
+        await after.close()
+
+
 async def test_the_files_of_one_repository_target_are_refused_to_another_by_name(tmp_path: Path) -> None:
     place = Git(tmp_path)
     eu, plain = (GitTarget(place.settings(target=name, cache=tmp_path / f"cache-{name}")) for name in ("git-eu", "git"))
