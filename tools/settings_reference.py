@@ -66,8 +66,9 @@ def _rows(settings: type[Settings]) -> Iterator[str]:
 def _plain(value: object) -> str:
     if value is None:
         return "none"
-    named = isinstance(value, tuple) or (isinstance(value, dict) and value)
-    return ",".join(map(str, value)) if named else str(value)
+    if isinstance(value, tuple) or (isinstance(value, dict) and value):
+        return ",".join(map(str, value))
+    return str(value)
 
 
 def main() -> None:
