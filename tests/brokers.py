@@ -25,6 +25,8 @@ ROLES = {"broker": tuple(PART_OF.values()), "capture": ("connect", "capture")}
 MARKER = "platforms(*names): the test runs on each of these platforms (tests/brokers.py); without it, on Kafka's"
 on_every_broker = pytest.mark.platforms(KAFKA, "redis", "rabbitmq", "jetstream")
 on_every_platform = pytest.mark.platforms(*PLATFORMS)
+on_every_other = pytest.mark.platforms(*(name for name in PLATFORMS if name != KAFKA))
+"""Where something else breaks Kafka's in the same way (tests/chaos)."""
 
 
 def part(platform: Platform, role: str) -> str | None:

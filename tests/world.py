@@ -229,7 +229,8 @@ def done(response: httpx.Response) -> dict[str, Any]:
 
 def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) -> None:
     """Return as soon as the condition holds; trouble while asking counts as not yet."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    began = time.monotonic()
+    deadline = began + SETTLE_SECONDS
     trouble: Exception | None = None
     while time.monotonic() < deadline:
         try:
@@ -238,5 +239,13 @@ def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) 
             trouble = None
         except (OSError, httpx.HTTPError, subprocess.SubprocessError, psycopg2.Error) as error:
             trouble = error
-        time.sleep(0.1)  # between two looks; the condition decides
+        pause(began)
     raise AssertionError(f"not within {SETTLE_SECONDS} s: {trouble or explain()}")
+
+
+def pause(began: float) -> None:
+    """Let some time pass between two looks at a condition, which decides; `began` is of the monotonic clock.
+
+    A look takes as much of the machine as what is waited for, so the longer that lasts the less often is looked.
+    """
+    time.sleep(min(max(0.1, (time.monotonic() - began) / 10), 1.0))

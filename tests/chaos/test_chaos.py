@@ -45,7 +45,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Arena]:
-    with arena(SEED, per_second=20, binary=binary(), keep_logs=LOGS) as made:
+    with arena(SEED, per_second=10, binary=binary(), keep_logs=LOGS) as made:
         yield made
 
 

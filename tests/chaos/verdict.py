@@ -13,7 +13,7 @@ import psycopg2
 
 from chaos import orders
 from chaos.arena import Arena
-from world import State
+from world import State, pause
 
 PATIENCE = 120.0
 """Seconds within which everything must be equal once the last fault is healed and the last change is made."""
@@ -148,12 +148,12 @@ def differences(table: State, there: State, place: str) -> list[str]:
 
 def wait(ask: Callable[[], list[str]], seconds: float) -> list[str]:
     """Ask until there is nothing to say, or the time is over; returns what was said last."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         try:
             found = ask()
         except TROUBLE as error:
             found = [f"cannot be read: {error!r}"]
-        if not found or time.monotonic() > deadline:
+        if not found or time.monotonic() > began + seconds:
             return found
-        time.sleep(0.1)  # between two looks; the condition decides
+        pause(began)

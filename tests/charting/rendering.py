@@ -49,7 +49,7 @@ class Pod:
 
 def render(*settings: str, values: Path | None = None, crds_required: bool = False) -> list[Manifest]:
     """What `helm template rowcast` gives for `--set` texts and a file of values. Raises RefusedError."""
-    return list(yaml.safe_load_all(_template(settings, values, crds_required)))
+    return list(yaml.load_all(_template(settings, values, crds_required), yaml.CSafeLoader))
 
 
 @cache

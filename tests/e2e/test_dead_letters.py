@@ -21,8 +21,6 @@ CHANGES = "rowcast.public.app_configs"
 TARGETS = ["git", "k8s"]
 Letter = dict[str, Any]
 
-pytestmark = brokers.on_every_broker
-
 
 @pytest.fixture(autouse=True)
 def tidy(world: World) -> Iterator[None]:
@@ -84,6 +82,7 @@ def foreign(world: World, name: str) -> Iterator[None]:
         world.kubectl("delete", "appconfig", name, "--ignore-not-found")
 
 
+@brokers.on_every_broker
 def test_what_is_no_event_is_listed_with_its_reason_and_holds_up_no_other(platform: Platform, world: World) -> None:
     strange = {"specversion": "1.0", "id": "1", "source": "/stray", "type": "stray", "data": {"hello": "\x00"}}
     unknown = {**strange, "id": "2", "iodebeziumtable": "orders", "iodebeziumop": "c"}  # JetStream drops equal ids
@@ -103,6 +102,7 @@ def test_what_is_no_event_is_listed_with_its_reason_and_holds_up_no_other(platfo
     wait_until(lambda: any("hello" in event for _, reason, event in found() if reason == "undecodable"))
 
 
+@brokers.on_every_broker
 def test_a_row_whose_place_is_occupied_is_failed_until_its_letter_is_replayed(world: World) -> None:
     with foreign(world, "occupied"):
         row = world.create("occupied")

@@ -7,8 +7,6 @@ import subprocess
 import brokers
 from world import World, config, done, wait_until
 
-pytestmark = brokers.on_every_broker
-
 
 @brokers.on_every_platform
 def test_a_created_row_becomes_a_custom_resource_and_a_commit(world: World) -> None:
@@ -20,6 +18,7 @@ def test_a_created_row_becomes_a_custom_resource_and_a_commit(world: World) -> N
     assert world.cluster()["created-row"] == world.repository()["created-row"] == expected
 
 
+@brokers.on_every_broker
 def test_an_update_arrives_with_its_generation_and_its_person(world: World) -> None:
     row = world.create("updated-row")
     with world.api("bob") as api:
@@ -54,6 +53,7 @@ def test_a_row_that_changes_its_environment_moves_its_file(world: World) -> None
     world.settled()
 
 
+@brokers.on_every_broker
 def test_a_deletion_removes_both_and_the_commit_names_who_deleted(world: World) -> None:
     row = world.create("deleted-row", person="alice")
     world.settled()
@@ -82,6 +82,7 @@ def test_direct_sql_counts_as_much_as_the_api(world: World) -> None:
     assert "deleted-by-sql" not in world.repository()
 
 
+@brokers.on_every_broker
 def test_two_rows_that_swap_names_in_one_transaction_end_swapped(world: World) -> None:
     left, right = world.create("left"), world.create("right")
     world.settled()
@@ -100,6 +101,7 @@ def test_two_rows_that_swap_names_in_one_transaction_end_swapped(world: World) -
         assert subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout == ""
 
 
+@brokers.on_every_broker
 def test_a_name_that_is_deleted_and_created_again_belongs_to_the_new_row(world: World) -> None:
     first = world.create("reborn")
     with world.api() as api:
@@ -111,6 +113,7 @@ def test_a_name_that_is_deleted_and_created_again_belongs_to_the_new_row(world: 
     assert world.cluster()["reborn"] == (second["id"], 1, second["repository_url"], "second", "dev")
 
 
+@brokers.on_every_broker
 def test_the_status_says_what_became_of_a_row_at_each_target(world: World) -> None:
     row = world.create("reported-row")
     world.settled()

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-import brokers
 from world import World, done, wait_until
 
 TARGETS = ("k8s", "git")
@@ -54,7 +53,6 @@ def commit(world: World, subject: str) -> Iterator[Path]:
             subprocess.run(["git", *command], cwd=folder, check=True, timeout=60, capture_output=True)
 
 
-@brokers.on_every_broker
 def test_an_object_that_kubectl_deletes_comes_back_by_itself(world: World) -> None:
     world.create("rec-deleted")
     world.settled()
@@ -84,7 +82,6 @@ def test_what_others_add_to_an_object_stays(world: World) -> None:
     assert world.kubectl("get", "appconfig", "rec-labelled", "-o", "jsonpath={.metadata.labels.team}") == "shop"
 
 
-@brokers.on_every_broker
 def test_files_that_a_foreign_commit_edits_and_deletes_are_put_right(world: World) -> None:
     for name in ("rec-file-edited", "rec-file-deleted"):
         world.create(name)

@@ -16,7 +16,7 @@ from world import World, done, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
-ROWS = 1_000
+ROWS = 400
 PARTS = ("crud", "sync-k8s", "postgres", "sync-git", "crud")
 DECLARATION = """
 apiVersion: rowcast.dev/v1alpha1
@@ -57,7 +57,7 @@ SELECT count(*) FROM (
 
 
 class Stalls:
-    """A table of a thousand rows with a ConfigMap each, on a running platform."""
+    """A table of some hundred rows with a ConfigMap each, on a running platform."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self.world = world

@@ -13,8 +13,6 @@ import brokers
 from tenants import EXAMPLE, Tenants, applied
 from world import World, done, wait_until
 
-pytestmark = brokers.on_every_broker
-
 
 @pytest.fixture
 def tenants(world: World) -> Iterator[Tenants]:
@@ -39,6 +37,7 @@ def test_rows_of_a_table_that_is_not_ours_become_what_its_declaration_says(tenan
     assert [one["kind"] for one in documents] == ["Namespace", "ResourceQuota", "RoleBinding", "ConfigMap"]
 
 
+@brokers.on_every_broker
 def test_a_change_of_a_row_or_of_a_related_one_is_one_of_its_objects(tenants: Tenants) -> None:
     tenants.synced("tiny")
     before = tenants.generation("tiny")
@@ -53,6 +52,7 @@ def test_a_change_of_a_row_or_of_a_related_one_is_one_of_its_objects(tenants: Te
     assert "team-tiny/admins" in tenants.objects("rolebindings")
 
 
+@brokers.on_every_broker
 def test_a_row_that_its_declaration_leaves_out_or_that_is_deleted_loses_its_objects_but_what_is_retained(
     tenants: Tenants,
 ) -> None:
@@ -126,6 +126,7 @@ def test_an_impact_says_what_the_api_server_would_refuse_before_anything_is_appl
     assert tenants.objects("rolebindings") == before
 
 
+@brokers.on_every_broker
 def test_a_row_that_can_not_be_rendered_is_a_dead_letter_and_keeps_what_it_has(
     tenants: Tenants, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from rowcast.core.errors import RowcastError, TransientError
-from rowcast.runtime.hosts import is_loopback
+from rowcast.runtime.loopback import is_loopback
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _DISCOVERY = "/.well-known/openid-configuration"

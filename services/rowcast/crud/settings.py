@@ -11,8 +11,8 @@ from sqlalchemy.exc import ArgumentError
 from rowcast.core.broker import BrokerKind
 from rowcast.core.promotion import Promotion, promotion_of
 from rowcast.runtime.connect_access import ConnectAccess, without_login
-from rowcast.runtime.hosts import is_loopback
 from rowcast.runtime.known_targets import KnownTargets
+from rowcast.runtime.loopback import is_loopback
 from rowcast.runtime.settings import Names, Settings
 
 LEAST_AUDIT_DAYS = 30

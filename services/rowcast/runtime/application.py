@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from rowcast.runtime.body_limit import BodyLimitMiddleware
 from rowcast.runtime.health import Readiness, add_health_routes
-from rowcast.runtime.hosts import LoopbackHostMiddleware, is_loopback
+from rowcast.runtime.hosts import LoopbackHostMiddleware
+from rowcast.runtime.loopback import is_loopback
 from rowcast.runtime.methods import MethodsMiddleware
 from rowcast.runtime.metrics import Refresh, add_metrics_route, new_registry
 from rowcast.runtime.problems import add_problem_handlers

@@ -7,14 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
-
-from rowcast.crud.rows.queries import ListFilter, list_page
 
 from .test_sync_status import LATE, report, status
 
 Row = dict[str, Any]
-ROWS = 100_000
 
 
 def names(crud: httpx.Client, state: str, **params: Any) -> list[str]:
@@ -86,46 +82,3 @@ def test_a_target_that_is_no_longer_configured_but_reported_counts_as_it_shows(
 
 def test_a_state_that_is_none_is_refused(crud: httpx.Client) -> None:
     assert crud.get("/appconfigs", params={"state": "lost"}).status_code == 422
-
-
-def test_of_many_rows_the_failed_ones_are_found_by_their_index_and_no_row_is_looked_up_by_a_scan(
-    sql: sa.Connection,
-) -> None:
-    sql.execute(
-        sa.text(f"""
-        INSERT INTO app_configs (name, repository_url, environment)
-        SELECT 'many-' || n, 'https://git.example/a.git', 'many' FROM generate_series(1, {ROWS}) AS n
-        """)
-    )
-    sql.execute(
-        sa.text("""
-        INSERT INTO sync_statuses (row_id, target, observed_generation, deleted, outcome, delivered_at, error)
-        SELECT id, target, 1, false, 'created', now(), CASE WHEN id % 10000 = 0 THEN 'refused' END
-        FROM app_configs, unnest(ARRAY['k8s', 'git']) AS target WHERE environment = 'many'
-        """)
-    )
-    sql.execute(sa.text("ANALYZE app_configs, sync_statuses"))
-    try:
-        plans = {state: explained(sql, state) for state in ("failed", "pending", "synced")}
-    finally:
-        sql.execute(sa.text("DELETE FROM app_configs WHERE environment = 'many'"))
-    assert all("sync_statuses_failed" in plan for plan in plans["failed"])
-    for plan in (*plans["pending"], *plans["synced"]):
-        assert "Index Scan using sync_statuses_pkey" in plan
-        assert "Seq Scan on sync_statuses" not in plan
-
-
-def explained(sql: sa.Connection, state: Any) -> list[str]:
-    """The plans of the list's statements: the count and the page."""
-    plans = []
-
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
-        cursor.execute(f"EXPLAIN {statement}", parameters)
-        plans.append("\n".join(line for (line,) in cursor.fetchall()))
-
-    sa.event.listen(sql, "before_cursor_execute", explain)
-    try:
-        list_page(sql, ListFilter(state=state, targets=("k8s", "git")), "-updated_at", None, 50)
-    finally:
-        sa.event.remove(sql, "before_cursor_execute", explain)
-    return plans

@@ -36,7 +36,7 @@ def rendered(chart: Path, values: Manifest, helm: str = "helm", release: str = "
         [*command, "--values", "-"], input=json.dumps(values), capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+    return [manifest for manifest in yaml.load_all(done.stdout, yaml.CSafeLoader) if manifest]
 
 
 NO_CLUSTER = {"global": {"dapr": {"requireCrds": False}}}

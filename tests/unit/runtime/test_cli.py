@@ -38,3 +38,15 @@ def test_a_command_that_is_the_first_process_of_its_container_ends_when_told() -
 
     assert process.wait(timeout=30) == cli.TERMINATED
     process.stdout.close()
+
+
+def test_who_runs_a_command_does_not_wait_for_a_server_to_be_imported() -> None:
+    services = {"crud", "sync", "capture", "crd", "secrets", "broker", "connector", "renderer"}
+    modules = ", ".join(
+        sorted({module.partition(":")[0] for name, (module, _) in cli._SERVICES.items() if name not in services})
+    )
+    script = f"import sys, {modules}; print(*{{'fastapi', 'starlette', 'sqlalchemy', 'kubernetes'}} & {{*sys.modules}})"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "\n"

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from rowcast.runtime.application import equip
-from rowcast.runtime.hosts import is_loopback
+from rowcast.runtime.loopback import is_loopback
 from rowcast.runtime.settings import Settings
 
 

@@ -27,7 +27,7 @@ from rowcast.crud.database.audit import Noted
 from rowcast.crud.database.connections import VouchedFor
 from rowcast.crud.errors import DeniedError
 from rowcast.crud.settings import CrudSettings
-from rowcast.runtime.hosts import is_loopback
+from rowcast.runtime.loopback import is_loopback
 
 Way = Literal["token", "dashboard", "sidecar", "operator", "local"]
 """`token`: one's own; `dashboard`: it vouches for its person, or passes their token on; `sidecar`: another

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rowcast.core.errors import RowcastError, TransientError
 from rowcast.core.policy import ANONYMOUS, APP, GROUP, ROLE, SUBJECT
-from rowcast.runtime.hosts import is_loopback
 from rowcast.runtime.logging import get_logger
+from rowcast.runtime.loopback import is_loopback
 
 Key = RSAKey | ECKey | OKPKey
 FRESH_SECONDS = 600.0

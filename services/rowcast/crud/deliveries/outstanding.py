@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, Select, cast, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Select, cast, exists, select, text
 
 from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.background import repeat
@@ -79,6 +79,12 @@ def of_renderer(name: str) -> Select[Any]:
 def of_others() -> Select[Any]:
     """Renderer and key of all rows but configurations."""
     return select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+
+
+def is_settled(renderer: str, key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a row has no entry, so that its statuses need no look: every target has it as it is."""
+    its = (outstanding.c.renderer == renderer) & (outstanding.c.key == key)
+    return ~exists(select(1).select_from(outstanding).where(its))
 
 
 def is_kept_for(connection: Connection, target: str) -> bool:

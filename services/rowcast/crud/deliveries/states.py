@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Values, case, column, exists, func, literal, select, values
+from sqlalchemy import ColumnElement, Text, Values, case, cast, column, exists, func, literal, select, values
 
+from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.tables import app_configs, history, sync_statuses
 from rowcast.crud.deliveries import outstanding
 
@@ -79,4 +80,6 @@ def in_state(wanted: Overall, targets: Sequence[str]) -> ColumnElement[bool]:
     # One look at a row's statuses: three of them, one a condition, take three times as long.
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
     is_it = select(overall).where(its).scalar_subquery() == wanted
-    return is_it if wanted == "synced" else among & is_it
+    if wanted == "synced":
+        return outstanding.is_settled(APP_CONFIGS, cast(row.id, Text)) | is_it
+    return among & is_it

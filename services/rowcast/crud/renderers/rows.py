@@ -216,7 +216,9 @@ def _conditions(wanted: RowFilter) -> list[ColumnElement[bool]]:
         its = (status.renderer == rows.c.renderer) & (status.key == rows.c.key)
         told = func.count().filter(state() == "synced", status.target.in_(wanted.targets)) == len(wanted.targets)
         overall = case((func.bool_or(state() == "failed"), "failed"), (told, "synced"), else_="pending")
-        if wanted.state != "synced":
-            conditions.append(rows.c.key.in_(outstanding.of_renderer(wanted.renderer)))
-        conditions.append(select(overall).where(its).correlate(rows).scalar_subquery() == wanted.state)
+        is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted.state
+        if wanted.state == "synced":
+            conditions.append(outstanding.is_settled(wanted.renderer, rows.c.key) | is_it)
+        else:
+            conditions += [rows.c.key.in_(outstanding.of_renderer(wanted.renderer)), is_it]
     return conditions

@@ -11,10 +11,13 @@ from rowcast.core.source import TableName
 _TABLE = text("""
 SELECT class.oid, class.relkind, class.relispartition, pg_get_userbyid(class.relowner) AS owner,
     has_table_privilege(class.oid, 'SELECT') AS may_read, has_table_privilege(class.oid, 'TRIGGER') AS may_trigger,
-    EXISTS (SELECT FROM pg_inherits WHERE inhrelid = class.oid AND NOT class.relispartition) AS inherits,
     EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = class.oid) AS subscribed,
-    EXISTS (SELECT FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
-        WHERE inhparent = class.oid AND NOT child.relispartition) AS inherited
+    ARRAY(SELECT CAST(CAST(child.oid AS regclass) AS text)
+        FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+        WHERE inhparent = class.oid AND NOT child.relispartition AND NOT EXISTS (
+            SELECT FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+            WHERE tgrelid = child.oid AND pronamespace = to_regnamespace('rowcast'))
+        ORDER BY 1) AS heirs
 FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
 WHERE namespace.nspname = :schema AND class.relname = :name
 """)
@@ -126,8 +129,8 @@ class Table:
     may_read: bool
     may_trigger: bool
     partition: bool
-    inherits: bool
-    inherited: bool
+    heirs: tuple[str, ...]
+    """Tables that inherit from it and that nothing captures: a query of this one has their rows, too."""
     subscribed: bool
     """Whether PostgreSQL's own logical replication writes it."""
 
@@ -191,8 +194,7 @@ def read_table(connection: Connection, name: TableName) -> Table | None:
         place["may_read"],
         place["may_trigger"],
         place["relispartition"],
-        place["inherits"],
-        place["inherited"],
+        tuple(place["heirs"]),
         place["subscribed"],
     )
 

@@ -76,6 +76,11 @@ def _faults(connection: Connection, source: Source, shape: Mapping[str, Any]) ->
     gone = [f"there is no table {name} any more" for name, table in tables.items() if table is None]
     there = {name: table for name, table in tables.items() if table is not None}
     faults = [*gone, *column_faults(source, shape_of(shape), there)]
+    faults += [
+        f"rows of {heir}, which inherits from {name}, are not captured: a declaration of its own captures them"
+        for name, table in there.items()
+        for heir in table.heirs
+    ]
     if gone:
         return faults
     parts = {"source": source.table} | {f"with/{alias}": each.table for alias, each in source.related.items()}
