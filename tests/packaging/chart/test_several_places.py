@@ -14,7 +14,11 @@ NAMED = ("git-us", "k8s-eu", "k8s-us")
 
 @pytest.fixture(scope="module")
 def manifests() -> list[Manifest]:
-    return render("networkPolicies.egress=true", "monitoring.podMonitor.enabled=true", values=VALUES)
+    declared = [
+        f"renderersRights.rules[0].{part}" for part in ("apiGroups[0]=", "resources[0]=configmaps", "verbs[0]=get")
+    ]
+    options = ("networkPolicies.egress=true", "monitoring.podMonitor.enabled=true", "renderersFrom.configMap=mine")
+    return render(*options, *declared, values=VALUES)
 
 
 def environment(manifests: list[Manifest], part: str) -> dict[str, Any]:
@@ -35,7 +39,7 @@ def test_each_delivers_to_its_own_place(manifests: list[Manifest]) -> None:
         "/etc/rowcast/kubeconfig/kubeconfig",
         "eu",
     )
-    assert (us["ROWCAST_NAMESPACE"], us.get("KUBECONFIG")) == ("us", None)
+    assert (us["ROWCAST_NAMESPACE"], us.get("KUBECONFIG")) == ("team-b", None)
     assert (git["ROWCAST_GIT_URL"], git["ROWCAST_GIT_BRANCH"]) == ("https://git.example:8443/us.git", "us")
     volumes = {volume["name"]: volume for volume in pod(manifests, "sync-k8s-eu").spec["volumes"]}
     assert volumes["kubeconfig"]["secret"]["secretName"] == "eu-kubeconfig"
@@ -86,7 +90,7 @@ def _scopes(pubsub: Manifest) -> list[dict[str, str]]:
 
 def test_what_is_in_this_cluster_is_allowed_to_an_account_of_its_own(manifests: list[Manifest]) -> None:
     roles = of_kind(manifests, "Role")
-    assert roles["rowcast-sync-k8s-us"]["metadata"]["namespace"] == "us"
+    assert roles["rowcast-sync-k8s-us"]["metadata"]["namespace"] == "team-b"
     assert "rowcast-sync-k8s-eu" not in roles
     bound = {
         subject["name"]
