@@ -164,7 +164,7 @@ def _rooms(
         ROWS: functools.partial(_rows, client, rooms, rights),
         RENDERERS: functools.partial(renderers_page.show, client, rooms, rights),
         PROMOTION: functools.partial(promotion_page.show, client, rights),
-        PROPOSALS: functools.partial(proposals_page.show, client, as_known(who)),
+        PROPOSALS: functools.partial(proposals_page.show, client, rights),
         ACTIVITY: lambda: activity_page.show(client, rooms[CONFIGURATIONS], rights),
         PIPELINE: functools.partial(pipeline_page.show, poller),
         DEAD_LETTERS: functools.partial(dead_letters_page.show, client, rights),

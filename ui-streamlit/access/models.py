@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-EDIT, DELETE, OPERATE = (f"rows/{verb}" for verb in ("edit", "delete", "operate"))
+EDIT, DELETE, OPERATE, APPROVE_ROWS = (f"rows/{verb}" for verb in ("edit", "delete", "operate", "approve"))
 START_ROLLOUT, OPERATE_ROLLOUT = "rollouts/start", "rollouts/operate"
 PROMOTE, APPROVE = "promotions/promote", "promotions/approve"
 IMPACT, RECONCILE = "renderers/impact", "reconciles/start"

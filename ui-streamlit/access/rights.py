@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -53,6 +53,12 @@ def as_known(who: Who) -> Who:
     if known is None or not _is_of(known, who) or not known.enforced:
         return replace(who, token="")
     return replace(who, role="editor", token=who.token if known.by_token else "")
+
+
+def proposes(renderer: str) -> bool:
+    """Tell whether a change of a renderer's rows is a proposal in any environment, as crud said last."""
+    known: Known | None = st.session_state.get(_KNOWN)
+    return known is not None and known.mine is not None and bool(known.mine.proposes.get(renderer))
 
 
 def _is_of(known: Known, who: Who) -> bool:
@@ -129,6 +135,12 @@ class Rights:
         if mine is None or not mine.enforced:
             return False
         return who is not None and who.verified and person == mine.subject
+
+    def goes_by(self, names: Collection[str]) -> bool:
+        """Tell whether the person goes by one of `names`, which are in lower case."""
+        mine, who = self.mine, self._who()
+        its = [*([who.person] if who else ()), *(mine.names if mine else ())]
+        return any(name.casefold() in names for name in its)
 
     def _by_role(self, act: str) -> str | None:
         who = self._who()

@@ -11,9 +11,10 @@ from access.models import DELETE, EDIT
 from access.rights import Rights
 from bulk.models import MOST, Bulk
 from client.errors import FieldError, RefusedError
+from client.sending import commented
 from configurations import forms, rules, selection
 from configurations.models import APP_CONFIGS, AppConfig, Configurations, Page, Query
-from shared import formatting, offers
+from shared import comments, formatting, offers
 from shared.failures import answered
 
 ROWS: Final = "bulk_rows"
@@ -84,9 +85,11 @@ def dialog(client: Client, wanted: str) -> None:
 def _ask(client: Client, action: str, rows: tuple[AppConfig, ...]) -> None:
     st.markdown(_named(rows))
     agreed, value = _deleting(rows) if action == "delete" else _changing(action, rows)
+    why = comments.field(APP_CONFIGS, "bulk")
     label = f"Delete {len(rows):,}" if action == "delete" else f"Change {len(rows):,}"
     if st.button(label, type="primary", width="stretch", disabled=not agreed, key="bulk:agreed"):
-        _apply(client, action, rows, value)
+        with commented(why):
+            _apply(client, action, rows, value)
     _refused(rows)
 
 

@@ -15,7 +15,7 @@ from activity.calls import ActivityCalls
 from bulk.calls import BulkCalls
 from client.decoding import problem
 from client.errors import ConflictError, MissingError, ProposedError, RefusedError, UnavailableError
-from client.sending import Params
+from client.sending import COMMENT, Params
 from client.tracing import Saves, Untraced
 from configurations.calls import ConfigurationCalls
 from dead_letters.calls import DeadLetterCalls
@@ -35,6 +35,7 @@ CRUD: Final = "crud"
 PERSON: Final = "x-rowcast-user"
 VERIFIED: Final = "x-rowcast-user-verified"
 GROUPS: Final = "x-rowcast-user-groups"
+WHY: Final = "x-rowcast-comment"
 MOST_GROUPS: Final = 200
 # Slow enough for a cold database, short enough that a page never hangs.
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
@@ -136,7 +137,8 @@ class CrudClient(
         token: str | None = None,
     ) -> httpx.Response:
         who = self._who()
-        headers = httpx.Headers({PERSON: who.person}, encoding="utf-8")
+        comment = {WHY: COMMENT.get()} if method != "GET" and COMMENT.get() else {}
+        headers = httpx.Headers({PERSON: who.person, **comment}, encoding="utf-8")
         vouched = {VERIFIED: "true"} if who.verified else {}
         if who.verified and who.groups:
             # In ASCII, as JSON writes it: a header's bytes are anybody's guess.

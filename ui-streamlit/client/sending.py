@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 Params = Mapping[str, str | Sequence[str]]
 """What a query says; a parameter may be there several times."""
+
+
+COMMENT: ContextVar[str] = ContextVar("comment", default="")
+"""Why what is sent now is to be done."""
+
+
+@contextmanager
+def commented(text: str) -> Iterator[None]:
+    """Send a comment with each change of the block; an empty one is none."""
+    token = COMMENT.set(text)
+    try:
+        yield
+    finally:
+        COMMENT.reset(token)
 
 
 class Sending:

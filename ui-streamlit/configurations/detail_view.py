@@ -12,6 +12,7 @@ import streamlit as st
 from access.models import DELETE, EDIT
 from access.rights import Rights
 from client.errors import ConflictError, MissingError, RefusedError
+from client.sending import commented
 from configurations import conflict_view, deleted_view, forms, timeline, timeline_view
 from configurations.models import APP_CONFIGS, FIELDS, AppConfig, Configurations, Draft, RowStatus, TargetStatus
 from history import view as history_view
@@ -19,7 +20,7 @@ from history.models import Histories
 from preview import live_view
 from preview import view as preview_view
 from preview.models import Previews
-from shared import formatting, offers
+from shared import comments, formatting, offers
 from shared.failures import answered, to_list
 
 REFRESH_SECONDS = 2.0
@@ -117,13 +118,15 @@ def _edit(client: Client, row: AppConfig, rights: Rights) -> None:
     key = f"edit:{row.id}:{row.generation}"
     form = forms.fields(key, row.draft, live=True, disabled=why_not is not None)
     offers.reason(why_not)
+    why = comments.field(APP_CONFIGS, key) if why_not is None else ""
     with st.container(horizontal=True):
         wanted = offers.button("Save", why_not, type="primary", key=f"{key}:save", shortcut="ctrl+s")
         asked = why_not is None and preview_view.button(key)
     if asked:
         preview_view.ask(key, client, row.id, form.draft, form)
     if wanted and form.accepted():
-        _save(client, row, form)
+        with commented(why):
+            _save(client, row, form)
     preview_view.draw(key, form.draft)
 
 

@@ -10,11 +10,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from client.errors import FieldError, RefusedError
+from client.sending import commented
 from configurations import models, rules, view_model
 from configurations.models import AppConfig, Configurations, Draft
 from preview import view as preview_view
 from preview.models import Previews
-from shared import failures, formatting
+from shared import comments, failures, formatting
 from shared.failures import answered
 
 EMPTY = Draft(name="", repository_url="", branch="main", environment="")
@@ -104,13 +105,14 @@ def close() -> None:
 def create(client: Client) -> None:
     """Ask for the fields, show what would come of them, create the row and go to it."""
     form = fields("create", EMPTY, live=True)
+    why = comments.field(models.APP_CONFIGS, "create")
     with st.container(horizontal=True):
         wanted = st.button("Create", type="primary", key="create:save")
         asked = preview_view.button("create")
     if asked:
         preview_view.ask("create", client, None, form.draft, form)
     if wanted and form.accepted():
-        with answered("create", NOT_DONE):
+        with answered("create", NOT_DONE), commented(why):
             try:
                 row = client.create(form.draft)
             except RefusedError as refusal:
@@ -127,10 +129,11 @@ def delete(client: Configurations, row: AppConfig) -> None:
     """Ask for the name, delete the row and go back to the list."""
     st.markdown(f"**{row.name}** goes from every target as well. Its history stays.")
     typed = st.text_input("Type the name to confirm", key="delete:name", live=True, autocomplete="off")
+    why = comments.field(models.APP_CONFIGS, "delete")
     agreed = st.button("Delete it", type="primary", width="stretch", disabled=typed != row.name, key="delete:agreed")
     if not agreed:
         return
-    with answered("delete", NOT_DONE):
+    with answered("delete", NOT_DONE), commented(why):
         client.delete(row.id, row.generation)
         close()
         st.query_params.clear()

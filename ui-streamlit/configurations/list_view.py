@@ -118,7 +118,7 @@ def _rows(client: Client, query: Query, rights: Rights) -> None:  # a fragment k
             if chosen is not None:
                 st.query_params["id"] = str(chosen)
                 st.rerun()
-            pager(page, cursors, PAGE_SIZE)
+            pager(page, cursors, PAGE_SIZE, page.total_capped)
         else:
             filtered = bool(query.search or query.environment or query.state)
             _empty(rights.why_not(EDIT, APP_CONFIGS), filtered=filtered, cursors=cursors)

@@ -52,7 +52,6 @@ class LetterPage:
     items: tuple[Letter, ...]
     next_cursor: str | None
     total: int
-    total_capped: bool = False
 
 
 class DeadLetters(Protocol):

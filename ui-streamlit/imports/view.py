@@ -10,8 +10,10 @@ import streamlit as st
 
 from bulk.models import MOST, Bulk, ImportLine, ImportReport
 from client.errors import RefusedError, UnavailableError
+from client.sending import commented
+from configurations.models import APP_CONFIGS
 from imports import files, outcome, report_view
-from shared import failures, formatting
+from shared import comments, failures, formatting
 from shared.failures import answered, one_line, to_list
 
 ROOM: Final = "import"
@@ -25,10 +27,12 @@ checkout,https://git.example/shop/checkout.git,main,staging"""
 class Room:
     """Whose rows are imported: what of a file is read, how it is sent, and the way back to the list.
 
-    `send` is given rows, whether it is a dry run, and whether refused ones are left out.
+    `renderer` is the name of theirs. `send` is given rows, whether it is a dry run, and whether refused ones are left
+    out.
     """
 
     rows: str
+    renderer: str
     formats: str
     explanation: str
     example: str
@@ -60,6 +64,7 @@ def show(client: Bulk) -> None:
     draw(
         Room(
             "Configurations",
+            APP_CONFIGS,
             "CSV, YAML or JSON",
             "Rows are matched by their names: a new name is created, a known one changed.",
             EXAMPLE,
@@ -164,6 +169,7 @@ def _all(
 def _run(room: Room, rows: Sequence[Mapping[str, Any]], places: Sequence[str], report: ImportReport) -> None:
     refused = report.count("refuse")
     count = report.count("create") + report.count("change")
+    why = comments.field(room.renderer, "import") if count else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         if refused and count:
             partly = st.checkbox(f"Leave out the {refused:,} that would be refused", key="import_partly")
@@ -177,7 +183,8 @@ def _run(room: Room, rows: Sequence[Mapping[str, Any]], places: Sequence[str], r
         return
     changing = [line.index for line in report.lines if line.action in ("create", "change")]
     try:
-        done = _all(room, rows, changing, "Importing", dry_run=False, partial=bool(refused))
+        with commented(why):
+            done = _all(room, rows, changing, "Importing", dry_run=False, partial=bool(refused))
     except (RefusedError, UnavailableError) as failure:
         # Of a long import a part may be done, or somebody was faster: what would happen is to be looked at again.
         st.session_state.pop("import_preview", None)

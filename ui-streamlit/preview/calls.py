@@ -14,9 +14,10 @@ from preview.models import Live, Preview, TargetPreview
 class PreviewCalls(Sending):
     """The calls that ask the targets."""
 
-    def preview(self, row_id: int | None, draft: Draft) -> Preview:
+    def preview(self, row_id: int | None, draft: Draft, person: str | None = None) -> Preview:
         """Return what saving `draft` would do, to a new row if `row_id` is None. Changes nothing."""
-        content = self._send("POST", "/appconfigs:preview", body={"id": row_id, "config": body_of(draft)})
+        body = {"id": row_id, "config": body_of(draft), **({"updated_by": person} if person else {})}
+        content = self._send("POST", "/appconfigs:preview", body=body)
         return Preview(content["generation"], tuple(target_preview(target) for target in content["targets"]))
 
     def live(self, row_id: int) -> tuple[Live, ...]:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from configurations.models import Draft
 
-Change = Literal["create", "update", "none"]
+Change = Literal["create", "update", "delete", "none"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,11 @@ class Live:
 class Previews(Protocol):
     """What the targets say. Every call may raise UnavailableError or RefusedError."""
 
-    def preview(self, row_id: int | None, draft: Draft) -> Preview:
-        """Return what saving `draft` would do, to a new row if `row_id` is None. Changes nothing."""
+    def preview(self, row_id: int | None, draft: Draft, person: str | None = None) -> Preview:
+        """Return what saving `draft` would do, to a new row if `row_id` is None. Changes nothing.
+
+        `person`: in whose name it would be, where that is another one's.
+        """
         ...
 
     def live(self, row_id: int) -> tuple[Live, ...]:

@@ -13,9 +13,10 @@ from preview.models import Change, Preview, Previews, TargetPreview
 from shared import formatting
 from shared.failures import answered
 
-CHANGES: Final[dict[Change, tuple[str, Literal["green", "blue", "gray"]]]] = {
+CHANGES: Final[dict[Change, tuple[str, Literal["green", "blue", "red", "gray"]]]] = {
     "create": ("creates it", "green"),
     "update": ("changes it", "blue"),
+    "delete": ("deletes it", "red"),
     "none": ("changes nothing", "gray"),
 }
 DIFFERENCE, MANIFEST = "Difference", "Manifest"
@@ -73,6 +74,11 @@ def draw(key: str, draft: Draft) -> None:
 def _preview(key: str, preview: Preview) -> None:
     st.subheader("Preview", anchor=False)
     st.caption(f"What generation {preview.generation} would be at each target. Nothing is saved yet.")
+    targets(key, preview)
+
+
+def targets(key: str, preview: Preview) -> None:
+    """Draw what becomes of a configuration at each target; `key` keeps several apart."""
     for tab, target in zip(st.tabs([_label(target) for target in preview.targets]), preview.targets, strict=True):
         with tab:
             _target(key, target)
@@ -105,7 +111,9 @@ def _target(key: str, target: TargetPreview) -> None:
         )
     if target.refusal:
         st.error(f"**It would refuse this.** {formatting.plain(target.refusal)}", icon=":material/block:")
-    if kind == MANIFEST:
+    if kind == MANIFEST and not target.manifest:
+        st.caption("Nothing is here then.")
+    elif kind == MANIFEST:
         st.code(target.manifest, language="yaml")
     elif target.diff:
         st.code(target.diff, language="diff")

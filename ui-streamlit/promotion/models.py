@@ -65,7 +65,6 @@ class Board:
     items: tuple[Group, ...] = ()
     next_cursor: str | None = None
     total: int = 0
-    total_capped: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import streamlit as st
 from access.models import APPROVE, PROMOTE
 from access.rights import Rights
 from client.errors import MissingError, RefusedError
+from client.sending import commented
 from configurations.models import APP_CONFIGS, Configurations
 from preview.models import Previews
 from promotion import view
 from promotion.models import Board, Group, Place, Promotions, Request, Result
-from renderers import manifests_view, texts
+from renderers import manifests_view
 from renderers.models import Renderers
-from shared import filters, formatting, links, offers
+from shared import comments, filters, formatting, links, offers
 from shared.failures import answered, complaint
 from shared.pager import pager
 
@@ -190,10 +191,12 @@ def _promote(client: Client, renderer: str, keys: Sequence[str]) -> None:
         if not possible:
             st.info("Nothing can be promoted now.")
             return
+        why = comments.field(renderer, "promote")
         words = "Promote it" if len(possible) == 1 else f"Promote these {len(possible)}"
         if not st.button(words, type="primary", width="stretch", key="promote:agreed"):
             return
-        done = client.promote(renderer, [result.seen for result in possible])
+        with commented(why):
+            done = client.promote(renderer, [result.seen for result in possible])
         refused = [result for result in done if result.outcome == "refused"]
         for result in refused:
             st.error(formatting.plain(formatting.sentence(f"row {result.seen.to_key}: {result.why}")))
@@ -214,10 +217,8 @@ def _preview(client: Client, renderer: str, result: Result, alone: bool) -> None
         if result.outcome != "possible":
             st.warning(formatting.plain(formatting.sentence(result.why or "")))
         elif result.before is not None and result.after is not None:
-            manifests_view.problems(result.after)
-            before, after = texts.together(result.before.manifests), texts.together(result.after.manifests)
             st.caption("What it becomes:")
-            st.code(texts.difference(before, after) or "the same", language="diff")
+            manifests_view.difference(result.before, result.after)
         elif renderer == APP_CONFIGS and alone:
             _at_targets(client, result)
 

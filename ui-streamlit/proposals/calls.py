@@ -46,6 +46,7 @@ def proposal(content: Mapping[str, Any]) -> Proposal:
                 each["name"] or each["key"] or "",
                 each["op"],
                 {name: (before, after) for name, (before, after) in each["fields"].items()},
+                tuple(each["environments"]),
             )
             for each in content["changes"]
         ),

@@ -13,13 +13,17 @@ Verb = Literal["approve", "reject", "withdraw", "renew"]
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one row; `fields` has before and after, none for a row that only changes with it."""
+    """What becomes of one row; `fields` has before and after, none for a row that only changes with it.
+
+    `environments` are those before and after, without one that isn't known.
+    """
 
     renderer: str
     key: str | None
     name: str
     op: str
     fields: Mapping[str, tuple[Any, Any]]
+    environments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -10,16 +11,21 @@ import streamlit as st
 
 from access.rights import Rights
 from client.errors import MissingError, RefusedError, UnavailableError
-from login.identity import Who
-from proposals import view
-from proposals.models import Proposal, Proposals, State, Verb
-from shared import filters, formatting
+from proposals import manifests, view
+from proposals.manifests import Client
+from proposals.models import Change, Proposal, Proposals, State, Verb
+from shared import filters, formatting, offers
 from shared.failures import answered
 from shared.pager import by_age
 
 REFRESH_SECONDS: Final = 5.0
 PAGE_SIZE: Final = 20
+MOST: Final = 50
+"""Rows of a proposal whose fields are shown."""
 DECIDING: Final = "deciding-proposal"
+"""Which one, and what to do; None: nothing, it is only looked at."""
+SEEN: Final = "proposal-seen"
+"""What was asked for when the dialog opened: what is approved is what was shown."""
 LISTS: Final = ("For you to approve", "Open", "All")
 OLDER: Final = "This crud keeps no proposals: it is older than the dashboard."
 TITLES: Final = {"approve": "Approve", "reject": "Reject", "withdraw": "Withdraw", "renew": "Renew"}
@@ -32,16 +38,17 @@ MEANS: Final = {
 }
 
 
-def show(client: Proposals, who: Who) -> None:
+def show(client: Client, rights: Rights) -> None:
     """Draw the room."""
     st.title("Proposals", anchor=False)
     chosen = st.segmented_control(
         "Which", LISTS, default=LISTS[0], key="proposals_list", label_visibility="collapsed", on_change=_first_page
     )
-    _list(client, who, chosen or LISTS[0])
-    deciding: tuple[int, Verb] | None = st.session_state.get(DECIDING)
-    if deciding is not None and who.can_edit:
-        st.dialog(TITLES[deciding[1]], width="large", on_dismiss=_close)(_decide)(client, *deciding)
+    _list(client, rights, chosen or LISTS[0])
+    deciding: tuple[int, Verb | None] | None = st.session_state.get(DECIDING)
+    if deciding is not None:
+        number, verb = deciding
+        st.dialog(TITLES[verb] if verb else "Preview", width="large", on_dismiss=_close)(_decide)(client, number, verb)
 
 
 def notice(rights: Rights, renderer: str | None = None) -> None:
@@ -65,7 +72,7 @@ def _first_page() -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def _list(client: Proposals, who: Who, chosen: str) -> None:
+def _list(client: Proposals, rights: Rights, chosen: str) -> None:
     cursors: list[str] = st.session_state.setdefault("proposals_cursors", [])
     with answered("proposals"):
         state: State | None = "open" if chosen == LISTS[1] else None
@@ -80,12 +87,12 @@ def _list(client: Proposals, who: Who, chosen: str) -> None:
             return
         now = datetime.now(UTC)
         for proposal in page.items:
-            _one(client, proposal, who, now)
+            _one(proposal, rights, now)
         if cursors or page.next_cursor:
             by_age(cursors, page.next_cursor)
 
 
-def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None:
+def _one(proposal: Proposal, rights: Rights, now: datetime) -> None:
     with st.container(border=True, key=f"proposal-{proposal.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             asked = f"**{formatting.plain(proposal.asked_by)}** {formatting.plain(view.summary(proposal))}"
@@ -100,33 +107,56 @@ def _one(client: Proposals, proposal: Proposal, who: Who, now: datetime) -> None
             why = f": {proposal.why}" if proposal.why else "."
             st.caption(formatting.plain(f"{proposal.state.capitalize()} by {proposal.decided_by or 'crud'}{why}"))
         with st.expander("What it changes"):
-            _changes(proposal)
-        if who.can_edit:
-            with st.container(horizontal=True):
-                for verb in view.offered(proposal, who):
-                    kind = "primary" if verb == "approve" else "secondary"
-                    if st.button(TITLES[verb], key=f"{verb}:{proposal.id}", type=kind):  # type: ignore[arg-type]
-                        st.session_state[DECIDING] = (proposal.id, verb)
-                        st.rerun()
+            _changes(proposal.changes)
+        with st.container(horizontal=True):
+            for verb in view.offered(proposal, rights.goes_by(proposal.authors)):
+                kind, why_not = "primary" if verb == "approve" else "secondary", _why_not(proposal, verb, rights)
+                if offers.button(TITLES[verb], why_not, key=f"{verb}:{proposal.id}", type=kind):
+                    _open(proposal, verb)
+            if proposal.state in view.PENDING and st.button(
+                "Preview", icon=":material/preview:", key=f"preview:{proposal.id}"
+            ):
+                _open(proposal, None)
 
 
-def _changes(proposal: Proposal) -> None:
-    for change in proposal.changes:
-        st.caption(formatting.plain(f"{change.renderer}/{change.name}: {change.op}"))
-        st.code(view.difference(change), language="diff")
+def _why_not(proposal: Proposal, verb: Verb, rights: Rights) -> str | None:
+    """Return why the person may not decide so; None if they may, as an author may withdraw."""
+    return next(filter(None, (rights.why_not(*each) for each in dict.fromkeys(view.needed(proposal, verb)))), None)
+
+
+def _changes(changes: Sequence[Change]) -> None:
+    for change in changes[:MOST]:
+        _change(change)
+    if len(changes) > MOST:
+        st.caption(f"and {len(changes) - MOST:,} more")
+
+
+def _change(change: Change) -> None:
+    st.caption(formatting.plain(f"{change.renderer}/{change.name}: {change.op}"))
+    st.code(view.difference(change), language="diff")
+
+
+def _open(proposal: Proposal, verb: Verb | None) -> None:
+    _close()
+    st.session_state[DECIDING] = (proposal.id, verb)
+    st.rerun()
 
 
 def _close() -> None:
-    st.session_state.pop(DECIDING, None)
+    for name in (DECIDING, SEEN):
+        st.session_state.pop(name, None)
 
 
-def _decide(client: Proposals, number: int, verb: Verb) -> None:
+def _decide(client: Client, number: int, verb: Verb | None) -> None:
     with answered("proposal:decide", "Close"):
         proposal = client.proposal(number)
-        st.markdown(MEANS[verb])
+        if verb is not None:
+            st.markdown(MEANS[verb])
         for said in proposal.outdated:
             st.warning(formatting.plain(formatting.sentence(said)))
-        _changes(proposal)
+        _changes(_manifests(client, proposal) if verb in (None, "approve") else proposal.changes)
+        if verb is None:
+            return
         why = ""
         if verb == "reject":
             why = (st.text_input("Why", key="proposal:why", live=True, autocomplete="off") or "").strip()
@@ -138,3 +168,21 @@ def _decide(client: Proposals, number: int, verb: Verb) -> None:
         client.decide_proposal(number, verb, why)
         st.toast(DONE[verb], icon=":material/check:")
         st.rerun()
+
+
+def _manifests(client: Client, proposal: Proposal) -> Sequence[Change]:
+    """Draw the first rows, each with what becomes of its manifests, and return the other ones."""
+    others: Sequence[Change] = proposal.changes
+    with answered("proposal:manifests"):
+        if SEEN not in st.session_state:
+            with st.spinner("Asking what would come of it"):
+                st.session_state[SEEN] = manifests.gathered(client, proposal)
+        seen: Sequence[manifests.Drawing] = st.session_state[SEEN]
+        for change, drawing in zip(others, seen, strict=False):
+            with st.container(border=True):
+                _change(change)
+                drawing()
+        others = others[len(seen) :]
+        if others:
+            st.caption(f"The manifests of {formatting.counted(len(others), 'more row')} are not shown.")
+    return others

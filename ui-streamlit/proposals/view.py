@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from login.identity import Who
+from access.models import APPROVE_ROWS, DELETE, EDIT
 from proposals.models import Change, Proposal, Verb
 from shared.formatting import counted
 
@@ -19,6 +19,10 @@ COLOURS: Final[Mapping[str, Colour]] = {
     "withdrawn": "gray",
     "stale": "orange",
 }
+
+
+PENDING: Final = ("open", "stale")
+"""What a proposal is whose change may still come, as it is or renewed."""
 
 
 def summary(proposal: Proposal) -> str:
@@ -45,12 +49,21 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def offered(proposal: Proposal, who: Who) -> tuple[Verb, ...]:
-    """Return what the person can ask for; whether they may, crud knows."""
-    own = who.person.casefold() in proposal.authors
+def offered(proposal: Proposal, own: bool) -> tuple[Verb, ...]:
+    """Return what can be asked for of one, by an author (`own`) or another person, who may or may not."""
     if proposal.state == "open":
         return ("withdraw", *(("renew",) if proposal.outdated else ())) if own else ("approve", "reject")
     return ("renew",) if proposal.state == "stale" else ()
+
+
+def needed(proposal: Proposal, verb: Verb) -> Iterator[tuple[str, str, str]]:
+    """Return what crud asks of who decides: `resource/verb`, renderer, and environment, empty for all of them."""
+    for change in proposal.changes:
+        for environment in change.environments or ("",):
+            if verb in ("approve", "reject"):
+                yield APPROVE_ROWS, change.renderer, environment
+            if verb in ("approve", "renew") and change.renderer == proposal.renderer:
+                yield DELETE if change.op == "delete" else EDIT, change.renderer, environment
 
 
 def notice(patterns: Sequence[str]) -> str:

@@ -28,6 +28,18 @@ def draw(rendered: Rendered) -> None:
         st.code(texts.as_yaml(content), language="yaml")
 
 
+def difference(before: Rendered, after: Rendered) -> None:
+    """Draw how the manifests of a row differ, or what is wrong with it."""
+    problems(after)
+    if after.problems:
+        return
+    changed = texts.difference(texts.together(before.manifests), texts.together(after.manifests))
+    if changed:
+        st.code(changed, language="diff")
+    else:
+        st.caption("Its manifests stay as they are.")
+
+
 def problems(rendered: Rendered) -> None:
     """Say what has no value for the row."""
     for problem in rendered.problems:

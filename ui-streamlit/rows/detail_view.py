@@ -13,6 +13,7 @@ from streamlit.navigation.page import Page
 from access.models import DELETE, EDIT
 from access.rights import Rights
 from client.errors import ConflictError, MissingError, RefusedError
+from client.sending import commented
 from configurations import conflict_view, forms, timeline, timeline_view
 from configurations.models import RowStatus
 from history import version_diff
@@ -24,7 +25,7 @@ from rows import dialogs, form, history_view, values
 from rows.dialogs import BASE, why_not_change
 from rows.form import Client
 from rows.models import Column, Columns, Row
-from shared import formatting, offers
+from shared import comments, formatting, offers
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 2.0
@@ -123,13 +124,15 @@ def _edit(client: Client, row: Row, columns: tuple[Column, ...]) -> None:
     key = f"row:{row.renderer}/{row.key}:{row.generation}"
     with answered("row:edit"):
         filled = form.fields(client, row.renderer, key, columns, row.values)
+        why = comments.field(row.renderer, key)
         with st.container(horizontal=True):
             wanted = st.button("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
             asked = st.button("Preview", icon=":material/preview:", key=f"{key}:preview")
         if asked and filled.accepted():
             dialogs.preview(client, row.renderer, row.key, filled)
         if wanted and filled.accepted():
-            _save(client, row, filled)
+            with commented(why):
+                _save(client, row, filled)
 
 
 def _save(client: Client, row: Row, filled: form.RowForm) -> None:

@@ -9,13 +9,14 @@ import streamlit as st
 
 from access.rights import Rights
 from client.errors import MissingError, RefusedError
+from client.sending import commented
 from configurations import forms
 from history import version_diff
 from renderers import manifests_view
 from rows import form, values
 from rows.form import Client
 from rows.models import Column, Columns, Row, Rows
-from shared import formatting
+from shared import comments, formatting
 from shared.failures import answered
 
 CREATE: Final = "row:create"
@@ -45,6 +46,7 @@ def create(client: Client, renderer: str, columns: Sequence[Column]) -> None:
 def _create(client: Client, renderer: str, columns: Sequence[Column]) -> None:
     with answered("row:create", forms.NOT_DONE):
         filled = form.fields(client, renderer, f"row:create:{renderer}", columns, None)
+        why = comments.field(renderer, "row:create")
         with st.container(horizontal=True):
             wanted = st.button("Create", type="primary", key="row:create:save")
             asked = st.button("Preview", icon=":material/preview:", key="row:create:preview")
@@ -52,7 +54,8 @@ def _create(client: Client, renderer: str, columns: Sequence[Column]) -> None:
             preview(client, renderer, None, filled)
         if wanted and filled.accepted():
             try:
-                row = client.create_row(renderer, filled.values)
+                with commented(why):
+                    row = client.create_row(renderer, filled.values)
             except RefusedError as refusal:
                 filled.refuse(refusal)
             else:
@@ -91,9 +94,10 @@ def delete(client: Rows, row: Row) -> None:
 def _delete(client: Rows, row: Row) -> None:
     st.markdown(f"**{formatting.plain(row.key)}** goes from the table, and its resources from every target.")
     typed = st.text_input("Type the key to confirm", key="row:delete:key", live=True, autocomplete="off")
+    why = comments.field(row.renderer, "row:delete")
     if not st.button("Delete it", type="primary", width="stretch", disabled=typed != row.key, key="row:delete:agreed"):
         return
-    with answered("row:delete", forms.NOT_DONE):
+    with answered("row:delete", forms.NOT_DONE), commented(why):
         client.delete_row(row.renderer, row.key, row.generation)
         forms.close()
         st.query_params.clear()
@@ -112,10 +116,11 @@ def _restore(client: Rows, row: Row, wanted: Mapping[str, Any]) -> None:
     st.markdown("This is created, as a new row:" if row.deleted else "This is saved, as a new generation:")
     now = None if row.deleted else values.as_lines({name: row.values.get(name) for name in wanted})
     st.code(version_diff.lines(now, values.as_lines(wanted)), language="diff")
+    why = comments.field(row.renderer, "row:restore")
     words = "Create it" if row.deleted else "Restore it"
     if not st.button(words, type="primary", width="stretch", key="row:restore:agreed"):
         return
-    with answered("row:restore", forms.NOT_DONE):
+    with answered("row:restore", forms.NOT_DONE), commented(why):
         if row.deleted:
             saved = client.create_row(row.renderer, wanted)
         else:

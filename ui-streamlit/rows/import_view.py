@@ -27,6 +27,7 @@ def show(client: Rows, renderer: str, columns: Sequence[Column]) -> None:
     imports_view.draw(
         imports_view.Room(
             "Rows",
+            renderer,
             "CSV or JSON",
             f"Rows are matched by {', '.join(names)}: a new key is created, a known one changed. "
             "A value that is left out keeps what it is, or has its default.",

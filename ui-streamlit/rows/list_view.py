@@ -167,7 +167,7 @@ def _rows(client: Rows, query: RowsQuery, columns: Columns, filtered: bool) -> N
             st.session_state.pop(TABLE, None)
             st.query_params.update({"renderer": query.renderer, "key": page.items[line].key})
             st.rerun()
-        pager(page, cursors, PAGE_SIZE)
+        pager(page, cursors, PAGE_SIZE, page.total_capped)
 
 
 def _empty(cursors: list[str], filtered: bool) -> None:

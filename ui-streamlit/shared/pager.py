@@ -26,15 +26,13 @@ class Shown(Protocol):
         """How many there are on all pages."""
         ...
 
-    @property
-    def total_capped(self) -> bool:
-        """Whether there are more than that."""
-        ...
 
+def pager(page: Shown, cursors: list[str], page_size: int, capped: bool = False) -> None:
+    """Draws the line; its buttons push and pop `cursors`, the beginnings of the pages up to this one.
 
-def pager(page: Shown, cursors: list[str], page_size: int) -> None:
-    """Draws the line; its buttons push and pop `cursors`, the beginnings of the pages up to this one."""
-    text = formatting.shown_range(len(cursors), page_size, len(page.items), page.total, page.total_capped)
+    `capped`: there are more than the total.
+    """
+    text = formatting.shown_range(len(cursors), page_size, len(page.items), page.total, capped)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         st.caption(text, width="content")
         _turn("Previous", "Next", cursors, page.next_cursor)

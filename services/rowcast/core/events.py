@@ -68,6 +68,8 @@ class AppConfig:
     updated_by: str
     updated_by_verified: bool = False
     """Whether a login vouches for `updated_by`. Without it that is a name that somebody has typed."""
+    approved_by: str = ""
+    """Who has approved the change, if another person had to, and a login vouches for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class TableRow:
     updated_at: str
     updated_by: str
     updated_by_verified: bool = False
+    approved_by: str = ""
 
     @property
     def name(self) -> str:
@@ -215,6 +218,7 @@ def _captured_app_config(columns: Mapping[str, object], in_part: bool) -> AppCon
         "updated_at": columns.get("changed_at"),
         "updated_by": columns.get("actor"),
         "updated_by_verified": columns.get("actor_verified"),
+        "approved_by": columns.get("approved_by"),
     }
     return _app_config({**document, **its}, in_part)
 
@@ -245,6 +249,7 @@ def _table_row(columns: Mapping[str, object]) -> TableRow:
         # Any writer may call itself anything (`rowcast.actor`): that is no reason to refuse the row.
         updated_by=_person(actor[:USER_MAX]) if isinstance(actor, str) else "",
         updated_by_verified=columns.get("actor_verified") is True,
+        approved_by=_approver(columns),
     )
 
 
@@ -291,6 +296,7 @@ def encode(change: Change) -> dict[str, Any]:
         "row": json.dumps(row),
         "actor": state.updated_by,
         "actor_verified": state.updated_by_verified,
+        "approved_by": state.approved_by or None,
         "changed_at": state.updated_at,
     }
     # A deletion is an update there: the row stays as what is known of it.
@@ -362,6 +368,7 @@ def _app_config(row: Mapping[str, object], in_part: bool) -> AppConfig:
         updated_at=_bounded(text(row, "updated_at"), "updated_at", _TIME_MAX, _TIME),
         updated_by=_person(text(row, "updated_by")),
         updated_by_verified=row.get("updated_by_verified") is True,
+        approved_by=_approver(row),
     )
 
 
@@ -416,6 +423,11 @@ def _person(value: str) -> str:
     if len(value) > USER_MAX:
         raise _undecodable("updated_by", f"must have at most {USER_MAX} characters")
     return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+
+
+def _approver(columns: Mapping[str, object]) -> str:
+    approver = columns.get("approved_by")
+    return _person(approver[:USER_MAX]) if isinstance(approver, str) else ""
 
 
 def _moment(value: object) -> str | None:

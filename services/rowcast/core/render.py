@@ -82,8 +82,8 @@ class Desired:
     `transaction` is the id (32 bits) of the one that made the change, where an event tells it; `follows` is the lowest
     generation of the unbroken run of events that ends with it. What has columns `missing` is not to be delivered: only
     the table knows what the row is. `again`: it has been tried before, and nothing waits for the answer.
-    `actor_verified`: a login vouches for the actor. `elsewhere` (without manifests): the row is not deleted, but at
-    another place. `change` is what it was rendered from.
+    `actor_verified`: a login vouches for the actor, as one does for who has approved (`approved_by`). `elsewhere`
+    (without manifests): the row is not deleted, but at another place. `change` is what it was rendered from.
     """
 
     row: RowKey
@@ -101,6 +101,7 @@ class Desired:
     follows: int = 0
     missing: tuple[str, ...] = ()
     actor_verified: bool = False
+    approved_by: str = ""
     elsewhere: bool = False
     present: bool = False
     refusal: RowcastError | None = field(default=None, compare=False)
@@ -229,5 +230,6 @@ def desired_of(
         follows=change.follows,
         missing=change.missing,
         actor_verified=state.updated_by_verified,
+        approved_by=state.approved_by,
         change=change,
     )

@@ -42,16 +42,26 @@ class RowFilters:
                 continue
         return None
 
+    def name(self, row: Mapping[str, Any]) -> str | None:
+        """A captured row's name."""
+        variables = self._row(row)
+        return _value(self._renderer.row_name, variables) if variables else None
+
     def names(self, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
         """A captured row's name and environment."""
         variables = self._variables(row)
         return variables.get("name"), variables.get("environment")
 
-    def _variables(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Empty for a row that isn't of the shape."""
         try:
-            variables = {"row": self._language.row(row)}
+            return {"row": self._language.row(row)}
         except (ExpressionError, RecursionError):
+            return {}
+
+    def _variables(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        variables = self._row(row)
+        if not variables:
             return {}
         name, environment = self._renderer.row_name, self._renderer.environment
         return variables | {"name": _value(name, variables), "environment": _value(environment, variables)}

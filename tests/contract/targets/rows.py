@@ -23,6 +23,7 @@ def change(
     lsn: int | None = None,
     actor: str = "ann",
     verified: bool = False,
+    approved_by: str = "",
     branch: str | None = None,
 ) -> Change:
     """One change event. Events made later are later in the log, unless `lsn` says otherwise."""
@@ -37,6 +38,7 @@ def change(
         updated_at=SAVED_AT,
         updated_by=actor,
         updated_by_verified=verified,
+        approved_by=approved_by,
     )
     op = Op.DELETE if deleted else Op.CREATE if generation == 1 else Op.UPDATE
     return Change(app_config(row_id), op, row, next(_TICK) if lsn is None else lsn, SAVED_AT)

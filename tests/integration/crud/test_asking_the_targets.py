@@ -51,6 +51,8 @@ def test_what_saving_would_refuse_the_preview_refuses_alike(crud: httpx.Client, 
     assert preview(crud, branch="a..b").json()["errors"][0]["rule"] == "git-branch"
     assert preview(crud, name="taken").status_code == 409
     assert preview(crud, 987654321).status_code == 404
+    another = crud.post("/appconfigs:preview", json={"config": CONFIG, "updated_by": "a\nb"})
+    assert (another.status_code, another.json()["errors"][0]["rule"]) == (422, "printable")
 
 
 def test_what_is_live_is_asked_also_of_a_deleted_row_but_not_of_one_that_never_was(

@@ -369,10 +369,12 @@ def test_who_only_writes_rows_verifies_nobody(migrated_url: str, sql: sa.Connect
     run(sql, f"GRANT SELECT, INSERT, UPDATE, DELETE ON app_configs TO {role}")
     try:
         url = make_url(migrated_url).set(username=role, password="w").render_as_string(hide_password=False)
-        change(url, row["id"], actor="ada", actor_verified="on")
+        change(url, row["id"], actor="ada", actor_verified="on", approved_by="eve")
         inserted = f"{INSERT} VALUES ('by-a-writer-too', '{URL}', 'dev')"
         together(url, inserted, "DELETE FROM app_configs WHERE name = 'by-a-writer-too'")
         assert (row_of(sql, row["id"])["updated_by"], row_of(sql, row["id"])["updated_by_verified"]) == ("ada", False)
+        approver = "SELECT approved_by FROM rowcast.rows WHERE renderer = 'appconfigs' AND key = :key"
+        assert run(sql, approver, key=str(row["id"])).scalar_one() is None
     finally:
         run(sql, f"DROP OWNED BY {role}")
         run(sql, f"DROP ROLE {role}")

@@ -85,7 +85,14 @@ def production(sql: sa.Connection) -> Any:
     ).scalar()
 
 
-def test_a_change_is_a_proposal_until_another_person_approves_it(reviewed: httpx.Client, as_approved: Any) -> None:
+def approver(sql: sa.Connection, row: dict[str, Any]) -> Any:
+    query = "SELECT approved_by FROM rowcast.rows WHERE renderer = 'appconfigs' AND key = :key"
+    return sql.execute(sa.text(query), {"key": str(row["id"])}).scalar_one()
+
+
+def test_a_change_is_a_proposal_until_another_person_approves_it(
+    reviewed: httpx.Client, as_approved: Any, sql: sa.Connection
+) -> None:
     row = as_approved()
     headers = ADA | {"x-rowcast-comment": "the new release"}
     asked = reviewed.patch(f"/appconfigs/{row['id']}", json={"branch": "next"}, headers=headers)
@@ -108,6 +115,7 @@ def test_a_change_is_a_proposal_until_another_person_approves_it(reviewed: httpx
     assert approved.json()["decided_by"] == "bob@example.com"
     after = read(reviewed, row)
     assert (after["branch"], after["updated_by"], after["updated_by_verified"]) == ("next", "ada@example.com", True)
+    assert approver(sql, row) == "bob@example.com"
     latest = reviewed.get(f"/appconfigs/{row['id']}/history", headers=ADA).json()["items"][0]
     assert latest["changed_by"] == "ada@example.com"
     assert latest["proposal"]["decided_by"] == "bob@example.com"
@@ -122,6 +130,9 @@ def test_a_change_is_a_proposal_until_another_person_approves_it(reviewed: httpx
     again = reviewed.post(f"/proposals/{proposal['id']}:approve", headers=BOB)
     assert again.status_code == 409
     assert again.json()["errors"][0]["rule"] == "resolved"
+    # The next change of it is one that nobody has approved.
+    sql.execute(sa.text("UPDATE app_configs SET branch = 'by-sql' WHERE id = :id"), {"id": row["id"]})
+    assert approver(sql, row) is None
 
 
 def test_no_writing_route_changes_such_a_row_for_one_person(

@@ -23,7 +23,7 @@ async def test_a_batch_is_one_commit_by_the_people_who_made_the_changes(target: 
     await target.deliver(
         [
             saved(1, 1, "a", actor="Zoë <z>\n"),
-            saved(2, 1, "b", actor="bob@example.org", verified=True),
+            saved(2, 1, "b", actor="bob@example.org", verified=True, approved_by="eve@example.org"),
             saved(3, 1, "c", actor="Zoë <z>\n"),
         ]
     )
@@ -31,6 +31,7 @@ async def test_a_batch_is_one_commit_by_the_people_who_made_the_changes(target: 
     assert log("%an|%ae|%cn|%ce") == ["Zoë z|zo-z@users.rowcast.invalid|Rowcast|rowcast@rowcast.dev"]
     assert log("%at") == [str(int(datetime.fromisoformat(SAVED_AT).timestamp()))]
     assert log("%(trailers:key=Co-authored-by,valueonly)") == ["bob@example.org <bob@example.org>"]
+    assert log("%(trailers:key=Approved-by,valueonly)") == ["eve@example.org <eve@example.org>"]
 
 
 async def test_a_commit_says_in_words_and_in_trailers_what_changed(target: GitTarget, log: Log) -> None:

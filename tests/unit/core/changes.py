@@ -55,6 +55,7 @@ def captured(old: dict[str, Any]) -> dict[str, Any]:
         "row": json.dumps({**own, "name": name}),
         "actor": its["updated_by"],
         "actor_verified": its.get("updated_by_verified", False),
+        "approved_by": its.get("approved_by"),
         "traceparent": its.get("traceparent"),
         "changed_at": its["updated_at"],
     }

@@ -46,6 +46,7 @@ ROWS = st.builds(
     repository_url=st.sampled_from(["https://git.example/a", "git@git.example:a/b"]),
     updated_by=st.text(st.characters(codec="utf-8"), min_size=1, max_size=200),
     updated_by_verified=st.booleans(),
+    approved_by=st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=200),
     committed_name=st.none() | LABELS,
     traceparent=st.none() | st.just(TRACE),
     traced_txid=st.just(7),

@@ -92,6 +92,7 @@ def event(
         "row": json.dumps(VALUES | values, ensure_ascii=False),
         "actor": "ann",
         "actor_verified": True,
+        "approved_by": "bob",
         "changed_at": "2026-11-29T05:39:09.608943Z",
     }
     return {
@@ -283,4 +284,4 @@ async def test_whatever_a_writer_says_to_be_called_its_row_can_be_read() -> None
     (read_row,) = await Rendering(FakeRevisions()).desired([read(line, 1)])
 
     assert read_row.refusal is None
-    assert read_row.actor == "x" * USER_MAX
+    assert (read_row.actor, read_row.approved_by) == ("x" * USER_MAX, "bob")

@@ -16,6 +16,7 @@ import pytest
 from activity.models import AuditQuery
 from client import api_client
 from client.errors import ConflictError, FieldError, MissingError, ProposedError, RefusedError, UnavailableError
+from client.sending import commented
 from client.tracing import Untraced
 from configurations.models import Draft, Query
 from dead_letters.models import LetterQuery
@@ -194,6 +195,16 @@ def test_a_person_of_any_script_travels_as_utf_8(sidecar: Sidecar, client: api_c
         sidecar.answers(200, ROW)
         api_client.CrudClient(http, lambda: Who("Zoë")).get(42)
     assert sidecar.asked[0][2]["x-rowcast-user"].encode("latin-1").decode() == "Zoë"
+
+
+def test_a_comment_goes_with_a_change_and_with_nothing_else(sidecar: Sidecar, client: api_client.CrudClient) -> None:
+    sidecar.answers(200, ROW)
+    with commented("für Zoë"):
+        client.update(42, DRAFT, 7)
+        client.get(42)
+    client.update(42, DRAFT, 7)
+    said = [headers["x-rowcast-comment"] for _, _, headers, _ in sidecar.asked]
+    assert [text and text.encode("latin-1").decode() for text in said] == ["für Zoë", None, None]
 
 
 def test_what_somebody_else_has_to_approve_is_no_row_and_no_error_of_a_field(
@@ -412,6 +423,8 @@ def test_a_preview_asks_about_the_row_and_says_what_each_target_would_do(
     preview = client.preview(42, DRAFT)
     assert sidecar.asked[0][:2] == ("POST", "/appconfigs:preview")
     assert sidecar.asked[0][3] == {"id": 42, "config": GIVEN}
+    client.preview(42, DRAFT, "grace")
+    assert sidecar.asked[1][3] == {"id": 42, "config": GIVEN, "updated_by": "grace"}
     assert preview.generation == 8
     assert (preview.targets[0].change, preview.targets[0].refusal) == ("create", "denied")
     assert preview.targets[1].unavailable == "sync-git does not answer"

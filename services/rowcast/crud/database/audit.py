@@ -20,7 +20,8 @@ _LONGEST = 1000
 class Noted:
     """What is known of a request that may change something. `environments` are those that it had to do with.
 
-    `comment` is the person's own, `replaces` the number of the proposal that is asked for anew.
+    `comment` is the person's own, `replaces` the number of the proposal that is asked for anew, `approved_by` who has
+    approved what is changed in another's name.
     `review` gets the transaction before it ends, and raises what keeps it from being made; `operations` are what was
     written to a renderer's table, as the same could be asked again.
     """
@@ -40,6 +41,7 @@ class Noted:
     replaces: int | None = None
     review: Callable[[Connection], None] | None = None
     operations: Sequence[Any] = ()
+    approved_by: str | None = None
 
 
 NOTED: ContextVar[Noted | None] = ContextVar("noted", default=None)

@@ -77,7 +77,8 @@ def log_in_with(engine: Engine, path: Path | None) -> None:
 
 _SET_CONFIG = text(
     "SELECT set_config('rowcast.actor', :who, true), set_config('rowcast.actor_verified', :verified, true), "
-    "set_config('rowcast.traceparent', :trace, true), set_config('rowcast.review', :review, true)"
+    "set_config('rowcast.traceparent', :trace, true), set_config('rowcast.review', :review, true), "
+    "set_config('rowcast.approved_by', :approved_by, true)"
 )
 
 
@@ -109,7 +110,9 @@ def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
             trace = sampled(span.traceparent) if span else None
             verified = "on" if isinstance(actor, VouchedFor) else "off"
             review = "on" if noted is not None and noted.review is not None else ""
+            approver = (noted and noted.approved_by) or ""
             values = {"who": str(actor), "verified": verified, "trace": trace or "", "review": review}
+            values["approved_by"] = str(approver) if isinstance(approver, VouchedFor) else ""
             connection.execute(_SET_CONFIG, values)
         yield connection
         if noted is not None:

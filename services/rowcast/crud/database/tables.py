@@ -98,6 +98,7 @@ rows = Table(
     Column("actor_verified", Boolean, nullable=False),
     Column("traceparent", Text),
     Column("changed_at", _TIME, nullable=False),
+    Column("approved_by", Text),
     schema=SCHEMA,
 )
 

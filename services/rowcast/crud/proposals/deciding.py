@@ -30,6 +30,7 @@ def approve(engine: Engine, by: Caller, proposal: RowMapping, why_no_person: str
     person: str = VouchedFor(proposal["asked_by"]) if proposal["asked_by_verified"] else proposal["asked_by"]
     by.noted.why = f"proposal {number} of {person}"
     by.noted.renderer = proposal["renderer"]
+    by.noted.approved_by = by.actor
     by.noted.review = lambda connection: _settle(connection, by, proposal)
     try:
         _write(engine, person, by, proposal)

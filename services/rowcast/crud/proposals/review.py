@@ -198,8 +198,7 @@ def _name_by(found: RowMapping | None) -> NameOf:
         renderer = read_renderer(found["text"], shape)
     except ProblemsError:
         return lambda _row: None
-    names = RowFilters(renderer, shape, []).names
-    return lambda row: names(row)[0]
+    return RowFilters(renderer, shape, []).name
 
 
 def made(changes: Sequence[Changed]) -> list[str]:

@@ -47,6 +47,11 @@ RepositoryUrl = Annotated[
     _checked(_check_url),
     _string("The application's Git repository.", "https://git.example/shop/checkout.git", rules.URL_MAX),
 ]
+Person = Annotated[
+    str,
+    _checked(rules.check_user),
+    _string("In whose name it would be saved; who asks, if it is left out.", "ada", rules.USER_MAX),
+]
 Branch = Annotated[str, _checked(rules.check_branch), _string("The branch to deploy from.", "main", rules.BRANCH_MAX)]
 Environment = Annotated[
     str,
@@ -125,6 +130,7 @@ class PreviewIn(Strict):
 
     id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
     config: AppConfigIn
+    updated_by: Person | None = None
 
 
 class TargetSync(BaseModel):

@@ -84,7 +84,12 @@ class Settling:
         settled = Settled()
         # It is no correction of ours, but what a person has changed.
         wanted = [
-            replace(_authoritative(desired), actor=desired.actor, actor_verified=desired.actor_verified)
+            replace(
+                _authoritative(desired),
+                actor=desired.actor,
+                actor_verified=desired.actor_verified,
+                approved_by=desired.approved_by,
+            )
             for desired in found.rows.values()
         ]
         wanted += [_late_deletion(one, found.lsn) for one in rows if one.deleted and one.row not in found.rows]
@@ -170,6 +175,7 @@ def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) ->
         again=True,
         actor=ACTOR,
         actor_verified=False,
+        approved_by="",
         supersedes=supersedes,
         lsn=max(desired.lsn, rival_lsn),
     )

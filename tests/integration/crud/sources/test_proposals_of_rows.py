@@ -84,6 +84,7 @@ def rows(place: Place, served: httpx.Client, tmp_path: Path) -> None:
         "DELETE FROM rowcast.rows",
         "DELETE FROM rowcast.row_history",
         "DELETE FROM rowcast.proposals",
+        "DELETE FROM rowcast.rollouts",
         "INSERT INTO tenants (slug, stage) VALUES ('acme', 'prod'), ('zoo', 'dev')",
         "INSERT INTO hosts VALUES (1, 'a.example', 1), (2, 'z.example', 2)",
     )
@@ -146,6 +147,8 @@ def test_another_person_makes_it_so_and_the_history_names_both(served: httpx.Cli
     ]
     latest = served.get("/renderers/tenants/history", params={"key": "1"}).json()["items"][0]
     assert (latest["actor"], latest["proposal"]["decided_by"]) == ("ada", "bob")
+    # Nobody vouches for a typed name: no commit names it.
+    assert set(place.ask("SELECT approved_by FROM rowcast.rows WHERE renderer = 'tenants'")) == {(None,)}
 
 
 def test_what_changed_meanwhile_makes_it_stale(served: httpx.Client, place: Place) -> None:
@@ -216,3 +219,36 @@ def test_a_roll_out_begins_once_another_person_resumes_it(served: httpx.Client, 
     assert alone.status_code == 403, alone.text
     resumed = served.post(path, headers=BOB)
     assert (resumed.status_code, resumed.json()["approved_by"]) == (200, "bob"), resumed.text
+
+
+def test_what_a_roll_out_has_done_goes_back_by_two_persons_too(
+    served: httpx.Client, place: Place, tmp_path: Path
+) -> None:
+    file = tmp_path / "kept.yaml"
+    file.write_text(DECLARATION.replace("namespace: teams}}", 'namespace: teams, labels: {plan: "${row.plan}"}}}'))
+    assert rowcast(place, "apply", "--no-assign", file).exit_code == 0
+
+    def started(revision: int) -> str:
+        answer = served.post("/renderers/tenants/rollouts", json={"revision": revision}, headers=ADA)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["state"] == "paused"
+        return f"/renderers/tenants/rollouts/{answer.json()['id']}"
+
+    path = started(2)
+    assert served.post(f"{path}:resume", headers=BOB).status_code == 200
+    # While it is under way whoever sees it fail stops it and goes back.
+    assert served.post(f"{path}:rollback", headers=ADA).json()["state"] == "rolling-back"
+    for ended in ("done", "aborted"):
+        place.run("UPDATE rowcast.rollouts SET state = 'aborted'")
+        path = started(2)
+        place.run(
+            f"UPDATE rowcast.rollouts SET state = '{ended}' WHERE id = {path.rpartition('/')[2]}",
+            # Made since, and approved as it is: nobody has seen it by the revision of before.
+            "INSERT INTO tenants (slug, stage) VALUES ('since', 'prod') ON CONFLICT DO NOTHING",
+        )
+        for person in (ADA, BOB):
+            alone = served.post(f"{path}:rollback", headers=person)
+            assert alone.status_code == 403, alone.text
+            assert "start a roll-out of revision 1, which another person resumes" in alone.json()["detail"]
+        assert served.get(path).json()["state"] == ended
+    assert started(1)

@@ -19,8 +19,9 @@ BREAKS = "\n\r\x00\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 """What one or another reader takes for the end of a line."""
 
 
-def created(row_id: int, name: str, actor: str = "ann", *, verified: bool = False) -> Judged:
-    return Judged(saved(row_id, 1, name, actor=actor, verified=verified), Outcome.CREATED, written=True)
+def created(row_id: int, name: str, actor: str = "ann", *, verified: bool = False, approved_by: str = "") -> Judged:
+    desired = saved(row_id, 1, name, actor=actor, verified=verified, approved_by=approved_by)
+    return Judged(desired, Outcome.CREATED, written=True)
 
 
 def gone(row_id: int, generation: int, name: str) -> Judged:
@@ -66,6 +67,21 @@ def test_the_author_is_who_made_most_of_the_changes() -> None:
     assert [one.split(" ")[0] for one in people_of(judged, DOMAIN)] == ["ann", "bob"]
 
 
+def test_who_has_approved_what_a_commit_writes_is_named_in_it_once() -> None:
+    judged = [
+        created(1, "a", approved_by="bob@example.com"),
+        created(2, "b"),
+        created(3, "c", approved_by="sub:https://login.example#7"),
+        created(4, "d", approved_by="bob@example.com"),
+        replace(created(5, "e", approved_by="eve@example.com"), written=False),
+    ]
+    said = message_of(judged, DOMAIN, HERE).rstrip().rpartition("\n\n")[2].split("\n")
+    assert [line for line in said if line.startswith("Approved-by: ")] == [
+        "Approved-by: bob@example.com <bob@example.com>",
+        "Approved-by: sub:https://login.example#7 <sub-https-login-example-7@users.example.org>",
+    ]
+
+
 def test_a_row_that_leaves_a_place_is_not_said_to_be_deleted() -> None:
     left = Judged(replace(saved(1, 7, "a"), manifests=(), elsewhere=True), Outcome.DELETED, left=("p",))
     message = message_of([left, gone(2, 5, "b")], DOMAIN, HERE)
@@ -92,13 +108,14 @@ forgeries = st.lists(
 
 @given(forgeries, forgeries, forgeries)
 def test_nothing_in_a_name_a_path_or_a_person_can_add_a_line(name: str, actor: str, path: str) -> None:
-    left = Judged(saved(1, 2, name, environment=name, actor=actor), Outcome.CONFIGURED, left=(path,), written=True)
+    row = saved(1, 2, name, environment=name, actor=actor, approved_by=f"x{actor}")
+    left = Judged(row, Outcome.CONFIGURED, left=(path,), written=True)
     message = message_of([created(3, "c"), created(4, "d"), left], DOMAIN, HERE)
 
     assert [(int(note.row.key), note.word) for note in notes(message, HERE)] == [(3, ""), (4, ""), (1, "")]
     assert not set(message) & set(BREAKS) - {"\n"}
     assert len(message.split("\n")) == len(message_of([created(3, "c"), created(4, "d")], DOMAIN, HERE).split("\n")) + (
-        5 if person(actor, False, DOMAIN) != person("ann", False, DOMAIN) else 4
+        6 if person(actor, False, DOMAIN) != person("ann", False, DOMAIN) else 5
     )
 
 

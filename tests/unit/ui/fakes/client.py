@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from client.errors import ConflictError, FieldError, MissingError, RefusedError, UnavailableError
+from client.sending import COMMENT
 from configurations.models import AppConfig, Configurations, Draft, Page, Query, RowStatus, State, TargetStatus
 from configurations.view_model import state_at
 from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery, LetterState
@@ -25,7 +26,10 @@ from unit.ui.fakes.rows import FakeRows, TargetAnswers
 
 @dataclass
 class FakeTable:
-    """The table that clients share. Set `down` to a sentence to make every call fail with it."""
+    """The table that clients share. Set `down` to a sentence to make every call fail with it.
+
+    `comments` are those of all calls, a comment once for each.
+    """
 
     rows: dict[int, AppConfig] = field(default_factory=dict)
     ids: count[int] = field(default_factory=lambda: count(1))
@@ -39,6 +43,7 @@ class FakeTable:
     promotions: Boards = field(default_factory=Boards)
     kept: Kept = field(default_factory=Kept)
     policies: Policies = field(default_factory=Policies)
+    comments: list[str] = field(default_factory=list)
 
     def refuse(self, letter: Letter, event: Any) -> None:
         """Keep a dead letter, as crud would."""
@@ -210,6 +215,8 @@ class FakeClient(
 
     def _reach(self) -> None:
         self._table.operations.vouched = self._who().verified
+        if COMMENT.get():
+            self._table.comments.append(COMMENT.get())
         if self._table.down:
             raise UnavailableError(self._table.down)
 

@@ -93,7 +93,7 @@ class FakeRows:
         version = Version(kind, row.generation, row.updated_at, self._person, before, after)
         self._rows_and_targets().answers.history.setdefault(row.id, []).insert(0, version)
 
-    def preview(self, row_id: int | None, draft: Draft) -> Preview:
+    def preview(self, row_id: int | None, draft: Draft, person: str | None = None) -> Preview:
         """Return what saving `draft` would do."""
         self._reach()
         if errors := rules.field_errors(draft):
@@ -101,15 +101,17 @@ class FakeRows:
         self._refuse_taken_name(draft, row_id)
         row = self.get(row_id) if row_id else None
         generation = row.generation + (row.draft != draft) if row else 1
-        return Preview(generation, tuple(self._preview(target, row, draft, generation) for target in PLACES))
+        return Preview(generation, tuple(self._preview(target, row, draft, generation, person) for target in PLACES))
 
-    def _preview(self, target: str, row: AppConfig | None, draft: Draft, generation: int) -> TargetPreview:
+    def _preview(
+        self, target: str, row: AppConfig | None, draft: Draft, generation: int, person: str | None
+    ) -> TargetPreview:
         answers = self._rows_and_targets().answers
         if target in answers.unavailable:
             return TargetPreview(target, unavailable=answers.unavailable[target])
         delivered = answers.live.get((row.id, target)) if row else None
         there = manifest(row.id, delivered[0].draft, delivered[0].generation, "ada") if row and delivered else None
-        wanted = manifest(row.id if row else 0, draft, generation, self._person)
+        wanted = manifest(row.id if row else 0, draft, generation, person or self._person)
         difference = unified_diff((there or "").splitlines(), wanted.splitlines(), "live", "new", lineterm="")
         reason, said = answers.refusals.get(target, ("", ""))
         return TargetPreview(

@@ -157,6 +157,7 @@ def approve(
         if why is not None:
             raise ForbiddenError("approval", why)
         asking.noted.review = None
+    asking.noted.approved_by = asking.actor
     permit = Permit(asking, name, ("promotions", "approve"))
     found = promoting.approve(database, actor, permit, settings, number, ANONYMOUS)
     return PromotionRecord.model_validate(dict(found))

@@ -29,6 +29,7 @@ from rowcast.crud.routes.dependencies import Actor, Database, Settings
 from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.renderers.reads import Name
 from rowcast.crud.routes.rows.lists import CursorText, Limit
+from rowcast.crud.sources.apply import one_at_a_time
 
 router = APIRouter(prefix="/renderers", tags=["renderers"])
 RolloutId = Annotated[int, Decimal, Path(ge=1, le=MAX_ID, description="The roll-out's number, never reused.")]
@@ -159,10 +160,35 @@ def abort(name: Name, id: RolloutId, asking: Asking, database: Database, actor: 
     return _told(asking, database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
 
 
-@router.post("/{name}/rollouts/{id:segment}:rollback", operation_id="rollBackRollout", responses=responses(404, 409))
-def roll_back(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
-    """Its rows get the revision back that they had, and those that were made meanwhile the one of before."""
-    return _told(asking, database, actor, lambda connection: rollouts.roll_back(connection, name, id, actor))
+@router.post(
+    "/{name}/rollouts/{id:segment}:rollback", operation_id="rollBackRollout", responses=responses(403, 404, 409)
+)
+def roll_back(
+    name: Name,
+    id: RolloutId,  # noqa: A002
+    asking: Asking,
+    request: Request,
+    database: Database,
+    actor: Actor,
+) -> RolloutOut:
+    """Its rows get the revision back that they had, and those that were made meanwhile the one of before.
+
+    Where the policy wants an approval of any of the renderer's rows, one that has ended is not rolled back so.
+    """
+    access: Access = request.app.state.access
+
+    def rolled_back(connection: Connection) -> RowMapping:
+        one_at_a_time(connection)
+        kept = rollouts.get(connection, name, id, locked=True)
+        line = access.approvals.wanted(name)
+        if line is not None and kept["state"] in ("done", "aborted"):
+            # Rows have changed and were made since: nobody has seen what the revision of before makes of them.
+            why = f"it has ended, and line {line.line} of the policy ({line}) wants another person's approval"
+            instead = f"start a roll-out of revision {kept['former']}, which another person resumes"
+            raise ForbiddenError("approval", f"{why}: {instead}")
+        return rollouts.roll_back(connection, name, id, actor)
+
+    return _told(asking, database, actor, rolled_back)
 
 
 def _shown(asking: Caller, kept: RowMapping) -> RolloutOut:

@@ -28,7 +28,7 @@ async def preview(
     if wanted.id is not None:
         await run_in_threadpool(must_see, asking, database, wanted.id)
     asking.require("rows", "view", APP_CONFIGS, config["environment"])
-    made = await run_in_threadpool(row_if_saved, database, person, wanted.id, config)
+    made = await run_in_threadpool(row_if_saved, database, wanted.updated_by or person, wanted.id, config)
     row = AppConfigOut.model_validate(dict(made)).model_dump(mode="json")
     answers = await instances.ask_all("POST", "/preview", {"row": row})
     targets = [TargetPreview.model_validate(answer) for answer in answers]

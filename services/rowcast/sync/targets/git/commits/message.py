@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from rowcast.core.outcomes import Outcome
+from rowcast.core.render import Desired
 from rowcast.sync.targets.git.commits.changes import Judged
 from rowcast.sync.targets.git.commits.trailers import Origin, trailers
 
@@ -36,10 +37,18 @@ def message_of(judged: Sequence[Judged], author_domain: str, origin: Origin) -> 
 
 def people_of(judged: Iterable[Judged], author_domain: str) -> list[str]:
     """Who made the changes, as `Name <address>`, the one with most changes first."""
-    changed = (one.desired for one in judged if one.written or one.left)
-    actors = Counter((desired.actor, desired.actor_verified) for desired in changed)
+    actors = Counter((desired.actor, desired.actor_verified) for desired in _changed(judged))
     people = (person(actor, verified, author_domain) for (actor, verified), _ in actors.most_common())
     return list(dict.fromkeys(people)) or [person("", False, author_domain)]
+
+
+def _approvers_of(judged: Iterable[Judged], author_domain: str) -> list[str]:
+    approvers = Counter(desired.approved_by for desired in _changed(judged) if desired.approved_by)
+    return [person(approver, True, author_domain) for approver, _ in approvers.most_common()]
+
+
+def _changed(judged: Iterable[Judged]) -> Iterator[Desired]:
+    return (one.desired for one in judged if one.written or one.left)
 
 
 def person(actor: str, verified: bool, domain: str) -> str:
@@ -107,6 +116,8 @@ def _last_paragraph(judged: Sequence[Judged], author_domain: str, origin: Origin
         yield "Rowcast-Cause: reconcile"
     for co_author in people_of(judged, author_domain)[1:]:
         yield f"Co-authored-by: {co_author}"
+    for approver in _approvers_of(judged, author_domain):
+        yield f"Approved-by: {approver}"
 
 
 def _enumerate(words: list[str]) -> str:
