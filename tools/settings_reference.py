@@ -66,7 +66,9 @@ def _rows(settings: type[Settings]) -> Iterator[str]:
 def _plain(value: object) -> str:
     if value is None:
         return "none"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple) or (isinstance(value, dict) and value):
+        return ",".join(map(str, value))
+    return str(value)
 
 
 def main() -> None:

@@ -99,6 +99,7 @@ def target_status(target: str, content: Mapping[str, Any]) -> TargetStatus:
         stage=content.get("stage"),
         stage_error=content.get("stage_error"),
         link=content.get("link"),
+        kind=content.get("kind") or "",
     )
 
 

@@ -39,7 +39,7 @@ class TargetStatus:
 
     One that is pending for longer than crud's setting is `overdue`. `stage` is how far it has come beyond its delivery,
     where somebody follows: `proposed` (by the pull request at `link`), `committed`, `synced`, `healthy`, or `failed`;
-    `stage_error` says what it waits for, or what is wrong.
+    `stage_error` says what it waits for, or what is wrong. `kind` is the target's, where it isn't called as that is.
     """
 
     target: str
@@ -54,6 +54,7 @@ class TargetStatus:
     stage: str | None = None
     stage_error: str | None = None
     link: str | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _reported(target: TargetStatus, saved: datetime | None, commit_url: str, *, 
 
 def _followed(target: TargetStatus) -> tuple[Step, ...]:
     """What comes after the delivery, where somebody follows: a review, a GitOps engine, controllers in the cluster."""
-    in_cluster = target.target == "k8s"
+    in_cluster = view_model.kind(target) == "k8s"
     applied = () if in_cluster else (Step(APPLIED, "done"),)
     match target.stage:
         case "proposed":
@@ -118,7 +118,8 @@ def _lag(saved: datetime | None, then: datetime | None) -> str:
 
 
 def _delivered(target: TargetStatus, *, gone: bool) -> str:
-    return REMOVED.get(target.target, "Removed") if gone else DELIVERED.get(target.target, "Delivered")
+    kind = view_model.kind(target)
+    return REMOVED.get(kind, "Removed") if gone else DELIVERED.get(kind, "Delivered")
 
 
 def commit_link(target: TargetStatus, template: str) -> str:

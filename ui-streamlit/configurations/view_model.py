@@ -121,13 +121,18 @@ def short_url(url: str) -> str:
     return url.removeprefix("https://").removesuffix(".git")
 
 
+def kind(status: TargetStatus) -> str:
+    """Return what a target delivers to: `k8s` or `git`."""
+    return status.kind or status.target
+
+
 def reference(status: TargetStatus) -> str:
     """Return what the target calls the delivered state: a commit's short hash, or a resource version."""
     if not status.reference:
         return ""
-    if status.target == "git" or len(status.reference) == GIT_SHA_LENGTH:
+    if kind(status) == "git" or len(status.reference) == GIT_SHA_LENGTH:
         return f"commit {status.reference[:10]}"
-    return f"resource version {status.reference}" if status.target == "k8s" else status.reference
+    return f"resource version {status.reference}" if kind(status) == "k8s" else status.reference
 
 
 def by_field(errors: Iterable[FieldError]) -> Mapping[str, str]:

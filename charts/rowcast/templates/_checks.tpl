@@ -9,6 +9,40 @@
 {{- include "rowcast.check" (dict "ok" (not (and .enabled (ne .own ""))) "text" (printf "%s is set and %s.enabled=true: set %s.enabled=false to use your own, or leave %s empty for the included one." .value .part .part .value)) -}}
 {{- end -}}
 
+{{/* Targets of names of their own: what they say is known, and no two of a kind are one place. */}}
+{{- define "rowcast.checkNamedTargets" -}}
+{{- $shared := dict "k8s" .Values.sync.k8s "git" .Values.sync.git -}}
+{{- $known := keys (omit .Values.sync "global" "k8s" "git" "enabled") -}}
+{{- $places := dict -}}
+{{- if .Values.global.targets.k8s.enabled -}}
+{{- $_ := set $places (printf "k8s/%s/%s/%s" .Values.sync.k8s.kubeconfigSecret.name .Values.sync.k8s.kubeconfigSecret.key (include "rowcast.targetNamespace" .)) "k8s" -}}
+{{- end -}}
+{{- if .Values.global.targets.git.enabled -}}
+{{- $_ := set $places (printf "git/%s/%s/%s" (include "rowcast.git.url" .) .Values.global.git.branch .Values.global.git.root) "git" -}}
+{{- end -}}
+{{- range $name, $target := include "rowcast.namedTargets" . | fromYaml -}}
+{{- $path := printf "global.targets.%s" $name -}}
+{{- $sync := $target.sync | default dict -}}
+{{- $foreign := keys $sync -}}
+{{- range concat $known (keys (get $shared $target.kind)) -}}{{- $foreign = without $foreign . -}}{{- end -}}
+{{- include "rowcast.check" (dict "ok" (not $foreign) "text" (printf "%s.sync.%s is not a value of a target's instance: it has those of sync.%s." $path (join ", " (sortAlpha $foreign)) $target.kind)) -}}
+{{- $place := "" -}}
+{{- if eq $target.kind "k8s" -}}
+{{- include "rowcast.check" (dict "ok" (not $target.git) "text" (printf "%s.git is for targets of the kind git." $path)) -}}
+{{- $secret := mergeOverwrite (deepCopy $.Values.sync.k8s.kubeconfigSecret) ($sync.kubeconfigSecret | default dict) -}}
+{{- $place = printf "k8s/%s/%s/%s" $secret.name $secret.key ($target.namespace | default $.Release.Namespace) -}}
+{{- else -}}
+{{- $own := $target.git | default dict -}}
+{{- include "rowcast.check" (dict "ok" (and $own.url $own.existingSecret (not $target.namespace)) "text" (printf "%s needs %s.git.url and %s.git.existingSecret: the repository and a secret with its login, as for global.git; and no namespace, which is a cluster's." $path $path $path)) -}}
+{{- include "rowcast.check" (dict "ok" (not (regexMatch "(?i)^https?://([^/]*@|[^?#]*[?#])" $own.url)) "text" (printf "%s.git.url must not have a login, a query or a fragment in it: it would be shown and logged." $path)) -}}
+{{- $git := mergeOverwrite (deepCopy $.Values.global.git) $own -}}
+{{- $place = printf "git/%s/%s/%s" $git.url $git.branch $git.root -}}
+{{- end -}}
+{{- include "rowcast.check" (dict "ok" (not (hasKey $places $place)) "text" (printf "%s and global.targets.%s are one place: two targets there would keep each other from it. Give one of them another %s." $path (get $places $place) (ternary "namespace, or cluster (sync.kubeconfigSecret)" "repository, branch or root (git.url, git.branch, git.root)" (eq $target.kind "k8s")))) -}}
+{{- $_ := set $places $place $name -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "rowcast.checks" -}}
 {{- $g := .Values.global -}}
 {{- $targets := $g.targets -}}
@@ -23,7 +57,8 @@
 {{- if and .Release.IsInstall (.Capabilities.APIVersions.Has "dapr.io/v1alpha1") -}}
 {{- include "rowcast.check" (dict "ok" $images "text" (printf "this chart is of no release, and nobody publishes the images that it names (%s). Build and push them (./task images; docs/how-to/build-images.md), and name them: --set global.image.registry=registry.example --set global.image.tag=%s. Where the nodes have them already, the tag alone is enough." (include "rowcast.image" (dict "root" .)) .Chart.AppVersion)) -}}
 {{- end -}}
-{{- include "rowcast.check" (dict "ok" (or $targets.k8s.enabled $targets.git.enabled) "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
+{{- include "rowcast.check" (dict "ok" (ne (include "rowcast.targets" .) "") "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
+{{- include "rowcast.checkNamedTargets" . -}}
 {{- include "rowcast.check.oneOf" (dict "part" "postgres" "value" "global.postgres.host" "own" $g.postgres.host "enabled" .Values.postgres.enabled) -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.postgres.host "") (ne $g.postgres.existingSecret "")) "text" "global.postgres.host needs global.postgres.existingSecret: a secret with the passwords of the owner, of the role that crud serves as and of the one that replicates.") -}}
 {{- $secret := dict -}}
@@ -40,7 +75,7 @@
 {{- include "rowcast.check.oneOf" (dict "part" $broker "value" (printf "global.%s.address" $broker) "own" $own.address "enabled" (get .Values $broker).enabled) -}}
 {{- include "rowcast.check" (dict "ok" (or (ne $own.address "") (not $own.tls.enabled)) "text" (printf "global.%s.tls is for your own broker: the included one has no TLS (%s.enabled=true)." $broker $broker)) -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $own.address "") (ne $broker "rabbitmq") (ne $own.existingSecret "")) "text" "global.rabbitmq.address needs global.rabbitmq.existingSecret: a secret with the URL, login and all, under the key url.") -}}
-{{- if and (eq $broker "jetstream") (ne $own.address "") (eq .Values.sync.k8s.autoscaling.engine "keda") -}}
+{{- if and (eq $broker "jetstream") (ne $own.address "") (include "rowcast.usesKeda" .) -}}
 {{- include "rowcast.check" (dict "ok" (ne $own.monitoring "") "text" "sync.k8s.autoscaling.engine=keda needs global.jetstream.monitoring: host:port of your server's monitoring, where KEDA reads what waits.") -}}
 {{- end -}}
 {{- else -}}

@@ -96,3 +96,12 @@ spec:
 {{- range . -}}{{- $ports = append $ports (printf "{protocol: UDP, port: %v}, {protocol: TCP, port: %v}" . .) -}}{{- end -}}
 {{- join ", " $ports -}}
 {{- end -}}
+
+{{/* Whether KEDA asks the broker for what waits, of any target. Empty for no. */}}
+{{- define "rowcast.usesKeda" -}}
+{{- $engines := list .Values.sync.k8s.autoscaling.engine -}}
+{{- range include "rowcast.namedTargets" . | fromYaml -}}
+{{- $engines = append $engines (((.sync | default dict).autoscaling | default dict).engine | default "") -}}
+{{- end -}}
+{{- if has "keda" $engines -}}true{{- end -}}
+{{- end -}}

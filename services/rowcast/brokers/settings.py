@@ -5,15 +5,15 @@ from typing import Annotated, Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
 
 from rowcast.brokers import connect
 from rowcast.brokers.access import parse
 from rowcast.core.broker import Broker, BrokerKind
-from rowcast.runtime.settings import Names, Settings
+from rowcast.runtime.known_targets import KnownTargets
+from rowcast.runtime.settings import Settings
 
 
-class BrokerAccess(BaseSettings):
+class BrokerAccess(KnownTargets):
     """How the broker is reached natively, for what Dapr can't do; a service's own settings add these."""
 
     model_config = Settings.model_config
@@ -38,8 +38,6 @@ class BrokerAccess(BaseSettings):
     """On how many servers what is made anew is kept (JetStream, Kafka)."""
     broker_partitions: Annotated[int, Field(ge=1, le=1000)] = 6
     """In how many partitions a topic is made anew (Kafka): so many instances of a sync can share it."""
-    targets: Names = ("k8s", "git")
-    """Who takes the events, each with a sync of its own; comma-separated, as for crud."""
 
     @model_validator(mode="after")
     def _url_is_usable(self) -> Self:

@@ -12,22 +12,33 @@ from dataclasses import dataclass
 from sys import intern
 
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
-from rowcast.core.render import GENERATION, KEY, LSN, MANAGED_BY, MANAGER, RENDERER, ROW_ID, TABLE
+from rowcast.core.render import GENERATION, KEY, LSN, MANAGED_BY, MANAGER, RENDERER, ROW_ID, TABLE, TARGET
 from rowcast.core.row import APP_CONFIGS, RowKey, app_config, as_label
 from rowcast.core.row import RENDERER as RENDERER_NAME
+from rowcast.core.targets import KINDS
 
 LARGEST = 2**63 - 1
 """Ids, generations and LSNs are PostgreSQL's bigint, or fit into it."""
+LABEL_LENGTH = 63
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Which row an object is of, and as of when. Numbers are from 0 to 2^63 - 1."""
+    """Which row an object is of, and as of when. Numbers are from 0 to 2^63 - 1.
+
+    `target` has made it; empty for one that is called as its kind is.
+    """
 
     row: RowKey
     generation: int
     lsn: int
+    target: str = ""
+
+    def of_another(self, target: str) -> str:
+        """Which other target has made it, in words; empty where the target of that name has."""
+        own = "" if target in KINDS else target
+        return "" if self.target == own else f"the target {self.target}" if self.target else "a target without a name"
 
 
 def marks(labels: object, annotations: object) -> Marks | None:
@@ -37,7 +48,8 @@ def marks(labels: object, annotations: object) -> Marks | None:
     row = _row(named, noted) if named.get(MANAGED_BY) == MANAGER else None
     if row is None:
         return None
-    return Marks(row, number(noted.get(GENERATION)) or 0, number(noted.get(LSN)) or 0)
+    target = named.get(TARGET, "")
+    return Marks(row, number(noted.get(GENERATION)) or 0, number(noted.get(LSN)) or 0, str(target)[:LABEL_LENGTH])
 
 
 def _row(labels: Mapping[object, object], annotations: Mapping[object, object]) -> RowKey | None:

@@ -10,6 +10,7 @@ from rowcast.core.errors import RowcastError
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.events import AppConfig, Change
 from rowcast.core.row import APP_CONFIGS, RowKey, as_label
+from rowcast.core.targets import KINDS
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "rowcast"
@@ -24,6 +25,8 @@ ON_DELETE = "rowcast.dev/on-delete"
 RETAIN = "retain"
 """Of an object that is left behind when its row doesn't want it any more."""
 UPDATED_BY = "rowcast.dev/updated-by"
+TARGET = "rowcast.dev/target"
+"""A label on what a target has made that isn't called as its kind is: its name. Several of one kind are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,22 @@ def marks_of(change: Change) -> tuple[dict[str, str], dict[str, str]]:
     if change.row.renderer != APP_CONFIGS:
         annotations[KEY] = change.row.key
     return labels_of(change.row), annotations
+
+
+def of_target(desired: Desired, name: str) -> Desired:
+    """The state with objects that say which target's they are; those of one that is called as its kind is say nothing.
+
+    So what was delivered before targets had names stays theirs.
+    """
+    if name in KINDS or not desired.manifests:
+        return desired
+    return replace(desired, manifests=tuple(_of_target(one, name) for one in desired.manifests))
+
+
+def _of_target(manifest: Manifest, name: str) -> Manifest:
+    metadata = manifest.body["metadata"]
+    labels = {**metadata["labels"], TARGET: name}
+    return replace(manifest, body={**manifest.body, "metadata": {**metadata, "labels": labels}})
 
 
 def desired_of(

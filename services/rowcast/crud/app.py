@@ -140,7 +140,7 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     app.state.sidecar = DaprPublisher(settings)
     app.state.publisher = app.state.sidecar if publisher is None else publisher
     app.state.gathering = Gathering(settings, engine, app.state.sidecar)
-    app.state.instances = Instances(app.state.sidecar, settings.targets)
+    app.state.instances = Instances(app.state.sidecar, settings.target_kinds)
     equipment = equip(app, settings, SERVICE, bearers=True, versioned=True)
     equipment.before_metrics.append(PipelineMetrics(app.state.gathering, settings, equipment.registry).refresh)
     add_answers(app)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from rowcast.core.broker import BrokerKind
 from rowcast.core.promotion import Promotion, promotion_of
 from rowcast.runtime.connect_access import ConnectAccess, without_login
+from rowcast.runtime.known_targets import KnownTargets
 from rowcast.runtime.loopback import is_loopback
 from rowcast.runtime.settings import Names, Settings
 
@@ -25,7 +26,7 @@ _COLUMNS = {
 }
 
 
-class CrudSettings(ConnectAccess, Settings):
+class CrudSettings(ConnectAccess, KnownTargets, Settings):
     """All of crud's settings; only `database_url` has no default."""
 
     database_url: SecretStr
@@ -42,8 +43,6 @@ class CrudSettings(ConnectAccess, Settings):
     """The role that the connector logs in as; platforms that share a database server need different ones."""
     replication_password: SecretStr | None = None
     """The password of that role; without it the role exists but no password lets it in."""
-    targets: Names = ("k8s", "git")
-    """Whose sync status every row shows, also before the first report; comma-separated."""
     allow_file_urls: bool = False
     """Whether `file:` URLs are taken as repositories: whoever clones them reads its own disk."""
     promotion: str = ""

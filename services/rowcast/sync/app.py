@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import Target
+from rowcast.core.targets import TargetKind
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
@@ -42,6 +43,8 @@ from rowcast.sync.status.report import Publisher, StatusTopic, Topics
 from rowcast.sync.status.stages import Stages
 from rowcast.sync.table.rows import CrudTable, Table
 
+_STEPS: Mapping[TargetKind, str] = {"k8s": "apply", "git": "commit"}
+
 
 def create_app(
     settings: SyncSettings,
@@ -66,7 +69,7 @@ def create_app(
             *([rights.run()] if table is None and rights is not None else []),
             *([confirming.run()] if confirming is not None else []),
             *(engine.run() for engine in engines),
-            *([later.no_engine()] if settings.target == "git" and not engines else []),
+            *([later.no_engine()] if settings.target_kind == "git" and not engines else []),
         ]
         tasks = [asyncio.create_task(work) for work in works]
         if settings.reconcile_seconds:
@@ -136,12 +139,13 @@ def create_app(
         hindsight,
         lambda ids: replays.notice(ids),
         crud.rendering,
+        _STEPS[settings.target_kind],
     )
     replays = Replays(letters, delivery.deliver, settings.late_seconds)
     _add_routes(app, settings, delivery)
     reconcile_routes.add_routes(app, settings, reconciler)
     add_preview_routes(app, starting, crud.rendering)
-    rights = Rights(crud, starting) if settings.target == "k8s" else None
+    rights = Rights(crud, starting) if settings.target_kind == "k8s" else None
     if rights is not None:
         crud.rendering.on_revision = rights.notice
     add_facts_route(app, settings, facts, starting, sidecar, reconciler, rights)

@@ -14,7 +14,7 @@ def main() -> None:
 
 @app.command()
 def serve() -> None:
-    """Serve one sync instance; settings come from the environment (ROWCAST_TARGET=k8s|git, …)."""
+    """Serve one sync instance; settings come from the environment (ROWCAST_TARGET, …)."""
     from rowcast.runtime.logging import configure_logging
     from rowcast.runtime.server import serve as serve_app
     from rowcast.sync.app import create_app

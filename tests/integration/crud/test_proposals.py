@@ -48,7 +48,7 @@ def reviewed(serving_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     policy.write_text(POLICY)
     promotion = json.dumps({"order": ["dev", "prod"]})
     settings = make_settings(
-        serving_url, policy=policy, app_api_token=TOKEN, http_host="0.0.0.0", promotion=promotion, targets="k8s"
+        serving_url, policy=policy, app_api_token=TOKEN, http_host="0.0.0.0", promotion=promotion, target_kinds="k8s"
     )
     with serving(settings) as client:
         yield client

@@ -48,7 +48,8 @@ def test_no_pod_gets_a_token_of_the_api_but_those_that_work_with_it(values: Path
     own_cluster = "rowcast-other-cluster" not in values.read_text()
     engine = "engine:" in values.read_text() and "gitops:" in values.read_text()
     job = ["secrets"] if "generate: job" in values.read_text() else []
-    allowed = {"crds", *job, *(["sync-k8s"] if own_cluster else []), *(["sync-git"] if engine else [])}
+    appliers = ["sync-k8s", "sync-k8s-us"] if own_cluster else []
+    allowed = {"crds", *job, *appliers, *(["sync-git"] if engine else [])}
 
     for one in pods(manifests):
         component = one.metadata["labels"]["app.kubernetes.io/component"]

@@ -13,6 +13,30 @@ REFUSED = {
         ["global.targets.k8s.enabled=false", "global.targets.git.enabled=false"],
         "both false: enable at least one",
     ),
+    "two targets in one namespace of one cluster": (
+        ["global.targets.k8s-eu.kind=k8s"],
+        "global.targets.k8s-eu and global.targets.k8s are one place",
+    ),
+    "two targets in one folder of a branch": (
+        [
+            f"global.targets.{name}.{setting}"
+            for name in "ab"
+            for setting in ("kind=git", "git.url=https://git/x", "git.existingSecret=s")
+        ],
+        "global.targets.b and global.targets.a are one place",
+    ),
+    "a repository of a target's own without its URL": (
+        ["global.targets.git-us.kind=git"],
+        "global.targets.git-us needs global.targets.git-us.git.url and global.targets.git-us.git.existingSecret",
+    ),
+    "a repository for a cluster": (
+        ["global.targets.k8s-eu.kind=k8s", "global.targets.k8s-eu.git.url=https://git/x"],
+        "global.targets.k8s-eu.git is for targets of the kind git",
+    ),
+    "a value that an instance hasn't": (
+        ["global.targets.k8s-eu.kind=k8s", "global.targets.k8s-eu.sync.cacheSize=1Gi"],
+        "global.targets.k8s-eu.sync.cacheSize is not a value of a target's instance: it has those of sync.k8s",
+    ),
     "no database": (["postgres.enabled=false"], "postgres.enabled=false needs global.postgres.host"),
     "two databases": (
         ["global.postgres.host=db", "global.postgres.existingSecret=s"],

@@ -88,6 +88,7 @@ def _rules(manifests: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 def test_there_are_these_rights_and_no_others(values: Path) -> None:
     known = {
         "rowcast-sync-k8s": SYNC,
+        "rowcast-sync-k8s-us": SYNC,
         "rowcast-rowcast-crds": UPGRADE,
         "rowcast-sync-git": ENGINES.get(values.stem),
         "rowcast-flux": FLUX,

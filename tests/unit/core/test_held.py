@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.core.held import LARGEST, Marks, marks, number
-from rowcast.core.render import GENERATION, KEY, LSN, MANAGED_BY, MANAGER, RENDERER, ROW_ID, TABLE, labels_of
+from rowcast.core.render import GENERATION, KEY, LSN, MANAGED_BY, MANAGER, RENDERER, ROW_ID, TABLE, TARGET, labels_of
 from rowcast.core.row import RowKey, app_config, as_label
 
 LABELS = {MANAGED_BY: MANAGER, TABLE: "app_configs", ROW_ID: "42"}
@@ -27,6 +27,24 @@ anything: Any = st.recursive(
 
 def test_labels_say_whose_an_object_is_and_annotations_as_of_when() -> None:
     assert marks(LABELS, ANNOTATIONS) == Marks(app_config(42), 7, 99)
+
+
+@pytest.mark.parametrize(
+    ("label", "target", "other"),
+    [
+        ({}, "k8s", ""),
+        ({}, "git", ""),
+        ({}, "k8s-eu", "a target without a name"),
+        ({TARGET: "k8s-eu"}, "k8s-eu", ""),
+        ({TARGET: "k8s-eu"}, "k8s", "the target k8s-eu"),
+        ({TARGET: "k8s-eu"}, "k8s-us", "the target k8s-eu"),
+        ({TARGET: 7}, "k8s", "the target 7"),
+    ],
+)
+def test_an_object_says_which_target_has_made_it(label: dict[str, Any], target: str, other: str) -> None:
+    found = marks({**LABELS, **label}, ANNOTATIONS)
+    assert found is not None
+    assert found.of_another(target) == other
 
 
 @pytest.mark.parametrize("missing", LABELS)

@@ -46,6 +46,28 @@ def test_it_may_when_no_other_target_delivers_it() -> None:
     assert not left(git=at(6, "elsewhere"), other=None)
 
 
+KINDS = {"eu": "k8s", "us": "k8s", "asia": "k8s"}
+
+
+def left_eu(**others: Reported | None) -> bool:
+    """Whether one cluster of three may let go of a row that has left it with generation 5 for another one."""
+    return may_leave(Whereabouts("prod", 5, {"eu": at(5, "elsewhere"), **others}, KINDS), "eu", 5)
+
+
+@pytest.mark.parametrize("us", [None, at(4), at(5, "dead-lettered")], ids=["silent", "older", "refused"])
+def test_a_cluster_keeps_a_row_until_the_one_that_it_goes_to_has_it_whoever_else_does(us: Reported | None) -> None:
+    assert not left_eu(us=us, asia=at(5))
+    assert not left_eu(us=us, git=at(5))
+    assert not left_eu(us=us, git=at(5, "elsewhere"))
+
+
+def test_a_cluster_lets_go_of_a_row_that_has_arrived_at_another_or_at_git_where_no_cluster_has_it() -> None:
+    assert left_eu(us=at(5), asia=at(5, "elsewhere"))
+    assert left_eu(us=at(5, stage="failed"), asia=at(5), git=None)
+    assert left_eu(us=at(5, "elsewhere"), asia=at(5, "elsewhere"), git=at(5))
+    assert not left_eu(us=at(5, "elsewhere"), git=at(5, stage="committed"))
+
+
 def test_it_waits_while_another_may_deliver_what_the_row_is_now() -> None:
     """Generation 5 went to nobody; generation 6 may have gone to Git, which has not come to it."""
     assert not left(git=at(5, "elsewhere"))

@@ -24,15 +24,18 @@ def dry_runs(dry_run: DryRun | None, *groups: dict[str, Any]) -> list[Any]:
 
 
 class Sync:
-    targets = ("k8s", "git")
-
-    def __init__(self, **answers: dict[str, Any]) -> None:
+    def __init__(self, *clusters: str, **answers: dict[str, Any]) -> None:
+        """Answers by row, or by target and row (`eu/a`)."""
+        self.clusters = clusters or ("k8s",)
         self.answers = answers
         self.asked: list[Any] = []
 
+    def of_kind(self, kind: str) -> list[str]:
+        return list(self.clusters) if kind == "k8s" else ["git"]
+
     async def ask(self, target: str, method: str, path: str, body: Any) -> Any:
         self.asked.append((target, method, path, body))
-        return self.answers.get(body["row"], TAKEN)
+        return self.answers.get(f"{target}/{body['row']}", self.answers.get(body["row"], TAKEN))
 
 
 def asked(sync: Any, *keys: str) -> DryRun:
@@ -93,8 +96,17 @@ def test_the_first_row_that_can_not_be_asked_about_ends_it_and_says_why() -> Non
     assert (found.refused, found.unavailable) == ({}, "sync-k8s doesn't answer")
     assert len(sync.asked) <= module.AT_ONCE
 
-    sync.targets = ("git",)  # type: ignore[assignment]
-    assert asked(sync, "a").unavailable == "there is no target k8s"
+    sync.clusters = ()
+    assert asked(sync, "a").unavailable == "there is no target of the kind k8s"
+
+
+def test_of_several_clusters_each_is_asked_and_says_itself_what_it_refuses() -> None:
+    answers = {"us/a": {**TAKEN, "refused": [FULL]}, "us/b": {**TAKEN, "unavailable": "sync-us doesn't answer"}}
+
+    answered = asked(Sync("eu", "us", **answers), "a", "b")
+
+    assert answered.refused == {"a": [Refused("quota", "us: exceeded quota")], "b": []}
+    assert answered.unavailable == "sync-us doesn't answer"
 
 
 def test_what_is_not_answered_in_time_is_said_not_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

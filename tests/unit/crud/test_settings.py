@@ -26,10 +26,37 @@ def test_a_wrong_database_url_ends_the_process_and_names_the_variable_but_no_sec
     assert not value or value not in error
 
 
-def test_targets_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_targets_are_a_list_with_commas_and_what_is_not_called_as_its_kind_says_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
-    monkeypatch.setenv("ROWCAST_TARGETS", "eu, us,")
-    assert CrudSettings.load().targets == ("eu", "us")
+    assert CrudSettings.load().targets == ("k8s", "git")
+    monkeypatch.setenv("ROWCAST_TARGETS", "us=k8s, git, eu = k8s,")
+    settings = CrudSettings.load()
+    assert settings.targets == ("us", "git", "eu")
+    assert settings.target_kinds == {"us": "k8s", "git": "git", "eu": "k8s"}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("k8s,eu", "eu is not called as a kind of target is (k8s, git), so its kind has to be said; write eu=k8s or"),
+        ("eu=swarm", "'swarm' is no kind of target; there are k8s and git"),
+        ("git=k8s", "git is the name of a target of the kind git, not k8s"),
+        ("E_U=k8s", "'E_U' is not a DNS-1123 label of 58 characters at most"),
+        ("k8s,k8s", "k8s is named twice"),
+    ],
+)
+def test_targets_that_cannot_be_are_refused_with_what_to_write(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, said: str
+) -> None:
+    monkeypatch.setenv("ROWCAST_DATABASE_URL", "postgresql://x/y")
+    monkeypatch.setenv("ROWCAST_TARGETS", value)
+    with pytest.raises(SystemExit):
+        CrudSettings.load()
+    error = capsys.readouterr().err
+    assert error.startswith("rowcast: invalid configuration: ROWCAST_TARGETS: ")
+    assert said in error
 
 
 def test_connect_cannot_capture_for_a_broker_other_than_kafka(

@@ -102,12 +102,13 @@ async def test_a_sidecar_that_is_away_is_transient_trouble() -> None:
 async def test_where_rows_are_is_what_the_targets_have_told_of_them() -> None:
     requests: list[httpx.Request] = []
     told = {"k8s": None, "git": {"generation": 3, "deleted": False, "outcome": "created", "stage": "synced", "new": 1}}
-    content = lines({**HEAD, "rows": 1}, {**row(1, 4, "a"), "sync": told}, {"end": True, "rows": 1})
+    kinds = {"k8s": "k8s", "git": "git", "eu": "k8s"}
+    content = lines({**HEAD, "rows": 1, "kinds": kinds}, {**row(1, 4, "a"), "sync": told}, {"end": True, "rows": 1})
 
     found = await table(content, requests=requests).whereabouts([app_config(1), app_config(2)])
 
     assert found == {
-        app_config(1): Whereabouts("dev", 4, {"k8s": None, "git": Reported(3, False, "created", "synced")})
+        app_config(1): Whereabouts("dev", 4, {"k8s": None, "git": Reported(3, False, "created", "synced")}, kinds)
     }
     assert str(requests[0].url).endswith("/rows:snapshot?row=appconfigs%2F1&row=appconfigs%2F2&sync=true")
 

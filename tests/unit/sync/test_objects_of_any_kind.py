@@ -171,7 +171,7 @@ def test_without_an_order_what_is_in_a_namespace_goes_before_what_may_be_it() ->
 def test_an_object_of_the_target_for_another_namespace_is_not_ours() -> None:
     assert seen("a").held is not None
     assert seen("a", home="there").held is None
-    assert seen("a", home="there").other_home == "there"
+    assert seen("a", home="there").other_target == "the target for namespace there"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,37 @@ def test_a_wrong_one_ends_the_process_with_its_name(
     assert "ROWCAST_ENVIRONMENTS: prod: name: no setting of an environment" in capsys.readouterr().err
 
 
+def test_a_target_of_a_name_of_its_own_has_what_its_kind_has() -> None:
+    found = destinations(
+        SyncSettings(target="k8s-eu", target_kind="k8s", environments={"prod": {"namespace": "prod"}, "us": None})
+    )
+
+    assert (found.by_route["prod"].target, found.by_route["prod"].target_kind) == ("k8s-eu", "k8s")
+    assert found.route_of("us") is None
+    with pytest.raises(ValidationError, match="git_url: no setting of an environment"):
+        SyncSettings(target="k8s-eu", target_kind="k8s", environments={"prod": {"git_url": "https://git/a"}})
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "said"),
+    [
+        ("k8s-eu", "", "ROWCAST_TARGET_KIND: Value error, k8s-eu is not called as a kind of target is"),
+        ("k8s-eu", "swarm", "ROWCAST_TARGET_KIND: Value error, 'swarm' is no kind of target"),
+        ("git", "k8s", "ROWCAST_TARGET_KIND: Value error, git is the name of a target of the kind git, not k8s"),
+        ("K8S", "k8s", "ROWCAST_TARGET: Value error, 'K8S' is not a DNS-1123 label of 58 characters at most"),
+        ("forge", "git", "ROWCAST_GIT_URL: Value error, required for a target of the kind git"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], target: str, kind: str, said: str
+) -> None:
+    monkeypatch.setenv("ROWCAST_TARGET", target)
+    monkeypatch.setenv("ROWCAST_TARGET_KIND", kind)
+    with pytest.raises(SystemExit):
+        SyncSettings.load()
+    assert said in capsys.readouterr().err
+
+
 def test_an_engine_needs_an_application_and_follows_one_branch() -> None:
     git: dict[str, Any] = {
         "target": "git",
@@ -95,7 +126,7 @@ def test_an_engine_needs_an_application_and_follows_one_branch() -> None:
         SyncSettings(**git)
     with pytest.raises(ValidationError, match="one Application follows one branch"):
         SyncSettings(**git, gitops_application="argocd/rowcast", environments={"prod": {"git_branch": "x"}})
-    with pytest.raises(ValidationError, match="only for ROWCAST_TARGET=git"):
+    with pytest.raises(ValidationError, match="only for a target of the kind git"):
         SyncSettings(target="k8s", gitops_engine="argocd", gitops_application="argocd/rowcast")
 
 

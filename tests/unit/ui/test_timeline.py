@@ -60,6 +60,13 @@ def test_what_is_in_the_cluster_is_healthy_or_not_without_an_engine(stage: str, 
     assert (followed.word, followed.error) == (stage, "Deployment/a: 0 of 1 ready")
 
 
+def test_a_target_of_a_name_of_its_own_is_told_of_in_the_words_of_its_kind() -> None:
+    named = replace(GIT, target="k8s-eu", kind="k8s", reference="4711", stage="healthy")
+    assert [step.title for step in track(named).steps[2:]] == ["Applied to the Kubernetes API", "Healthy"]
+    assert "resource version 4711" in track(named).steps[2].note
+    assert track(named).target == "k8s-eu"
+
+
 def test_what_the_engine_says_is_wrong_is_shown() -> None:
     assert track(replace(GIT, stage="failed", stage_error="denied the request")).error == "denied the request"
 

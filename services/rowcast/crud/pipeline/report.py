@@ -8,6 +8,7 @@ from typing import Any
 from rowcast.core.broker import BrokerFacts, BrokerKind
 from rowcast.core.capture import ConnectFacts, EngineFacts
 from rowcast.core.row import RowKey
+from rowcast.core.targets import TargetKind
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.database import DatabaseFacts, GitOpsEngine, Letters
 from rowcast.crud.pipeline.gathering import Gathered
@@ -17,7 +18,7 @@ from rowcast.crud.pipeline.rows import Counted, Rows, Waiting, together
 from rowcast.crud.pipeline.stations import PipelineOut, Station, pipeline
 from rowcast.crud.settings import CrudSettings
 
-TARGETS = {"k8s": "Kubernetes API", "git": "Git repository"}
+PLACES: Mapping[TargetKind, str] = {"k8s": "Kubernetes API", "git": "Git repository"}
 BROKERS: Mapping[BrokerKind, str] = {
     "kafka": "Kafka",
     "redis": "Redis Streams",
@@ -143,7 +144,8 @@ def _sidecar(found: Gathered) -> Iterator[Station]:
 def _syncs(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
     patience = timedelta(seconds=settings.overdue_seconds)
     for target, answer in found.syncs.items():
-        title, place = f"sync to {target}", TARGETS.get(target, target)
+        title, kind = f"sync to {target}", settings.target_kinds[target]
+        place = PLACES[kind] if target == kind else f"{PLACES[kind]} of {target}"
         facts = answer.value
         if facts is not None:
             told = {name: value for name, value in facts.items() if name != "target_error"}

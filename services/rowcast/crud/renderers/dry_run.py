@@ -1,13 +1,14 @@
 """What the API server says to some rows of each group of an impact, by its own dry run; nothing is written.
 
-sync-k8s asks it, as itself, with the very apply that it would make: by its preview, of a row and a declaration.
+sync-k8s asks it, as itself, with the very apply that it would make: by its preview, of a row and a declaration. Where
+several targets are clusters, each is asked, and what one refuses is refused.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Final
 
 from rowcast.core.shapes import RowShape, shape_as_json
 from rowcast.crud.targets.instances import Answer, Instances
@@ -18,7 +19,7 @@ AT_ONCE = 4
 """Half of the questions that an instance of sync takes at once."""
 SECONDS = 20.0
 """For all of them; what is not answered by then is said not to be."""
-TARGET = "k8s"
+KIND: Final = "k8s"
 _GONE = frozenset({"removed", "retained"})
 """Of what is no more there is nothing to try."""
 
@@ -73,8 +74,27 @@ def keys_of(groups: Sequence[Mapping[str, Any]], most: int = ROWS) -> list[str]:
 
 async def ask(instances: Instances, declaration: str, shape: RowShape, rows: Mapping[str, Any]) -> DryRun:
     """About rows as sync reads them, by their keys. The first that can't be asked about ends it."""
-    if TARGET not in instances.targets:
-        return DryRun(unavailable=f"there is no target {TARGET}")
+    targets = instances.of_kind(KIND)
+    if not targets:
+        return DryRun(unavailable=f"there is no target of the kind {KIND}")
+    found = await asyncio.gather(*(_ask(instances, target, declaration, shape, rows) for target in targets))
+    return found[0] if len(targets) == 1 else _together(dict(zip(targets, found, strict=True)))
+
+
+def _together(found: Mapping[str, DryRun]) -> DryRun:
+    """What several targets have answered: each refusal with whose it is."""
+    refused: dict[str, list[Refused]] = {}
+    unasked: dict[str, list[str]] = {}
+    for target, one in found.items():
+        for key, said in one.refused.items():
+            refused.setdefault(key, []).extend(Refused(each.manifest, f"{target}: {each.message}") for each in said)
+        for key, manifests in one.unasked.items():
+            known = unasked.setdefault(key, [])
+            known.extend(each for each in manifests if each not in known)
+    return DryRun(refused, unasked, next((one.unavailable for one in found.values() if one.unavailable), None))
+
+
+async def _ask(instances: Instances, target: str, declaration: str, shape: RowShape, rows: Mapping[str, Any]) -> DryRun:
     body = {"declaration": {"text": declaration, "shape": shape_as_json(shape)}}
     answers: dict[str, Answer] = {}
     turns = asyncio.Semaphore(AT_ONCE)
@@ -82,7 +102,7 @@ async def ask(instances: Instances, declaration: str, shape: RowShape, rows: Map
     async def one(key: str, row: Any) -> None:
         async with turns:
             if all(answer["unavailable"] is None for answer in answers.values()):
-                answers[key] = await instances.ask(TARGET, "POST", "/preview", {**body, "row": row})
+                answers[key] = await instances.ask(target, "POST", "/preview", {**body, "row": row})
 
     try:
         async with asyncio.timeout(SECONDS):

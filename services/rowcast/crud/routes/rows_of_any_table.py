@@ -63,7 +63,7 @@ def snapshot(
 
     The first line is the moment, the last one marks the end: an answer without it was cut off and is not all of them.
     """
-    targets = settings.targets if sync else ()
+    targets = settings.target_kinds if sync else None
     if row:
         return few(Snapshot(database, *_wanted(row), targets), as_line)
     return stream(lambda: Snapshot(database, true(), true(), targets), settings, shares, as_line)

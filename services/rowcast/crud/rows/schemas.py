@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 from pydantic_core import PydanticCustomError
 
 from rowcast.core import rules
+from rowcast.core.targets import TargetKind
 from rowcast.crud.fields import MAX_BATCH, MAX_ID, Strict, Time
 
 
@@ -278,6 +279,7 @@ class SyncTimes(BaseModel):
 class TargetStatus(TargetSync):
     """What became of a row at one target, and when."""
 
+    kind: TargetKind | None = Field(default=None, description="what the target delivers to; null: it is there no more")
     times: SyncTimes = SyncTimes()
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, func, select, text
 
+from rowcast.core.targets import TargetKind
 from rowcast.crud.database.connections import reading, translated
 from rowcast.crud.database.tables import app_configs, rows
 from rowcast.crud.deliveries import of_rows
@@ -74,16 +75,16 @@ class Snapshot:
         engine: Engine,
         configurations: ColumnElement[bool] | None,
         others: ColumnElement[bool] | None = None,
-        targets: Sequence[str] = (),
+        targets: Mapping[str, TargetKind] | None = None,
     ) -> None:
         """Those `configurations` and those of `rowcast.rows` that fulfil a condition, with what `targets` (and others)
-        have reported of each, if any are named. Raises TransientError.
+        have reported of each, if any are named, by their kinds. Raises TransientError.
         """
         self._parts = [
             *([] if configurations is None else [_configurations(configurations)]),
             *([] if others is None else [_of_others(others)]),
         ]
-        self.targets = targets
+        self.targets = targets or {}
         self._transaction = ExitStack()
         try:
             self._connection = self._transaction.enter_context(reading(engine))

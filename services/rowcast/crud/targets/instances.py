@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rowcast.core.errors import TransientError
+from rowcast.core.targets import TargetKind
 from rowcast.runtime.dapr import DaprPublisher
 
 TIME_LIMIT = 8.0
@@ -14,11 +15,17 @@ Answer = Mapping[str, Any]
 
 
 class Instances:
-    """The sync instances of `targets`."""
+    """The sync instances of all targets."""
 
-    def __init__(self, sidecar: DaprPublisher, targets: Sequence[str]) -> None:
+    def __init__(self, sidecar: DaprPublisher, kinds: Mapping[str, TargetKind]) -> None:
+        """`kinds` by the targets' names."""
         self._sidecar = sidecar
-        self.targets = tuple(targets)
+        self._kinds = kinds
+        self.targets = tuple(kinds)
+
+    def of_kind(self, kind: TargetKind) -> list[str]:
+        """The targets of a kind."""
+        return [target for target in self.targets if self._kinds[target] == kind]
 
     async def ask_all(self, method: str, path: str, body: Any = None) -> list[Answer]:
         """What each answers, in the order of targets; `{target, unavailable}` of one that can't be asked."""

@@ -52,8 +52,12 @@ class Delivery:
         hindsight: Hindsight | None = None,
         on_replayed: Callable[[Sequence[int]], None] = lambda _: None,
         rendering: Rendering | None = None,
+        step: str = "deliver",
     ) -> None:
-        """`on_replayed` is told of the dead letters whose replays need not come again; it must return at once."""
+        """`on_replayed` is told of the dead letters whose replays need not come again; it must return at once.
+
+        `step` is what traces call what the target does.
+        """
         self._target = target
         self._reporting = Reporting(target.name, publisher, topics)
         self._metrics = metrics
@@ -65,6 +69,7 @@ class Delivery:
         self._hindsight = hindsight
         self._on_replayed = on_replayed
         self._rendering = Rendering() if rendering is None else rendering
+        self._step = step
         self._log = get_logger("rowcast.delivery")
 
     async def deliver(self, entries: Sequence[Entry]) -> set[str]:
@@ -116,7 +121,7 @@ class Delivery:
         started = time.perf_counter()
         batch = Batch(entries, now())
         if self._tracing is not None:
-            batch.spans = BatchSpans(self._tracing, self._target.name, len(entries))
+            batch.spans = BatchSpans(self._tracing, self._target.name, self._step, len(entries))
         desired = await self._desire(batch, again)
         if batch.spans:
             batch.spans.rendered()

@@ -11,7 +11,7 @@ from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, Target, Telling
 from rowcast.core.preview import Preview, Shown
-from rowcast.core.render import Desired
+from rowcast.core.render import Desired, of_target
 from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Need, Permitting
 from rowcast.core.row import RowKey
@@ -44,7 +44,7 @@ class Starting:
         """What the target will hold of a row, once started. Raises RowcastError for one that can't be rendered."""
         if desired.refusal is not None:
             raise desired.refusal
-        return self._ready().expect(desired)
+        return self._ready().expect(of_target(desired, self.name))
 
     def known(self, row: RowKey) -> Sequence[Held]:
         """What the target is known to hold of a row; nothing before it is started."""
@@ -101,7 +101,9 @@ class Starting:
         refused: dict[RowKey, Result] = {one.row: Failed(one.refusal) for one in batch if one.refusal is not None}
         rest = [one for one in batch if one.row not in refused] if refused else batch
         try:
-            return {**await self._ready().deliver(rest), **refused} if rest else refused
+            if not rest:
+                return refused
+            return {**await self._ready().deliver([of_target(one, self.name) for one in rest]), **refused}
         finally:
             self._on_delivery()
 
@@ -115,7 +117,7 @@ class Starting:
             return Preview("", "", await self.live(desired.row), desired.refusal)
         if desired.refusal is not None:
             raise desired.refusal
-        return await self._ready().preview(desired)
+        return await self._ready().preview(of_target(desired, self.name))
 
     async def live(self, row: RowKey) -> Shown | None:
         """What the target has of a row, once started."""
@@ -138,10 +140,12 @@ async def _make(settings: SyncSettings, on_push: Callable[[str], None], register
 
 async def _make_one(settings: SyncSettings, on_push: Callable[[str], None]) -> Target:
     """The other kind of target's libraries are not even imported."""
-    if settings.target == "k8s":
+    if settings.target_kind == "k8s":
         from rowcast.sync.targets.kubernetes import connect
 
-        return await connect(settings.kubeconfig, settings.namespace, settings.in_flight, settings.kube_context)
+        return await connect(
+            settings.kubeconfig, settings.namespace, settings.in_flight, settings.kube_context, settings.target
+        )
     from rowcast.sync.targets.git.factory import make_target
 
     return make_target(settings, os.environ, on_push)

@@ -9,15 +9,15 @@ from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.tracing import Attributes, Tracing, now, sampled
 
-_DELIVERY = {"k8s": "apply", "git": "commit"}
-
 
 class BatchSpans:
     """Of the changes of one batch, those that belong to a trace. Times are those of the batch: its rows share them."""
 
-    def __init__(self, tracing: Tracing, target: str, events: int) -> None:
+    def __init__(self, tracing: Tracing, target: str, step: str, events: int) -> None:
+        """`step` names the span of the delivery itself."""
         self._tracing = tracing
         self._target = target
+        self._step = step
         self._events = events
         self._received = self._rendered = self._delivered = now()
         self._changes: dict[RowKey, list[Change]] = {}
@@ -66,7 +66,7 @@ class BatchSpans:
             tracing.record("capture", parent, min(saved, self._received), self._received, capture)
         span = tracing.record(f"deliver to {self._target}", parent, self._received, now(), told, "consumer")
         tracing.record("render", span, self._received, self._rendered)
-        tracing.record(_DELIVERY.get(self._target, "deliver"), span, self._rendered, self._delivered)
+        tracing.record(self._step, span, self._rendered, self._delivered)
         return span
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from enum import IntEnum
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import httpx
 import typer
@@ -24,9 +24,9 @@ class Exit(IntEnum):
 
 @app.command()
 def reconcile(
-    target: Annotated[Literal["k8s", "git"], typer.Option(help="Which instance: k8s or git.")],
+    target: Annotated[str, typer.Option(help="Which instance, by its target's name: k8s, git, k8s-eu, …")],
     url: Annotated[
-        str | None, typer.Option(help="Where it answers; by default ROWCAST_SYNC_K8S_URL or ROWCAST_SYNC_GIT_URL.")
+        str | None, typer.Option(help="Where it answers; by default ROWCAST_SYNC_K8S_URL, ROWCAST_SYNC_K8S_EU_URL, …")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     yes_prune_all: Annotated[
@@ -37,9 +37,10 @@ def reconcile(
 
     Exit codes: 0 in sync (or put right), 1 refused or failed, 3 differences found by --dry-run.
     """
-    address = url or os.environ.get(f"ROWCAST_SYNC_{target.upper()}_URL")
+    variable = f"ROWCAST_SYNC_{target.upper().replace('-', '_')}_URL"
+    address = url or os.environ.get(variable)
     if not address:
-        _fail(f"no --url, and ROWCAST_SYNC_{target.upper()}_URL is not set")
+        _fail(f"no --url, and {variable} is not set")
     token = os.environ.get("APP_API_TOKEN")
     headers = {"dapr-api-token": token} if token else {}
     body = {"dry_run": dry_run, "prune_limit": 1.0 if yes_prune_all else None}

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from rowcast.core.layout import DEFAULT_PATH, DNS_LABEL, Layout
 from rowcast.core.reconcile import PRUNE_LIMIT
+from rowcast.core.targets import KINDS, TargetKind, check_name, kind_of
 from rowcast.runtime.settings import Settings
 from rowcast.sync.forges.registry import repository_in
 from rowcast.sync.settings.addresses import check_api, check_remote
@@ -20,8 +21,11 @@ from rowcast.sync.settings.overrides import ANY, destinations
 class SyncSettings(Settings):
     """What an instance delivers to, and how it takes its events."""
 
-    target: Literal["k8s", "git"]
-    """What this instance delivers to."""
+    target: str
+    """The name of the target that this instance delivers to, as `ROWCAST_TARGETS` has it: a DNS label of 58 characters
+    at most. Of its statuses, metrics and dead letters, and with `sync-` before it the application's id."""
+    target_kind: TargetKind = Field(default="", validate_default=True)
+    """What it delivers to, `k8s` or `git`; only to be said where the target is called otherwise."""
     subscription: Literal["bulk", "single"] = "bulk"
     """Whether the sidecar hands events over in batches or one by one."""
     batch_size: Annotated[int, Field(ge=1, le=5000)] = 1000
@@ -52,7 +56,7 @@ class SyncSettings(Settings):
     """Most requests to the API server under way at once."""
 
     git_url: str | None = Field(default=None, validate_default=True)
-    """The repository, without a login in it; required for the target git."""
+    """The repository, without a login in it; required for the kind git."""
     git_branch: str = "main"
     """The branch to commit to."""
     git_root: str = "environments"
@@ -77,7 +81,7 @@ class SyncSettings(Settings):
     git_known_hosts: Path | None = None
     """A file with the server keys that are trusted (`ssh-keyscan`); with `git_ssh_key`, no other is."""
     git_cache: Path | None = Field(default=None, validate_default=True)
-    """The folder of the local mirror, required for the target git; it belongs to this instance alone."""
+    """The folder of the local mirror, required for the kind git; it belongs to this instance alone."""
 
     git_mode: Literal["push", "pull-request"] = "push"
     """Whether changes are pushed to the branch, or proposed to it by a pull request that people merge."""
@@ -108,6 +112,17 @@ class SyncSettings(Settings):
         """The topic of change events, as Debezium names it: prefix, schema and table."""
         return f"{self.topic_prefix}.public.app_configs"
 
+    @field_validator("target")
+    @classmethod
+    def _target_is_a_name(cls, value: str) -> str:
+        return check_name(value)
+
+    @field_validator("target_kind", mode="before")
+    @classmethod
+    def _kind_is_known(cls, value: object, info: ValidationInfo) -> object:
+        name = info.data.get("target")
+        return kind_of(name, str(value) if value else None) if name is not None else KINDS[0]
+
     @field_validator("environments", mode="after")
     @classmethod
     def _environments_are_labels(cls, value: dict[str, Any]) -> dict[str, Any]:
@@ -131,8 +146,8 @@ class SyncSettings(Settings):
 
     @model_validator(mode="after")
     def _engine_has_an_application(self) -> Self:
-        if self.gitops_engine != "none" and self.target != "git":
-            raise ValueError("ROWCAST_GITOPS_ENGINE: only for ROWCAST_TARGET=git")
+        if self.gitops_engine != "none" and self.target_kind != "git":
+            raise ValueError("ROWCAST_GITOPS_ENGINE: only for a target of the kind git")
         if self.gitops_engine != "none" and not self.gitops_application:
             raise ValueError(f"ROWCAST_GITOPS_APPLICATION: required when ROWCAST_GITOPS_ENGINE={self.gitops_engine}")
         return self
@@ -145,8 +160,8 @@ class SyncSettings(Settings):
     @field_validator("git_url", "git_cache")
     @classmethod
     def _git_needs_it(cls, value: object, info: ValidationInfo) -> object:
-        if value is None and info.data.get("target") == "git":
-            raise ValueError("required when ROWCAST_TARGET=git")
+        if value is None and info.data.get("target_kind") == "git":
+            raise ValueError("required for a target of the kind git")
         return value
 
     @field_validator("git_forge", "git_forge_url", "git_forge_token_file")
@@ -207,4 +222,4 @@ class _Given(SyncSettings):
 
 
 def _proposes(info: ValidationInfo) -> bool:
-    return info.data.get("target") == "git" and info.data.get("git_mode") == "pull-request"
+    return info.data.get("target_kind") == "git" and info.data.get("git_mode") == "pull-request"

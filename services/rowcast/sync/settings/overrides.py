@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ANY = "*"
 """Stands for all environments that are not named."""
 OVERRIDABLE = {"k8s": ("namespace", "kubeconfig", "kube_context"), "git": ("git_",)}
-"""What an environment may have of its own, by target: names of settings, or what they begin with."""
+"""What an environment may have of its own, by the target's kind: names of settings, or what they begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def destinations(settings: SyncSettings) -> Destinations:
 
 
 def _with(settings: SyncSettings, environment: str, own: Mapping[str, Any]) -> SyncSettings:
-    allowed = OVERRIDABLE[settings.target]
+    allowed = OVERRIDABLE[settings.target_kind]
     for name in own:
         if name not in type(settings).model_fields or not name.startswith(allowed):
             known = ", ".join(field for field in type(settings).model_fields if field.startswith(allowed))
@@ -76,14 +76,14 @@ def _repository(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _same(one: SyncSettings, other: SyncSettings) -> bool:
-    allowed = OVERRIDABLE[one.target]
+    allowed = OVERRIDABLE[one.target_kind]
     names = (name for name in type(one).model_fields if name.startswith(allowed))
     return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _meet(one: SyncSettings, other: SyncSettings) -> bool:
     """Whether two places are one branch, with folders of which one is in the other."""
-    if one.target != "git" or (one.git_url, one.git_branch) != (other.git_url, other.git_branch):
+    if one.target_kind != "git" or (one.git_url, one.git_branch) != (other.git_url, other.git_branch):
         return False
     first, second = (f"{settings.git_root}/".lstrip("/") for settings in (one, other))
     return first.startswith(second) or second.startswith(first)

@@ -148,7 +148,7 @@ class CrudTable:
         async def part(some: Sequence[RowKey]) -> dict[RowKey, Whereabouts]:
             async with turn, self._lines({"row": list(map(str, some)), "sync": "true"}) as (moment, lines):
                 rows = _until_the_end(lines, moment["rows"])
-                return dict([await self._whereabouts(row, moment["lsn"]) async for row in rows])
+                return dict([await self._whereabouts(row, moment) async for row in rows])
 
         found: dict[RowKey, Whereabouts] = {}
         for some in await asyncio.gather(*map(part, _parts(rows))):
@@ -222,15 +222,16 @@ class CrudTable:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TransientError(f"renderers: crud's answer is no list of renderers: {error!r}") from error
 
-    async def _whereabouts(self, row: Mapping[str, Any], lsn: int) -> tuple[RowKey, Whereabouts]:
+    async def _whereabouts(self, row: Mapping[str, Any], moment: Mapping[str, Any]) -> tuple[RowKey, Whereabouts]:
         """A crud of before 0.2 tells nothing of targets: then nobody is waited for."""
-        desired = await _desired(row, lsn, self.rendering)
+        desired = await _desired(row, moment["lsn"], self.rendering)
         try:
             told: Mapping[str, Mapping[str, Any] | None] = row.get("sync") or {}
             at = {target: _reported(one) for target, one in told.items()}
-        except (KeyError, TypeError, AttributeError) as error:
+            kinds = dict(moment.get("kinds") or {})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TransientError(f"crud's answer does not tell where a row is: {error}") from error
-        return desired.row, Whereabouts(desired.environment, desired.generation, at)
+        return desired.row, Whereabouts(desired.environment, desired.generation, at, kinds)
 
     @asynccontextmanager
     async def _lines(self, parameters: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[bytes]]]:

@@ -72,7 +72,7 @@ def place(migrated_url: str) -> Place:
 @pytest.fixture(scope="module")
 def served(place: Place, serving_url: str) -> Iterator[httpx.Client]:
     order = '{"order": ["dev", "prod"]}'
-    with serving(make_settings(serving_url, dapr_http_port=1, promotion=order, targets="k8s")) as client:
+    with serving(make_settings(serving_url, dapr_http_port=1, promotion=order, target_kinds="k8s")) as client:
         yield client
 
 

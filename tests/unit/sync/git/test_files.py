@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from contract.targets.rows import saved
 from rowcast.core.digest import digest_of_manifest
 from rowcast.core.plan import Held
+from rowcast.core.render import of_target
 from rowcast.core.row import app_config
 from rowcast.sync.targets.git.files.plain import read_plain
-from rowcast.sync.targets.git.files.reading import read_held
+from rowcast.sync.targets.git.files.reading import read_entry, read_held
+from rowcast.sync.targets.git.files.tree_index import OfAnother
 from rowcast.sync.targets.git.files.yaml import to_yaml
 
 DESIRED = saved(42, 7, "a", lsn=1234)
@@ -23,6 +26,16 @@ HELD = Held("p", app_config(42), 7, 1234, digest_of_manifest(MANIFEST))
 
 def test_a_file_says_which_row_it_is_of() -> None:
     assert read_held("p", OURS) == HELD
+
+
+def test_a_file_of_another_target_is_not_ours() -> None:
+    (manifest,) = of_target(DESIRED, "git-eu").manifests
+    theirs = to_yaml(manifest.body)
+
+    assert read_entry("p", theirs, "git-eu") == replace(HELD, digest=digest_of_manifest(manifest))
+    assert read_entry("p", theirs, "git") == OfAnother("the target git-eu")
+    assert read_entry("p", OURS, "git") == HELD
+    assert read_entry("p", OURS, "git-eu") == OfAnother("a target without a name")
 
 
 @pytest.mark.parametrize(

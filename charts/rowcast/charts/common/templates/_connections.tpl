@@ -52,13 +52,44 @@ passwordKey: {{ $kafka.sasl.secretKeys.password }}
 
 {{/* All targets that there are, enabled or not. What only names an application's id names them all: it harms nobody, and no
      object but the target's own differs between the choices. */}}
-{{- define "rowcast.allTargets" -}}k8s,git{{- end -}}
+{{- define "rowcast.allTargets" -}}
+{{- join "," (concat (list "k8s" "git") (keys (include "rowcast.namedTargets" . | fromYaml) | sortAlpha)) -}}
+{{- end -}}
 
-{{/* The enabled targets, as crud wants them. */}}
+{{/* The targets of names of their own, by name: those of `global.targets` beside k8s and git that are enabled. */}}
+{{- define "rowcast.namedTargets" -}}
+{{- range $name, $target := omit .Values.global.targets "k8s" "git" -}}
+{{- if and $target (ne (toString $target.enabled) "false") }}
+{{ dict $name $target | toYaml }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The names of the enabled targets. */}}
 {{- define "rowcast.targets" -}}
 {{- $targets := list -}}
 {{- if .Values.global.targets.k8s.enabled -}}{{- $targets = append $targets "k8s" -}}{{- end -}}
 {{- if .Values.global.targets.git.enabled -}}{{- $targets = append $targets "git" -}}{{- end -}}
+{{- join "," (concat $targets (keys (include "rowcast.namedTargets" . | fromYaml) | sortAlpha)) -}}
+{{- end -}}
+
+{{/* The same with their kinds, as ROWCAST_TARGETS wants them. */}}
+{{- define "rowcast.targetKinds" -}}
+{{- $named := include "rowcast.namedTargets" . | fromYaml -}}
+{{- $targets := list -}}
+{{- range splitList "," (include "rowcast.targets" .) -}}
+{{- $targets = append $targets (ternary (printf "%s=%s" . (get $named . | default dict).kind) . (hasKey $named .)) -}}
+{{- end -}}
+{{- join "," $targets -}}
+{{- end -}}
+
+{{/* dict root, kind: the enabled targets of a kind, by name as rowcast.targets has them, comma-separated. */}}
+{{- define "rowcast.targetsOfKind" -}}
+{{- $named := include "rowcast.namedTargets" .root | fromYaml -}}
+{{- $targets := list -}}
+{{- range splitList "," (include "rowcast.targets" .root) -}}
+{{- if eq $.kind (get $named . | default (dict "kind" .)).kind -}}{{- $targets = append $targets . -}}{{- end -}}
+{{- end -}}
 {{- join "," $targets -}}
 {{- end -}}
 

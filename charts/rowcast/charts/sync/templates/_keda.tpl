@@ -10,7 +10,7 @@ Source: https://keda.sh/docs/2.18/scalers/ (apache-kafka, redis-streams, rabbitm
 type: kafka
 metadata:
   bootstrapServers: {{ $kafka.brokers | default (printf "%s:9092" (include "rowcast.host" (dict "root" . "component" "kafka"))) | quote }}
-  consumerGroup: {{ $kafka.topicPrefix }}-sync-k8s
+  consumerGroup: {{ $kafka.topicPrefix }}-sync-{{ .target }}
   topic: {{ $kafka.topicPrefix }}.public.app_configs
   lagThreshold: {{ .Values.k8s.autoscaling.lagThreshold | quote }}
   offsetResetPolicy: earliest
@@ -36,7 +36,7 @@ type: redis-streams
 metadata:
   address: {{ $redis.address | default (printf "%s:6379" (include "rowcast.host" (dict "root" . "component" "redis"))) | quote }}
   stream: {{ .Values.global.kafka.topicPrefix }}.public.app_configs
-  consumerGroup: {{ .Values.global.kafka.topicPrefix }}-sync-k8s
+  consumerGroup: {{ .Values.global.kafka.topicPrefix }}-sync-{{ .target }}
   # What the group has not been given yet; it takes a Redis of 7 or later.
   lagCount: {{ .Values.k8s.autoscaling.lagThreshold | quote }}
   {{- if $redis.tls.enabled }}
@@ -58,7 +58,7 @@ type: rabbitmq
 metadata:
   protocol: amqp
   # As Dapr names it: the reader's name and the topic's.
-  queueName: {{ printf "%s-sync-k8s-%s.public.app_configs" $prefix $prefix }}
+  queueName: {{ printf "%s-sync-%s-%s.public.app_configs" $prefix .target $prefix }}
   mode: QueueLength
   value: {{ .Values.k8s.autoscaling.lagThreshold | quote }}
 login:
@@ -75,6 +75,6 @@ metadata:
   natsServerMonitoringEndpoint: {{ .Values.global.jetstream.monitoring | default (printf "%s:8222" (include "rowcast.host" (dict "root" . "component" "jetstream"))) | quote }}
   account: $G
   stream: {{ printf "%s_public_app_configs" $prefix }}
-  consumer: {{ printf "%s-sync-k8s" $prefix }}
+  consumer: {{ printf "%s-sync-%s" $prefix .target }}
   lagThreshold: {{ .Values.k8s.autoscaling.lagThreshold | quote }}
 {{- end -}}

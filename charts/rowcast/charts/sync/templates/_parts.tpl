@@ -1,4 +1,27 @@
-{{/* dict root, target, values (the instance's own) */}}
+{{/*
+dict root, target: `root` becomes the root for that target alone, with its name as `target`, and `kind` its kind; prints nothing.
+What a target of a name of its own says is put over what all of its kind have; environments and account are its own.
+*/}}
+{{- define "sync.scope" -}}
+{{- $values := omit .root.Values -}}
+{{- $own := get (include "rowcast.namedTargets" .root | fromYaml) .target -}}
+{{- $kind := .target -}}
+{{- if $own -}}
+{{- $kind = $own.kind -}}
+{{- $account := dict "create" true "name" "" "annotations" dict -}}
+{{- $shared := merge (dict "environments" dict "serviceAccount" $account) (deepCopy (omit (get $values $kind) "environments" "serviceAccount")) -}}
+{{- $global := omit $values.global -}}
+{{- $_ := set $values "global" $global -}}
+{{- $_ := set $values $kind (mergeOverwrite $shared ($own.sync | default dict)) -}}
+{{- $_ := set $global "git" (mergeOverwrite (deepCopy $global.git) ($own.git | default dict)) -}}
+{{- $_ := set $global "targets" (merge (dict "k8s" (dict "namespace" ($own.namespace | default ""))) $global.targets) -}}
+{{- $_ := set $global "gitops" (merge (dict "engine" "none") $global.gitops) -}}
+{{- end -}}
+{{- $_ := set . "kind" $kind -}}
+{{- $_ := set . "root" (merge (dict "Values" $values "target" .target) (omit .root "Values")) -}}
+{{- end -}}
+
+{{/* dict root, target, kind */}}
 {{- define "sync.parts" -}}
 {{- $root := .root -}}
 {{- $sync := $root.Values -}}
@@ -12,6 +35,9 @@ annotations:
 env:
   {{- include "rowcast.service.env" $root | nindent 2 }}
   - {name: ROWCAST_TARGET, value: {{ .target }}}
+  {{- if ne .target .kind }}
+  - {name: ROWCAST_TARGET_KIND, value: {{ .kind }}}
+  {{- end }}
   - {name: ROWCAST_SUBSCRIPTION, value: {{ $sync.subscription.mode | default (ternary "single" "bulk" (eq $broker "jetstream")) }}}
   - {name: ROWCAST_BATCH_SIZE, value: {{ $sync.subscription.batchSize | quote }}}
   - {name: ROWCAST_BATCH_WAIT_MS, value: {{ $sync.subscription.batchWaitMs | quote }}}
@@ -23,10 +49,10 @@ env:
   - {name: ROWCAST_RECONCILE_SECONDS, value: {{ $sync.reconcile.seconds | quote }}}
   - {name: ROWCAST_RECONCILE_PRUNE_LIMIT, value: {{ $sync.reconcile.pruneLimit | quote }}}
   - {name: ROWCAST_DRIFT, value: {{ $sync.reconcile.drift }}}
-  {{- with (get $sync .target).environments }}
+  {{- with (get $sync .kind).environments }}
   - {name: ROWCAST_ENVIRONMENTS, value: {{ toJson . | quote }}}
   {{- end }}
-  {{- if eq .target "k8s" }}
+  {{- if eq .kind "k8s" }}
   - name: ROWCAST_NAMESPACE
     {{- with $root.Values.global.targets.k8s.namespace }}
     value: {{ . }}
@@ -86,7 +112,7 @@ env:
   {{- end }}
   {{- end }}
   {{- end }}
-{{- if eq .target "k8s" }}
+{{- if eq .kind "k8s" }}
 mountToken: {{ not $sync.k8s.kubeconfigSecret.name }}
 volumes:
   {{- include "rowcast.broker.sidecarVolume" $root | nindent 2 }}
@@ -143,13 +169,13 @@ mounts:
 {{- or (hasPrefix "ssh://" $url) (and (not (contains "://" $url)) (contains "@" $url)) -}}
 {{- end -}}
 
-{{/* dict root, target: an instance. What an instance doesn't say, holds for all of them. */}}
+{{/* dict root, target, kind: an instance. What an instance doesn't say, holds for all of them. */}}
 {{- define "sync.instance" -}}
 {{- $component := printf "sync-%s" .target -}}
-{{- $values := merge (deepCopy (get .root.Values .target)) (omit .root.Values "global" "k8s" "git") -}}
+{{- $values := merge (deepCopy (get .root.Values .kind)) (omit .root.Values "global" "k8s" "git") -}}
 {{- $parts := merge (include "sync.parts" . | fromYaml) (include "rowcast.service.parts" .root | fromYaml) -}}
 {{- $replicas := $values.replicas -}}
-{{- if and (eq .target "k8s") (ne .root.Values.k8s.autoscaling.engine "none") -}}{{- $replicas = "" -}}{{- end -}}
+{{- if and (eq .kind "k8s") (ne .root.Values.k8s.autoscaling.engine "none") -}}{{- $replicas = "" -}}{{- end -}}
 {{- include "rowcast.deployment" (dict "root" .root "component" $component "values" $values "replicas" $replicas "parts" $parts) }}
 {{- end -}}
 
@@ -169,7 +195,7 @@ mounts:
 {{- ternary .Values.global.gitops.argocd.namespace .Release.Namespace (eq .Values.global.gitops.engine "argocd") -}}
 {{- end -}}
 
-{{/* dict root, target, namespace, rules: what an instance's account may do in a namespace. */}}
+{{/* dict root, target, kind, namespace, rules: what an instance's account may do in a namespace. */}}
 {{- define "sync.role" -}}
 {{- $name := dict "root" .root "component" (printf "sync-%s" .target) -}}
 apiVersion: rbac.authorization.k8s.io/v1
@@ -195,6 +221,6 @@ roleRef:
   name: {{ include "rowcast.name" $name }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "rowcast.serviceAccountName" (merge (dict "values" (get .root.Values .target)) $name) }}
+    name: {{ include "rowcast.serviceAccountName" (merge (dict "values" (get .root.Values .kind)) $name) }}
     namespace: {{ .root.Release.Namespace }}
 {{- end -}}

@@ -350,7 +350,9 @@ def with_targets(connection: Connection, found: Sequence[RowMapping], settings: 
     made = []
     for row, key, environment in zip(found, keys, where, strict=True):
         nothing = {
-            target: TargetStatus.model_validate({**judge.unreported(row["changed_at"]), "times": SyncTimes()})
+            target: TargetStatus.model_validate(
+                {"kind": judge.kind(target), **judge.unreported(row["changed_at"]), "times": SyncTimes()}
+            )
             for target in settings.targets
         }
         made.append(RowOut.model_validate({**row, "environment": environment, "targets": nothing | told[key]}))
@@ -361,4 +363,4 @@ def _target(row: RowMapping, judge: Judge) -> TargetStatus:
     times = SyncTimes(
         saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
     )
-    return TargetStatus.model_validate({**judge.reported(row), "times": times})
+    return TargetStatus.model_validate({"kind": judge.kind(row["target"]), **judge.reported(row), "times": times})

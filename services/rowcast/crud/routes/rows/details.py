@@ -66,7 +66,9 @@ def status(id: RowId, asking: Asking, database: Database, settings: Settings) ->
     found = usecases.row_status(database, id)
     judge = Judge(settings)
     targets = {
-        target: TargetStatus.model_validate({**judge.unreported(found.since), "times": SyncTimes()})
+        target: TargetStatus.model_validate(
+            {"kind": judge.kind(target), **judge.unreported(found.since), "times": SyncTimes()}
+        )
         for target in settings.targets
     }
     targets.update({row["target"]: _target(row, judge) for row in found.statuses})
@@ -78,4 +80,4 @@ def _target(row: RowMapping, judge: Judge) -> TargetStatus:
     times = SyncTimes(
         saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
     )
-    return TargetStatus.model_validate({**judge.reported(row), "times": times})
+    return TargetStatus.model_validate({"kind": judge.kind(row["target"]), **judge.reported(row), "times": times})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import orjson
@@ -28,7 +29,10 @@ Id = Annotated[int, Decimal, Query(ge=1, le=MAX_ID)]
 WithStatuses = Annotated[
     bool,
     Boolean,
-    Query(description="Each row also has `sync`: by target, what it reported last of the row; null for nothing."),
+    Query(
+        description="Each row also has `sync`: by target, what it reported last of the row; null for nothing. The first"
+        " line has the `kinds` of the targets.",
+    ),
 ]
 
 
@@ -60,7 +64,7 @@ def snapshot(
 
     The first line is the moment, the last one marks the end: an answer without it was cut off and is not the table.
     """
-    targets = settings.targets if sync else ()
+    targets = settings.target_kinds if sync else None
     if id:
         return few(Snapshot(database, app_configs.c.id.in_(id), targets=targets), _line)
     return stream(lambda: Snapshot(database, true(), targets=targets), settings, shares, _line)
@@ -83,7 +87,8 @@ def stream(take: Callable[[], Snapshot], settings: CrudSettings, shares: Shares,
 
 
 def _lines(taken: Snapshot, line: Line) -> Iterator[bytes]:
-    yield orjson.dumps(taken.moment, option=orjson.OPT_APPEND_NEWLINE)
+    kinds = {"kinds": taken.targets} if taken.targets else {}
+    yield orjson.dumps({**asdict(taken.moment), **kinds}, option=orjson.OPT_APPEND_NEWLINE)
     sent = 0
     for rows in taken.rows():
         sent += len(rows)

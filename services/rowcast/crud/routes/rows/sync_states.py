@@ -1,10 +1,12 @@
 """A row's state at a target, as lists and details show it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping
 
+from rowcast.core.targets import KINDS
 from rowcast.crud.deliveries import gitops
 from rowcast.crud.settings import CrudSettings
 
@@ -16,6 +18,11 @@ class Judge:
 
     def __init__(self, settings: CrudSettings) -> None:
         self._late = datetime.now(UTC) - timedelta(seconds=settings.overdue_seconds)
+        self._kinds: Mapping[str, str] = settings.target_kinds | dict(zip(KINDS, KINDS, strict=True))
+
+    def kind(self, target: str) -> str | None:
+        """A target's kind; None for one that is known no more."""
+        return self._kinds.get(target)
 
     def unreported(self, since: datetime | None) -> dict[str, Any]:
         """Of a target that has told nothing about a row which it should have since then."""

@@ -9,11 +9,12 @@ from rowcast.core.plan import Held
 from rowcast.sync.targets.git import tree
 from rowcast.sync.targets.git.files.tree_index import Index
 from rowcast.sync.targets.git.repository.process import GitError
+from rowcast.sync.targets.git.settings import GitSettings
 from rowcast.sync.targets.git.tree import Repository
 
 
 async def behind(
-    repository: Repository, index: Index, tip: str, revision: str, names: Collection[str], root: str
+    repository: Repository, index: Index, tip: str, revision: str, names: Collection[str], settings: GitSettings
 ) -> Behind | None:
     """Compare a commit with the tip that `index` is of; None when the mirror does not have the commit.
 
@@ -21,8 +22,8 @@ async def behind(
     """
     if revision != tip:
         try:
-            nodes = await tree.changed(repository, tip, revision, root)
-            there = [entry async for entry in tree.entries(repository, nodes, root)]
+            nodes = await tree.changed(repository, tip, revision, settings.root)
+            there = [entry async for entry in tree.entries(repository, nodes, settings.root, settings.target)]
         except GitError:
             return None
     else:

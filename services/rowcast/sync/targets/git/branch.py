@@ -107,7 +107,7 @@ class Branch:
         index = Index()
         paths = 0
         nodes = await tree.listed(self._mirror, tip, self._top)
-        async for path, entry in tree.entries(self._mirror, nodes, self._settings.root):
+        async for path, entry in tree.entries(self._mirror, nodes, self._settings.root, self._settings.target):
             index.put(path, entry)
             paths += 1
             if paths % LOGGED_EVERY == 0:
@@ -118,7 +118,7 @@ class Branch:
     async def _catch_up(self, old: str, new: str) -> int:
         """All or nothing, so nothing is awaited once it begins: an index between two tips would never heal."""
         nodes = await tree.changed(self._mirror, old, new, self._top)
-        seen = [entry async for entry in tree.entries(self._mirror, nodes, self._settings.root)]
+        seen = [entry async for entry in tree.entries(self._mirror, nodes, self._settings.root, self._settings.target)]
         for path, entry in seen:
             self._tell(self.index.at(path), entry)
             self.index.put(path, entry)

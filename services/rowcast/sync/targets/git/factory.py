@@ -19,6 +19,7 @@ def make_target(settings: SyncSettings, environment: Mapping[str, str], on_push:
         raise AssertionError("the settings require both for the target git")
     git = GitSettings(
         url=settings.git_url,
+        target=settings.target,
         platform=settings.topic_prefix,
         branch=settings.git_branch,
         root=settings.git_root,

@@ -26,6 +26,8 @@ class GitSettings:
 
     url: str
     cache: Path
+    target: str = "git"
+    """The name of the target: files that another one has made are not ours."""
     platform: str = "rowcast"
     """Whose rows these are: what the topics' names begin with. Commits of another platform say nothing of them."""
     branch: str = "main"

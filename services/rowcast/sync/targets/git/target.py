@@ -110,9 +110,7 @@ class GitTarget:
 
     async def _behind(self, revision: str, names: Collection[str]) -> Behind | None:
         tip = self._branch.tip
-        return (
-            await behind(self._mirror, self._branch.index, tip, revision, names, self._settings.root) if tip else None
-        )
+        return await behind(self._mirror, self._branch.index, tip, revision, names, self._settings) if tip else None
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver a batch in at most one commit. Raises TransientError when nothing of it was delivered."""

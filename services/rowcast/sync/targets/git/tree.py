@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rowcast.sync.targets.git.files.bundles import FILE_BYTES
 from rowcast.sync.targets.git.files.kustomizations import LISTING_LIMIT, may_be_listing, read_listing
-from rowcast.sync.targets.git.files.reading import may_be_ours, read_held, read_unreadable
+from rowcast.sync.targets.git.files.reading import may_be_ours, read_entry, read_unreadable
 from rowcast.sync.targets.git.files.tree_index import Entry, Place
 from rowcast.sync.targets.git.repository.process import GitError
 
@@ -59,8 +59,10 @@ async def changed(repository: Repository, old: str, new: str, folder: str) -> li
     return [Node(head.split(" ")[1], head.split(" ")[3], path) for head, path in zip(records, records, strict=False)]
 
 
-async def entries(repository: Repository, nodes: Iterable[Node], root: str) -> AsyncIterator[tuple[str, Entry]]:
-    """What each path means to the index. Files are read some thousand at a time."""
+async def entries(
+    repository: Repository, nodes: Iterable[Node], root: str, target: str
+) -> AsyncIterator[tuple[str, Entry]]:
+    """What each path means to the index of a target. Files are read some thousand at a time."""
     prefix = f"{root}/" if root else ""
     files = []
     for node in nodes:
@@ -71,10 +73,10 @@ async def entries(repository: Repository, nodes: Iterable[Node], root: str) -> A
         else:
             yield node.path, Place.FOREIGN
         if len(files) == _READ_AT_ONCE:
-            async for path, held in _read(repository, files):
+            async for path, held in _read(repository, files, target):
                 yield path, held
             files = []
-    async for path, held in _read(repository, files):
+    async for path, held in _read(repository, files, target):
         yield path, held
 
 
@@ -87,7 +89,7 @@ async def written(repository: Repository, nodes: Sequence[Node]) -> dict[str, by
     return {node.path: None if node.mode == GONE else found[node.blob] for node in nodes}
 
 
-async def _read(repository: Repository, files: Sequence[Node]) -> AsyncIterator[tuple[str, Entry]]:
+async def _read(repository: Repository, files: Sequence[Node], target: str) -> AsyncIterator[tuple[str, Entry]]:
     if not files:
         return
     sizes = await _sizes(repository, {node.blob for node in files})
@@ -100,7 +102,7 @@ async def _read(repository: Repository, files: Sequence[Node]) -> AsyncIterator[
     for nodes in _in_parts(small, sizes):
         contents = await _contents(repository, list({node.blob for node in nodes}))
         for node in nodes:
-            yield node.path, _entry(node.path, contents[node.blob])
+            yield node.path, _entry(node.path, contents[node.blob], target)
 
 
 def _in_parts(nodes: Sequence[Node], sizes: Mapping[str, int]) -> Iterator[list[Node]]:
@@ -117,9 +119,10 @@ def _in_parts(nodes: Sequence[Node], sizes: Mapping[str, int]) -> Iterator[list[
         yield part
 
 
-def _entry(path: str, content: bytes) -> Entry:
+def _entry(path: str, content: bytes, target: str) -> Entry:
     try:
-        return read_listing(path, content) or read_held(path, content) or read_unreadable(content) or Place.FOREIGN
+        ours = read_listing(path, content) or read_entry(path, content, target)
+        return ours or read_unreadable(content) or Place.FOREIGN
     except Exception as error:
         # Neither raises, as far as we know: whoever has to find out needs the file's name.
         raise RuntimeError(f"{path}: the file cannot be judged: {error!r}") from error

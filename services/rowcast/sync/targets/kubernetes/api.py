@@ -24,6 +24,7 @@ from rowcast.sync.targets.kubernetes.login import Configure, Login
 from rowcast.sync.targets.kubernetes.objects import (
     FIELD_MANAGER,
     HOME,
+    KIND,
     RETAINED,
     Live,
     as_live,
@@ -94,18 +95,20 @@ class Api:
     Credentials expire and are renewed where they came from: after a 401 everything is read from there again.
     """
 
-    def __init__(self, login: Login, namespace: str, in_flight: int) -> None:
+    def __init__(self, login: Login, namespace: str, in_flight: int, target: str = KIND) -> None:
+        """`target` is the name of whose objects are ours."""
         self._login = login
         self.namespace = namespace
+        self._target = target
         self._kinds: dict[ResourceType, Kind] = {}
         self._log = get_logger("rowcast.target")
         self._slots = asyncio.Semaphore(in_flight)
         self._patient_slots = asyncio.Semaphore(max(1, in_flight // 2))
 
     @classmethod
-    async def connect(cls, configure: Configure, namespace: str, in_flight: int) -> Api:
+    async def connect(cls, configure: Configure, namespace: str, in_flight: int, target: str = KIND) -> Api:
         """With what `configure` gives; raises what it raises."""
-        return cls(Login(configure, await configure(), in_flight + 8), namespace, in_flight)
+        return cls(Login(configure, await configure(), in_flight + 8), namespace, in_flight, target)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -156,7 +159,7 @@ class Api:
 
     def live_of(self, resource: ResourceType, body: Mapping[str, Any]) -> Live:
         """An object as the API server returns it."""
-        return live_of(resource, body, self.namespace)
+        return live_of(resource, body, self.namespace, self._target)
 
     def place(self, manifest: Manifest) -> str:
         """Where a manifest's object is; the target's own namespace is nobody's to name."""

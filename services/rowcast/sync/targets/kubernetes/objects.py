@@ -21,6 +21,7 @@ from rowcast.core.render import (
     RETAIN,
     ROW_ID,
     TABLE,
+    TARGET,
     UPDATED_BY,
     Desired,
     Manifest,
@@ -31,6 +32,8 @@ from rowcast.sync.targets.kubernetes.owned import digest_of_applied, digest_of_o
 from rowcast.sync.targets.kubernetes.stages import object_readiness
 
 FIELD_MANAGER = "rowcast"
+KIND = "k8s"
+"""How a target of this kind is called where nobody says otherwise."""
 HOME = "rowcast.dev/home"
 """On objects that may be in any namespace: the one that their target delivers to. Others in the cluster have theirs."""
 ORDER = "rowcast.dev/order"
@@ -63,7 +66,7 @@ class Live:
     keeps who owns which field). `finalizers`: what a deleted object waits for; None for one that isn't being deleted.
     `changed` are the paths of the spec that the API server made something else of than was applied. `namespace` is
     empty for the target's own. `retain`: its row leaves it behind; `left_by`: a row has.
-    `order`: of its row's `objects`, the how manieth it is. `other_home`: it is of the target for that namespace.
+    `order`: of its row's `objects`, the how manieth it is. `other_target`: it is that one's, in words.
     `once`: it is made once, and may be of an earlier generation than its row.
     """
 
@@ -79,7 +82,7 @@ class Live:
     retain: bool = False
     left_by: str | None = None
     order: int = 0
-    other_home: str = ""
+    other_target: str = ""
     readiness: Readiness = HEALTHY
     objects: int = 1
     once: bool = False
@@ -95,9 +98,9 @@ class Live:
         return int(self.resource_version)
 
 
-def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> Live:
+def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "", target: str = KIND) -> Live:
     """Read an object as the API server returns it; of its content only a digest is kept. `home` is the target's own
-    namespace.
+    namespace, `target` its name.
     """
     metadata = body["metadata"]
     namespace = "" if resource.plural or metadata.get("namespace") == home else metadata.get("namespace") or ""
@@ -105,12 +108,14 @@ def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> 
     fields = _ours(metadata.get("managedFields"))
     ours = None if fields is None else fields.get("f:metadata") or {}
     wanted = _MARKS if ours is None or f"f:{RENDERER}" not in ours.get("f:labels", {}) else _MARKS_OF_OTHERS
+    if (metadata.get("labels") or {}).get(TARGET) == target:
+        wanted = (*wanted, ("labels", f"f:{TARGET}"))  # by whose hand it says so matters only where it says ours
     remarked = ours is not None and not all(field in ours.get(f"f:{part}", {}) for part, field in wanted)
     read = None if remarked else marks(metadata.get("labels"), metadata.get("annotations"))
-    other_home = _other_home(metadata, home) if read is not None and read.row.renderer != APP_CONFIGS else ""
+    other_target = "" if read is None else read.of_another(target) or _other_home(metadata, read.row, home)
     held = None
     annotations = metadata.get("annotations") or {}
-    if read is not None and not other_home:
+    if read is not None and not other_target:
         whole = {**body, "kind": resource.kind}
         digest = (
             digest_of(whole)
@@ -133,16 +138,16 @@ def live_of(resource: ResourceType, body: Mapping[str, Any], home: str = "") -> 
         retain=annotations.get(ON_DELETE) == RETAIN,
         left_by=annotations.get(RETAINED),
         order=number(annotations.get(ORDER)) or 0,
-        other_home=other_home,
+        other_target=other_target,
         readiness=object_readiness(resource, body, annotations.get(READY)),
         objects=number(annotations.get(OBJECTS)) or 1,
         once=annotations.get(ONCE) == "once",
     )
 
 
-def _other_home(metadata: Mapping[str, Any], home: str) -> str:
+def _other_home(metadata: Mapping[str, Any], row: RowKey, home: str) -> str:
     found = str((metadata.get("labels") or {}).get(HOME) or "")
-    return "" if found == home else found
+    return "" if row.renderer == APP_CONFIGS or found in ("", home) else f"the target for namespace {found}"
 
 
 def _ignored(annotations: Mapping[str, Any]) -> tuple[str, ...]:
@@ -289,8 +294,13 @@ class View:
         that it is put right.
         """
         known = self._by_key.get(live.key)
-        if live.remarked and known is not None and known.uid == live.uid and known.held is not None:
-            return replace(live, held=replace(known.held, digest=""))
+        if (
+            (live.remarked or live.other_target)
+            and known is not None
+            and known.uid == live.uid
+            and known.held is not None
+        ):
+            return replace(live, held=replace(known.held, digest=""), other_target="")
         return live
 
     def observe(self, live: Live) -> None:

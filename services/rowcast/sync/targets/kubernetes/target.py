@@ -36,7 +36,7 @@ from rowcast.sync.targets.kubernetes.api import (
 from rowcast.sync.targets.kubernetes.drift import Suspects
 from rowcast.sync.targets.kubernetes.locks import NameLocks
 from rowcast.sync.targets.kubernetes.login import configuration
-from rowcast.sync.targets.kubernetes.objects import Live, View, digest_of_object, homed, removal_order
+from rowcast.sync.targets.kubernetes.objects import KIND, Live, View, digest_of_object, homed, removal_order
 from rowcast.sync.targets.kubernetes.permission import permitted
 from rowcast.sync.targets.kubernetes.preview import preview, shown
 from rowcast.sync.targets.kubernetes.rights import lacking
@@ -52,7 +52,7 @@ CONFLICTS = 10
 class KubernetesTarget:
     """The `Target` port over one namespace of one API server."""
 
-    name = "k8s"
+    name = KIND
 
     def __init__(self, api: Api, tombstones: Tombstones | None = None) -> None:
         self._api = api
@@ -260,10 +260,8 @@ class KubernetesTarget:
             if decided.outcome is not Outcome.STALE and live.finalizers is not None:
                 raise TransientError(_terminating(live))
             ours = live.remarked if live.left_by is None else live.left_by == str(desired.row)
-            if decided.put and live.other_home:
-                raise TransientError(
-                    f"{live.key} is of the target for namespace {live.other_home}, which has to let go"
-                )
+            if decided.put and live.other_target:
+                raise TransientError(f"{live.key} is of {live.other_target}, which has to let go")
             if decided.put and live.held is None and not (ours or live.key in adopted):
                 raise PermanentError("not-owned", f"{live.key} exists and is not managed by rowcast; it is left alone")
         put = tuple(one for one in decided.put if self._once(desired, one) is None)
@@ -444,7 +442,11 @@ def _terminating(live: Live) -> str:
 
 
 async def connect(
-    kubeconfig: str | None, namespace: str, in_flight: int, context: str | None = None
+    kubeconfig: str | None, namespace: str, in_flight: int, context: str | None = None, name: str = KIND
 ) -> KubernetesTarget:
-    """A target for a namespace; `kubeconfig` None means the pod's own service account, `context` the current one."""
-    return KubernetesTarget(await Api.connect(partial(configuration, kubeconfig, context), namespace, in_flight))
+    """A target for a namespace; `kubeconfig` None means the pod's own service account, `context` the current one.
+
+    `name` is the target's, by which its objects are told from another one's of its kind.
+    """
+    api = await Api.connect(partial(configuration, kubeconfig, context), namespace, in_flight, name)
+    return KubernetesTarget(api)

@@ -17,7 +17,7 @@ from rowcast.core.row import RowKey
 from rowcast.sync.targets.git.files.bundles import as_file, content_of, digest_of_file
 from rowcast.sync.targets.git.files.kustomizations import update
 from rowcast.sync.targets.git.files.reading import NOT_OWNED
-from rowcast.sync.targets.git.files.tree_index import Entry, Index, Place, Unreadable, is_foreign
+from rowcast.sync.targets.git.files.tree_index import Entry, Index, OfAnother, Place, Unreadable, is_foreign
 
 
 def expected(layout: Layout, desired: Desired) -> list[Held]:
@@ -31,6 +31,8 @@ def refusal_of(path: str, entry: Entry) -> PermanentError | None:
     """Why nothing can be written to a path; None where it can."""
     if isinstance(entry, Unreadable):
         return PermanentError(NOT_OWNED, f"{path} cannot be read, so it is left alone: {entry.why}. Mend or remove it")
+    if isinstance(entry, OfAnother):
+        return PermanentError(NOT_OWNED, f"{path} is of {entry.target}; it is left alone")
     if is_foreign(entry):
         return PermanentError(NOT_OWNED, f"{path} is not managed by rowcast; it is left alone")
     return None

@@ -12,7 +12,7 @@ from rowcast.core.row import APP_CONFIGS
 from rowcast.sync.targets.git.files.bundles import digest_of_documents
 from rowcast.sync.targets.git.files.parsing import Document, UnreadableError, parse
 from rowcast.sync.targets.git.files.plain import read_plain
-from rowcast.sync.targets.git.files.tree_index import Unreadable
+from rowcast.sync.targets.git.files.tree_index import OfAnother, Unreadable
 
 NOT_OWNED = "not-owned"
 
@@ -23,7 +23,22 @@ def may_be_ours(path: str) -> bool:
 
 
 def read_held(path: str, content: bytes) -> Held | None:
-    """Which row a file is of; None when it is not ours. Never raises: anybody may have written it."""
+    """Which row a file is of; None when it is not Rowcast's. Never raises: anybody may have written it."""
+    read = _read(path, content)
+    return None if read is None else read[0]
+
+
+def read_entry(path: str, content: bytes, target: str) -> Held | OfAnother | None:
+    """The same, as the target of that name has it: what another one has made is not its own."""
+    read = _read(path, content)
+    if read is None:
+        return None
+    held, carried = read
+    other = carried.of_another(target)
+    return OfAnother(other) if other else held
+
+
+def _read(path: str, content: bytes) -> tuple[Held, Marks] | None:
     plainly = read_plain(content)
     if plainly is not None:
         return _held(path, [Document(plainly, repeats=False)], content)
@@ -48,12 +63,12 @@ def read_unreadable(content: bytes) -> Unreadable | None:
     return Unreadable("it has documents that are not all of one row") if several else None
 
 
-def _held(path: str, documents: Sequence[Document], content: bytes) -> Held | None:
-    """Of several documents all have to be one row's; a document without content is none."""
+def _held(path: str, documents: Sequence[Document], content: bytes) -> tuple[Held, Marks] | None:
+    """Of several documents all have to be one row's, and one target's; a document without content is none."""
     bodies = [_mapping(document.content) for document in documents if document.content is not None]
     carried = [_marks(body) for body in bodies]
     first = carried[0] if carried else None
-    if first is None or any(one is None or one.row != first.row for one in carried):
+    if first is None or any(one is None or (one.row, one.target) != (first.row, first.target) for one in carried):
         return None
     if first.row.renderer != APP_CONFIGS:
         digest = digest_of_documents(bodies)
@@ -64,7 +79,7 @@ def _held(path: str, documents: Sequence[Document], content: bytes) -> Held | No
     if any(document.repeats for document in documents):
         # What an engine would refuse is not as we have written it, wherever that stands.
         digest = f"repeats:{digest_of_bytes(content)}"
-    return Held(path, first.row, first.generation, first.lsn, digest)
+    return Held(path, first.row, first.generation, first.lsn, digest), first
 
 
 def _marks(body: Mapping[str, object]) -> Marks | None:

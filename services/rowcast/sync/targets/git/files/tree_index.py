@@ -31,12 +31,19 @@ class Unreadable:
     why: str
 
 
-Entry = Held | Listing | Unreadable | Place
+@dataclass(frozen=True, slots=True)
+class OfAnother:
+    """A file of another target of Rowcast's: `target` says which, in words."""
+
+    target: str
+
+
+Entry = Held | Listing | Unreadable | OfAnother | Place
 
 
 def is_foreign(entry: Entry) -> bool:
     """Whether what is at a path is somebody else's."""
-    return entry is Place.FOREIGN or isinstance(entry, Unreadable)
+    return entry is Place.FOREIGN or isinstance(entry, Unreadable | OfAnother)
 
 
 class Index:

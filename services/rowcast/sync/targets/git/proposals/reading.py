@@ -84,7 +84,7 @@ async def read_proposal(repository: Verifying, tip: str, settings: GitSettings) 
     commits = [await _made(repository, one) for one in reversed(ours)]
     said = [note for one in reversed(ours) for note in notes(one.message, settings.origin)]
     silent = any(one.name not in verified for one in ours)
-    overlay = await _overlay(repository, on, log[newest].name, settings.root, rows_of(said), silent=silent)
+    overlay = await _overlay(repository, on, log[newest].name, settings, rows_of(said), silent=silent)
     foreign = f"{strangers[0].name[:10]} by {plain(strangers[0].author.rpartition(' ')[0])}" if strangers else None
     return Proposal(on, tuple(commits), overlay, tuple(said), foreign)
 
@@ -122,11 +122,14 @@ async def _made(repository: tree.Repository, one: Logged) -> Made:
     return Made(one.author, one.authored_at, unmarked(one.message), await tree.written(repository, nodes))
 
 
-async def _overlay(repository: tree.Repository, on: str, tip: str, root: str, rows: Rows, *, silent: bool) -> Overlay:
+async def _overlay(
+    repository: tree.Repository, on: str, tip: str, settings: GitSettings, rows: Rows, *, silent: bool
+) -> Overlay:
+    root, target = settings.root, settings.target
     nodes = await tree.changed(repository, on, tip, root.partition("/")[0])
     before = await tree.changed(repository, tip, on, root.partition("/")[0])
-    entries = {path: entry async for path, entry in tree.entries(repository, nodes, root)}
-    below = {path: entry async for path, entry in tree.entries(repository, before, root)}
+    entries = {path: entry async for path, entry in tree.entries(repository, nodes, root, target)}
+    below = {path: entry async for path, entry in tree.entries(repository, before, root, target)}
     files: dict[str, Wanted] = {}
     for path, content in (await tree.written(repository, nodes)).items():
         wanted = wanted_at(entries[path], below[path], content)

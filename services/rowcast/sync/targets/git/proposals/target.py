@@ -148,8 +148,8 @@ class ProposingTarget:
         """As `GitTarget.behind`, of the base branch: what is only proposed is nothing that a commit could lack."""
         async with self._turn:
             await self._refresh()
-            index, tip, root = self._base.index, self._base.tip, self._settings.root
-            return await behind(self._mirror, index, tip, revision, names, root) if tip else None
+            index, tip = self._base.index, self._base.tip
+            return await behind(self._mirror, index, tip, revision, names, self._settings) if tip else None
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Propose a batch by at most one commit. Raises TransientError when it isn't in an open request."""
