@@ -71,6 +71,9 @@ _FAULTS = " OR ".join(
 )
 KEY_BYTES = 2600
 """Bytes of a key that an index of PostgreSQL's takes beside a renderer's name (2,704 for all of an entry)."""
+# As public.rowcast_actor_verified says it of configurations: only who keeps crud's bookkeeping, which is crud.
+_VERIFIED = """coalesce(current_setting('rowcast.actor_verified', true) = 'on'
+        AND has_table_privilege(session_user, to_regclass('public.sync_statuses'), 'INSERT'), false)"""
 _LONG_KEY = f"a row is not captured: its key has more than {KEY_MAX} characters, or {KEY_BYTES} bytes"
 _EVENTS = {"INSERT": "NEW TABLE AS new_rows", "DELETE": "OLD TABLE AS old_rows"}
 _EVENTS["UPDATE"] = f"{_EVENTS['DELETE']} {_EVENTS['INSERT']}"
@@ -247,7 +250,7 @@ SELECT {renderer}, {key}, greatest(
     (SELECT max(e.generation) FROM rowcast.rows AS e WHERE e.renderer = {renderer} AND e.key = {key}), 0
 ) + 1, source.revision, s.row IS NULL, coalesce(s.row, '{{}}'),
     nullif(current_setting('rowcast.actor', true), ''),
-    coalesce(nullif(current_setting('rowcast.actor_verified', true), '') = 'on', false),
+    {_VERIFIED},
     nullif(current_setting('rowcast.traceparent', true), ''), now()
 FROM {wanted} CROSS JOIN rowcast.sources AS source
 LEFT JOIN LATERAL (SELECT {self._row()} AS row FROM {_only(self.table)} AS t WHERE {here}) AS s ON true

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,24 @@ def test_a_key_that_is_used_again_is_of_the_newest_revision(shops: Place, tmp_pa
     shops.run("INSERT INTO shops VALUES (1, 7)")
 
     assert revisions(shops)["1"] == (3, 2)
+
+
+def test_who_writes_a_table_names_whom_it_likes_and_verifies_nobody(shops: Place, tmp_path: Path) -> None:
+    """What leaves as author of a commit is vouched for: by crud, and by nobody who only writes rows."""
+    apply(shops, tmp_path)
+    role = f"writer_{uuid.uuid4().hex[:8]}"
+    shops.run(f"CREATE ROLE {role} LOGIN PASSWORD 'w'", f"GRANT SELECT, UPDATE ON shops TO {role}")
+    ada = "SET rowcast.actor = 'Ada <ada@example.com>'; SET rowcast.actor_verified = 'on'"
+    says = f"{ada}; UPDATE shops SET size = size + 1"
+    told = "SELECT DISTINCT actor, actor_verified FROM rowcast.rows WHERE renderer = 'shops'"
+    try:
+        url = make_url(shops.url).set(username=role, password="w").render_as_string(hide_password=False)
+        Place(url).run(says)
+        assert shops.ask(told) == [("Ada <ada@example.com>", False)]
+        shops.run(says)
+        assert shops.ask(told) == [("Ada <ada@example.com>", True)]
+    finally:
+        shops.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 def test_the_name_of_the_built_in_renderer_is_taken(shops: Place, tmp_path: Path) -> None:
