@@ -15,7 +15,9 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 import brokers
 import fast
+import keycloak_server
 import leaving_out
+from keycloak_server import Keycloak
 from rowcast_local.platform import Platform
 from world import World
 
@@ -178,6 +180,20 @@ def platforms() -> Iterator[Platforms]:
 def platform(request: pytest.FixtureRequest, platforms: Platforms) -> Platform:
     """Every part, running and ready. Tests that need one part alone take their own corner of it."""
     return platforms.up(request.param)
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """The session's identity provider; `provider` is the one that is there."""
+    with keycloak_server.keycloak(tmp_path_factory.mktemp("keycloak")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def provider(keycloak: Keycloak) -> Keycloak:
+    """A real identity provider that answers, with people: started again where another file has stopped it."""
+    keycloak.start()
+    return keycloak
 
 
 @pytest.fixture

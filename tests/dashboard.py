@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 import httpx
 from playwright.sync_api import Browser, Locator, Page, Playwright, ViewportSize, expect
 
+from keycloak_server import DASHBOARD, SECRET, Keycloak
 from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
 from rowcast_local.provision.browser import find_browser
 from rowcast_local.provision.needs import CHROMIUM
-from world import wait_until
+from world import SETTLE_SECONDS, wait_until
 
 FLAGS = (
     "--no-sandbox",  # Chromium refuses its sandbox as root, and CI is root; it opens nothing but our own pages
@@ -69,6 +70,14 @@ class Dashboard:
         """Say who one is."""
         self.write("You are", person)
 
+    def log_in(self, person: str) -> None:
+        """Log in at Keycloak, whose people have their names as passwords, and wait for the first page."""
+        self.click("Log in")
+        self.page.locator("#username").fill(person)
+        self.page.locator("#password").fill(person)
+        self.page.get_by_role("button", name="Sign In").click()
+        self.titled("Configurations")
+
     def field(self, label: str) -> Locator:
         """The field that is called so."""
         return self.page.get_by_label(label, exact=True)
@@ -108,6 +117,13 @@ class Dashboard:
         """Wait until a text is no more to be seen."""
         expect(self.page.get_by_text(text).filter(visible=True)).to_have_count(0)
 
+    def greyed(self, name: str, why: str) -> None:
+        """Wait until a button can't be pressed, which may take as long as rights are kept, and its tooltip says why."""
+        pressable = self.button(name).and_(self.page.locator(":enabled"))
+        expect(pressable).to_have_count(0, timeout=SETTLE_SECONDS * 1000)
+        self.page.get_by_test_id("stTooltipHoverTarget").filter(has=self.button(name)).hover()
+        self.sees(why)
+
     def titled(self, title: str) -> None:
         """Wait until the page has this title."""
         expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
@@ -145,6 +161,18 @@ class Dashboard:
         assert box is not None
         # By the mouse, not by the element: what scrolls the table lies over it.
         self.page.mouse.click(box["x"] + column, box["y"] + (index - 0.5) * ROW_HEIGHT)
+
+
+def login_secrets(provider: Keycloak, port: int) -> str:
+    """Streamlit's secrets for a dashboard that people reach at a port of the loopback, and log in to at Keycloak."""
+    return f"""\
+[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "{"s" * 40}"
+client_id = "{DASHBOARD}"
+client_secret = "{SECRET}"
+server_metadata_url = "{provider.issuer}/.well-known/openid-configuration"
+"""
 
 
 @contextmanager

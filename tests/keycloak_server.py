@@ -1,4 +1,4 @@
-"""A real Keycloak beside tests: a realm of its own, with people and clients, and a browser's way through its pages."""
+"""A real Keycloak beside tests: a realm with people and clients, and a browser's way through its pages."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 import httpx
 
 from processes import running
+from rowcast.check.oidc import Issuer
 from rowcast_local.paths import cache_folder
 from rowcast_local.ports import HOST, free_ports
 from rowcast_local.program import Program
@@ -24,21 +25,12 @@ from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_keycloak
 
 REALM = "people"
-CLIENT = "rowcast"
-_GROUPS = {
-    "name": "groups",
-    "protocol": "openid-connect",
-    "protocolMapper": "oidc-group-membership-mapper",
-    "config": {"claim.name": "groups", "full.path": "false", "id.token.claim": "true"},
-}
-# What `rowcast login` is to an issuer: a public client that knows the device flow alone.
-_CLIENT = {
-    "clientId": CLIENT,
-    "publicClient": True,
-    "standardFlowEnabled": False,
-    "attributes": {"oauth2.device.authorization.grant.enabled": "true", "oauth2.device.polling.interval": "1"},
-    "protocolMappers": [_GROUPS],
-}
+CLIENT, DASHBOARD = "rowcast", "dashboard"
+"""The realm's clients: what `rowcast login` is, and the dashboard, at any port of the loopback."""
+SECRET = "a-secret"  # of the dashboard
+START_SECONDS = 400
+"""How long a start may take before a test gives up: of a processor's time it takes 20 s, beside others' starts."""
+_SEED = Path(__file__).with_name("keycloak_realm.json")
 
 
 @dataclass
@@ -46,7 +38,10 @@ class Keycloak:
     """One server, and a realm of it, administered by its API."""
 
     url: str
-    _stack: ExitStack = field(default_factory=ExitStack)
+    program: Program
+    log: Path
+    _running: ExitStack = field(default_factory=ExitStack)
+    _up: bool = False
     _priorities: Iterator[int] = field(default_factory=lambda: count(1000))
 
     @property
@@ -54,9 +49,19 @@ class Keycloak:
         """As tokens of the realm have it."""
         return f"{self.url}/realms/{REALM}"
 
+    def start(self) -> None:
+        """Returns when it answers; nothing happens to one that runs. After a `stop` it has what it had."""
+        if not self._up:
+            self._running.enter_context(running(self.program, self._answers, self.log, START_SECONDS))
+            self._up = True
+
     def stop(self) -> None:
-        """Ends the server, for good."""
-        self._stack.close()
+        """Ends the server, as an outage would, and keeps its data."""
+        self._up = False
+        self._running.close()
+
+    def _answers(self) -> bool:
+        return httpx.get(self.issuer, timeout=30, trust_env=False).is_success
 
     def ask(self, method: str, path: str = "", **given: Any) -> Any:
         """The JSON of the realm's administration; anything but success fails the test."""
@@ -74,6 +79,22 @@ class Keycloak:
         provider = {"name": "newer", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider"}
         realm = self.ask("GET", f"/{REALM}")["id"]
         self.ask("POST", f"/{REALM}/components", json={**provider, "parentId": realm, "config": key})
+
+    @contextmanager
+    def tokens_that_last(self, seconds: int) -> Iterator[None]:
+        """The realm's tokens are that short-lived while the context lasts."""
+        usual = self.ask("GET", f"/{REALM}")["accessTokenLifespan"]
+        self.ask("PUT", f"/{REALM}", json={"accessTokenLifespan": seconds})
+        try:
+            yield
+        finally:
+            self.ask("PUT", f"/{REALM}", json={"accessTokenLifespan": usual})
+
+    def id_token(self, person: str) -> str:
+        """Of a login by the device flow, as `rowcast login` makes one."""
+        issuer = Issuer(self.issuer, CLIENT)
+        login = issuer.log_in("openid email", None, lambda page, _: self.approve(page, person), lambda _: None)
+        return str(login["id_token"])
 
     def approve(self, page: str, person: str) -> None:
         """Logs in as a person, by their name as the password, and says yes, as their browser would."""
@@ -100,8 +121,11 @@ def _submit(browser: httpx.Client, page: httpx.Response, **fields: str) -> httpx
 
 
 @contextmanager
-def keycloak(folder: Path, *people: str) -> Iterator[Keycloak]:
-    """A server on a free port, with what it writes in `folder`; each of `people` is in the group of their own name."""
+def keycloak(folder: Path) -> Iterator[Keycloak]:
+    """A server on a free port, with what it writes in `folder`, and the realm of `keycloak_realm.json`.
+
+    Of its people each is in the group of their own name, which is their password as well.
+    """
     with Progress() as progress:
         home, java = provide_keycloak(cache_folder(), progress)
     # It writes below the folder that its program is in.
@@ -111,37 +135,20 @@ def keycloak(folder: Path, *people: str) -> Iterator[Keycloak]:
     for name in ("conf", "lib", "providers", "themes"):
         own.joinpath(name).symlink_to(home / name)
     shutil.copytree(home / "data", own / "data")
+    seeds = own / "data" / "import"
+    seeds.mkdir(exist_ok=True)
+    shutil.copy(_SEED, seeds)
     ports = free_ports()
     port, management = next(ports), next(ports)
-    server = Keycloak(f"http://{HOST}:{port}")
-    here = (f"--hostname={server.url}", f"--http-host={HOST}", f"--http-port={port}", "--http-enabled=true")
-    command = ("sh", "bin/kc.sh", "start", "--optimized", *here, f"--http-management-port={management}")
+    url = f"http://{HOST}:{port}"
+    ports_here = (f"--http-port={port}", f"--http-management-port={management}")
+    here = (f"--hostname={url}", f"--http-host={HOST}", "--http-enabled=true", *ports_here)
+    command = ("sh", "bin/kc.sh", "start", "--optimized", "--cache=local", "--import-realm", *here)
+    # Quick to start rather than quick to run, as it was built.
     environment = {"JAVA": str(java), "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1"}
-    program = Program("keycloak", command, environment, own)
-
-    def ready() -> bool:
-        return httpx.get(f"{server.url}/realms/master", timeout=30, trust_env=False).is_success
-
-    with server._stack:
-        server._stack.enter_context(running(program, ready, folder / "keycloak.log"))
-        server.ask("POST", json=_realm(people))
+    server = Keycloak(url, Program("keycloak", command, environment, own), folder / "keycloak.log")
+    server.start()
+    try:
         yield server
-
-
-def _realm(people: tuple[str, ...]) -> dict[str, Any]:
-    accounts = [
-        {
-            "username": name,
-            "enabled": True,
-            "email": f"{name}@example.com",
-            "emailVerified": True,
-            "firstName": name.title(),
-            "lastName": "of the tests",
-            "groups": [f"/{name}"],
-            "realmRoles": [f"default-roles-{REALM}"],
-            "credentials": [{"type": "password", "value": name, "temporary": False}],
-        }
-        for name in people
-    ]
-    groups = [{"name": name} for name in people]
-    return {"realm": REALM, "enabled": True, "clients": [_CLIENT], "groups": groups, "users": accounts}
+    finally:
+        server.stop()

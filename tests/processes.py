@@ -11,14 +11,14 @@ from pathlib import Path
 from signal import Signals
 
 from rowcast_local.program import Program
-from world import wait_until
+from world import SETTLE_SECONDS, wait_until
 
 
 @contextmanager
-def running(program: Program, ready: Callable[[], bool], log: Path) -> Iterator[None]:
+def running(program: Program, ready: Callable[[], bool], log: Path, seconds: float = SETTLE_SECONDS) -> Iterator[None]:
     """`program`, as the supervisor would run it; what it says goes to the file `log`.
 
-    Fails with the log where it ends before it is ready.
+    Fails with the log where it ends before it is ready, or isn't ready after `seconds`.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -36,7 +36,7 @@ def running(program: Program, ready: Callable[[], bool], log: Path) -> Iterator[
         return ready()
 
     try:
-        wait_until(answers, log.read_text)
+        wait_until(answers, log.read_text, seconds)
         yield
     finally:
         process.send_signal(Signals[f"SIG{program.stop_signal}"])

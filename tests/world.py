@@ -227,10 +227,12 @@ def done(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
-def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+def wait_until(
+    condition: Callable[[], bool], explain: Callable[[], str] = str, seconds: float = SETTLE_SECONDS
+) -> None:
     """Return as soon as the condition holds; trouble while asking counts as not yet."""
     began = time.monotonic()
-    deadline = began + SETTLE_SECONDS
+    deadline = began + seconds
     trouble: Exception | None = None
     while time.monotonic() < deadline:
         try:
@@ -240,7 +242,7 @@ def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = str) 
         except (OSError, httpx.HTTPError, subprocess.SubprocessError, psycopg2.Error) as error:
             trouble = error
         pause(began)
-    raise AssertionError(f"not within {SETTLE_SECONDS} s: {trouble or explain()}")
+    raise AssertionError(f"not within {seconds:g} s: {trouble or explain()}")
 
 
 def pause(began: float) -> None:

@@ -39,7 +39,7 @@ def windows(browser: Browser, world: World) -> Iterator[Windows]:
             # What moves on the page is drawn without a graphics card: it took a quarter of the time that a page needs.
             context = browser.new_context(viewport=VIEW, device_scale_factor=scale, reduced_motion="reduce")
             stack.callback(context.close)
-            # The login page of the tests' OIDC provider names a stylesheet far away.
+            # No page needs anybody but this machine.
             context.route(lambda address: urlsplit(address).hostname != "127.0.0.1", lambda route: route.abort())
             opened = Dashboard(context.new_page(), url or world.env["ROWCAST_UI_URL"])
             opened.page.set_default_timeout(30_000)

@@ -1,4 +1,4 @@
-"""Who may look, who may change, and a login by a real OIDC provider."""
+"""Who may look, who may change, and what other pages may."""
 
 from __future__ import annotations
 
@@ -7,37 +7,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-import oidc_provider_mock
 import pytest
 from playwright.sync_api import expect
 
 from affinity import COOKIE, affinity
-from dashboard import Dashboard, another
+from dashboard import Dashboard, another, login_secrets
+from keycloak_server import Keycloak
 from rowcast_local.platform import Platform
 from rowcast_local.ports import free_ports
 from world import World
 
 Windows = Callable[..., Dashboard]
-
-
-def login(provider: int, port: int) -> str:
-    """Streamlit's secrets: a login at the provider that listens at one port, of the dashboard that is at the other."""
-    return f"""\
-[auth]
-redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
-cookie_secret = "{"s" * 40}"
-client_id = "rowcast"
-client_secret = "a-secret"
-server_metadata_url = "http://127.0.0.1:{provider}/.well-known/openid-configuration"
-"""
-
-
-def log_in(window: Dashboard, subject: str) -> None:
-    """Log in as one of the provider's users."""
-    window.click("Log in")
-    window.page.locator("input[name=sub]").fill(subject)
-    window.page.get_by_role("button", name="Authorize").click()
-    window.titled("Configurations")
 
 
 def replica(window: Dashboard) -> int:
@@ -75,56 +55,15 @@ def test_where_others_reach_the_dashboard_everybody_looks_until_somebody_may_mor
         expect(windows(url=url).open().button("New configuration")).to_be_enabled()
 
 
-def test_a_login_by_an_oidc_provider_names_the_person(
-    windows: Windows, platform: Platform, world: World, tmp_path: Path
-) -> None:
-    row = world.create("prices")
-    with oidc_provider_mock.run_server_in_thread() as provider:
-        users = f"http://127.0.0.1:{provider.server_port}/users"
-        claims = {"email": "ada@example.com", "email_verified": True, "name": "Ada Lovelace"}
-        mallory = {"email": "ada@example.com", "email_verified": False, "name": "Ada Lovelace"}
-        httpx.put(f"{users}/ada", json=claims, trust_env=False).raise_for_status()
-        httpx.put(f"{users}/mallory", json=mallory, trust_env=False).raise_for_status()
-        port = next(free_ports())
-        secrets = tmp_path / "secrets.toml"
-        secrets.write_text(login(provider.server_port, port))
-        settings = {"ROWCAST_ROLE": "viewer", "ROWCAST_EDITORS": "ada@example.com"}
-        with another(platform, settings, f"--secrets.files={secrets}", port=port) as url:
-            window = windows(url=url)
-            window.page.goto(url)
-            log_in(window, "ada")
-            window.titled("Configurations")
-            window.sees("Ada Lovelace")
-            window.open(id=row["id"])
-            window.write("Branch", "signed")
-            window.click("Save")
-            window.sees("generation 2")
-            window.click("Log out")
-            window.click("End session")
-            expect(window.button("Log in")).to_be_visible()
-            # Whoever only says that it is their address looks, and changes nothing.
-            log_in(window, "mallory")
-            window.titled("Configurations")
-            window.sees("Read only")
-            expect(window.button("New configuration")).to_be_disabled()
-    world.settled()
-    with world.api() as api:
-        assert api.get(f"/appconfigs/{row['id']}").json()["updated_by"] == "ada@example.com"
-
-
 def test_two_dashboards_keep_each_person_at_one_and_share_their_logins(
-    windows: Windows, platform: Platform, world: World, tmp_path: Path
+    windows: Windows, platform: Platform, world: World, provider: Keycloak, tmp_path: Path
 ) -> None:
     row = world.create("shared")
     ports = free_ports()
     front, *pods = (next(ports) for _ in range(3))
-    with oidc_provider_mock.run_server_in_thread() as provider, ExitStack() as pods_stack:
-        users = f"http://127.0.0.1:{provider.server_port}/users"
-        for name in ("ada", "grace"):
-            claims = {"email": f"{name}@example.com", "email_verified": True, "name": name.title()}
-            httpx.put(f"{users}/{name}", json=claims, trust_env=False).raise_for_status()
-        secrets = tmp_path / "secrets.toml"
-        secrets.write_text(login(provider.server_port, front))
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(login_secrets(provider, front))
+    with ExitStack() as pods_stack:
         running = {pod: pods_stack.enter_context(ExitStack()) for pod in pods}
         for pod, own in running.items():
             own.enter_context(another(platform, {}, f"--secrets.files={secrets}", port=pod))
@@ -132,7 +71,7 @@ def test_two_dashboards_keep_each_person_at_one_and_share_their_logins(
         ada, grace = windows(url=url), windows(url=url)
         for window, name in ((ada, "ada"), (grace, "grace")):
             window.page.goto(url)
-            log_in(window, name)
+            window.log_in(name)
         assert {replica(ada), replica(grace)} == set(pods)
         ada.open(id=row["id"])
         ada.sees("Ada")

@@ -70,12 +70,16 @@ def from_namespace(name: str) -> dict[str, Any]:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
-def from_here(cluster: Cluster) -> dict[str, Any]:
-    """This machine, as a peer: the tests look into PostgreSQL and the repository from outside of the cluster."""
+def address_here(cluster: Cluster) -> str:
+    """This machine's, as the node and its pods see it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.connect((cluster.address, 9))  # sends nothing: it only chooses the address that we have on the way there
-        address = unused.getsockname()[0]
-    return {"ipBlock": {"cidr": f"{address}/32"}}
+        return str(unused.getsockname()[0])
+
+
+def from_here(cluster: Cluster) -> dict[str, Any]:
+    """This machine, as a peer: the tests look into PostgreSQL and the repository from outside of the cluster."""
+    return {"ipBlock": {"cidr": f"{address_here(cluster)}/32"}}
 
 
 @dataclass(frozen=True)

@@ -8,29 +8,23 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from keycloak_server import CLIENT, Keycloak, keycloak
-from rowcast.check.oidc import Issuer
+from keycloak_server import CLIENT, Keycloak
 from rowcast.crud.access import issuers
 
 from .serving import make_settings, serving
 from .test_access import TOKEN, by
+
+pytestmark = pytest.mark.timeout(900)  # the first test starts Keycloak
 
 POLICY = """\
 p, group:ada, rows, view, appconfigs/dev, allow
 g, admin@example.com, role:admin
 """
 ADMIN = by("admin@example.com")
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
-    with keycloak(tmp_path_factory.mktemp("keycloak"), "ada") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +103,6 @@ def ask(crud: httpx.Client, token: str, path: str = "/v1/access:mine") -> httpx.
     return crud.get(path, headers={"authorization": f"Bearer {token}"})
 
 
-def new_token(provider: Keycloak) -> str:
-    """Of a login without the command: its ID token."""
-    begun: list[str] = []
-
-    def tell(page: str, _code: str) -> None:
-        begun.append(page)
-        provider.approve(page, "ada")
-
-    token: dict[str, Any] = Issuer(provider.issuer, CLIENT).log_in("openid email", None, tell, lambda _seconds: None)
-    assert begun
-    return str(token["id_token"])
-
-
 def test_a_person_logs_in_gets_a_row_is_refused_another_and_logs_out(terminal: Terminal) -> None:
     code, said = terminal.log_in("ada")
     assert code == 0, said
@@ -148,10 +129,10 @@ def test_a_person_logs_in_gets_a_row_is_refused_another_and_logs_out(terminal: T
 def test_a_key_that_the_issuer_changes_to_is_believed_at_once_and_the_one_before_still_is(
     crud: httpx.Client, provider: Keycloak
 ) -> None:
-    before = new_token(provider)
+    before = provider.id_token("ada")
     assert ask(crud, before).json()["subject"] == "ada@example.com"
     provider.rotate_keys()
-    after = new_token(provider)
+    after = provider.id_token("ada")
     assert _key(after) != _key(before)
     assert {ask(crud, token).status_code for token in (before, after)} == {200}
 
@@ -163,10 +144,10 @@ def _key(token: str) -> str:
 def test_without_the_issuer_who_is_known_goes_on_and_a_login_says_why_not(
     crud: httpx.Client, provider: Keycloak, terminal: Terminal
 ) -> None:
-    known = new_token(provider)
+    known = provider.id_token("ada")
     assert ask(crud, known).status_code == 200
     provider.rotate_keys()
-    unknown = new_token(provider)
+    unknown = provider.id_token("ada")
     provider.stop()
     assert ask(crud, known, "/v1/appconfigs").json()["items"][0]["name"] == "shop-dev"
     answer = ask(crud, unknown)

@@ -6,7 +6,7 @@ import pytest
 
 from rowcast_local.jvm import ClassPath
 from rowcast_local.parts.connect import Connect, worker_properties
-from rowcast_local.parts.java import java_command
+from rowcast_local.parts.java import archives_folder, java_command
 from rowcast_local.parts.kafka import Kafka, properties_text, server_properties
 
 
@@ -20,6 +20,18 @@ def test_the_class_path_keeps_its_order(class_path: ClassPath) -> None:
     command = java_command(Path("java"), class_path, "a.Main", heap_mib=10)
     assert command[command.index("-cp") + 1] == f"{class_path.folder}/b.jar:{class_path.folder}/a.jar"
     assert command[-1] == "a.Main"
+
+
+def test_classes_are_loaded_from_the_archive_that_is_there_for_this_java(class_path: ClassPath) -> None:
+    folder = archives_folder(Path("java"), class_path.folder)
+    folder.mkdir(parents=True)
+    (folder / "kafka.Kafka.jsa").touch()
+
+    for main in ("kafka.Kafka", "kafka.tools.StorageTool"):
+        command = java_command(Path("java"), class_path, main, heap_mib=10)
+        assert command[1] == f"-XX:SharedArchiveFile={folder / 'kafka.Kafka.jsa'}"
+    for java, main in (("java", "org.apache.kafka.connect.cli.ConnectDistributed"), ("another", "kafka.Kafka")):
+        assert "Archive" not in "".join(java_command(Path(java), class_path, main, heap_mib=10))
 
 
 def test_every_listener_is_on_the_loopback(tmp_path: Path, class_path: ClassPath) -> None:

@@ -1,5 +1,6 @@
 """How every Java part is started: as quickly as a small machine allows, with a bounded heap."""
 
+import hashlib
 from pathlib import Path
 
 from rowcast_local.jvm import ClassPath
@@ -16,6 +17,20 @@ QUIET_LOGGERS = (
 )
 
 
+ARCHIVES = {"kafka.tools.StorageTool": "kafka.Kafka"}
+"""Main classes that use another one's archive of classes."""
+
+
+def archive_name(main_class: str) -> str:
+    """The file's, of the archive of classes that `main_class` starts with (`rowcast_local.class_archives`)."""
+    return f"{ARCHIVES.get(main_class, main_class)}.jsa"
+
+
+def archives_folder(java: Path, jars: Path) -> Path:
+    """Where they are for the class path in the folder `jars`: beside it, for each Java one."""
+    return jars.with_name(f"{jars.name}-classes-{hashlib.sha256(str(java).encode()).hexdigest()[:8]}")
+
+
 def java_command(
     java: Path, class_path: ClassPath, main_class: str, *, heap_mib: int, logins: Path | None = None
 ) -> tuple[str, ...]:
@@ -23,8 +38,10 @@ def java_command(
 
     `logins` is a configuration of JAAS.
     """
+    archive = archives_folder(java, class_path.folder) / archive_name(main_class)
     return (
         str(java),
+        *((f"-XX:SharedArchiveFile={archive}",) if archive.exists() else ()),
         f"-Xmx{heap_mib}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",

