@@ -57,6 +57,12 @@ def test_what_is_written_is_read_back_as_the_row_that_it_is_of(bodies: list[dict
     assert held(state) == Held(PATH, ROW, 3, 99, digest_of_file(file))
 
 
+def test_a_negative_number_is_read_back_as_it_was_written() -> None:
+    state = desired({"data": {"a": "b"}, "offset": -1})
+    (file,) = as_file(state).manifests
+    assert held(state) == Held(PATH, ROW, 3, 99, digest_of_file(file))
+
+
 @given(values, values)
 def test_other_values_have_another_digest(one: Any, other: Any) -> None:
     (first,), (second,) = as_file(desired({"data": one})).manifests, as_file(desired({"data": other})).manifests

@@ -11,7 +11,8 @@ from rowcast.sync.targets.git.files.yaml import PLAIN, WORDS
 _LINE = re.compile(r"(?P<indent>(?:  )*)(?P<key>[A-Za-z_/][A-Za-z0-9_./-]*):(?: (?P<scalar>.+))?")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """Half of a character, which JSON may write and YAML may not."""
-_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+"""What is negative the parser has as a text of its own: both have to read the same."""
 
 
 def read_plain(content: bytes) -> dict[str, Any] | None:
