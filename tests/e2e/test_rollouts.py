@@ -16,7 +16,7 @@ from world import World, done, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
-ROWS = 400
+ROWS, FEW = 1_000, 200
 PARTS = ("crud", "sync-k8s", "postgres", "sync-git", "crud")
 DECLARATION = """
 apiVersion: rowcast.dev/v1alpha1
@@ -37,10 +37,10 @@ spec:
 """
 SECOND = DECLARATION.replace("template: first", "template: second")
 BROKEN = DECLARATION.replace("template: first", "template: third, broken: very")
-TABLE = f"""
+TABLE = """
 DROP TABLE IF EXISTS stalls;
 CREATE TABLE stalls (id int PRIMARY KEY, size int NOT NULL);
-INSERT INTO stalls SELECT n, n FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO stalls SELECT n, n FROM generate_series(1, {}) AS n;
 """
 BEHIND = """
 SELECT count(*) FROM rowcast.rows AS row CROSS JOIN (VALUES ('k8s'), ('git')) AS t (target)
@@ -57,7 +57,7 @@ SELECT count(*) FROM (
 
 
 class Stalls:
-    """A table of some hundred rows with a ConfigMap each, on a running platform."""
+    """A table of many rows with a ConfigMap each, on a running platform."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self.world = world
@@ -123,9 +123,9 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def stalls(world: World, tmp_path: Path) -> Iterator[Stalls]:
+def stalls(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Iterator[Stalls]:
     found = Stalls(world, tmp_path)
-    found.run(TABLE)
+    found.run(TABLE.format(getattr(request, "param", ROWS)))
     world.declare(DECLARATION)
     found.delivered()
     yield found
@@ -165,6 +165,7 @@ def test_every_row_goes_on_once_though_parts_are_killed_and_rows_change_meanwhil
     assert stalls.ask(ASSIGNED, untouched) == [(len(untouched),)]
 
 
+@pytest.mark.parametrize("stalls", [FEW], indirect=True, ids=[pytest.HIDDEN_PARAM])
 def test_what_does_not_get_ready_stops_after_the_first_step_and_is_taken_back(stalls: Stalls) -> None:
     before, commit = stalls.files(), stalls.head()
     stalls.start(BROKEN, "--step", "10", "--ready", "3", "--hold", "1")
