@@ -100,8 +100,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What this machine can't run is left out before a platform is started for it."""
+    """What this machine can't run is left out before a platform is started for it; whose tests are over, rests."""
     leaving_out.before(item)
+    made = item.config.stash.get(_PLATFORMS, None)
+    if made is None:
+        return
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and "platform" in callspec.params:
+        made.up(callspec.params["platform"])  # the fixture is of the session, and does not know of its rest
+    elif not item.nodeid.startswith(ON_THE_PLATFORM) or item.nodeid.startswith(OF_THEIR_OWN):
+        made.rest()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -135,14 +143,22 @@ def anyio_backend() -> str:
 
 
 class Platforms:
-    """One platform at a time, which stays until another is asked for."""
+    """One platform at a time, which stays until another is asked for; it rests while other tests run."""
 
     def __init__(self) -> None:
         self._name = ""
         self._running: Platform | None = None
 
+    def rest(self) -> None:
+        """Stops it and keeps its data: idle, it takes a third of a core from whatever else is tested."""
+        if self._running is not None and self._running.running:
+            self._running.stop()
+
     def up(self, name: str) -> Platform:
         """That one (of brokers.PLATFORMS), ready."""
+        if self._running is not None and name == self._name and not self._running.running:
+            self._running.start()
+            self._running.wait_ready()
         if self._running is None or name != self._name:
             self.down()
             folder = Path(tempfile.mkdtemp(prefix=f"rowcast-test-{name}-"))
@@ -169,9 +185,9 @@ class Platforms:
 
 
 @pytest.fixture(scope="session")
-def platforms() -> Iterator[Platforms]:
+def platforms(request: pytest.FixtureRequest) -> Iterator[Platforms]:
     """For tests of which only some need a platform."""
-    made = Platforms()
+    made = request.config.stash[_PLATFORMS] = Platforms()
     yield made
     made.down()
 
@@ -200,3 +216,6 @@ def provider(keycloak: Keycloak) -> Keycloak:
 def world(platform: Platform) -> World:
     """The whole platform, seen from outside; other tests' rows may be there: the three places are compared whole."""
     return World(platform.env())
+
+
+_PLATFORMS: pytest.StashKey[Platforms] = pytest.StashKey()
