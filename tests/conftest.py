@@ -33,6 +33,8 @@ SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/in
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
+_PLATFORMS = pytest.StashKey["Platforms"]()
+
 # How long an example takes is the machine's affair.
 settings.register_profile("rowcast", deadline=None)
 settings.register_profile("few", deadline=None, max_examples=5)  # where a property is run, and not searched
@@ -216,6 +218,3 @@ def provider(keycloak: Keycloak) -> Keycloak:
 def world(platform: Platform) -> World:
     """The whole platform, seen from outside; other tests' rows may be there: the three places are compared whole."""
     return World(platform.env())
-
-
-_PLATFORMS: pytest.StashKey[Platforms] = pytest.StashKey()

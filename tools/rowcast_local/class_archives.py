@@ -1,4 +1,4 @@
-"""Archives of loaded classes, with which Kafka and Connect start with half of the work (JEP 350).
+"""Archives of loaded classes, with which Kafka and Connect start with little more than half of the work (JEP 350).
 
 They are made once, by a run of both that loads what a platform loads. Where one is missing or of another Java, the
 classes are loaded one by one.
@@ -19,12 +19,12 @@ from pathlib import Path
 from rowcast_local.jvm import ClassPath, locked_class_path
 from rowcast_local.parts.connect import Connect
 from rowcast_local.parts.java import archive_name
-from rowcast_local.parts.kafka import Kafka
+from rowcast_local.parts.kafka import Kafka, KafkaStorageError
 from rowcast_local.ports import free_ports
 from rowcast_local.program import Program
 
-SECONDS = 120.0
-"""How long each of the two may take to start, and to end."""
+SECONDS = 600.0
+"""How long each of the two may take to start, and to end: beside them, other parts are built."""
 CONNECTOR = "io.debezium.connector.postgresql.PostgresConnector"
 
 
@@ -35,7 +35,7 @@ class ArchiveError(Exception):
 def make(java: Path, class_path: ClassPath, into: Path) -> None:
     """Runs Kafka and Connect in a temporary folder, and leaves an archive of each in the folder `into`.
 
-    Raises ArchiveError, OSError.
+    Raises ArchiveError, KafkaStorageError, OSError.
     """
     with tempfile.TemporaryDirectory(prefix="rowcast-classes-") as folder:
         clients, controller, rest = islice(free_ports(), 3)
@@ -90,7 +90,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         make(given.java, locked_class_path(given.jars), given.into)
-    except (ArchiveError, OSError) as error:
+    except (ArchiveError, KafkaStorageError, OSError) as error:
         print(f"no archives of classes, so Kafka and Connect start more slowly: {error}")
 
 

@@ -1,5 +1,7 @@
 """How Kafka and Connect are started."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,15 @@ def test_classes_are_loaded_from_the_archive_that_is_there_for_this_java(class_p
         assert command[1] == f"-XX:SharedArchiveFile={folder / 'kafka.Kafka.jsa'}"
     for java, main in (("java", "org.apache.kafka.connect.cli.ConnectDistributed"), ("another", "kafka.Kafka")):
         assert "Archive" not in "".join(java_command(Path(java), class_path, main, heap_mib=10))
+
+
+def test_where_no_archive_can_be_made_that_is_said_and_stops_nothing(class_path: ClassPath, tmp_path: Path) -> None:
+    options = ("--java", "/bin/false", "--jars", str(class_path.folder), "--into", str(tmp_path))
+    command = [sys.executable, "-m", "rowcast_local.class_archives", *options]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "Kafka and Connect start more slowly" in done.stdout
 
 
 def test_every_listener_is_on_the_loopback(tmp_path: Path, class_path: ClassPath) -> None:

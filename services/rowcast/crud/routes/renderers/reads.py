@@ -42,7 +42,7 @@ from rowcast.crud.routes.errors import responses
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.routes.rows.sync_states import Judge
 from rowcast.crud.rows.preconditions import etag
-from rowcast.crud.rows.schemas import SyncTimes, TargetStatus
+from rowcast.crud.rows.schemas import TargetStatus
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.environments import LONGEST, Environments, environment_of
 
@@ -345,22 +345,10 @@ def with_targets(connection: Connection, found: Sequence[RowMapping], settings: 
     keys = [RowKey(row["renderer"], row["key"]) for row in found]
     told: dict[RowKey, dict[str, TargetStatus]] = {key: {} for key in keys}
     for status in of_rows.statuses(connection, keys):
-        told[RowKey(status["renderer"], status["key"])][status["target"]] = _target(status, judge)
+        told[RowKey(status["renderer"], status["key"])][status["target"]] = judge.status(status)
     where = Environments(connection).of(found)
     made = []
     for row, key, environment in zip(found, keys, where, strict=True):
-        nothing = {
-            target: TargetStatus.model_validate(
-                {"kind": judge.kind(target), **judge.unreported(row["changed_at"]), "times": SyncTimes()}
-            )
-            for target in settings.targets
-        }
+        nothing = {target: judge.no_status(target, row["changed_at"]) for target in settings.targets}
         made.append(RowOut.model_validate({**row, "environment": environment, "targets": nothing | told[key]}))
     return made
-
-
-def _target(row: RowMapping, judge: Judge) -> TargetStatus:
-    times = SyncTimes(
-        saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
-    )
-    return TargetStatus.model_validate({"kind": judge.kind(row["target"]), **judge.reported(row), "times": times})

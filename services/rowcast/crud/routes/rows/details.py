@@ -1,7 +1,6 @@
 """A configuration's history and what became of it; both outlive it."""
 
 from fastapi import APIRouter
-from sqlalchemy import RowMapping
 
 from rowcast.core.row import app_config
 from rowcast.crud import paging
@@ -17,7 +16,7 @@ from rowcast.crud.routes.rows.guards import must_see
 from rowcast.crud.routes.rows.lists import CursorText, Limit
 from rowcast.crud.routes.rows.sync_states import Judge
 from rowcast.crud.rows import usecases
-from rowcast.crud.rows.schemas import HistoryEntry, HistoryPage, StatusOut, SyncTimes, TargetStatus
+from rowcast.crud.rows.schemas import HistoryEntry, HistoryPage, StatusOut
 
 router = APIRouter(prefix="/appconfigs", tags=["configurations"])
 
@@ -65,19 +64,7 @@ def status(id: RowId, asking: Asking, database: Database, settings: Settings) ->
     must_see(asking, database, id)
     found = usecases.row_status(database, id)
     judge = Judge(settings)
-    targets = {
-        target: TargetStatus.model_validate(
-            {"kind": judge.kind(target), **judge.unreported(found.since), "times": SyncTimes()}
-        )
-        for target in settings.targets
-    }
-    targets.update({row["target"]: _target(row, judge) for row in found.statuses})
+    targets = {target: judge.no_status(target, found.since) for target in settings.targets}
+    targets.update({row["target"]: judge.status(row) for row in found.statuses})
     deleting = found.generation is None and found.since is not None
     return StatusOut(id=id, generation=found.generation, deleting=deleting, targets=targets)
-
-
-def _target(row: RowMapping, judge: Judge) -> TargetStatus:
-    times = SyncTimes(
-        saved=row["saved_at"], captured=row["captured_at"], delivered=row["delivered_at"], recorded=row["recorded_at"]
-    )
-    return TargetStatus.model_validate({"kind": judge.kind(row["target"]), **judge.reported(row), "times": times})

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from rowcast.core.targets import KINDS
+from rowcast.core.targets import KINDS, TargetKind
 from rowcast.crud.deliveries import gitops
+from rowcast.crud.rows.schemas import SyncTimes, TargetStatus
 from rowcast.crud.settings import CrudSettings
 
 PENDING = "pending"
@@ -18,11 +19,25 @@ class Judge:
 
     def __init__(self, settings: CrudSettings) -> None:
         self._late = datetime.now(UTC) - timedelta(seconds=settings.overdue_seconds)
-        self._kinds: Mapping[str, str] = settings.target_kinds | dict(zip(KINDS, KINDS, strict=True))
+        self._kinds: Mapping[str, TargetKind] = {one: one for one in KINDS} | settings.target_kinds
 
-    def kind(self, target: str) -> str | None:
-        """A target's kind; None for one that is known no more."""
-        return self._kinds.get(target)
+    def status(self, row: RowMapping) -> TargetStatus:
+        """What a target has told, with when."""
+        times = SyncTimes(
+            saved=row["saved_at"],
+            captured=row["captured_at"],
+            delivered=row["delivered_at"],
+            recorded=row["recorded_at"],
+        )
+        return self._status(row["target"], {**self.reported(row), "times": times})
+
+    def no_status(self, target: str, since: datetime | None) -> TargetStatus:
+        """Of a target that has told nothing about a row which it should have since then."""
+        return self._status(target, self.unreported(since))
+
+    def _status(self, target: str, said: Mapping[str, Any]) -> TargetStatus:
+        # A target that is known no more, and wasn't called as its kind is, has none.
+        return TargetStatus.model_validate({"kind": self._kinds.get(target), **said})
 
     def unreported(self, since: datetime | None) -> dict[str, Any]:
         """Of a target that has told nothing about a row which it should have since then."""
