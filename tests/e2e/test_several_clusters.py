@@ -94,7 +94,9 @@ def eu(platform: Platform, world: World, tmp_path: Path) -> Iterator[Eu]:
     sync = Program(f"sync-{NAME}", (executable("rowcast"), "sync", "serve"), environment, tmp_path)
     yield Eu(world, namespace, sync, sidecar.program(), f"http://{HOST}:{port}", sidecar.url, tmp_path)
     with world.sql() as cursor:
-        cursor.execute("DELETE FROM sync_statuses WHERE target = %s", (NAME,))
+        # It has told of rows that other tests will have, too; each would wait for it.
+        for table in ("sync_statuses", "rowcast.statuses"):
+            cursor.execute(f"DELETE FROM {table} WHERE target = %s", (NAME,))
 
 
 def statuses(world: World, row: dict[str, Any]) -> dict[str, tuple[str, int | None]]:

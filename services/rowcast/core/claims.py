@@ -14,7 +14,8 @@ class Claims:
 
     Two rows that swap their names would wait for each other for ever. Where all that is left of a batch waits, each
     takes what another of these has and wants no more: the table has given it away. Nobody takes what a row still wants,
-    or what a row has that isn't among them: of that it isn't known whether it will let go.
+    or what a row has that isn't among them: of that it isn't known whether it will let go. Whoever tries again asks the
+    table, and brings that row in (`Settling`).
     """
 
     def __init__(self, batch: Sequence[Desired], wanted: Callable[[Desired], Set[str]]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from rowcast.core.row import RowKey
+
 
 class RowcastError(Exception):
     """Base of every failure that Rowcast names. Anything else that escapes is a bug of ours."""
@@ -19,7 +23,11 @@ class TransientError(RowcastError):
 
 
 class ClaimedError(TransientError):
-    """What a row wants is another row's, which has to let go of it first."""
+    """What a row wants is another row's, which has to let go of it first. `holders` are all rows that it waits for."""
+
+    def __init__(self, message: str, holders: Iterable[RowKey]) -> None:
+        super().__init__(message)
+        self.holders = frozenset(holders)
 
 
 class PermanentError(RowcastError):

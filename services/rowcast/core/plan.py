@@ -89,9 +89,10 @@ def plan(
 
     others = [held for held in holders if held.row != desired.row]
     kept = [other for other in others if not is_left(other)]
-    if kept and not {desired.row.renderer, *(other.row.renderer for other in kept)} == {APP_CONFIGS}:
+    if kept and {desired.row.renderer, *(other.row.renderer for other in kept)} != {APP_CONFIGS}:
         # Nothing but the table of configurations says that a name is one row's at a time: so nobody is overwritten.
-        raise ClaimedError(f"{kept[0].key} is of row {kept[0].row}, which has to let go of it first")
+        text = f"{kept[0].key} is of row {kept[0].row}, which has to let go of it first"
+        raise ClaimedError(text, (other.row for other in kept))
     if any(other.lsn > desired.lsn for other in kept):
         # The row has lost this name since; a later event of it says to which.
         return Plan(Outcome.STALE)

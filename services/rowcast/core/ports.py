@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -54,7 +54,14 @@ Result = Delivered | Failed
 
 def is_claimed(result: Result) -> bool:
     """Whether the row waits for what another one has."""
-    return isinstance(result, Failed) and isinstance(result.error, ClaimedError)
+    return bool(holders_of(result))
+
+
+def holders_of(result: Result) -> Set[RowKey]:
+    """The rows that have what a row waits for."""
+    if isinstance(result, Failed) and isinstance(result.error, ClaimedError):
+        return result.error.holders
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True)

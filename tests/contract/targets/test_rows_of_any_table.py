@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tenacity import AsyncRetrying, stop_after_delay, wait_fixed
 
 from contract.targets.kubernetes_place import Kubernetes
+from contract.targets.readable import Rows
 from contract.targets.rows import deleted, saved
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.outcomes import Outcome
@@ -21,6 +22,7 @@ from rowcast.core.ports import Delivered, Failed, Target
 from rowcast.core.reconcile import Comparison
 from rowcast.core.render import KEY, ON_DELETE, Desired, Manifest, ResourceType, labels_of
 from rowcast.core.row import RowKey
+from rowcast.sync.delivery.stale_check import Hindsight
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from rowcast_local.platform import Platform
 
@@ -328,6 +330,31 @@ async def test_rows_that_swap_their_names_get_there_in_one_batch(target: Target,
     assert place.kubectl("get", "configmaps", "a", "b", "-o", "jsonpath={.items[*].data.x}") == "8 7"
     assert names(place) == {f"{kind}/{name}" for kind in ("configmap", ROLES) for name in ("a", "b")}
     assert [await outcome(target, one) for one in swapped] == [Outcome.UNCHANGED] * 2
+
+
+async def test_rows_that_swap_their_names_get_there_although_each_waits_in_another_instance(place: Kubernetes) -> None:
+    swapped = [row("7", 2, config("b", x="7"), role("b")), row("8", 2, config("a", x="8"), role("a"))]
+    table = Rows(swapped)
+    targets = [place.target(), place.target()]
+    instances = [Hindsight(target, table) for target in targets]
+    try:
+        for target in targets:
+            await target.start()
+        await targets[0].deliver(
+            [row("7", 1, config("a", x="7"), role("a")), row("8", 1, config("b", x="8"), role("b"))]
+        )
+        for target, one in zip(targets, swapped, strict=True):
+            assert "has to let go of it first" in str(await outcome(target, one))
+
+        both = zip(instances, swapped, strict=True)
+        told = await asyncio.gather(*(instance.deliver([replace(one, again=True)]) for instance, one in both))
+
+        assert all(isinstance(result, Delivered) for results in told for result in results.values()), told
+        assert place.kubectl("get", "configmaps", "a", "b", "-o", "jsonpath={.items[*].data.x}") == "8 7"
+        assert names(place) == {f"{kind}/{name}" for kind in ("configmap", ROLES) for name in ("a", "b")}
+    finally:
+        for target in targets:
+            await target.close()
 
 
 async def test_what_is_not_ours_is_left_alone_unless_it_is_to_be_adopted(target: Target, place: Kubernetes) -> None:

@@ -135,7 +135,7 @@ async def test_a_file_that_makes_us_stumble_is_named(place: Git, monkeypatch: py
     target = GitTarget(place.settings())
     await target.deliver([saved(1, 1, "a")])
     await target.close()
-    monkeypatch.setattr("rowcast.sync.targets.git.tree.read_held", stumble)
+    monkeypatch.setattr("rowcast.sync.targets.git.tree.read_entry", stumble)
     again = GitTarget(place.settings())
     with pytest.raises(RuntimeError, match=f"{A}: .*TypeError"):
         await again.start()

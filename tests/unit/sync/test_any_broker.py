@@ -18,8 +18,8 @@ from rowcast.core.plan import Plan, Tombstones, latest
 from rowcast.core.ports import Delivered
 from rowcast.core.render import Desired, render
 from rowcast.sync.delivery.stale_check import Hindsight
-from rowcast.sync.reconcile.settling import Settling
 from rowcast.sync.table.rows import LateRow
+from rowcast.sync.table.settling import Settling
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from table_model import ENVIRONMENTS
 from unit.sync.test_any_order import Database, run

@@ -24,8 +24,8 @@ from rowcast.core.ports import Delivered
 from rowcast.core.reconcile import Comparison, Difference
 from rowcast.core.render import Desired, render
 from rowcast.core.row import RowKey, app_config
-from rowcast.sync.reconcile.settling import Settling
 from rowcast.sync.table.rows import Snapshot
+from rowcast.sync.table.settling import Settling
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget, Stored
 from table_model import ENVIRONMENTS, Row, Table
 from unit.core.changes import row

@@ -250,7 +250,7 @@ async def test_what_was_captured_and_is_not_visible_yet_brings_nothing_back(benc
 
 
 async def test_what_stays_unsure_is_left_as_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rowcast.sync.reconcile.settling.LOOK_SECONDS", 0)
+    monkeypatch.setattr("rowcast.sync.table.settling.LOOK_SECONDS", 0)
     bench.table.save(1, 5, "n1")
     bench.table.visible = Visibility(end=100, running=frozenset({99}))
     await bench.target.deliver([replace(bench.table.desired(1), generation=6, manifests=())])

@@ -27,11 +27,12 @@ from rowcast.core.belief import Doubt, Known, Verdict, confirmed, doubt, judge, 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, Target
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, Target, is_claimed
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.table.rows import Found, Table, find
+from rowcast.sync.table.settling import Settling
 
 ROWS_IN_A_LOG_LINE = 20
 LATE = timedelta(seconds=2)
@@ -58,6 +59,7 @@ class Hindsight:
         """
         self._target = target
         self._table = table
+        self._settling = Settling(target, table)
         self._on_drift = on_drift
         self._correct = correct
         self._clock = clock
@@ -80,6 +82,11 @@ class Hindsight:
             news = [judged.get(one.row, one) for one in batch if one.row not in results]
         if news:
             results |= await self._target.deliver(news)
+        claimed = [one for one in news if one.again and is_claimed(results[one.row])]
+        if claimed:
+            reached, told = await self._bring_in_holders(claimed)
+            news = [reached.get(one.row, one) for one in news]
+            results |= told
         given = {one.row: one for one in batch}
         self._unproven.difference_update(row for row in given if isinstance(results[row], Delivered))
         made = [one for one in news if not one.deleted and _is_new(results[one.row])]
@@ -187,6 +194,30 @@ class Hindsight:
                 self._believed[one.row] = max(one.generation, self._believed.pop(one.row, 0))
         while len(self._believed) > REMEMBERED:
             self._believed.popitem(last=False)
+
+    async def _bring_in_holders(self, claimed: Sequence[Desired]) -> tuple[dict[RowKey, Desired], dict[RowKey, Result]]:
+        """Try rows that wait for what others have with these; what was delivered in the stead of events, and results.
+
+        None of a row that the table doesn't show yet as its event does: it goes on waiting.
+        """
+        try:
+            found = await find(self._table, (one.row for one in claimed))
+            results = await self._take_back(claimed, found)
+            current = {one.row: found.rows[one.row] for one in claimed if one.row in found.rows}
+            settled = await self._settling.waiting(
+                current[one.row]
+                for one in claimed
+                if one.row in current and current[one.row].generation >= one.generation
+            )
+        except TransientError:
+            return {}, {}
+        reached = {row: settled.results[row] for row in current if row in settled.results}
+        made = {row: desired for row, (desired, _) in reached.items()}
+        told = {
+            row: Delivered(Outcome.STALE) if desired.deleted and isinstance(result, Delivered) else result
+            for row, (desired, result) in reached.items()
+        }
+        return made, results | told
 
     async def _prove(self, made: Sequence[Desired]) -> dict[RowKey, Result]:
         self._unproven.update(one.row for one in made)

@@ -38,7 +38,7 @@ AT_ONCE = 4
 """Groups that are tried at the same time."""
 NEWER = "a newer state of the row has come"
 CLAIMED = "another row has what it wants"
-"""The cause of such rows, whatever it is that they want: those that swap their names get there in one batch only."""
+"""The cause of such rows, whatever it is that they want: each in a group of its own would be too many groups."""
 OTHERS = "other causes"
 
 Order = tuple[int, bool]

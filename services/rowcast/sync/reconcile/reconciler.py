@@ -16,9 +16,9 @@ from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
 from rowcast.sync.reconcile.metrics import ReconcileMetrics
 from rowcast.sync.reconcile.run import Run, State
-from rowcast.sync.reconcile.settling import CAUSE, Settled, Settling, told
 from rowcast.sync.status.report import LETTERS_AT_ONCE, DeadLetterTopic, Publisher, StatusTopic, Topics
 from rowcast.sync.table.rows import LateRow, Table
+from rowcast.sync.table.settling import CAUSE, Settled, Settling, told
 
 BATCH = 500
 YIELD_EVERY = 200

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rowcast.core.errors import PermanentError
+from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import AppConfig, Change, Op, State, TableRow
 from rowcast.core.messages import Status, status
 from rowcast.core.outcomes import Outcome
-from rowcast.core.ports import Delivered, Result, Target
+from rowcast.core.ports import Delivered, Result, Target, holders_of, is_claimed
 from rowcast.core.reconcile import Difference, Kind
 from rowcast.core.render import Desired, desired_of
 from rowcast.core.row import APP_CONFIGS, RowKey
@@ -82,18 +82,15 @@ class Settling:
         """
         found = await find(self._table, (one.row for one in rows))
         settled = Settled()
-        # It is no correction of ours, but what a person has changed.
-        wanted = [
-            replace(
-                _authoritative(desired),
-                actor=desired.actor,
-                actor_verified=desired.actor_verified,
-                approved_by=desired.approved_by,
-            )
-            for desired in found.rows.values()
-        ]
+        wanted = [_as_saved(desired) for desired in found.rows.values()]
         wanted += [_late_deletion(one, found.lsn) for one in rows if one.deleted and one.row not in found.rows]
         await self._deliver(wanted, settled)
+        return settled
+
+    async def waiting(self, rows: Iterable[Desired]) -> Settled:
+        """Deliver rows that wait for what others have, as they were just read from the table. Raises TransientError."""
+        settled = Settled()
+        await self._deliver([_as_saved(desired) for desired in rows], settled)
         return settled
 
     async def _deliver(self, wanted: Sequence[Desired], settled: Settled) -> None:
@@ -105,7 +102,7 @@ class Settling:
         for _ in range(ROUNDS):
             if not wanted:
                 return
-            results = await self._target.deliver(wanted)
+            wanted, results = await self._deliver_with_holders(wanted)
             for desired in wanted:
                 settled.results[desired.row] = (desired, results[desired.row])
             again = {desired.row: fence for desired in wanted if (fence := _open(desired, results)) is not None}
@@ -118,6 +115,35 @@ class Settling:
                 and desired.row not in unsure
                 and (changed := _changed(desired, found, again[desired.row])) is not None
             ]
+
+    async def _deliver_with_holders(
+        self, wanted: Sequence[Desired]
+    ) -> tuple[Sequence[Desired], Mapping[RowKey, Result]]:
+        """Deliver rows, and the rows that have what they wait for: whatever was delivered or tried, and its results.
+
+        Rows that pass their names on in a ring get there in one batch only (`Claims`). But the next one of the ring may
+        wait in another instance, or in another batch, and has then never been in one with this one. So the table is
+        asked for it, and after it for the one whose name it waits for, until nobody new is met.
+        """
+        results = {**await self._target.deliver(wanted)}
+        tried = {one.row: one for one in wanted}
+        asked = set(tried)
+        while met := {row for result in results.values() for row in holders_of(result)} - asked:
+            asked |= met
+            try:
+                found = await find(self._table, met)
+                brought = {row: _as_saved(desired) for row, desired in found.rows.items()}
+                told_of = await self._target.deliver(list(brought.values())) if brought else {}
+            except TransientError:
+                break  # they go on waiting
+            tried |= brought
+            results |= told_of
+        claimed = [one for row, one in tried.items() if is_claimed(results[row])]
+        if len(tried) > len(wanted) and claimed:
+            results |= await self._target.deliver(claimed)
+        # Of one that was only asked there is nothing to tell: its own event does that.
+        moved = [one for one in list(tried.values())[len(wanted) :] if _has_moved(results[one.row])]
+        return [*wanted, *moved], results
 
     async def _unsure(self, fences: Mapping[RowKey, int], found: Found) -> set[RowKey]:
         """Rows that the table shows below what the target has, or had, and that may have gone on all the same.
@@ -139,6 +165,10 @@ class Settling:
             found.rows |= later.rows
             found.seen |= later.seen
         return below
+
+
+def _has_moved(result: Result) -> bool:
+    return isinstance(result, Delivered) and result.outcome not in (Outcome.UNCHANGED, Outcome.STALE)
 
 
 def _ended(first: Visibility | None, latest: Visibility | None) -> bool:
@@ -179,6 +209,11 @@ def _authoritative(desired: Desired, supersedes: int = 0, rival_lsn: int = 0) ->
         supersedes=supersedes,
         lsn=max(desired.lsn, rival_lsn),
     )
+
+
+def _as_saved(desired: Desired) -> Desired:
+    """No correction of ours, but what a person has changed."""
+    return replace(desired, authoritative=True, again=True)
 
 
 def _deletion(difference: Difference, lsn: int) -> Desired:
