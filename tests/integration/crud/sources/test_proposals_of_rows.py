@@ -244,6 +244,45 @@ def test_the_commands_propose_and_say_so_by_their_exit_code(run: Run, place: Pla
     assert run("proposals", "withdraw", latest, "--as", "ada").lines == [f"proposals/{latest} withdrawn"]
 
 
+def test_the_commands_show_why_and_what_the_manifests_become(run: Run, served: httpx.Client) -> None:
+    headers = ADA | {"x-rowcast-comment": "it is sold"}
+    operations = [
+        {"op": "update", "key": "1", "values": {"slug": "sold"}},
+        {"op": "create", "values": {"slug": "new", "stage": "dev"}},
+        {"op": "delete", "key": "2"},
+    ]
+    asked = served.post(f"{ROWS}:batch", json={"operations": operations}, headers=headers).json()
+    number = str(asked["id"])
+    shown = run("proposals", "show", number)
+    assert shown.code == 0, shown
+    assert "why: it is sold" in shown.lines
+    begins = [shown.lines.index(f"tenants/{name}") for name in ("sold: change", "new: create", "zoo: delete")]
+    parts = [shown.lines[begin : min((each for each in begins if each > begin), default=None)] for begin in begins]
+    assert [[line for line in part if line.startswith(("-  name:", "+  name:"))] for part in parts] == [
+        ["-  name: acme", "+  name: sold"],
+        ["+  name: new"],
+        ["-  name: zoo"],
+    ]
+    without = run("proposals", "show", number, "--no-manifests")
+    assert (without.code, "metadata" in without.stdout) == (0, False), without
+    some = run("proposals", "show", number, "--limit", "1")
+    assert some.lines[-1] == "the manifests of 2 more rows are not shown (--limit)"
+    assert (
+        json.loads(run("proposals", "show", number, "-o", "json").stdout) == served.get(f"/proposals/{number}").json()
+    )
+    # Of what is over nobody has to see what it would be.
+    assert run("proposals", "withdraw", number, "--as", "ada").code == 0
+    assert "metadata" not in run("proposals", "show", number).stdout
+
+
+def test_a_target_that_cant_be_asked_is_a_line_of_what_the_commands_show(run: Run, served: httpx.Client) -> None:
+    config = {"name": "shop", "repository_url": "https://git.example/shop.git", "environment": "prod"}
+    asked = served.post("/appconfigs", json=config, headers=ADA).json()
+    shown = run("proposals", "show", str(asked["id"]))
+    assert shown.code == 0, shown
+    assert [line.partition(": can't be asked now: ")[0] for line in shown.lines[-2:]] == ["k8s", "git"], shown
+
+
 def started(client: httpx.Client, person: Mapping[str, str], revision: int = 2) -> str:
     """A roll-out that waits for another person; its path."""
     answer = client.post(ROLLOUTS, json={"revision": revision}, headers=person)
