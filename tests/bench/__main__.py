@@ -157,6 +157,27 @@ def rollout(
         print(_load())
 
 
+@app.command()
+def drain(
+    rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often each number of instances drains it, in turns.")] = 3,
+    instances: Annotated[
+        list[int] | None, typer.Option(help="Instances of sync-k8s; may be repeated. 1, 2 and 4 without it.")
+    ] = None,
+) -> None:
+    """Measure a backlog that 1, 2 and 4 instances of sync-k8s drain, beside the bare limit; some fifteen minutes."""
+    from bench.drain import measure
+
+    counts = instances or [1, 2, 4]
+    if min(counts) < 1 or rows < 1 or rounds < 1:
+        raise typer.BadParameter("--instances, --rows, --rounds: each has to be 1 or more")
+    with _platform({}) as platform:
+        print(f"n = {rounds}, {rows:,} rows each; median (min to max)\n", flush=True)
+        for line in measure(platform, rows, rounds, list(dict.fromkeys(counts)), partial(print, file=sys.stderr)):
+            print(line)
+        print(f"\n{_load()}")
+
+
 @contextmanager
 def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platform]:
     """A running platform; `settings` are both syncs'."""
