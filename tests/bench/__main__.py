@@ -7,7 +7,7 @@ import platform as machine
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import typer
 
 from bench.way import Drain, Latency, Way
 from brokers import PLATFORMS
+from collector import collecting, tracing_to
 from rowcast_local.platform import Platform
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -178,16 +179,41 @@ def drain(
         print(f"\n{_load()}")
 
 
+@app.command()
+def waterfall(
+    changes: Annotated[int, typer.Option(min=2, help="Changes of single rows.")] = 200,
+    per_second: Annotated[float, typer.Option(min=0.1, help="Their rate.")] = 10,
+) -> None:
+    """Measure where a single change spends its time, from COMMIT to its recorded status; some two minutes."""
+    from bench.waterfall import TRACED, measure
+
+    with collecting() as collector, _platform({}, parts=tracing_to(collector.url, TRACED)) as platform:
+        print(f"{changes} changes, {per_second:g}/s, in ms\n", flush=True)
+        for line in measure(platform, collector, changes, per_second, partial(print, file=sys.stderr)):
+            print(line)
+        print(_load())
+
+
 @contextmanager
-def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platform]:
-    """A running platform; `settings` are both syncs'."""
-    both = {**settings, "ROWCAST_RECONCILE_SECONDS": "0"}  # a periodic run would fall into the measurement
+def _platform(
+    settings: Mapping[str, str],
+    gitops: str = "",
+    *,
+    parts: Mapping[str, Mapping[str, str]] | None = None,
+    without: Collection[str] = (),
+) -> Iterator[Platform]:
+    """A running platform; `settings` are both syncs', `parts` adds those of single parts, by name."""
     _print_machine()
     _end_with_signal()
+    # A periodic run would fall into the measurement.
+    settled = {sync: {**settings, "ROWCAST_RECONCILE_SECONDS": "0"} for sync in ("sync-k8s", "sync-git")}
+    for part, own in (parts or {}).items():
+        settled[part] = {**settled.get(part, {}), **own}
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
-        settled = {"sync-k8s": both, "sync-git": both}
         checkout = Path(__file__).parents[2]
-        platform = Platform(Path(folder), checkout=checkout, free_ports=True, settings=settled, gitops=gitops)
+        platform = Platform(
+            Path(folder), checkout=checkout, free_ports=True, settings=settled, gitops=gitops, without=without
+        )
         try:
             platform.start()
             platform.wait_ready()

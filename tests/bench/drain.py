@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,12 @@ from world import wait_until
 SYNC = "sync-k8s"
 SLOWEST = 20
 """Rows per second below which a bench gives up."""
-COUNTED_SECONDS = 10
-DELIVERED = ("created", "configured")
+COUNTED_SECONDS = 20
+DELIVERED, AGAIN = ("created", "configured"), ("unchanged", "stale")
 COLUMNS = (
     *("instances", "rows/s, first row to last", "of the bare limit", "rows/s, start to last row"),
-    *("start to first row, s", "bare limit, rows/s", "memory of each, MiB (PSS)", "rows of each, last round"),
+    *("start to first row, s", "bare limit, rows/s", "memory of each, MiB (PSS)"),
+    *("rows of each, last round", "events once more, all rounds"),
 )
 
 
@@ -43,6 +44,8 @@ class Round:
     limit: float
     bytes: Sequence[int]
     rows: Sequence[int]
+    again: int
+    """Events that an instance got though their rows were there: it took over a batch that another had not answered."""
 
     @property
     def whole_rate(self) -> float:
@@ -87,9 +90,9 @@ class DrainWay(Way):
                 raise TimeoutError(f"nothing of the backlog has arrived by {instances} instances")
             pids = [self._platform.supervisor.states()[SYNC].pid, *(other.pid for other in others)]
             held = [memory.held([pid]) for pid in pids if pid]
-            delivered = _each_delivered([self._url, *(other.url for other in others)], len(times))
+            delivered, again = _counted([self._url, *(other.url for other in others)], len(times))
         limit = self._limit("k8s", rows, self._number, times)
-        return Round(instances, Arrivals(times, missing), started, limit, held, delivered)
+        return Round(instances, Arrivals(times, missing), started, limit, held, delivered, again)
 
     def partitions(self) -> int:
         """How many the topic has that the instances share."""
@@ -117,23 +120,22 @@ class DrainWay(Way):
                 other.end()
 
 
-def _each_delivered(urls: Sequence[str], rows: int) -> list[int]:
-    """Rows of each instance; a batch is counted when all of it is delivered and told, after its rows are there.
+def _counted(urls: Sequence[str], rows: int) -> tuple[list[int], int]:
+    """Rows that each instance has delivered, and events of rows that were there before, since the instances' start.
 
-    They are fewer than `rows` where one took over what another had delivered without telling.
+    A batch is counted when all of it is delivered and told, some time after its rows are there.
     """
     deadline = time.monotonic() + COUNTED_SECONDS
-    while sum(each := [_delivered(url) for url in urls]) < rows and time.monotonic() < deadline:
+    while sum(each := [_events(url, DELIVERED) for url in urls]) < rows and time.monotonic() < deadline:
         time.sleep(0.2)
-    return each
+    return each, sum(_events(url, AGAIN) for url in urls)
 
 
-def _delivered(url: str) -> int:
-    """Rows that an instance has brought to the API server since its start."""
+def _events(url: str, outcomes: Collection[str]) -> int:
     text = httpx.get(f"{url}/metrics", timeout=10, trust_env=False).raise_for_status().text
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     changes = (sample for sample in samples if sample.name == "rowcast_sync_changes_total")
-    return sum(int(sample.value) for sample in changes if sample.labels["outcome"] in DELIVERED)
+    return sum(int(sample.value) for sample in changes if sample.labels["outcome"] in outcomes)
 
 
 def measure(
@@ -170,6 +172,7 @@ def _cells(its: Sequence[Round]) -> Sequence[str]:
         tables.spread([one.limit for one in its]),
         tables.spread([held / memory.MIB for one in its for held in one.bytes]),
         _each(its[-1].rows),
+        f"{sum(one.again for one in its):,}",
     )
 
 
