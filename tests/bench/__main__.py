@@ -194,6 +194,25 @@ def waterfall(
         print(_load())
 
 
+@app.command()
+def million(
+    rows: Annotated[int, typer.Option(min=100, help="Rows of app_configs; all of them go to Git.")] = 1_000_000,
+    k8s: Annotated[
+        int | None, typer.Option("--k8s", min=20, help="Of these, rows that go to Kubernetes, too; a fifth without it.")
+    ] = None,
+) -> None:
+    """Measure a whole platform with very many rows, from the first snapshot to a reconcile; hours at a million."""
+    from bench.million import WITHOUT, measure, settings
+
+    delivered = rows // 5 if k8s is None else k8s
+    if delivered > rows:
+        raise typer.BadParameter(f"--k8s {k8s}: not more than --rows, which is {rows}")
+    with _platform({}, parts=settings(), without=WITHOUT) as platform:
+        for line in measure(platform, rows, delivered, partial(print, file=sys.stderr, flush=True)):
+            print(line, flush=True)
+        print(f"\n{_load()}")
+
+
 @contextmanager
 def _platform(
     settings: Mapping[str, str],

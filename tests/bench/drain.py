@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
-
 from bench import memory, tables
+from bench.outcomes import outcomes
 from bench.topic import topic_of
 from bench.way import PATIENCE, Arrivals, Way, await_all
 from instances import Instance, start_application
@@ -126,16 +124,12 @@ def _counted(urls: Sequence[str], rows: int) -> tuple[list[int], int]:
     A batch is counted when all of it is delivered and told, some time after its rows are there.
     """
     deadline = time.monotonic() + COUNTED_SECONDS
-    while sum(each := [_events(url, DELIVERED) for url in urls]) < rows and time.monotonic() < deadline:
+    while True:
+        each = [outcomes(url) for url in urls]
+        delivered = [sum(one[name] for name in DELIVERED) for one in each]
+        if sum(delivered) >= rows or time.monotonic() > deadline:
+            return delivered, sum(one[name] for one in each for name in AGAIN)
         time.sleep(0.2)
-    return each, sum(_events(url, AGAIN) for url in urls)
-
-
-def _events(url: str, outcomes: Collection[str]) -> int:
-    text = httpx.get(f"{url}/metrics", timeout=10, trust_env=False).raise_for_status().text
-    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-    changes = (sample for sample in samples if sample.name == "rowcast_sync_changes_total")
-    return sum(int(sample.value) for sample in changes if sample.labels["outcome"] in outcomes)
 
 
 def measure(

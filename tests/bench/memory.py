@@ -12,7 +12,7 @@ import psutil
 from rowcast_local.platform import Platform
 
 MIB = 2**20
-SAMPLE_SECONDS = 0.1
+SAMPLE_SECONDS = 0.2
 
 
 @dataclass
@@ -34,7 +34,7 @@ def of_parts(platform: Platform) -> dict[str, int]:
 
 @contextmanager
 def peak(platform: Platform, part: str) -> Iterator[Peak]:
-    """The peak of one part while the context lasts, looked at ten times a second; it may be started meanwhile."""
+    """The peak of one part while the context lasts, looked at five times a second; it may be started meanwhile."""
     found, stop = Peak(), threading.Event()
 
     def look() -> None:

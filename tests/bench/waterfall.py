@@ -100,7 +100,7 @@ class WaterfallWay(Way):
     def follow(
         self, collector: Collector, changes: int, per_second: float, say: Callable[[str], None]
     ) -> dict[str, list[Moments]]:
-        """Change one row after the other at a steady rate; by target, the moments of each change that is known whole."""
+        """Change one row after the other at a steady rate; by target, the moments of changes that are known whole."""
         ids = self._rows("waterfall", 50)
         traces: dict[Key, str] = {}
         sent: dict[Key, float] = {}
