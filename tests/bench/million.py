@@ -307,7 +307,7 @@ class Million:
         started = said = time.monotonic()
         while not condition():
             if (now := time.monotonic()) - started > seconds:
-                self._note(f"{what}: not within {seconds:.0f} s")
+                self._note(f"{what}: not within {seconds:g} s")
                 return False
             if now - said >= SAY_SECONDS:
                 said = now
