@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shutil
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import httpx
 
 from processes import running
 from rowcast.check.oidc import Issuer
+from rowcast_cluster.authority import Authority
 from rowcast_local.paths import cache_folder
 from rowcast_local.ports import HOST, free_ports
 from rowcast_local.program import Program
@@ -29,7 +31,7 @@ CLIENT, DASHBOARD = "rowcast", "dashboard"
 """The realm's clients: what `rowcast login` is, and the dashboard, at any port of the loopback."""
 SECRET = "a-secret"  # of the dashboard
 START_SECONDS = 400
-"""How long a start may take before a test gives up: of a processor's time it takes 20 s, beside others' starts."""
+"""How long a start may take before a test gives up: of a processor's time it takes 15 s, beside others' starts."""
 _SEED = Path(__file__).with_name("keycloak_realm.json")
 
 
@@ -40,6 +42,8 @@ class Keycloak:
     url: str
     program: Program
     log: Path
+    verify: ssl.SSLContext | bool = True
+    """By what its clients know it."""
     _running: ExitStack = field(default_factory=ExitStack)
     _up: bool = False
     _priorities: Iterator[int] = field(default_factory=lambda: count(1000))
@@ -61,11 +65,11 @@ class Keycloak:
         self._running.close()
 
     def _answers(self) -> bool:
-        return httpx.get(self.issuer, timeout=30, trust_env=False).is_success
+        return httpx.get(self.issuer, timeout=30, trust_env=False, verify=self.verify).is_success
 
     def ask(self, method: str, path: str = "", **given: Any) -> Any:
         """The JSON of the realm's administration; anything but success fails the test."""
-        with httpx.Client(timeout=120, trust_env=False) as http:
+        with httpx.Client(timeout=120, trust_env=False, verify=self.verify) as http:
             form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR, "password": PASSWORD}
             token = http.post(f"{self.url}/realms/master/protocol/openid-connect/token", data=form).json()
             login = {"authorization": f"Bearer {token['access_token']}"}
@@ -92,13 +96,13 @@ class Keycloak:
 
     def id_token(self, person: str) -> str:
         """Of a login by the device flow, as `rowcast login` makes one."""
-        issuer = Issuer(self.issuer, CLIENT)
+        issuer = Issuer(self.issuer, CLIENT, transport=httpx.HTTPTransport(verify=self.verify))
         login = issuer.log_in("openid email", None, lambda page, _: self.approve(page, person), lambda _: None)
         return str(login["id_token"])
 
     def approve(self, page: str, person: str) -> None:
         """Logs in as a person, by their name as the password, and says yes, as their browser would."""
-        with httpx.Client(timeout=120, follow_redirects=True, trust_env=False) as browser:
+        with httpx.Client(timeout=120, follow_redirects=True, trust_env=False, verify=self.verify) as browser:
 
             def believe_the_loopback(_answer: httpx.Response) -> None:
                 # As browsers do, which send it cookies that are for https.
@@ -121,10 +125,11 @@ def _submit(browser: httpx.Client, page: httpx.Response, **fields: str) -> httpx
 
 
 @contextmanager
-def keycloak(folder: Path) -> Iterator[Keycloak]:
+def keycloak(folder: Path, host: str = HOST, authority: Authority | None = None) -> Iterator[Keycloak]:
     """A server on a free port, with what it writes in `folder`, and the realm of `keycloak_realm.json`.
 
-    Of its people each is in the group of their own name, which is their password as well.
+    Of its people each is in the group of their own name, which is their password as well. With an `authority` it is
+    reached by https, by a certificate of it for `host`, an address of this machine.
     """
     with Progress() as progress:
         home, java = provide_keycloak(cache_folder(), progress)
@@ -140,13 +145,19 @@ def keycloak(folder: Path) -> Iterator[Keycloak]:
     shutil.copy(_SEED, seeds)
     ports = free_ports()
     port, management = next(ports), next(ports)
-    url = f"http://{HOST}:{port}"
-    ports_here = (f"--http-port={port}", f"--http-management-port={management}")
-    here = (f"--hostname={url}", f"--http-host={HOST}", "--http-enabled=true", *ports_here)
+    url = f"{'https' if authority else 'http'}://{host}:{port}"
+    reached: tuple[str, ...] = ("--http-enabled=true", f"--http-port={port}")
+    verify: ssl.SSLContext | bool = True
+    if authority:
+        certificate, key = authority.issue("keycloak", "keycloak", hosts=[host])
+        files = (f"--https-certificate-file={certificate}", f"--https-certificate-key-file={key}")
+        reached = (f"--https-port={port}", *files)
+        verify = ssl.create_default_context(cafile=authority.certificate)
+    here = (f"--hostname={url}", f"--http-host={host}", f"--http-management-port={management}", *reached)
     command = ("sh", "bin/kc.sh", "start", "--optimized", "--cache=local", "--import-realm", *here)
     # Quick to start rather than quick to run, as it was built.
     environment = {"JAVA": str(java), "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1"}
-    server = Keycloak(url, Program("keycloak", command, environment, own), folder / "keycloak.log")
+    server = Keycloak(url, Program("keycloak", command, environment, own), folder / "keycloak.log", verify)
     server.start()
     try:
         yield server

@@ -1,4 +1,4 @@
-"""Who shows crud a token: pods with their service account's, as *Decide who may do what* says.
+"""Who shows crud a token, as *Decide who may do what* says: pods their service account's, people their provider's.
 
 After the tests of what a release is without a policy, whose pods have no token that an API server would take.
 """
@@ -15,20 +15,25 @@ import yaml
 from charting.rendering import CHART
 from cluster.apps import Namespace
 from cluster.pages import BLOCK, HOW_TO
-from cluster.release import Release
+from cluster.release import Release, address_here, from_namespace
+from keycloak_server import Keycloak, keycloak
+from rowcast_cluster.authority import Authority
+from rowcast_cluster.cluster import Cluster
 from rowcast_images.references import REGISTRY, Naming, version
 from world import done
 
 pytestmark = pytest.mark.timeout(1800)
 
 PAGE = "decide-who-may-do-what"
-ISSUER_OF_THE_PAGE = "https://kubernetes.default.svc.cluster.local"
+CLUSTER_OF_THE_PAGE = "https://kubernetes.default.svc.cluster.local"
+PEOPLE_OF_THE_PAGE = "https://login.example.com"
 # The other tests change rows by the dashboard's sidecar, as a person whose name is typed.
 POLICY = """\
 g, anonymous, role:admin
 p, {ci}, rows, view, appconfigs/*, allow
 p, {ci}, rows, edit, appconfigs/dev, allow
 p, {ci}, rows, delete, */*, deny
+g, ada@example.com, role:readonly
 """
 
 
@@ -45,27 +50,51 @@ class Pod:
         return self.namespace.kubectl("exec", self.name, "--", "sh", "-c", script)
 
 
-def values(release: Release, ci: str, callers: Namespace) -> dict[str, Any]:
-    """The page's own blocks, with the issuer as this cluster calls itself, and a door that only `callers` reach."""
-    blocks = [code for language, code in BLOCK.findall((HOW_TO / f"{PAGE}.md").read_text()) if language == "yaml"]
-    issuers, token = (next(block for block in blocks if word in block) for word in ("token_file", "extraVolumes"))
-    calls_itself = yaml.safe_load(release.cluster_of.kubectl("get", "--raw=/.well-known/openid-configuration"))
-    assert ISSUER_OF_THE_PAGE in issuers
-    crud = yaml.safe_load(issuers.replace(ISSUER_OF_THE_PAGE, calls_itself["issuer"]))["crud"]
-    crud |= yaml.safe_load(token)["crud"]
-    crud["access"]["policy"] = POLICY.format(ci=ci)
-    crud["ingress"] = {"enabled": True, "host": "rowcast.example.com"}
-    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": callers.name}}}
-    return {"crud": crud, "networkPolicies": {"apiFrom": [peer]}}
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Of the provider's certificate."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
-def pod(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    """Of the account `ci` in a namespace of its own; the release believes its cluster's tokens from now on."""
+def people(cluster: Cluster, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """The provider, which is on this machine: another one for the pods."""
+    with keycloak(tmp_path_factory.mktemp("keycloak"), address_here(cluster), authority) as server:
+        yield server
+
+
+def values(release: Release, callers: Namespace, people: Keycloak, authority: Authority) -> dict[str, Any]:
+    """The page's own blocks with the issuers that are here, and a door that only `callers` reach."""
+    blocks = [code for language, code in BLOCK.findall((HOW_TO / f"{PAGE}.md").read_text()) if language == "yaml"]
+    issuers, token = (next(block for block in blocks if word in block) for word in ("token_file", "extraVolumes"))
+    calls_itself = yaml.safe_load(release.cluster_of.kubectl("get", "--raw=/.well-known/openid-configuration"))
+    for name, here in ((CLUSTER_OF_THE_PAGE, calls_itself["issuer"]), (PEOPLE_OF_THE_PAGE, people.issuer)):
+        assert name in issuers
+        issuers = issuers.replace(name, here)
+    crud = yaml.safe_load(issuers)["crud"] | yaml.safe_load(token)["crud"]
+    crud["access"]["policy"] = POLICY.format(ci=account(callers))
+    crud["access"]["issuers"][0]["ca_file"] = "/etc/people/ca.crt"
+    crud["extraVolumes"].append({"name": "people", "configMap": {"name": "people"}})
+    crud["extraVolumeMounts"].append({"name": "people", "mountPath": "/etc/people"})
+    crud["ingress"] = {"enabled": True, "host": "rowcast.example.com"}
+    vouching = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "people"}}
+    vouching["data"] = {"ca.crt": authority.certificate.read_text()}
+    return {"crud": crud, "extraObjects": [vouching], "networkPolicies": {"apiFrom": [from_namespace(callers.name)]}}
+
+
+def account(callers: Namespace) -> str:
+    """What the policy calls the pod's."""
+    return f"k8s:system:serviceaccount:{callers.name}:ci"
+
+
+@pytest.fixture(scope="module")
+def pod(
+    release: Release, people: Keycloak, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pod]:
+    """Of the account `ci` in a namespace of its own; the release has a policy and believes tokens from now on."""
     callers = Namespace.make(release.cluster_of)
-    account = f"k8s:system:serviceaccount:{callers.name}:ci"
     file = tmp_path_factory.mktemp("values") / "values.yaml"
-    file.write_text(yaml.safe_dump(values(release, account, callers)))
+    file.write_text(yaml.safe_dump(values(release, callers, people, authority)))
     # Without hooks: the one for the resource type has an account of its own, which another test sees.
     upgrade = ("upgrade", "rowcast", CHART, "--namespace", release.namespace, "--reuse-values", "--no-hooks")
     release.cluster_of.run_helm(*upgrade, "--values", file)
@@ -108,7 +137,7 @@ def test_a_pods_own_token_may_do_what_the_policy_grants_its_account_and_nothing_
     release: Release, pod: Pod
 ) -> None:
     release.create("of-prod", environment="prod")
-    who = f"k8s:system:serviceaccount:{pod.namespace.name}:ci"
+    who = account(pod.namespace)
     assert f"crud takes you for {who}\n" in pod.run("rowcast whoami")
     row = '{"name": "by-a-pod", "repository_url": "https://git.example/shop.git", "environment": "%s"}'
     said = pod.run(f"echo '[{row % 'dev'}]' | rowcast apply -f -")
@@ -129,6 +158,16 @@ def test_a_token_that_is_for_somebody_else_is_refused(pod: Pod) -> None:
     said = pod.run("ROWCAST_TOKEN_FILE=/var/run/secrets/kubernetes.io/serviceaccount/token rowcast get")
     assert "not for rowcast" in said, said
     assert "exit code 0" not in said, said
+
+
+def test_a_persons_token_of_a_provider_outside_of_the_cluster_may_do_what_the_policy_says(
+    pod: Pod, people: Keycloak
+) -> None:
+    token = f"ROWCAST_TOKEN={people.id_token('ada')}"
+    assert "crud takes you for Ada of the tests\n" in pod.run(f"{token} rowcast whoami")
+    assert "appconfigs/of-prod" in pod.run(f"{token} rowcast get appconfigs -o name").split()
+    refused = pod.run(f"{token} rowcast delete appconfigs of-prod --yes")
+    assert "ada@example.com may not delete" in refused, refused
 
 
 def test_the_dashboards_own_way_is_as_it_was(release: Release, pod: Pod) -> None:

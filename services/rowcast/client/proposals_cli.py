@@ -9,15 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from rowcast.check.access import Crud
 from rowcast.check.wait_cli import CrudUrl
 from rowcast.client.options import Person, connected
 from rowcast.client.output import Output, OutputOption, age, difference, one_as, show, utc_now
+from rowcast.client.proposed_manifests import manifests
 from rowcast.client.tables import Change, Row
 from rowcast.runtime.exits import told
 from rowcast.runtime.text_table import text_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 Number = Annotated[int, typer.Argument(min=1, metavar="NUMBER", help="The proposal's number.")]
+_PENDING = ("open", "stale")
+"""What a proposal is whose change may still come, as it is or renewed."""
 _KINDS = ("table", "wide", "name", "json", "yaml", "jsonpath")
 
 
@@ -60,17 +64,27 @@ def list_proposals(
 @app.command("show")
 def show_proposal(
     number: Number,
+    with_manifests: Annotated[
+        bool,
+        typer.Option(
+            "--manifests/--no-manifests", help="Ask what the manifests become, which takes as long as targets."
+        ),
+    ] = True,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The manifests of at most so many rows.")] = 5,
     output: OutputOption = Output("table"),  # noqa: B008 - it never changes
     crud_url: CrudUrl = None,
 ) -> None:
-    """Tell all of one proposal: who, why, what it changes, and what has changed since.
+    """Tell all of one proposal: who, why, what it changes, also of the manifests, and what has changed since.
 
-    Exit codes: 0 done, 1 refused, or crud doesn't answer, 2 wrong options.
+    Of one that may still come, each row's manifests are shown as unified differences: of a configuration from what each
+    target has, of another row from what it becomes now. What can't be asked is said in a line. With -o json or yaml
+    there are none. Exit codes: 0 done, 1 refused, or crud doesn't answer, 2 wrong options.
     """
     with told(), connected(crud_url) as crud:
         one_as(output, _KINDS)
         found = crud.send("GET", f"/proposals/{number}")
-        show(output, found, [f"proposals/{number}"], lambda _: _lines(found))
+        most = limit if with_manifests and found["state"] in _PENDING else 0
+        show(output, found, [f"proposals/{number}"], lambda _: _lines(crud, found, most))
 
 
 @app.command()
@@ -136,21 +150,32 @@ def _what(proposal: Row) -> str:
     return f"{first['op']} {first['name'] or first['key']}{f' and {len(others)} more' if others else ''}"
 
 
-def _lines(found: Row) -> Iterator[str]:
+def _lines(crud: Crud, found: Row, most: int) -> Iterator[str]:
+    """Of a proposal, with the manifests of so many rows that it is of."""
     yield f"{found['state']}: proposed by {found['asked_by']} at {found['asked_at']}"
     if found["comment"]:
-        yield f"comment: {found['comment']}"
-    if found["decided_by"]:
-        yield f"{found['state']} by {found['decided_by']} at {found['decided_at']}"
-    if found["why"]:
-        yield f"why: {found['why']}"
+        yield f"why: {found['comment']}"
+    if found["decided_by"] or found["why"]:
+        by = f" by {found['decided_by']}" if found["decided_by"] else ""
+        yield f"{found['state']}{by} at {found['decided_at']}{': ' if found['why'] else ''}{found['why'] or ''}"
     for each in found["outdated"]:
         yield f"outdated: {each}"
+    asked = 0
     for change in found["changes"]:
-        fields: dict[str, Any] = {name: tuple(pair) for name, pair in change["fields"].items()}
-        name = f"{change['renderer']}/{change['name'] or change['key'] or '(new row)'}"
-        action = {"update": "change"}.get(change["op"], change["op"])
-        if fields:
-            yield from difference(name, Change(name, action, fields))
-        else:
-            yield f"{name}: {change['op']} {json.dumps(change['environments'])}"
+        yield from _changed(change)
+        # Of rows that only change with others no fields are known.
+        asked += change["renderer"] == found["renderer"]
+        if change["renderer"] == found["renderer"] and asked <= most:
+            yield from manifests(crud, change, found["asked_by"])
+    if most and asked > most:
+        yield f"the manifests of {asked - most} more rows are not shown (--limit)"
+
+
+def _changed(change: Row) -> Iterator[str]:
+    fields: dict[str, Any] = {name: tuple(pair) for name, pair in change["fields"].items()}
+    name = f"{change['renderer']}/{change['name'] or change['key'] or '(new row)'}"
+    action = "change" if change["op"] == "update" else change["op"]
+    if fields:
+        yield from difference(name, Change(name, action, fields))
+    else:
+        yield f"{name}: {change['op']} {json.dumps(change['environments'])}"

@@ -266,7 +266,7 @@ def test_after_an_upgrade_the_table_is_captured_until_every_sync_takes_its_rows_
 def test_the_schema_goes_back_and_forth(upgraded: sa.Engine) -> None:
     run(upgraded, "SELECT rowcast.capture_configurations()")
     compare(upgraded)
-    for _ in range(6):  # before 0023, and so on, and before 0018
+    for _ in range(7):  # before 0024, and so on, and before 0018
         with upgraded.begin() as connection:
             to_level(connection, "-1")
     run(upgraded, "UPDATE app_configs SET branch = 'back'")

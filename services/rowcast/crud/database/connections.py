@@ -82,10 +82,23 @@ _SET_CONFIG = text(
 )
 
 
+_NAME_APPROVER = text("SELECT set_config('rowcast.approved_by', :approved_by, true)")
+
+
 class VouchedFor(str):
     """The name of a person for whom a login vouches; any other text is a name that somebody typed."""
 
     __slots__ = ()
+
+
+def name_approver(connection: Connection, person: str | None) -> None:
+    """Rows that the transaction writes from now on name who has approved them, as those of a proposal do."""
+    connection.execute(_NAME_APPROVER, {"approved_by": _as_approver(person)})
+
+
+def _as_approver(person: str | None) -> str:
+    """What rows name: somebody for whom anybody vouches, or nobody."""
+    return str(person) if isinstance(person, VouchedFor) else ""
 
 
 @contextmanager
@@ -110,9 +123,8 @@ def changing(engine: Engine, actor: str | None = None) -> Iterator[Connection]:
             trace = sampled(span.traceparent) if span else None
             verified = "on" if isinstance(actor, VouchedFor) else "off"
             review = "on" if noted is not None and noted.review is not None else ""
-            approver = (noted and noted.approved_by) or ""
             values = {"who": str(actor), "verified": verified, "trace": trace or "", "review": review}
-            values["approved_by"] = str(approver) if isinstance(approver, VouchedFor) else ""
+            values["approved_by"] = _as_approver(noted.approved_by if noted is not None else None)
             connection.execute(_SET_CONFIG, values)
         yield connection
         if noted is not None:

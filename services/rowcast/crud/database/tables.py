@@ -233,6 +233,8 @@ rollouts = Table(
     Column("changed_since", BigInteger),
     Column("switched", Text),
     Column("approved_by", Text),
+    Column("approved_by_verified", Boolean, nullable=False),
+    Column("authors", ARRAY(Text), nullable=False),
     schema=SCHEMA,
 )
 

@@ -1,6 +1,6 @@
 """What becomes of a proposal: approved, which makes the change; rejected; withdrawn; or asked for anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping
@@ -48,7 +48,8 @@ def must_approve(by: Caller, proposal: RowMapping, why_no_person: str | None) ->
     """Raises DeniedError for who may not change that themselves, or not approve it; ForbiddenError for who is one of
     its authors, or no person for whom anybody vouches.
     """
-    why = why_no_person or _why_the_same(by, proposal)
+    asked = (proposal["asked_by"], proposal["asked_by_verified"], proposal["authors"])
+    why = why_no_person or why_the_same(by, *asked, "proposed")
     if why is not None:
         raise ForbiddenError("approval", why)
     for change in proposal["changes"]:
@@ -57,6 +58,15 @@ def must_approve(by: Caller, proposal: RowMapping, why_no_person: str | None) ->
             by.require("rows", "approve", change["renderer"], place)
             if change["renderer"] == proposal["renderer"]:
                 by.require("rows", verb, change["renderer"], place)
+
+
+def why_the_same(by: Caller, asked_by: str, verified: bool, authors: Collection[str], done: str) -> str | None:
+    """Why somebody is not known to be another person than who has asked; None if they are. `authors` are all names of
+    those who have, in lower case, and `done` says what they have done.
+    """
+    if by.person_names & {asked_by.casefold(), *authors}:
+        return f"{by.actor} has {done} it: somebody else has to approve it"
+    return may_approve(asked_by, verified, str(by.actor), isinstance(by.actor, VouchedFor), ANONYMOUS)
 
 
 def reject(engine: Engine, by: Caller, number: int, why: str) -> RowMapping:
@@ -111,13 +121,6 @@ def _settle(connection: Connection, by: Caller, proposal: RowMapping) -> None:
 def _places(change: Mapping[str, Any]) -> Sequence[str | None]:
     """Where rights are asked for; None is one that isn't known."""
     return list(change["environments"])
-
-
-def _why_the_same(by: Caller, proposal: RowMapping) -> str | None:
-    if by.person_names & set(proposal["authors"]):
-        return f"{by.actor} has proposed it: somebody else has to approve it"
-    verified = isinstance(by.actor, VouchedFor)
-    return may_approve(proposal["asked_by"], proposal["asked_by_verified"], str(by.actor), verified, ANONYMOUS)
 
 
 def _write(

@@ -137,7 +137,7 @@ def pause(name: Name, number: Number = None, database_url: DatabaseUrl = None) -
 
     Exit codes: 0 done, 1 it makes no sense now, or there is none, 2 wrong options.
     """
-    _tell(name, database_url, lambda connection: rollouts.pause(connection, name, number, this_user()))
+    _tell(name, database_url, lambda connection: rollouts.pause(connection, name, number))
 
 
 @app.command()
@@ -148,13 +148,13 @@ def resume(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Go on with one that is paused, or has stopped by itself. Exit codes: as of `pause`."""
-    _tell(name, database_url, lambda connection: rollouts.resume(connection, name, number, this_user(), failures))
+    _tell(name, database_url, lambda connection: rollouts.resume(connection, name, number, failures))
 
 
 @app.command()
 def abort(name: Name, number: Number = None, database_url: DatabaseUrl = None) -> None:
     """End it; rows stay as they are. Exit codes: as of `pause`."""
-    _tell(name, database_url, lambda connection: rollouts.abort(connection, name, number, this_user()))
+    _tell(name, database_url, lambda connection: rollouts.abort(connection, name, number))
 
 
 @app.command()

@@ -18,11 +18,11 @@ from rowcast.core.errors import TransientError
 from rowcast.core.rollout import ALL, GIVING, UNDER_WAY, Rollout, Seen, advance, room, rows_wanted
 from rowcast.core.shapes import shape_of
 from rowcast.crud.database.background import repeat
-from rowcast.crud.database.connections import changing
+from rowcast.crud.database.connections import changing, name_approver
 from rowcast.crud.database.tables import rollouts, rows
 from rowcast.crud.renderers import revisions
 from rowcast.crud.renderers.rollout_progress import seen
-from rowcast.crud.renderers.rollouts import as_rollout, save
+from rowcast.crud.renderers.rollouts import approver, as_rollout, save
 from rowcast.renderers.declaration import read_renderer
 from rowcast.renderers.filters import RowFilters
 
@@ -91,6 +91,8 @@ def look(connection: Connection, number: int, targets: Sequence[str]) -> float:
         return IDLE_SECONDS
     if (after.new_rows_follow or after.state == "rolling-back") and not facts.switched:
         connection.execute(_SWITCH, {"id": number})
+    if after.state != "rolling-back" and kept["approved_by"] is not None:
+        name_approver(connection, approver(kept))
     assigned, looked = _assign(connection, kept, after, facts)
     if looked != after:
         save(connection, number, after, looked)

@@ -5,7 +5,7 @@ Every function works in the caller's transaction; how one goes on is `rollout_wo
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,8 +45,11 @@ class Wanted:
     changed_limit: int | None = None
 
 
-def start(connection: Connection, name: str, wanted: Wanted, person: str) -> int:
-    """Begin one; its number. Raises MissingError, FieldError and ConflictError, and then nothing has changed."""
+def start(connection: Connection, name: str, wanted: Wanted, person: str, authors: Iterable[str] = ()) -> int:
+    """Begin one; its number. Rows go on in the name of `person`, who goes by all of `authors`, in lower case.
+
+    Raises MissingError, FieldError and ConflictError, and then nothing has changed.
+    """
     one_at_a_time(connection)
     known = revisions.get(connection, name)
     if known is None:
@@ -75,7 +78,8 @@ def start(connection: Connection, name: str, wanted: Wanted, person: str) -> int
         "from_revisions": list(had),
         "state": rollout.state,
         "started_by": str(person),
-        **_signed(person),
+        "authors": sorted(authors),
+        **_in_name_of(person),
         "hold_seconds": wanted.hold_seconds,
         "ready_seconds": wanted.ready_seconds,
         "failure_limit": wanted.failure_limit,
@@ -137,36 +141,37 @@ def page(connection: Connection, name: str, before: int | None, limit: int) -> S
     return connection.execute(query).mappings().all()
 
 
-def pause(connection: Connection, name: str, number: int | None, person: str) -> RowMapping:
+def pause(connection: Connection, name: str, number: int | None) -> RowMapping:
     """No more rows until it is resumed. As all of these, raises MissingError, ConflictError."""
-    return _tell(connection, name, number, person, core.pause)
+    return _tell(connection, name, number, core.pause)
 
 
-def await_approval(connection: Connection, name: str, number: int, person: str) -> None:
+def await_approval(connection: Connection, name: str, number: int) -> None:
     """One that has just begun goes on once another person resumes it."""
-    _tell(connection, name, number, person, lambda rollout: dataclasses.replace(core.pause(rollout), why=AWAITING))
+    _tell(connection, name, number, lambda rollout: dataclasses.replace(core.pause(rollout), why=AWAITING))
 
 
 def approve(connection: Connection, number: int, person: str) -> None:
-    """Keep who it was, within the transaction that resumes it."""
-    connection.execute(update(rollouts).where(rollouts.c.id == number).values(approved_by=str(person)))
+    """Keep who it was, within the transaction that resumes it: rows that go on by it name them."""
+    approved = {"approved_by": str(person), "approved_by_verified": isinstance(person, VouchedFor)}
+    connection.execute(update(rollouts).where(rollouts.c.id == number).values(approved))
 
 
-def resume(
-    connection: Connection, name: str, number: int | None, person: str, failure_limit: int | None = None
-) -> RowMapping:
-    """Go on, with another limit of failures if one is given."""
+def resume(connection: Connection, name: str, number: int | None, failure_limit: int | None = None) -> RowMapping:
+    """Go on, with another limit of failures if one is given; in the name of who has started it, as before."""
     now: datetime = connection.execute(_NOW).scalar_one()
-    return _tell(connection, name, number, person, lambda rollout: core.resume(rollout, now, failure_limit))
+    return _tell(connection, name, number, lambda rollout: core.resume(rollout, now, failure_limit))
 
 
-def abort(connection: Connection, name: str, number: int | None, person: str) -> RowMapping:
+def abort(connection: Connection, name: str, number: int | None) -> RowMapping:
     """No more rows, for good."""
-    return _tell(connection, name, number, person, core.abort)
+    return _tell(connection, name, number, core.abort)
 
 
 def roll_back(connection: Connection, name: str, number: int | None, person: str) -> RowMapping:
-    """Its rows get the revision back that they had, as long as nothing later has given them one."""
+    """Its rows get the revision back that they had, as long as nothing later has given them one; in the name of
+    `person`, whom nobody has approved.
+    """
     one_at_a_time(connection)
     found = get(connection, name, number)
     newest = get(connection, name)
@@ -176,7 +181,13 @@ def roll_back(connection: Connection, name: str, number: int | None, person: str
     if current not in (found["revision"], found["former"]):
         state = "is deleted" if current is None else f"is at revision {current} since"
         raise ConflictError("state", "rollout", f"{name} {state}: its rows are no more those of this roll-out")
-    return _tell(connection, name, number, person, core.roll_back)
+    return _tell(connection, name, number, core.roll_back, **_in_name_of(person))
+
+
+def approver(kept: RowMapping) -> str | None:
+    """Who has approved it; VouchedFor if somebody vouches for them."""
+    person: str | None = kept["approved_by"]
+    return VouchedFor(person) if person is not None and kept["approved_by_verified"] else person
 
 
 def as_rollout(kept: RowMapping) -> Rollout:
@@ -215,7 +226,7 @@ def names(connection: Connection, kept: RowMapping) -> Callable[[Mapping[str, An
 
 
 def _tell(
-    connection: Connection, name: str, number: int | None, person: str, what: Callable[[Rollout], Rollout]
+    connection: Connection, name: str, number: int | None, what: Callable[[Rollout], Rollout], **more: Any
 ) -> RowMapping:
     found = get(connection, name, number, locked=True)
     before = as_rollout(found)
@@ -223,11 +234,12 @@ def _tell(
         after = what(before)
     except RolloutError as error:
         raise ConflictError("state", "rollout", f"roll-out {found['id']} can't: {error}") from error
-    save(connection, found["id"], before, after, **_signed(person))
+    save(connection, found["id"], before, after, **more)
     return get(connection, name, found["id"])
 
 
-def _signed(person: str) -> dict[str, Any]:
+def _in_name_of(person: str) -> dict[str, Any]:
+    """Whose the generations are that rows get."""
     return {"actor": str(person), "actor_verified": isinstance(person, VouchedFor)}
 
 

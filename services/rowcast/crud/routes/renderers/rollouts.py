@@ -13,6 +13,7 @@ from rowcast.crud.database.connections import changing, reading
 from rowcast.crud.errors import DeniedError, ForbiddenError
 from rowcast.crud.fields import MAX_ID, Decimal
 from rowcast.crud.paging import Cursor
+from rowcast.crud.proposals.deciding import why_the_same
 from rowcast.crud.renderers import rollouts
 from rowcast.crud.renderers.rollout_progress import RowState, listed
 from rowcast.crud.renderers.rollout_schemas import (
@@ -108,16 +109,16 @@ def start(
     if line is not None and (why := access.why_not_propose(asking)) is not None:
         raise DeniedError(f"line {line.line} of the policy ({line}) wants an approval, and {why}")
     with changing(database, actor) as connection:
-        number = rollouts.start(connection, name, asked, actor)
+        number = rollouts.start(connection, name, asked, actor, asking.person_names)
         if line is not None:
-            rollouts.await_approval(connection, name, number, actor)
+            rollouts.await_approval(connection, name, number)
         return _shown(asking, rollouts.get(connection, name, number))
 
 
 @router.post("/{name}/rollouts/{id:segment}:pause", operation_id="pauseRollout", responses=responses(404, 409))
 def pause(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """No more rows until it is resumed; those that have the revision keep it."""
-    return _told(asking, database, actor, lambda connection: rollouts.pause(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.pause(connection, name, id))
 
 
 @router.post("/{name}/rollouts/{id:segment}:resume", operation_id="resumeRollout", responses=responses(404, 409))
@@ -130,7 +131,11 @@ def resume(
     actor: Actor,
     wanted: ResumeIn | None = None,
 ) -> RolloutOut:
-    """It goes on, also after it has stopped by itself; a `failure_limit` takes the place of the one that it has."""
+    """It goes on, also after it has stopped by itself; a `failure_limit` takes the place of the one that it has.
+
+    One that waits for an approval has it so: of another person than who has started it, who may approve changes of the
+    renderer's rows in every environment, and whom the commits name. Rows go on in the name of who has started it.
+    """
     limit = wanted.failure_limit if wanted else None
     access: Access = request.app.state.access
 
@@ -139,16 +144,17 @@ def resume(
         if access.approvals.wanted(name) and kept["approved_by"] is None:
             _must_approve(access, asking, kept)
             rollouts.approve(connection, id, actor)
-        return rollouts.resume(connection, name, id, actor, limit)
+        return rollouts.resume(connection, name, id, limit)
 
     return _told(asking, database, actor, resumed)
 
 
 def _must_approve(access: Access, asking: Caller, kept: RowMapping) -> None:
-    """Raises ForbiddenError and DeniedError, as for a proposal."""
-    why = access.why_no_person(asking)
-    if why is None and kept["started_by"].casefold() in asking.person_names:
-        why = f"{kept['started_by']} has started it: somebody else has to approve it"
+    """Raises ForbiddenError and DeniedError, as for a proposal. It is of all rows, also of those that come while it is
+    under way: so the right is asked for all environments that there may be.
+    """
+    started = (kept["started_by"], kept["actor_verified"], kept["authors"])
+    why = access.why_no_person(asking) or why_the_same(asking, *started, "started")
     if why is not None:
         raise ForbiddenError("approval", why)
     asking.require("rows", "approve", kept["renderer"])
@@ -157,7 +163,7 @@ def _must_approve(access: Access, asking: Caller, kept: RowMapping) -> None:
 @router.post("/{name}/rollouts/{id:segment}:abort", operation_id="abortRollout", responses=responses(404, 409))
 def abort(name: Name, id: RolloutId, asking: Asking, database: Database, actor: Actor) -> RolloutOut:  # noqa: A002
     """It ends; rows stay as they are."""
-    return _told(asking, database, actor, lambda connection: rollouts.abort(connection, name, id, actor))
+    return _told(asking, database, actor, lambda connection: rollouts.abort(connection, name, id))
 
 
 @router.post(
