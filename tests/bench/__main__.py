@@ -7,7 +7,7 @@ import platform as machine
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import typer
 
 from bench.way import Drain, Latency, Way
 from brokers import PLATFORMS
+from collector import collecting, tracing_to
 from rowcast_local.platform import Platform
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -157,16 +158,81 @@ def rollout(
         print(_load())
 
 
+@app.command()
+def drain(
+    rows: Annotated[int, typer.Option(help="Rows of the backlog.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often each number of instances drains it, in turns.")] = 3,
+    instances: Annotated[
+        list[int] | None, typer.Option(help="Instances of sync-k8s; may be repeated. 1, 2 and 4 without it.")
+    ] = None,
+) -> None:
+    """Measure a backlog that 1, 2 and 4 instances of sync-k8s drain, beside the bare limit; some fifteen minutes."""
+    from bench.drain import measure
+
+    counts = instances or [1, 2, 4]
+    if min(counts) < 1 or rows < 1 or rounds < 1:
+        raise typer.BadParameter("--instances, --rows, --rounds: each has to be 1 or more")
+    with _platform({}) as platform:
+        print(f"n = {rounds}, {rows:,} rows each; median (min to max)\n", flush=True)
+        for line in measure(platform, rows, rounds, list(dict.fromkeys(counts)), partial(print, file=sys.stderr)):
+            print(line)
+        print(f"\n{_load()}")
+
+
+@app.command()
+def waterfall(
+    changes: Annotated[int, typer.Option(min=2, help="Changes of single rows.")] = 200,
+    per_second: Annotated[float, typer.Option(min=0.1, help="Their rate.")] = 10,
+) -> None:
+    """Measure where a single change spends its time, from COMMIT to its recorded status; some two minutes."""
+    from bench.waterfall import TRACED, measure
+
+    with collecting() as collector, _platform({}, parts=tracing_to(collector.url, TRACED)) as platform:
+        print(f"{changes} changes, {per_second:g}/s, in ms\n", flush=True)
+        for line in measure(platform, collector, changes, per_second, partial(print, file=sys.stderr)):
+            print(line)
+        print(_load())
+
+
+@app.command()
+def million(
+    rows: Annotated[int, typer.Option(min=100, help="Rows of app_configs; all of them go to Git.")] = 1_000_000,
+    k8s: Annotated[
+        int | None, typer.Option("--k8s", min=20, help="Of these, rows that go to Kubernetes, too; a fifth without it.")
+    ] = None,
+) -> None:
+    """Measure a whole platform with very many rows, from the first snapshot to a reconcile; hours at a million."""
+    from bench.million import WITHOUT, measure, settings
+
+    delivered = rows // 5 if k8s is None else k8s
+    if delivered > rows:
+        raise typer.BadParameter(f"--k8s {k8s}: not more than --rows, which is {rows}")
+    with _platform({}, parts=settings(), without=WITHOUT) as platform:
+        for line in measure(platform, rows, delivered, partial(print, file=sys.stderr, flush=True)):
+            print(line, flush=True)
+        print(f"\n{_load()}")
+
+
 @contextmanager
-def _platform(settings: Mapping[str, str], gitops: str = "") -> Iterator[Platform]:
-    """A running platform; `settings` are both syncs'."""
-    both = {**settings, "ROWCAST_RECONCILE_SECONDS": "0"}  # a periodic run would fall into the measurement
+def _platform(
+    settings: Mapping[str, str],
+    gitops: str = "",
+    *,
+    parts: Mapping[str, Mapping[str, str]] | None = None,
+    without: Collection[str] = (),
+) -> Iterator[Platform]:
+    """A running platform; `settings` are both syncs', `parts` adds those of single parts, by name."""
     _print_machine()
     _end_with_signal()
+    # A periodic run would fall into the measurement.
+    settled = {sync: {**settings, "ROWCAST_RECONCILE_SECONDS": "0"} for sync in ("sync-k8s", "sync-git")}
+    for part, own in (parts or {}).items():
+        settled[part] = {**settled.get(part, {}), **own}
     with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
-        settled = {"sync-k8s": both, "sync-git": both}
         checkout = Path(__file__).parents[2]
-        platform = Platform(Path(folder), checkout=checkout, free_ports=True, settings=settled, gitops=gitops)
+        platform = Platform(
+            Path(folder), checkout=checkout, free_ports=True, settings=settled, gitops=gitops, without=without
+        )
         try:
             platform.start()
             platform.wait_ready()

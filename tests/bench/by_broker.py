@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-import psutil
-
 import brokers
+from bench import memory
 from bench.way import Arrivals, Way
 from rowcast_local.platform import Platform
 
@@ -78,7 +76,7 @@ def _round(platform: Platform, figures: Figures, size: Size) -> None:
             figures.add(f"commit → {where}, p99, ms", one.p99)
             if one.lost:
                 figures.notes.append(f"{one.lost} of {one.samples + one.lost} changes never seen at {one.target}")
-        figures.add("memory of all parts, MiB (PSS)", memory(platform))
+        figures.add("memory of all parts, MiB (PSS)", sum(memory.of_parts(platform).values()) / memory.MIB)
         for target, arrived in way.new_rows(size.rows, UNBATCHED_SECONDS):
             figures.add(f"backlog of {size.rows:,}: {target}, rows/s", arrived.rate)
             if arrived.missing:
@@ -96,25 +94,6 @@ def _start(platform: Platform) -> float:
     platform.start()
     platform.wait_ready()
     return time.perf_counter() - started
-
-
-def memory(platform: Platform) -> float:
-    """MiB that all processes of the platform hold, what they share counted once."""
-    pids = {pid for state in platform.supervisor.states().values() if (pid := state.pid)}
-    return sum(_pss(process) for process in set(_with_children(pids))) / 2**20
-
-
-def _with_children(pids: set[int]) -> Iterator[psutil.Process]:
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            yield from (process, *process.children(recursive=True))
-
-
-def _pss(process: psutil.Process) -> int:
-    with suppress(psutil.NoSuchProcess):
-        return int(process.memory_full_info().pss)
-    return 0
 
 
 def table(found: Mapping[str, Figures]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from bench import tables
 from bench.rows import batches, row
 from bench.writers import FileByFile, Rowcast, copy, environment, fast_import, fast_import_each, seed, served
 
@@ -38,34 +39,23 @@ class Figures:
             self.remote,
             f"{self.existing:,}",
             f"{self.size:,}",
-            spread(self.rowcast),
+            tables.spread(self.rowcast),
             f"{commits:.1f}",
-            spread(self.limit),
+            tables.spread(self.limit),
             f"{of_limit:.0%}",
-            spread(self.pushed),
+            tables.spread(self.pushed),
             f"{of_pushed:.0%}",
-            spread(self.single),
+            tables.spread(self.single),
             f"{over_single:.0f} x",
         )
-        return _row(cells)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        return tables.row(cells)
 
 
 COLUMNS = (
     *("remote", "files", "rows a commit", "Rowcast, rows/s", "commits/s"),
     *("fast-import, rows/s", "of it", "pushed each, rows/s", "of it", "file by file, rows/s", "over it"),
 )
-HEAD = _row(COLUMNS) + "\n" + "|---" * len(COLUMNS) + "|"
-
-
-def spread(values: Sequence[float]) -> str:
-    """Median (min to max)."""
-    digits = 0 if median(values) >= 20 else 1
-    middle, least, most = (f"{value:,.{digits}f}" for value in (median(values), min(values), max(values)))
-    return f"{middle} ({least} to {most})"
+HEAD = tables.head(COLUMNS)
 
 
 def measure(folder: Path, existing: Sequence[int], sizes: Sequence[int], rounds: int) -> Iterator[Figures]:

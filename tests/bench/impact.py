@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import psutil
 import psycopg2
 
 import database_server
+from bench.memory import held
 from bench.renderers import DECLARATION, TABLES, renders
 from integration.crud.serving import make_settings
 from rowcast.crud.migrations.migrate import migrate
@@ -67,9 +67,8 @@ def _seen(file: Path, environment: dict[str, str], rows: int) -> tuple[float, fl
     command = [*COMMAND, "impact", str(file), "-o", "json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as running:
         peak = 0
-        watched = psutil.Process(running.pid)
         while running.poll() is None:
-            peak = max(peak, _memory(watched))
+            peak = max(peak, held([running.pid]))
             time.sleep(0.1)
         took = time.perf_counter() - started
         output = running.stdout.read() if running.stdout is not None else b""
@@ -82,13 +81,3 @@ def _seen(file: Path, environment: dict[str, str], rows: int) -> tuple[float, fl
 def _processors() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return ended.ru_utime + ended.ru_stime
-
-
-def _memory(process: psutil.Process) -> int:
-    total = 0
-    for one in (process, *process.children(recursive=True)):
-        try:
-            total += one.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return total

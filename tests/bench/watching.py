@@ -133,7 +133,7 @@ def git_watch(url: str, branch: str = "main") -> Iterator[Watcher]:
 
 def _follow_branch(repository: Path, branch: str, watcher: Watcher, stop: threading.Event) -> None:
     reference = repository / "refs" / "heads" / branch
-    tip = _git(repository, "rev-parse", branch).strip()
+    tip = git_output(repository, "rev-parse", branch).strip()
     while not stop.is_set():
         time.sleep(0.002)
         try:
@@ -143,7 +143,7 @@ def _follow_branch(repository: Path, branch: str, watcher: Watcher, stop: thread
             continue
         if now == tip:
             continue
-        trailers = _git(
+        trailers = git_output(
             repository, "log", "--reverse", f"{tip}..{now}", "--format=%(trailers:key=Rowcast-Row,valueonly)"
         )
         for line in trailers.split("\n"):
@@ -153,7 +153,8 @@ def _follow_branch(repository: Path, branch: str, watcher: Watcher, stop: thread
         tip = now
 
 
-def _git(repository: Path, *arguments: str) -> str:
+def git_output(repository: Path, *arguments: str) -> str:
+    """What git prints in a repository, whoever owns that."""
     return subprocess.run(
         ["git", "-C", str(repository), "-c", "safe.directory=*", *arguments],
         check=True,

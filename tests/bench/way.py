@@ -149,7 +149,7 @@ class Way:
             with self._watching() as watchers:
                 watcher = watchers[TARGETS.index(target)]
                 self._platform.start_part(f"sync-{target}")
-                missing = _await(watcher, wanted, seconds)
+                missing = await_all(watcher, wanted, seconds)
                 times = sorted(watcher.seen[key] for key in wanted & watcher.seen.keys())
             yield target, Arrivals(times, missing)
 
@@ -226,11 +226,11 @@ class _Database:
 
 
 def _wait(watcher: Watcher, wanted: set[tuple[int, int]]) -> None:
-    if missing := _await(watcher, wanted, PATIENCE):
+    if missing := await_all(watcher, wanted, PATIENCE):
         raise TimeoutError(f"{missing} of {len(wanted)} have not arrived")
 
 
-def _await(watcher: Watcher, wanted: set[tuple[int, int]], seconds: float) -> int:
+def await_all(watcher: Watcher, wanted: set[tuple[int, int]], seconds: float) -> int:
     """Return when all have arrived, or the time is over: how many have not."""
     deadline = time.monotonic() + seconds
     while missing := len(wanted) - watcher.count(wanted):

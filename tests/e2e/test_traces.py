@@ -12,7 +12,7 @@ import pytest
 
 from client import api_client
 from client.tracing import TracedSaves
-from collector import Collector, Span, collecting
+from collector import Collector, Span, collecting, tracing_to
 from configurations.models import Draft
 from login.identity import Who
 from rowcast_local.assembly import APPS
@@ -28,15 +28,9 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def traced(collector: Collector) -> Iterator[World]:
-    variables = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        "OTEL_EXPORTER_OTLP_INSECURE": "true",
-        "OTEL_BSP_SCHEDULE_DELAY": "200",
-    }
     parts = [*APPS, *(f"{app}-dapr" for app in APPS)]
     folder = Path(tempfile.mkdtemp(prefix="rowcast-traces-"))
-    platform = Platform(folder, free_ports=True, settings=dict.fromkeys(parts, variables))
+    platform = Platform(folder, free_ports=True, settings=tracing_to(collector.url, parts))
     try:
         platform.start()
         platform.wait_ready()
