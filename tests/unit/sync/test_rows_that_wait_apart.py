@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from contract.targets.readable import Rows
 from contract.targets.test_rows_of_any_table import config, row
@@ -23,6 +25,9 @@ from rowcast.core.ports import Delivered, Failed, Result, is_claimed
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.sync.delivery.stale_check import Hindsight
+from rowcast.sync.reconcile.metrics import ReconcileMetrics
+from rowcast.sync.reconcile.reconciler import Reconciler
+from rowcast.sync.status.report import Topics
 from rowcast.sync.table.rows import LateRow
 from rowcast.sync.table.settling import Settling
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
@@ -44,6 +49,16 @@ class Place:
         """Whose each name is."""
         held = [stored.held for stored in self.objects.values() if stored.held is not None]
         return {one.key.rpartition("/")[2]: one.row.key for one in held}
+
+
+class Told:
+    """What was published of rows."""
+
+    def __init__(self) -> None:
+        self.statuses: list[dict[str, Any]] = []
+
+    async def publish(self, topic: str, data: Any, metadata: dict[str, str] | None = None) -> None:
+        self.statuses += data["statuses"]
 
 
 @pytest.fixture
@@ -93,6 +108,19 @@ async def test_what_a_late_row_wants_is_asked_for_too(place: Place) -> None:
     assert place.names() == {"a": "2", "b": "1"}
     assert {one.key for one in settled.results} == {"1", "2"}
     assert {desired.actor for desired, _ in settled.results.values()} == {"ann"}
+
+
+async def test_a_row_that_is_brought_in_does_not_count_as_one_whose_event_was_missed(place: Place) -> None:
+    await place.target().deliver([named("1", 1, "a"), named("2", 1, "b")])
+    moved = [replace(named(*row), saved_at="2026-11-29T00:00:00+00:00") for row in (("1", 2, "b"), ("2", 2, "a"))]
+    told = Told()
+    metrics = ReconcileMetrics("memory", CollectorRegistry())
+    reconciler = Reconciler(place.target(), Rows(moved), told, Topics("status", "letters"), metrics)
+
+    again, missed = await reconciler.late([LateRow(RowKey("tenants", "2"), 2, "b", "dev", deleted=False, actor="ann")])
+
+    assert (again, missed) == (set(), ["2026-11-29T00:00:00+00:00"])
+    assert {status["key"] for status in told.statuses} == {"1", "2"}
 
 
 async def test_what_a_row_still_wants_is_not_taken_and_nothing_is_told_of_that(place: Place) -> None:

@@ -111,9 +111,10 @@ class Reconciler:
         """
         settled = await self._settling.late(rows)
         again = {row for row, (_, result) in settled.results.items() if not told(result)}
-        missed = []
+        missed, asked = [], {one.row for one in rows}
         for desired, result in settled.results.values():
-            if isinstance(result, Delivered):
+            # Not of a row that was brought in for what it has: its event may be waiting somewhere.
+            if isinstance(result, Delivered) and desired.row in asked:
                 self._metrics.late(desired.row.renderer, result.outcome)
                 if result.outcome is not Outcome.UNCHANGED:
                     missed.append(desired.saved_at)
