@@ -27,16 +27,13 @@ EDIT = "p, ada@example.com, rows, edit, appconfigs/dev, allow\n"
 
 @contextmanager
 def judging(platform: Platform, provider: Keycloak, folder: Path) -> Iterator[Path]:
-    """The platform's crud with a policy, whose file is yielded, and with the provider as an issuer.
-
-    It believes tokens alone, and not the dashboard about who sits before it.
-    """
+    """The platform's crud with a policy, whose file is yielded, and with the provider as an issuer."""
     policy, issuers = folder / "policy.csv", folder / "issuers.yaml"
     policy.write_text(LOOK + EDIT)
     believed = {"issuer": provider.issuer, "audiences": [DASHBOARD], "subject": "email"}
     issuers.write_text(json.dumps({"issuers": [believed]}))
     part = platform.parts["crud"]
-    own = {"ROWCAST_POLICY": str(policy), "ROWCAST_ISSUERS": str(issuers), "ROWCAST_DASHBOARDS": "nobody"}
+    own = {"ROWCAST_POLICY": str(policy), "ROWCAST_ISSUERS": str(issuers)}
     program = replace(part.program, environment={**part.program.environment, **own})
     platform.stop_part("crud")
     try:
