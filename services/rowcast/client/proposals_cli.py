@@ -160,15 +160,16 @@ def _lines(crud: Crud, found: Row, most: int) -> Iterator[str]:
         yield f"{found['state']}{by} at {found['decided_at']}{': ' if found['why'] else ''}{found['why'] or ''}"
     for each in found["outdated"]:
         yield f"outdated: {each}"
-    asked = 0
+    own = 0
     for change in found["changes"]:
         yield from _changed(change)
-        # Of rows that only change with others no fields are known.
-        asked += change["renderer"] == found["renderer"]
-        if change["renderer"] == found["renderer"] and asked <= most:
+        if change["renderer"] != found["renderer"]:
+            continue  # it only changes with others: no fields of it are known
+        own += 1
+        if own <= most:
             yield from manifests(crud, change, found["asked_by"])
-    if most and asked > most:
-        yield f"the manifests of {asked - most} more rows are not shown (--limit)"
+    if most and own > most:
+        yield f"the manifests of {own - most} more rows are not shown (--limit)"
 
 
 def _changed(change: Row) -> Iterator[str]:

@@ -78,19 +78,16 @@ def _not_asked(target: Row) -> str:
 def _of_row(crud: Crud, change: Row) -> Iterator[str]:
     path, key = f"/renderers/{quote(change['renderer'], safe='')}/preview", change["key"]
     nothing: Row = {"manifests": [], "errors": []}
+    its = {} if key is None else {"key": key}
     becomes = {name: after for name, (_, after) in change["fields"].items()}
-    before = nothing if key is None else crud.send("POST", path, json={"key": key})
-    after = nothing if change["op"] == "delete" else crud.send("POST", path, json=_stated(key=key, row=becomes))
+    before = crud.send("POST", path, json=its) if its else nothing
+    after = nothing if change["op"] == "delete" else crud.send("POST", path, json={**its, "row": becomes})
     if after["errors"]:
         for error in after["errors"]:
             yield f"manifests: {error['path']}: {_one_line(error['message'])}"
         return
     lines = list(unified_diff(_text(before), _text(after), "manifests before", "manifests after", lineterm=""))
     yield from lines or ["manifests: stay as they are"]
-
-
-def _stated(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _text(preview: Mapping[str, Any]) -> list[str]:

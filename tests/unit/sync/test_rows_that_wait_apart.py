@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -170,6 +171,31 @@ async def test_rows_wait_while_the_table_cannot_be_asked(place: Place) -> None:
     assert place.names() == {"a": "2", "b": "1"}
 
 
+async def test_what_is_gone_when_the_table_cannot_be_asked_after_the_delivery_goes_with_the_next_try(
+    place: Place,
+) -> None:
+    await place.target().deliver([named("1", 1, "a"), named("2", 1, "b")])
+    moved = [named("1", 2, "b"), named("2", 2, "a")]
+    table = Rows(moved)
+
+    class Leaving(MemoryTarget):
+        async def deliver(self, batch: Sequence[Desired]) -> dict[RowKey, Result]:
+            results = {**await super().deliver(batch)}
+            if len(batch) == 2:
+                table.away = "crud is away"
+            return results
+
+    instance = Hindsight(Leaving(place.target().store), table)
+    await instance.deliver(again(moved[0]))
+    assert place.names() == {"a": "2", "b": "1"}
+    table.away = None
+    del table.rows[RowKey("tenants", "1")]
+
+    await instance.deliver(again(moved[0]))
+
+    assert place.names() == {"a": "2"}
+
+
 async def test_a_row_that_is_deleted_while_it_is_brought_in_does_not_come_back(place: Place) -> None:
     first = place.target()
     await first.deliver([named("1", 1, "a"), named("2", 1, "b")])
@@ -192,10 +218,7 @@ def test_however_events_come_to_two_instances_each_row_has_the_name_that_the_tab
     history: tuple[dict[str, str], list[list[Desired]]], turns: list[int]
 ) -> None:
     final, batches = history
-    newest = {one.row: one for batch in batches for one in sorted(batch, key=lambda one: one.generation)}
-    for batch in batches:
-        for one in batch:
-            newest[one.row] = max(newest[one.row], one, key=lambda state: state.generation)
+    newest = {one.row: one for one in sorted(chain(*batches), key=lambda one: one.generation)}
 
     async def play() -> dict[str, str]:
         place = Place()

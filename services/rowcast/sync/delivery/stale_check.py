@@ -210,6 +210,8 @@ class Hindsight:
                 if one.row in current and current[one.row].generation >= one.generation
             )
         except TransientError:
+            # They may have been delivered, and the table not been looked at again: it is before their next try.
+            self._unproven.update(one.row for one in claimed)
             return {}, {}
         reached = {row: settled.results[row] for row in current if row in settled.results}
         made = {row: desired for row, (desired, _) in reached.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from rowcast.core.errors import PermanentError, TransientError
@@ -128,19 +129,16 @@ class Settling:
         results = {**await self._target.deliver(wanted)}
         tried = {one.row: one for one in wanted}
         asked = set(tried)
-        while met := {row for result in results.values() for row in holders_of(result)} - asked:
-            asked |= met
-            try:
+        with suppress(TransientError):  # they go on waiting, and what was delivered by then is told
+            while met := {row for result in results.values() for row in holders_of(result)} - asked:
+                asked |= met
                 found = await find(self._table, met)
                 brought = {row: _as_saved(desired) for row, desired in found.rows.items()}
-                told_of = await self._target.deliver(list(brought.values())) if brought else {}
-            except TransientError:
-                break  # they go on waiting
-            tried |= brought
-            results |= told_of
-        claimed = [one for row, one in tried.items() if is_claimed(results[row])]
-        if len(tried) > len(wanted) and claimed:
-            results |= await self._target.deliver(claimed)
+                results |= await self._target.deliver(list(brought.values())) if brought else {}
+                tried |= brought
+            claimed = [one for row, one in tried.items() if is_claimed(results[row])]
+            if len(tried) > len(wanted) and claimed:
+                results |= await self._target.deliver(claimed)
         # Of one that was only asked there is nothing to tell: its own event does that.
         moved = [one for one in list(tried.values())[len(wanted) :] if _has_moved(results[one.row])]
         return [*wanted, *moved], results
