@@ -8,7 +8,23 @@ itself, which takes PostgreSQL less than all of them side by side.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Select, Text, and_, case, cast, false, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.tables import app_configs, deletions, row_statuses, rows, sync_statuses
@@ -29,6 +45,29 @@ def of_others(targets: Sequence[str]) -> CTE:
     No table has their earlier changes: one that changes again and again is as old as its last change.
     """
     return union_all(*(_rows(target) for target in targets)).cte("cells")
+
+
+def for_unknown_targets(connection: Connection, targets: Sequence[str]) -> dict[str, int]:
+    """How many rows wait, by target, for one that isn't among `targets`, and has told of them before.
+
+    It is asked of what is outstanding, as the others are: a row that all have as it is waits for nobody.
+    """
+    ours, others = sync_statuses.c, row_statuses.c
+    configurations = (
+        select(ours.target)
+        .select_from(app_configs.join(sync_statuses, ours.row_id == app_configs.c.id))
+        .where(app_configs.c.id.in_(outstanding.configurations()), ours.target.not_in(targets), state() != "synced")
+    )
+    among = tuple_(rows.c.renderer, rows.c.key).in_(outstanding.of_others())
+    its = and_(others.renderer == rows.c.renderer, others.key == rows.c.key)
+    of_tables = (
+        select(others.target)
+        .select_from(rows.join(row_statuses, its))
+        .where(among, of_rows.captured(), others.target.not_in(targets), of_rows.state() != "synced")
+    )
+    waiting = union_all(configurations, of_tables).subquery("waiting").c.target
+    found = connection.execute(select(waiting, func.count()).group_by(waiting).order_by(waiting))
+    return {row[0]: row[1] for row in found}
 
 
 def _configurations(target: str) -> Select[Any]:
