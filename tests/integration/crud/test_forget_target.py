@@ -19,8 +19,8 @@ from rowcast.cli import app
 from rowcast.crud.deliveries import outstanding
 from rowcast.crud.renderers.tombstones import TOMBSTONES
 from rowcast.runtime import confirmation
+from world import wait_until
 
-from .serving import make_settings, serving
 from .sources.conftest import Place
 from .sources.test_apply import apply, shops  # noqa: F401
 from .test_dead_letters import kept
@@ -76,6 +76,18 @@ def told(crud: httpx.Client, row: Row, generation: int, *some: str) -> None:
         report(crud, status(row["id"], generation), target=target)
 
 
+def once_unknown(crud: httpx.Client, wanted: dict[str, int]) -> Row:
+    """The station of the rows, once that many wait for unknown targets: a busy crud shows an earlier count first."""
+    found: list[Row] = []
+
+    def counted() -> bool:
+        found.append(stations(crud)["rows"])
+        return found[-1]["facts"].get("unknown_targets") == wanted
+
+    wait_until(counted, lambda: str(found[-1]))
+    return found[-1]
+
+
 @pytest.fixture
 def waiting(crud: httpx.Client, engine: sa.Engine, new: Callable[..., Row], sql: sa.Connection) -> Row:
     """A row that has changed since k8s-eu has told of it, and that all others have; another one that all have."""
@@ -116,15 +128,14 @@ def test_rows_that_wait_for_a_forgotten_target_alone_are_synced_at_once(
 def test_the_pipeline_names_a_target_that_is_not_known_with_its_rows_and_what_to_do(
     crud: httpx.Client, targets: Callable[..., Result]
 ) -> None:
-    station = stations(crud)["rows"]
+    station = once_unknown(crud, {GONE: 1})
     targets("forget", GONE, "--yes")
-    after = stations(crud)["rows"]
+    after = once_unknown(crud, {})
 
     assert station["message"] == "k8s-eu is not among the targets, and 1 row waits for it"
     assert "rowcast targets forget k8s-eu" in station["action"]
     assert (station["state"], station["advice"]) == ("degraded", "unknown-target")
-    assert station["facts"]["unknown_targets"] == {"k8s-eu": 1}
-    assert (after["state"], after["facts"]["unknown_targets"]) == ("ok", {})
+    assert after["state"] == "ok"
 
 
 def test_rows_of_tables_go_on_and_their_tombstones_too(
@@ -147,7 +158,7 @@ def test_rows_of_tables_go_on_and_their_tombstones_too(
     shops.run("UPDATE rowcast.rows SET changed_at = now() - interval '2 days' WHERE renderer = 'shops'")
     outstanding.settle(engine, TARGETS)
     assert crud.get("/renderers/shops/rows/1").json()["targets"][GONE]["state"] == "pending"
-    assert stations(crud)["rows"]["facts"]["unknown_targets"] == {"k8s-eu": 2}
+    once_unknown(crud, {GONE: 2})
     assert TOMBSTONES.once(engine, timedelta(days=1)) == 0
 
     ran = targets("forget", GONE, "--yes")
@@ -158,18 +169,18 @@ def test_rows_of_tables_go_on_and_their_tombstones_too(
     assert TOMBSTONES.once(engine, timedelta(days=1)) == 1
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_deletion_that_waited_for_it_alone_is_made(
-    crud: httpx.Client, sql: sa.Connection, new: Callable[..., Row], targets: Callable[..., Result], migrated_url: str
+    crud: httpx.Client, sql: sa.Connection, new: Callable[..., Row], targets: Callable[..., Result]
 ) -> None:
     row = new("gone")
-    with serving(make_settings(migrated_url, target_kinds={"k8s": "k8s", "git": "git", GONE: "k8s"})) as before:
-        told(before, row, 1, *TARGETS, GONE)
-        before.delete(f"/appconfigs/{row['id']}")
-        for target in TARGETS:
-            report(before, status(row["id"], 2, "deleted", deleted=True), target=target)
-        assert names(before, "deleting") == ["gone"]
-    with sa.create_engine(migrated_url).connect() as connection:
-        outstanding.settle(connection.engine, TARGETS)
+    told(crud, row, 1, *TARGETS, GONE)
+    crud.delete(f"/appconfigs/{row['id']}")
+    sql.execute(sa.text("CREATE TEMP TABLE was AS SELECT * FROM app_config_deletions"))
+    for target in TARGETS:
+        report(crud, status(row["id"], 2, "deleted", deleted=True), target=target)
+    # As a crud has left it for which the target was one of its own.
+    sql.execute(sa.text("INSERT INTO app_config_deletions SELECT * FROM was"))
     silent(sql)
 
     assert targets("forget", GONE, "--yes").exit_code == 0
