@@ -13,8 +13,8 @@ class Option:
 
     An option for `every_part` gives objects to the other parts (a policy, say). It comes first in an overlay, so that
     the options after it find those objects. A `broker` other than Kafka comes right after those, since it puts other
-    parts in the place of Kafka and Connect. What is `of_kafka` doesn't go with it. A `whole` one brings a part, with all
-    that options for every part give to one: it goes with none of them but those that it is `after`.
+    parts in the place of Kafka and Connect. What is `of_kafka` doesn't go with it. A `whole` one brings a part, and all
+    that options for every part give to it: it goes with none of them but those that it is `after`.
     """
 
     name: str
@@ -183,7 +183,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "further-cluster",
-        "Another cluster, the target k8s-eu: its kubeconfig in the secret rowcast-k8s-eu, its namespace in the environment.",
+        "Another cluster, the target k8s-eu: its kubeconfig is in the secret rowcast-k8s-eu.",
         _FURTHER_CLUSTER,
         of_kafka=True,
         whole=True,
