@@ -82,7 +82,7 @@ def once_unknown(crud: httpx.Client, wanted: dict[str, int]) -> Row:
 
     def counted() -> bool:
         found.append(stations(crud)["rows"])
-        return found[-1]["facts"].get("unknown_targets") == wanted
+        return bool(found[-1]["facts"].get("unknown_targets") == wanted)
 
     wait_until(counted, lambda: str(found[-1]))
     return found[-1]
@@ -284,7 +284,7 @@ class TestItIsRefused:
 
     def test_while_its_instance_answers(self, sql: sa.Connection, targets: Callable[..., Result]) -> None:
         with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as instance:
-            threading.Thread(target=instance.handle_request).start()
+            threading.Thread(target=instance.handle_request, daemon=True).start()
             url = f"http://127.0.0.1:{instance.server_port}"
             told = self.refused(sql, targets("forget", GONE, "--yes", ROWCAST_SYNC_K8S_EU_URL=url))
         assert "sync-k8s-eu answers: stop it first" in told
