@@ -12,7 +12,7 @@ from sqlalchemy import CTE, Connection, Engine, Executable, Text, and_, func, li
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.connections import reading
 from rowcast.crud.database.tables import app_configs, rows, sources
-from rowcast.crud.deliveries import of_rows, undelivered
+from rowcast.crud.deliveries import of_rows, outstanding, undelivered
 
 COUNT_MS = 60_000
 """A million rows at two targets take some seconds, and several times as long if none of them is delivered."""
@@ -97,9 +97,12 @@ def count(engine: Engine, targets: Sequence[str], patience: timedelta, published
         now: datetime = connection.execute(_NOW).scalar_one()
         late, published = now - patience, published_at and published_at - GRACE
         totals = _totals(connection)
+        lacking = (
+            undelivered.of_configurations(targets, outstanding.few(connection, APP_CONFIGS)),
+            undelivered.of_others(targets, outstanding.few_of_others(connection)),
+        )
         figures = [
-            *connection.execute(_figures(undelivered.of_configurations(targets), late, published)).mappings(),
-            *connection.execute(_figures(undelivered.of_others(targets), late, published)).mappings(),
+            one for cells in lacking for one in connection.execute(_figures(cells, late, published)).mappings()
         ]
     # Of a renderer that has none any more there may be deletions.
     totals |= {one["renderer"]: 0 for one in figures if one["renderer"] not in totals}
