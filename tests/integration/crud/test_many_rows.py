@@ -17,6 +17,8 @@ ROWS = 20_000
 TARGETS = ("k8s", "git")
 PAGES = 2_500
 """More than any of these read; the statuses alone are as many, and reading all of them by key 80,000."""
+SEARCHED_PAGES = 250
+"""Less than any of the two tables has."""
 ASKED = (
     "/appconfigs?limit=20",
     "/appconfigs?limit=20&sort=-updated_at",
@@ -96,6 +98,16 @@ def test_what_the_database_still_believes_of_a_backlog_that_is_gone_makes_no_lis
         assert of_states
         pages[path] = sum(read.pages for read in of_states)
     assert max(pages.values()) < PAGES, pages
+
+
+@pytest.mark.parametrize(("path", "number"), [("/appconfigs", 14), ("/renderers/services/rows", 3)])
+def test_a_search_reads_what_it_finds(engine: sa.Engine, client: TestClient, path: str, number: int) -> None:
+    with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]
+        assert client.get(path, params={"search": "NOWHERE to be"}).json()["total"] == 0
+        assert client.get(path, params={"search": "Service-1234"}).json()["total"] == number
+    found = [read for read in sent.explained(engine) if "LIKE" in read.statement]
+    assert found
+    assert sum(read.pages for read in found) < SEARCHED_PAGES, [(read.pages, read.statement[:300]) for read in found]
 
 
 def test_a_list_of_very_many_rows_is_counted_as_far_as_anybody_reads(client: TestClient) -> None:

@@ -19,7 +19,7 @@ from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor
 from rowcast.crud.renderers.tables import SourceTable, source_table
 from rowcast.crud.rows import queries
-from rowcast.crud.rows.text_search import contains_in_any_case
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.environments import OF_ROW
 from rowcast.renderers.declaration import read_promotion

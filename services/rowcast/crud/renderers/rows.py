@@ -31,7 +31,7 @@ from rowcast.crud.deliveries import outstanding
 from rowcast.crud.deliveries.of_rows import of_others, state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page, counted
-from rowcast.crud.rows.text_search import contains_in_any_case
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.sources.environments import OF_ROW, Environments
 
 State = Literal["synced", "pending", "failed", "deleted"]

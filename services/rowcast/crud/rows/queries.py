@@ -25,7 +25,7 @@ from rowcast.crud.database.tables import app_configs, deletions, gitops_progress
 from rowcast.crud.deliveries import gitops, outstanding, states
 from rowcast.crud.deliveries.deletions import on_its_way
 from rowcast.crud.paging import Cursor, Page, counted
-from rowcast.crud.rows.text_search import contains_in_any_case
+from rowcast.crud.database.text_search import contains_in_any_case
 
 State = states.Overall | Literal["overdue", "deleting"]
 
