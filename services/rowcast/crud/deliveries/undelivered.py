@@ -8,7 +8,22 @@ itself, which takes PostgreSQL less than all of them side by side.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Text, and_, case, cast, false, func, literal, or_, select, true, union_all
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.tables import app_configs, deletions, row_statuses, rows, sync_statuses

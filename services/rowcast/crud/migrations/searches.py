@@ -77,7 +77,7 @@ def index_searches(connection: Connection) -> str | None:
 
 
 def _index(connection: Connection, searched: _Searched, schema: str) -> None:
-    version = (connection.dialect.server_version_info or (0,))[0]
+    version = int((connection.dialect.server_version_info or (0,))[0])
     table, wanted = f"{searched.schema}.{searched.table}", f"{searched.prefix}{collation(version).replace('-', '_')}"
     found = connection.execute(_FOUND, {"table": table, "prefix": searched.prefix}).all()
     if [tuple(index) for index in found] == [(wanted, True)]:

@@ -27,11 +27,11 @@ from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.row import RowKey
 from rowcast.crud.access.within import within
 from rowcast.crud.database.tables import environments, row_history, row_statuses, rows
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.deliveries import outstanding
 from rowcast.crud.deliveries.of_rows import of_others, state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page, counted
-from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.sources.environments import OF_ROW, Environments
 
 State = Literal["synced", "pending", "failed", "deleted"]

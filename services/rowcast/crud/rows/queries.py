@@ -22,10 +22,10 @@ from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.access.within import both_within, within
 from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, history, sync_statuses
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.deliveries import gitops, outstanding, states
 from rowcast.crud.deliveries.deletions import on_its_way
 from rowcast.crud.paging import Cursor, Page, counted
-from rowcast.crud.database.text_search import contains_in_any_case
 
 State = states.Overall | Literal["overdue", "deleting"]
 
