@@ -111,12 +111,11 @@ def count(engine: Engine, targets: Sequence[str], patience: timedelta, published
         now: datetime = connection.execute(_NOW).scalar_one()
         late, published = now - patience, published_at and published_at - GRACE
         totals = _totals(connection)
-        lacking = (
-            undelivered.of_configurations(targets, outstanding.few(connection, APP_CONFIGS)),
-            undelivered.of_others(targets, outstanding.few_of_others(connection)),
-        )
-        figures: list[Mapping[str, Any]] = [
-            one for cells in lacking for one in connection.execute(_figures(cells, late, published)).mappings()
+        ours = undelivered.of_configurations(targets, outstanding.few(connection, APP_CONFIGS))
+        others = undelivered.of_others(targets, outstanding.few_of_others(connection))
+        figures = [
+            *connection.execute(_figures(ours, late, published)).mappings(),
+            *connection.execute(_figures(others, late, published)).mappings(),
         ]
     # Of a renderer that has none any more there may be deletions.
     totals |= {one["renderer"]: 0 for one in figures if one["renderer"] not in totals}
