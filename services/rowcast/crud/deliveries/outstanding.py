@@ -37,11 +37,13 @@ PAUSE_SECONDS = 5.0
 REST = 10
 """Times as long as a look at all of them took, where they are very many."""
 FIND_MS = 300_000
+_BEGINNING = RowKey("", "")
 _LOCK = 7_769_671_835
 _TARGETS = text("SELECT targets FROM rowcast.outstanding_for")
 _PATIENCE = text(f"SET LOCAL statement_timeout = {FIND_MS}")
 _FIND = text("SELECT rowcast.find_outstanding(:targets)")
 _ALONE = text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
+_IN_TURN = text(f"SELECT pg_advisory_xact_lock({_LOCK})")
 # One statement, one snapshot: an entry that it sees is of a change that it sees, and what comes later has its own.
 _SETTLE = text("""
 WITH looked_at AS (
@@ -132,7 +134,13 @@ def _texts(values: Sequence[str]) -> ColumnElement[Any]:
 
 def is_kept_for(connection: Connection, target: str) -> bool:
     """Whether what a target lacks is among them: of one that crud isn't told of, nothing is known."""
-    return target in (_known(connection) or ())
+    return target in (known_targets(connection) or ())
+
+
+def known_targets(connection: Connection) -> list[str] | None:
+    """For which targets entries are taken away, which are crud's ROWCAST_TARGETS; None before it has looked once."""
+    known: list[str] | None = connection.execute(_TARGETS).scalar_one_or_none()
+    return known
 
 
 def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
@@ -141,26 +149,38 @@ def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
         connection.execute(_PATIENCE)
         if not connection.execute(_ALONE).scalar_one():
             return 0
-        known = _known(connection)
+        known = known_targets(connection)
         if known is None or set(targets) != set(known):
             connection.execute(_FIND, {"targets": list(targets)})
-    renderer, key, looked_at = "", "", 0
+    after, looked_at = _BEGINNING, 0
     while True:
         with changing(engine) as connection:
             if not connection.execute(_ALONE).scalar_one():
                 return looked_at
-            values = {"renderer": renderer, "key": key, "batch": batch, "ours": APP_CONFIGS}
-            found = connection.execute(_SETTLE, values).one()
-        looked_at += int(found.number)
-        if found.number < batch:
+            number, last = _settle_some(connection, after, batch)
+        looked_at += number
+        if last is None:
             return looked_at
-        renderer, key = found.renderer, found.key
+        after = last
 
 
-def _known(connection: Connection) -> list[str] | None:
-    """For which targets entries are taken away; None before anybody has looked."""
-    known: list[str] | None = connection.execute(_TARGETS).scalar_one_or_none()
-    return known
+def wait_to_settle(connection: Connection) -> None:
+    """Nobody else takes entries away until the caller's transaction ends."""
+    connection.execute(_IN_TURN)
+
+
+def settle_within(connection: Connection, batch: int = BATCH) -> None:
+    """As `settle`, in the caller's transaction and after `wait_to_settle`, for the targets that are known."""
+    after: RowKey | None = _BEGINNING
+    while after is not None:
+        _, after = _settle_some(connection, after, batch)
+
+
+def _settle_some(connection: Connection, after: RowKey, batch: int) -> tuple[int, RowKey | None]:
+    """How many rows were looked at, and the last one; None where there are no more."""
+    values = {"renderer": after.renderer, "key": after.key, "batch": batch, "ours": APP_CONFIGS}
+    found = connection.execute(_SETTLE, values).one()
+    return found.number, RowKey(found.renderer, found.key) if found.number == batch else None
 
 
 async def keep_settled(engine: Engine, targets: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Connection,
     Select,
     Text,
     and_,
@@ -47,6 +48,30 @@ def of_others(targets: Sequence[str], few: Sequence[RowKey] | None) -> CTE:
     """
     among = outstanding.among_others(rows.c.renderer, rows.c.key, few)
     return union_all(*(_rows(target, among) for target in targets)).cte("cells")
+
+
+def for_unknown_targets(connection: Connection, targets: Sequence[str]) -> dict[str, int]:
+    """How many rows wait, by target, for one that isn't among `targets`, and has told of them before.
+
+    It is asked of what is outstanding, as the others are: a row that all have as it is waits for nobody.
+    """
+    ours, others = sync_statuses.c, row_statuses.c
+    few = outstanding.few(connection, APP_CONFIGS)
+    configurations = (
+        select(ours.target)
+        .select_from(app_configs.join(sync_statuses, ours.row_id == app_configs.c.id))
+        .where(outstanding.among(app_configs.c.id, few), ours.target.not_in(targets), state() != "synced")
+    )
+    among = outstanding.among_others(rows.c.renderer, rows.c.key, outstanding.few_of_others(connection))
+    its = and_(others.renderer == rows.c.renderer, others.key == rows.c.key)
+    of_tables = (
+        select(others.target)
+        .select_from(rows.join(row_statuses, its))
+        .where(among, of_rows.captured(), others.target.not_in(targets), of_rows.state() != "synced")
+    )
+    waiting = union_all(configurations, of_tables).subquery("waiting").c.target
+    found = connection.execute(select(waiting, func.count()).group_by(waiting).order_by(waiting))
+    return {row[0]: row[1] for row in found}
 
 
 def _configurations(target: str, among: ColumnElement[bool]) -> Select[Any]:

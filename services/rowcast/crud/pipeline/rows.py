@@ -82,6 +82,8 @@ class Counted:
     at: datetime
     by_renderer: Mapping[str, Rows] = field(default_factory=dict)
     published_at: datetime | None = None
+    unknown_targets: Mapping[str, int] = field(default_factory=dict)
+    """How many rows wait, by target, for one that is not among the targets and has told of them before."""
 
 
 def together(some: Iterable[Rows]) -> Rows:
@@ -117,13 +119,14 @@ def count(engine: Engine, targets: Sequence[str], patience: timedelta, published
             *connection.execute(_figures(ours, late, published)).mappings(),
             *connection.execute(_figures(others, late, published)).mappings(),
         ]
+        unknown = undelivered.for_unknown_targets(connection, targets)
     # Of a renderer that has none any more there may be deletions.
     totals |= {one["renderer"]: 0 for one in figures if one["renderer"] not in totals}
     by_renderer = {
         renderer: _rows(renderer, total, targets, [one for one in figures if one["renderer"] == renderer], published)
         for renderer, total in totals.items()
     }
-    return Counted(now, by_renderer, published_at)
+    return Counted(now, by_renderer, published_at, unknown)
 
 
 def _totals(connection: Connection) -> dict[str, int]:
