@@ -53,10 +53,11 @@ def test_one_that_was_left_half_made_or_is_of_a_server_before_is_made_anew(sql: 
 
 
 def test_who_may_not_make_the_extension_is_told_what_a_dba_runs_and_searches_work(
-    sql: sa.Connection, crud: httpx.Client, new: object, request: pytest.FixtureRequest
+    sql: sa.Connection, request: pytest.FixtureRequest
 ) -> None:
-    sql.execute(_DROP)
-    new("findable")  # type: ignore[operator]
+    sql.execute(_DROP)  # before anybody serves: it locks both tables whole
+    crud: httpx.Client = request.getfixturevalue("crud")
+    request.getfixturevalue("new")("findable")
     reason = index_searches(request.getfixturevalue("nobody"))
     assert reason is not None
     assert "permission denied" in reason
