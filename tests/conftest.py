@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform."""
+    """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform.
+
+    Bytecode is kept, as by `./task` (`tools/bootstrap.py`): here, in the workers, and in what the tests start.
+    """
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", brokers.MARKER)
     if config.getoption("fast"):
         settings.load_profile("fast")
