@@ -22,7 +22,7 @@ from keycloak_server import Keycloak
 from rowcast_local.platform import Platform
 from world import World
 
-ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/targets/", "tests/integration/kubernetes/", "tests/integration/way/")
+ON_THE_PLATFORM = ("tests/e2e/", "tests/integration/way/")
 """Folders whose tests share the platform, but for files that start what they need themselves."""
 OF_THEIR_OWN = (
     "tests/e2e/test_change_of_broker.py",
@@ -30,7 +30,15 @@ OF_THEIR_OWN = (
     "tests/e2e/test_gitops.py",
     "tests/e2e/test_traces.py",
 )
-SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
+SHARED = (
+    "tests/browser/",
+    "tests/chaos/",
+    "tests/cluster/",
+    "tests/contract/targets/",
+    "tests/integration/crud/",
+    "tests/integration/forge/",
+    "tests/integration/kubernetes/",
+)
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
@@ -204,6 +212,21 @@ def platforms(request: pytest.FixtureRequest) -> Iterator[Platforms]:
 def platform(request: pytest.FixtureRequest, platforms: Platforms) -> Platform:
     """Every part, running and ready. Tests that need one part alone take their own corner of it."""
     return platforms.up(request.param)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[Platform]:
+    """The platform's API server with its etcd and nothing else, for tests that need no more: it is there in seconds."""
+    made = Platform(
+        Path(tempfile.mkdtemp(prefix="rowcast-api-")), free_ports=True, without=brokers.BESIDE_THE_API_SERVER
+    )
+    try:
+        made.start()
+        assert {*made.parts} == {"etcd", "kube-apiserver"}
+        made.wait_ready()
+        yield made
+    finally:
+        made.destroy()
 
 
 @pytest.fixture(scope="session")
