@@ -29,16 +29,18 @@ OF_THEIR_OWN = (
     "tests/e2e/test_docs.py",
     "tests/e2e/test_gitops.py",
     "tests/e2e/test_traces.py",
+    "tests/integration/way/test_connect_refuses.py",
 )
 SHARED = (
     "tests/browser/",
     "tests/chaos/",
     "tests/cluster/",
     "tests/contract/targets/",
-    "tests/integration/crud/",
     "tests/integration/forge/",
     "tests/integration/kubernetes/",
 )
+TOGETHER = {"tests/integration/crud/test_login_at_keycloak.py": "tests/browser/"}
+"""With whom a file shares what costs most: Keycloak."""
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
@@ -64,7 +66,7 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
         path = nodeid.partition("::")[0]
         if path.startswith(ON_THE_PLATFORM) and not path.startswith(OF_THEIR_OWN):
             return f"platform {brokers.name_of(nodeid)}"
-        return next((shared for shared in SHARED if path.startswith(shared)), path)
+        return TOGETHER.get(path) or next((shared for shared in SHARED if path.startswith(shared)), path)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
