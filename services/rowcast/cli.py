@@ -38,6 +38,7 @@ _SERVICES = {
     "access": ("rowcast.check.explain_cli", "Who may do what, and which line of the policy says so."),
     "check": ("rowcast.check.check_cli", "Make a change, and see it arrive and go again."),
     "renderer": ("rowcast.renderer_cli", "Declarations of how rows of any table become resources."),
+    "targets": ("rowcast.crud.targets.cli", "What the database keeps of each target, and how one is forgotten."),
     "capture": ("rowcast.capture.cli", "Captures changes without Kafka Connect, for any broker."),
     "broker": ("rowcast.brokers.cli", "The broker, natively: what Dapr neither makes nor tells."),
     "connector": ("rowcast.connector.cli", "The Debezium connector that captures changes."),

@@ -13,7 +13,8 @@ class Option:
 
     An option for `every_part` gives objects to the other parts (a policy, say). It comes first in an overlay, so that
     the options after it find those objects. A `broker` other than Kafka comes right after those, since it puts other
-    parts in the place of Kafka and Connect. What is `of_kafka` doesn't go with it.
+    parts in the place of Kafka and Connect. What is `of_kafka` doesn't go with it. A `whole` one brings a part, and all
+    that options for every part give to it: it goes with none of them but those that it is `after`.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Option:
     every_part: bool = False
     broker: bool = False
     of_kafka: bool = False
+    whole: bool = False
 
 
 BASE: Mapping[str, Any] = {
@@ -71,6 +73,18 @@ _SPREAD = [
     {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway"}
     for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 ]
+
+_FURTHER_CLUSTER: Mapping[str, Any] = {
+    "global": {
+        "targets": {
+            "k8s-eu": {
+                "kind": "k8s",
+                "namespace": "apps",
+                "sync": {"kubeconfigSecret": {"name": "rowcast-k8s-eu"}},
+            }
+        }
+    }
+}
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -168,6 +182,13 @@ OPTIONS: tuple[Option, ...] = (
         {"global": {"targets": {"k8s": {"enabled": False}}}},
     ),
     Option(
+        "further-cluster",
+        "Another cluster, the target k8s-eu: its kubeconfig is in the secret rowcast-k8s-eu.",
+        _FURTHER_CLUSTER,
+        of_kafka=True,
+        whole=True,
+    ),
+    Option(
         "external-git",
         "A Git repository of one's own: the URL in sync-git's environment, user and token in the secret rowcast-git.",
         {"global": {"git": {"url": _GIT_URL}}, "git-server": {"enabled": False}},
@@ -252,6 +273,22 @@ OPTIONS: tuple[Option, ...] = (
             "connect": {"replicationFactor": 3},
         },
         of_kafka=True,
+    ),
+    Option(
+        "further-cluster-in-production",
+        "As the component further-cluster, for an overlay like `prod`: Git, and the cluster k8s-eu.",
+        _FURTHER_CLUSTER,
+        after=(
+            "network-policies",
+            "monitoring",
+            "high-availability",
+            "target-git",
+            "external-git",
+            "argocd",
+            "external-kafka",
+        ),
+        of_kafka=True,
+        whole=True,
     ),
     Option(
         "external-connect",

@@ -66,7 +66,7 @@ def _base(objects: list[Manifest]) -> Files:
 def _component(option: Option, render: Render) -> Files:
     """Its change to the base; and what it changes only where other options have brought something, or left it there."""
     found = _change(option, (), render)
-    every_part = [] if option.every_part else [o.name for o in OPTIONS if o.every_part]
+    every_part = [] if option.every_part or option.whole else [o.name for o in OPTIONS if o.every_part]
     # Any other broker stands for all of them: what depends on which one is that broker's own option's.
     kinds = option.every_part or option.broker or option.of_kafka or _brokers(option.after)
     broker = [] if kinds else [next(o.name for o in OPTIONS if o.broker)]

@@ -14,6 +14,7 @@ from access.models import Accesses, Mine
 from client.errors import RefusedError, UnavailableError
 from login import tokens
 from login.identity import Who
+from shared.formatting import TARGETS
 
 SECONDS: Final = 30.0
 """How long what crud said counts: a role that is taken away is gone from every open page within a minute."""
@@ -96,6 +97,12 @@ class Rights:
         """Whether crud believes nothing but a token, and there is none that it takes."""
         known = self._known()
         return bool(known.trouble) and known.mine is not None and known.mine.way == "sidecar"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets, as crud says; without its word one of each kind."""
+        mine = self.mine
+        return tuple((mine.targets if mine else None) or TARGETS)
 
     def changed(self) -> bool:
         """Tell whether something else is allowed now than when this was made."""

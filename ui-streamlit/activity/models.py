@@ -49,7 +49,7 @@ class AuditEntry:
     """One request that has changed something, or was refused.
 
     `subject` is whom the policy knows, `person` what they are called, `issuer` whose token it was, if it was one; `way`
-    is token, dashboard, sidecar, operator or local, and `act` `resource/verb`.
+    is token, dashboard, sidecar, operator, local or owner, and `act` `resource/verb`.
     """
 
     id: int

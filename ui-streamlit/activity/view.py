@@ -33,6 +33,7 @@ WAYS: Final[Mapping[str, str]] = {
     "sidecar": "through another application's sidecar",
     "operator": "with crud's own token",
     "local": "on crud's machine",
+    "owner": "with the access of the database's owner",
 }
 AUDIT_OUTCOMES: Final[Mapping[str, Colour]] = {"done": "green", "proposed": "orange", "refused": "red"}
 OUTCOMES: Final[Mapping[str, Colour]] = {

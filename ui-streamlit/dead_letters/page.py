@@ -27,7 +27,7 @@ NOT_DONE = "Close"
 def show(client: DeadLetters, rights: Rights) -> None:
     """Draw the page of dead letters."""
     st.title("Dead letters", anchor=False)
-    query = _filters()
+    query = _filters(rights.targets)
     _list(client, query, rights)
     wanted: tuple[str, tuple[int, ...]] | None = st.session_state.get("resolving")
     if wanted is not None and rights.why_not(OPERATE, ANY_RENDERER) is None:
@@ -38,7 +38,7 @@ def _first_page() -> None:
     st.session_state["letter_cursors"] = []
 
 
-def _filters() -> LetterQuery:
+def _filters(known: Sequence[str]) -> LetterQuery:
     states, targets, _ = st.columns([3, 3, 5])
     state = states.selectbox(
         "State",
@@ -51,7 +51,7 @@ def _filters() -> LetterQuery:
     )
     target = targets.selectbox(
         "Only this target",
-        tuple(formatting.TARGETS),
+        known,
         index=None,
         key="letter_target",
         placeholder="All targets",

@@ -465,6 +465,23 @@ def test_rows_that_are_overdue_come_before_those_that_were_refused() -> None:
     assert failed.advice == Advice.DEAD_LETTERS
 
 
+def test_rows_that_wait_for_a_target_that_is_not_known_are_told_with_the_command_that_forgets_it() -> None:
+    rows = {"appconfigs": replace(at_git("appconfigs", 0), failed=2)}
+    verdict = table.rows(rows, NOW, unknown_targets={"k8s-eu": 1, "k8s-us": 2000})
+    assert verdict.message == (
+        "k8s-eu is not among the targets, and 1 row waits for it;"
+        " k8s-us is not among the targets, and 2,000 rows wait for it"
+    )
+    assert (verdict.action or "").endswith("if it is gone for good: rowcast targets forget k8s-eu")
+    assert (verdict.state, verdict.advice) == ("degraded", Advice.UNKNOWN_TARGET)
+
+
+def test_rows_that_are_overdue_at_a_target_come_before_those_that_wait_for_one_that_is_not_known() -> None:
+    rows = {"appconfigs": at_git("appconfigs", 5, 5, 600)}
+    assert table.rows(rows, NOW, unknown_targets={"k8s-eu": 1}).advice == Advice.RECONCILE
+    assert table.rows({"appconfigs": at_git("appconfigs", 0)}, NOW, unknown_targets={}).state == "ok"
+
+
 def test_what_is_overdue_is_said_by_renderer_where_there_are_several() -> None:
     rows = {
         "appconfigs": at_git("appconfigs", 5, 2, 120),

@@ -41,7 +41,7 @@ def test_a_command_that_is_the_first_process_of_its_container_ends_when_told() -
 
 
 def test_who_runs_a_command_does_not_wait_for_a_server_to_be_imported() -> None:
-    services = {"crud", "sync", "capture", "crd", "secrets", "broker", "connector", "renderer"}
+    services = {"crud", "sync", "capture", "crd", "secrets", "broker", "connector", "renderer", "targets"}
     modules = ", ".join(
         sorted({module.partition(":")[0] for name, (module, _) in cli._SERVICES.items() if name not in services})
     )

@@ -62,6 +62,15 @@ def test_a_target_and_a_state_narrow_the_list(table: FakeTable) -> None:
     assert "No dead letter matches." in [text.value for text in run(at).markdown]
 
 
+def test_every_target_that_crud_delivers_to_narrows_the_list(table: FakeTable) -> None:
+    table.policies.targets = ("k8s", "git", "k8s-eu")
+    table.refuse(replace(LETTER, id=3, target="k8s-eu"), "garbage")
+    at = opened(table, "Dead letters")
+    assert at.selectbox(key="letter_target").options == ["Kubernetes", "Git", "k8s-eu"]
+    at.selectbox(key="letter_target").set_value("k8s-eu")
+    assert titles(run(at)) == [f"shop at {plain('k8s-eu')}"]
+
+
 def test_no_letter_is_good_news() -> None:
     assert any(text.value.startswith("No dead letter is open") for text in opened(FakeTable(), "Dead letters").markdown)
 

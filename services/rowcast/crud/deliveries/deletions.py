@@ -20,6 +20,11 @@ def settle(connection: Connection, row_ids: Sequence[int], targets: Sequence[str
     return connection.execute(delete(deletions).where(chosen, ~on_its_way(targets))).rowcount
 
 
+def settle_all(connection: Connection, targets: Sequence[str]) -> int:
+    """As `settle`, of all deletions, for where a target no longer counts: nobody tells of them again."""
+    return connection.execute(delete(deletions).where(~on_its_way(targets))).rowcount
+
+
 def on_its_way(targets: Sequence[str]) -> ColumnElement[bool]:
     """Whether a row of the table of deletions is still missing at some of `targets`, and has not come back."""
     status = sync_statuses.c

@@ -8,24 +8,42 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Select, cast, exists, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from rowcast.core.row import APP_CONFIGS
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.background import repeat
 from rowcast.crud.database.connections import changing
 from rowcast.crud.database.tables import outstanding
 
+FEW = 10_000
+"""So many rows are looked at one by one, by their keys; where there are more, most rows of a list are among them."""
 BATCH = 1_000
 """Rows looked at in one transaction."""
 PAUSE_SECONDS = 5.0
 REST = 10
 """Times as long as a look at all of them took, where they are very many."""
 FIND_MS = 300_000
+_BEGINNING = RowKey("", "")
 _LOCK = 7_769_671_835
 _TARGETS = text("SELECT targets FROM rowcast.outstanding_for")
 _PATIENCE = text(f"SET LOCAL statement_timeout = {FIND_MS}")
 _FIND = text("SELECT rowcast.find_outstanding(:targets)")
 _ALONE = text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
+_IN_TURN = text(f"SELECT pg_advisory_xact_lock({_LOCK})")
 # One statement, one snapshot: an entry that it sees is of a change that it sees, and what comes later has its own.
 _SETTLE = text("""
 WITH looked_at AS (
@@ -66,30 +84,63 @@ FROM looked_at
 """)
 
 
-def configurations() -> Select[Any]:
-    """Their ids."""
-    return select(cast(outstanding.c.key, BigInteger)).where(outstanding.c.renderer == APP_CONFIGS)
+def few(connection: Connection, renderer: str) -> list[str] | None:
+    """The keys of a renderer's rows that have entries; None where these are more than FEW.
+
+    Statements are given them as values. A subquery would be planned by what the database last counted of entries, which
+    come and go by the thousand: after a backlog it looked up the statuses of all rows to find that no entry is left.
+    """
+    query = select(outstanding.c.key).where(outstanding.c.renderer == renderer).limit(FEW + 1)
+    keys = connection.execute(query).scalars().all()
+    return sorted(set(keys)) if len(keys) <= FEW else None
 
 
-def of_renderer(name: str) -> Select[Any]:
-    """The keys of a renderer's rows."""
-    return select(outstanding.c.key).where(outstanding.c.renderer == name)
+def few_of_others(connection: Connection) -> list[RowKey] | None:
+    """As `few`, of all rows but configurations."""
+    query = select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+    entries = connection.execute(query.limit(FEW + 1)).all()
+    return sorted({RowKey(*entry) for entry in entries}) if len(entries) <= FEW else None
 
 
-def of_others() -> Select[Any]:
-    """Renderer and key of all rows but configurations."""
-    return select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+def among(row_id: ColumnElement[int], few: Sequence[str] | None) -> ColumnElement[bool]:
+    """Whether a configuration has entries; `few` as that has found them."""
+    if few is None:
+        return row_id.in_(select(cast(outstanding.c.key, BigInteger)).where(outstanding.c.renderer == APP_CONFIGS))
+    return row_id == any_(literal([int(key) for key in few], ARRAY(BigInteger)))
 
 
-def is_settled(renderer: str, key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a row has no entry, so that its statuses need no look: every target has it as it is."""
-    its = (outstanding.c.renderer == renderer) & (outstanding.c.key == key)
-    return ~exists(select(1).select_from(outstanding).where(its))
+def among_keys(renderer: str, key: ColumnElement[str], few: Sequence[str] | None) -> ColumnElement[bool]:
+    """As `among`, of a renderer's rows, by their keys."""
+    if few is None:
+        return key.in_(select(outstanding.c.key).where(outstanding.c.renderer == renderer))
+    return key == any_(_texts(few))
+
+
+def among_others(
+    renderer: ColumnElement[str], key: ColumnElement[str], few: Sequence[RowKey] | None
+) -> ColumnElement[bool]:
+    """As `among`, of all rows but configurations."""
+    if few is None:
+        entries = select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+    else:
+        keys = (_texts([row.renderer for row in few]), _texts([row.key for row in few]))
+        entries = select(func.unnest(*keys).table_valued("renderer", "key").render_derived())
+    return tuple_(renderer, key).in_(entries)
+
+
+def _texts(values: Sequence[str]) -> ColumnElement[Any]:
+    return literal(list(values), ARRAY(Text))
 
 
 def is_kept_for(connection: Connection, target: str) -> bool:
     """Whether what a target lacks is among them: of one that crud isn't told of, nothing is known."""
-    return target in (_known(connection) or ())
+    return target in (known_targets(connection) or ())
+
+
+def known_targets(connection: Connection) -> list[str] | None:
+    """For which targets entries are taken away, which are crud's ROWCAST_TARGETS; None before it has looked once."""
+    known: list[str] | None = connection.execute(_TARGETS).scalar_one_or_none()
+    return known
 
 
 def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
@@ -98,26 +149,38 @@ def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
         connection.execute(_PATIENCE)
         if not connection.execute(_ALONE).scalar_one():
             return 0
-        known = _known(connection)
+        known = known_targets(connection)
         if known is None or set(targets) != set(known):
             connection.execute(_FIND, {"targets": list(targets)})
-    renderer, key, looked_at = "", "", 0
+    after, looked_at = _BEGINNING, 0
     while True:
         with changing(engine) as connection:
             if not connection.execute(_ALONE).scalar_one():
                 return looked_at
-            values = {"renderer": renderer, "key": key, "batch": batch, "ours": APP_CONFIGS}
-            found = connection.execute(_SETTLE, values).one()
-        looked_at += int(found.number)
-        if found.number < batch:
+            number, last = _settle_some(connection, after, batch)
+        looked_at += number
+        if last is None:
             return looked_at
-        renderer, key = found.renderer, found.key
+        after = last
 
 
-def _known(connection: Connection) -> list[str] | None:
-    """For which targets entries are taken away; None before anybody has looked."""
-    known: list[str] | None = connection.execute(_TARGETS).scalar_one_or_none()
-    return known
+def wait_to_settle(connection: Connection) -> None:
+    """Nobody else takes entries away until the caller's transaction ends."""
+    connection.execute(_IN_TURN)
+
+
+def settle_within(connection: Connection, batch: int = BATCH) -> None:
+    """As `settle`, in the caller's transaction and after `wait_to_settle`, for the targets that are known."""
+    after: RowKey | None = _BEGINNING
+    while after is not None:
+        _, after = _settle_some(connection, after, batch)
+
+
+def _settle_some(connection: Connection, after: RowKey, batch: int) -> tuple[int, RowKey | None]:
+    """How many rows were looked at, and the last one; None where there are no more."""
+    values = {"renderer": after.renderer, "key": after.key, "batch": batch, "ours": APP_CONFIGS}
+    found = connection.execute(_SETTLE, values).one()
+    return found.number, RowKey(found.renderer, found.key) if found.number == batch else None
 
 
 async def keep_settled(engine: Engine, targets: Sequence[str]) -> None:

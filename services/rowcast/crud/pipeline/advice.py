@@ -44,6 +44,8 @@ class Advice(StrEnum):
     """The slot confirms nothing, and the database keeps its log for it."""
     TARGET_DOWN = "target-down"
     """The target doesn't take what is delivered."""
+    UNKNOWN_TARGET = "unknown-target"
+    """Rows wait for a target that crud isn't told of, and that has told of them before."""
     PART_DOWN = "part-down"
     """A part doesn't answer."""
     ENGINE = "gitops-engine"

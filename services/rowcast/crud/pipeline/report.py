@@ -83,7 +83,7 @@ def _rows(found: Gathered) -> Station:
     if counted is None:
         verdict = Verdict("unknown", f"the rows could not be counted: {found.rows.error}", "wait a moment")
         return station("rows", "Rows", verdict, {}, found.at)
-    verdict = table.rows(counted.by_renderer, counted.at, gaps, _looks_seconds(found))
+    verdict = table.rows(counted.by_renderer, counted.at, gaps, _looks_seconds(found), counted.unknown_targets)
     return station("rows", "Rows", verdict, _row_facts(counted, gaps, found.at), found.at)
 
 
@@ -205,6 +205,7 @@ def _row_facts(counted: Counted, gaps: table.Missing, now: datetime) -> Mapping[
     return {
         **_figures(whole, sums, counted.at),
         "counted_seconds": _seconds(now, counted.at),
+        "unknown_targets": counted.unknown_targets,
         "by_renderer": {
             renderer: _figures(one, {target: numbers[renderer] for target, numbers in gaps.items()}, counted.at)
             for renderer, one in counted.by_renderer.items()

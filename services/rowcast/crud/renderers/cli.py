@@ -20,14 +20,15 @@ from rowcast.crud.renderers.deletion import Deletion, begin, remove_rows
 from rowcast.crud.renderers.dry_run import DryRun, keys_of, with_dry_run
 from rowcast.crud.renderers.impact import Seen, see
 from rowcast.crud.renderers.impact_report import as_markdown, as_text
-from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
 from rowcast.crud.renderers.rollout_cli import app as rollout_app
 from rowcast.crud.renderers.schemas import RendererState, RevisionListed, RevisionOut
 from rowcast.crud.sources.cli import SERVING_ROLE, ServingRole, app, required
 from rowcast.crud.sources.database import SourceError, reading, writing
 from rowcast.crud.sources.grants import revoke_editing
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
+from rowcast.runtime import confirmation
 from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.output import Output, OutputForm, print_facts, print_lines
 from rowcast.runtime.person import this_user
 
 
@@ -151,7 +152,7 @@ def delete(
     with told():
         url = required(database_url)
         wanted = objects or _asked()
-        _confirm(name, yes)
+        confirmation.confirm(name, "delete", yes)
         with writing(url) as connection:
             total = begin(connection, Deletion(name, wanted is Objects.RETAIN, prune_limit))
             excess = revoke_editing(connection, name, serving_role)
@@ -258,26 +259,13 @@ def _progress() -> Callable[[int, int], None]:
 
 
 def _asked() -> Objects:
-    if not _at_a_terminal():
+    if not confirmation.at_a_terminal():
         raise UsageError("say what becomes of its objects: --objects remove, or --objects retain")
     answer = typer.prompt("What becomes of its objects: remove or retain")
     try:
         return Objects(answer)
     except ValueError:
         raise UsageError(f"remove or retain, not {answer}") from None
-
-
-def _confirm(name: str, yes: bool) -> None:
-    if yes:
-        return
-    if not _at_a_terminal():
-        raise UsageError("--yes confirms it, where nobody can be asked")
-    if typer.prompt(f"Type {name} to delete it") != name:
-        raise UsageError("not confirmed: nothing is deleted")
-
-
-def _at_a_terminal() -> bool:
-    return sys.stdin.isatty()
 
 
 def _state_as_json(state: dict[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:

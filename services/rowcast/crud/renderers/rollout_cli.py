@@ -14,7 +14,6 @@ from rowcast.core.rollout import UNDER_WAY, Step, place_of
 from rowcast.crud.errors import FieldError
 from rowcast.crud.pipeline.judging.words import count
 from rowcast.crud.renderers import rollouts
-from rowcast.crud.renderers.output import Output, OutputForm, print_facts, print_lines
 from rowcast.crud.renderers.rollout_schemas import RolloutOut, StepOut, rollout_out
 from rowcast.crud.sources.apply import store
 from rowcast.crud.sources.cli import required
@@ -22,6 +21,7 @@ from rowcast.crud.sources.database import SourceError, known_tables, reading, wr
 from rowcast.renderers.declaration import check
 from rowcast.renderers.files import DatabaseUrl, problems_of, read_text
 from rowcast.runtime.exits import Exit, UsageError, told
+from rowcast.runtime.output import Output, OutputForm, print_facts, print_lines
 from rowcast.runtime.person import this_user
 
 app = typer.Typer(no_args_is_help=True)

@@ -21,7 +21,9 @@ class AuditEntry(BaseModel):
 
     id: int
     at: Time
-    way: str = Field(description="token, dashboard, sidecar, operator or local")
+    way: str = Field(
+        description="token, dashboard, sidecar, operator or local; owner: a command with the database's owner's access"
+    )
     issuer: str | None = Field(description="whose token it was, if it was one")
     subject: str = Field(description="whom the policy knows")
     person: str = Field(description="what they are called")

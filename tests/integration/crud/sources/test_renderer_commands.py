@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rowcast.crud.renderers import cli
+from rowcast.runtime import confirmation
 
 from .conftest import Place
 from .test_apply import DECLARATION, apply, revisions, shops  # noqa: F401
@@ -205,7 +205,7 @@ class TestWhatBecomesOfTheObjects:
     def test_is_asked_at_a_terminal_and_the_name_confirms_it(
         self, applied: Place, monkeypatch: pytest.MonkeyPatch, typed: str, code: int, deleted: bool
     ) -> None:
-        monkeypatch.setattr(cli, "_at_a_terminal", lambda: True)
+        monkeypatch.setattr(confirmation, "at_a_terminal", lambda: True)
 
         ran = rowcast(applied, "delete", "shops", stdin=typed)
 

@@ -22,6 +22,7 @@ class Policies:
 
     policy: str | None = None
     renderers: tuple[str, ...] = ("appconfigs",)
+    targets: tuple[str, ...] = ("k8s", "git")
     people: dict[str, str] = field(default_factory=dict)
     believed: bool = True
     old: bool = False
@@ -63,7 +64,7 @@ class FakeAccess(Accesses):
             },
             targets={
                 target: tuple(verb for verb in RESOURCES["reconciles"] if _may(rights, "reconciles", verb, target))
-                for target in ("k8s", "git")
+                for target in policies.targets
             },
             other=frozenset(f"{of}/view" for of in ("pipeline", "audit") if _may(rights, of, "view", None)),
             proposes={name: of for name in policies.renderers if (of := self._approved(name))},

@@ -43,9 +43,16 @@ def missing(
 
 
 def rows(
-    by_renderer: ByRenderer, now: datetime, missing: Missing | None = None, looks_seconds: float | None = None
+    by_renderer: ByRenderer,
+    now: datetime,
+    missing: Missing | None = None,
+    looks_seconds: float | None = None,
+    unknown_targets: Mapping[str, int] | None = None,
 ) -> Verdict:
-    """The rows that wait, and the deletions. `looks_seconds`: how often sync looks for what is `missing`."""
+    """The rows that wait, and the deletions. `looks_seconds`: how often sync looks for what is `missing`.
+
+    `unknown_targets` has the rows that wait for one which is not among the targets, by its name.
+    """
     whole, only_ours = together(by_renderer.values()), set(by_renderer) <= {APP_CONFIGS}
 
     def said(number: int, thing: str, renderer: str) -> str:
@@ -82,6 +89,18 @@ def rows(
             f"overdue: {', '.join(parts)}{_oldest(late, now)}",
             "see which station before or after is not ok; if all are, their events were lost: reconcile",
             Advice.RECONCILE,
+        )
+    if unknown_targets:
+        unknown = [
+            f"{target} is not among the targets, and {count(number, 'row')} {'waits' if number == 1 else 'wait'} for it"
+            for target, number in unknown_targets.items()
+        ]
+        return Verdict(
+            "degraded",
+            "; ".join(unknown),
+            "name it in ROWCAST_TARGETS again; or if it is gone for good: rowcast targets forget"
+            f" {next(iter(unknown_targets))}",
+            Advice.UNKNOWN_TARGET,
         )
     refused = {renderer: one.failed for renderer, one in by_renderer.items() if one.failed}
     if refused:

@@ -1,4 +1,4 @@
-"""How the commands about what was applied write facts."""
+"""How the commands about what the database keeps write facts."""
 
 import json
 from collections.abc import Sequence
