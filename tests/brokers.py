@@ -19,6 +19,12 @@ PLATFORMS: dict[str, dict[str, Any]] = {
 }
 """What a platform is started with, by the name that a test's id has; the first one's is in none."""
 
+BESIDE_THE_API_SERVER = (
+    *("postgres", "kafka", "connect", "connector", "crud", "sync-k8s", "sync-git", "ui"),
+    *("crud-dapr", "sync-k8s-dapr", "sync-git-dapr", "ui-dapr"),
+)
+"""All parts of Kafka's platform but etcd and the API server."""
+
 ROLES = {"broker": tuple(PART_OF.values()), "capture": ("connect", "capture")}
 """The parts of which a platform has one, by role."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +22,25 @@ from keycloak_server import Keycloak
 from rowcast_local.platform import Platform
 from world import World
 
-ON_THE_PLATFORM = ("tests/e2e/", "tests/contract/targets/", "tests/integration/kubernetes/", "tests/integration/way/")
+ON_THE_PLATFORM = ("tests/e2e/", "tests/integration/way/")
 """Folders whose tests share the platform, but for files that start what they need themselves."""
 OF_THEIR_OWN = (
     "tests/e2e/test_change_of_broker.py",
     "tests/e2e/test_docs.py",
     "tests/e2e/test_gitops.py",
     "tests/e2e/test_traces.py",
+    "tests/integration/way/test_connect_refuses.py",
 )
-SHARED = ("tests/browser/", "tests/chaos/", "tests/integration/crud/", "tests/integration/forge/", "tests/cluster/")
+SHARED = (
+    "tests/browser/",
+    "tests/chaos/",
+    "tests/cluster/",
+    "tests/contract/targets/",
+    "tests/integration/forge/",
+    "tests/integration/kubernetes/",
+)
+TOGETHER = {"tests/integration/crud/test_login_at_keycloak.py": "tests/browser/"}
+"""With whom a file shares what costs most: Keycloak."""
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
@@ -55,7 +66,7 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
         path = nodeid.partition("::")[0]
         if path.startswith(ON_THE_PLATFORM) and not path.startswith(OF_THEIR_OWN):
             return f"platform {brokers.name_of(nodeid)}"
-        return next((shared for shared in SHARED if path.startswith(shared)), path)
+        return TOGETHER.get(path) or next((shared for shared in SHARED if path.startswith(shared)), path)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,7 +83,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform."""
+    """What `eval "$(./task -s env)"` has left in a shell would tell the services under test of its platform.
+
+    Bytecode is kept, as by `./task` (`tools/bootstrap.py`): here, in the workers, and in what the tests start.
+    """
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", brokers.MARKER)
     if config.getoption("fast"):
         settings.load_profile("fast")
@@ -198,6 +214,21 @@ def platforms(request: pytest.FixtureRequest) -> Iterator[Platforms]:
 def platform(request: pytest.FixtureRequest, platforms: Platforms) -> Platform:
     """Every part, running and ready. Tests that need one part alone take their own corner of it."""
     return platforms.up(request.param)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[Platform]:
+    """The platform's API server with its etcd and nothing else, for tests that need no more: it is there in seconds."""
+    made = Platform(
+        Path(tempfile.mkdtemp(prefix="rowcast-api-")), free_ports=True, without=brokers.BESIDE_THE_API_SERVER
+    )
+    try:
+        made.start()
+        assert {*made.parts} == {"etcd", "kube-apiserver"}
+        made.wait_ready()
+        yield made
+    finally:
+        made.destroy()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,8 @@ class BootstrapError(Exception):
 
 def main() -> None:
     """Brings the environment up to date, if it isn't, and hands over to go-task."""
+    # As images of Python set it: each of some thousand processes would compile all that it imports once more.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         if _stamp() != _wanted_stamp():
             with _alone():

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import brokers
 from contract.targets.kubernetes_place import Kubernetes
 from contract.targets.places import PLACES, Place
 from rowcast.core.ports import Target
@@ -15,8 +14,8 @@ from rowcast_local.platform import Platform
 @pytest.fixture(params=[*PLACES, "kubernetes"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "kubernetes":
-        platform: Platform = request.getfixturevalue("platforms").up(brokers.KAFKA)
-        return Kubernetes(platform.env())
+        api_server: Platform = request.getfixturevalue("api_server")
+        return Kubernetes(api_server.env())
     return PLACES[request.param](tmp_path)
 
 

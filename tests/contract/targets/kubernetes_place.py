@@ -19,7 +19,7 @@ from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
 
 IN_FLIGHT = 8
 NAMESPACES = "contract-"
-"""How their names begin: nothing empties them, for the platform's API server has no controllers that would."""
+"""How their names begin: nothing empties them, for the API server has no controllers that would."""
 
 
 class Kubernetes:

@@ -37,8 +37,8 @@ ROLE = ResourceType("rbac.authorization.k8s.io", "v1", "", "Role")
 
 
 @pytest.fixture
-def place(platform: Platform) -> Kubernetes:
-    return Kubernetes(platform.env())
+def place(api_server: Platform) -> Kubernetes:
+    return Kubernetes(api_server.env())
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ Start = Callable[[], Any]
 
 
 @pytest.fixture
-def place(platform: Platform) -> Kubernetes:
-    return Kubernetes(platform.env())
+def place(api_server: Platform) -> Kubernetes:
+    return Kubernetes(api_server.env())
 
 
 @pytest.fixture

@@ -127,8 +127,10 @@ def test_a_proposal_ends_as_the_table_does(history: tuple[Statements, list[list[
 
 @given(history=histories())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_namespace_ends_as_the_table_does(platform: Platform, history: tuple[Statements, list[list[Change]]]) -> None:
+def test_a_namespace_ends_as_the_table_does(
+    api_server: Platform, history: tuple[Statements, list[list[Change]]]
+) -> None:
     table, batches = history
-    place = Kubernetes(platform.env())
+    place = Kubernetes(api_server.env())
     asyncio.run(play(place, batches))
     assert state(place) == table.state()

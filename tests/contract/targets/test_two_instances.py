@@ -16,8 +16,10 @@ from rowcast_local.platform import Platform
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_late_event_brings_back_no_row_that_the_other_instance_deleted_or_displaced(platform: Platform) -> None:
-    place = Kubernetes(platform.env())
+async def test_a_late_event_brings_back_no_row_that_the_other_instance_deleted_or_displaced(
+    api_server: Platform,
+) -> None:
+    place = Kubernetes(api_server.env())
     one, other = place.target(), place.target()
     noticed: asyncio.Queue[RowKey] = asyncio.Queue()
     other.listen(noticed.put_nowait)

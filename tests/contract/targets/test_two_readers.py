@@ -93,5 +93,5 @@ def test_a_repository_ends_as_the_table_does(history: History, turns: list[int])
 
 @given(history=histories(), turns=readers)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_namespace_ends_as_the_table_does(platform: Platform, history: History, turns: list[int]) -> None:
-    holds(Kubernetes(platform.env()), history, turns)
+def test_a_namespace_ends_as_the_table_does(api_server: Platform, history: History, turns: list[int]) -> None:
+    holds(Kubernetes(api_server.env()), history, turns)

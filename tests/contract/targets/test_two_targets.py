@@ -29,8 +29,8 @@ async def deliver(target: Target, name: str, desired: Desired) -> Outcome | Exce
     return result.error if isinstance(result, Failed) else result.outcome
 
 
-async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(platform: Platform) -> None:
-    place = Kubernetes(platform.env())
+async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(api_server: Platform) -> None:
+    place = Kubernetes(api_server.env())
     own = partial(connect, place.env["KUBECONFIG"], place.namespace, IN_FLIGHT, None)
     eu, us, plain = await own("k8s-eu"), await own("k8s-us"), await own()
     noticed: asyncio.Queue[RowKey] = asyncio.Queue()
@@ -64,8 +64,8 @@ async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(p
             await target.close()
 
 
-async def test_a_target_that_is_renamed_takes_up_what_is_given_its_new_name(platform: Platform) -> None:
-    place = Kubernetes(platform.env())
+async def test_a_target_that_is_renamed_takes_up_what_is_given_its_new_name(api_server: Platform) -> None:
+    place = Kubernetes(api_server.env())
     own = partial(connect, place.env["KUBECONFIG"], place.namespace, IN_FLIGHT, None)
     before, after = await own("k8s"), await own("k8s-eu")
     try:

@@ -102,10 +102,10 @@ class Nowhere:
 
 
 async def test_a_write_that_is_carried_out_after_its_rows_deletion_is_taken_back(
-    platform: Platform, tmp_path: Path
+    api_server: Platform, tmp_path: Path
 ) -> None:
-    place = Kubernetes(platform.env())
-    kubeconfig = Path(platform.env()["KUBECONFIG"]).read_text()  # noqa: ASYNC240 - a small file
+    place = Kubernetes(api_server.env())
+    kubeconfig = Path(api_server.env()["KUBECONFIG"]).read_text()  # noqa: ASYNC240 - a small file
     (server,) = [one["cluster"]["server"] for one in yaml.safe_load(kubeconfig)["clusters"]]
     road = Road(server)
     async with road.open() as url:

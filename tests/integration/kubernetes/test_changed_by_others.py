@@ -72,8 +72,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def place(platform: Platform) -> Kubernetes:
-    return Kubernetes(platform.env())
+def place(api_server: Platform) -> Kubernetes:
+    return Kubernetes(api_server.env())
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ Kubectl = Callable[..., str]
 
 
 @pytest.fixture
-def kubectl(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
-    monkeypatch.setenv("KUBECONFIG", platform.env()["KUBECONFIG"])
-    environment = {**os.environ, **platform.env()}
+def kubectl(api_server: Platform, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
+    monkeypatch.setenv("KUBECONFIG", api_server.env()["KUBECONFIG"])
+    environment = {**os.environ, **api_server.env()}
 
     def run(*arguments: str) -> str:
         command = ["kubectl", *arguments]
@@ -80,11 +80,11 @@ def test_what_another_version_or_hand_has_left_is_put_right(kubectl: Kubectl) ->
     assert json.loads(kubectl("get", "crd", NAME, "-o", "json"))["spec"] == pristine
 
 
-def test_a_cluster_that_refuses_is_code_1_and_says_why(kubectl: Kubectl, platform: Platform) -> None:
+def test_a_cluster_that_refuses_is_code_1_and_says_why(kubectl: Kubectl, api_server: Platform) -> None:
     config = ["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]
     access = json.loads(kubectl(*config))
     access["users"][0]["user"] = {"token": "nobody"}
-    stranger = platform.state.folder / f"stranger-{uuid.uuid4().hex}"
+    stranger = api_server.state.folder / f"stranger-{uuid.uuid4().hex}"
     stranger.write_text(json.dumps(access))
 
     ran = CliRunner(env={"KUBECONFIG": str(stranger)}).invoke(app, ["crd", "apply"])

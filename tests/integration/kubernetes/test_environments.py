@@ -16,11 +16,11 @@ from rowcast_local.platform import Platform
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_row_moves_from_one_namespace_to_another(platform: Platform) -> None:
-    rest, prod = Kubernetes(platform.env()), Kubernetes(platform.env())
+async def test_a_row_moves_from_one_namespace_to_another(api_server: Platform) -> None:
+    rest, prod = Kubernetes(api_server.env()), Kubernetes(api_server.env())
     settings = SyncSettings(
         target="k8s",
-        kubeconfig=platform.env()["KUBECONFIG"],
+        kubeconfig=api_server.env()["KUBECONFIG"],
         namespace=rest.namespace,
         environments={"prod": {"namespace": prod.namespace, "kube_context": "rowcast"}},
     )

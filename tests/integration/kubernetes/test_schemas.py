@@ -50,8 +50,8 @@ spec:
 """
 
 
-def rowcast(platform: Platform, *arguments: object) -> Result:
-    environment = {"ROWCAST_DATABASE_URL": None, "KUBECONFIG": platform.env()["KUBECONFIG"]}
+def rowcast(api_server: Platform, *arguments: object) -> Result:
+    environment = {"ROWCAST_DATABASE_URL": None, "KUBECONFIG": api_server.env()["KUBECONFIG"]}
     return CliRunner().invoke(app, ["renderer", *map(str, arguments)], env=environment)
 
 
@@ -63,8 +63,8 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_fields_are_checked_by_the_cluster_and_by_what_was_saved_of_it(platform: Platform, file: Path) -> None:
-    saved = rowcast(platform, "schemas", file)
+def test_fields_are_checked_by_the_cluster_and_by_what_was_saved_of_it(api_server: Platform, file: Path) -> None:
+    saved = rowcast(api_server, "schemas", file)
     assert saved.exit_code == 0, saved.output
     written = {Path(line).name: Path(line).stat().st_size for line in saved.stdout.splitlines()}
     assert written.keys() == {
@@ -74,7 +74,7 @@ def test_fields_are_checked_by_the_cluster_and_by_what_was_saved_of_it(platform:
     }
     assert max(written.values()) < 100_000
 
-    asked, offline = rowcast(platform, "check", "--cluster", file), rowcast(platform, "check", file)
+    asked, offline = rowcast(api_server, "check", "--cluster", file), rowcast(api_server, "check", file)
 
     assert asked.stdout == offline.stdout
     found = [line.removeprefix(f"{file}:").partition(": spec.manifests") for line in asked.stdout.splitlines()]
@@ -90,16 +90,16 @@ def test_fields_are_checked_by_the_cluster_and_by_what_was_saved_of_it(platform:
     ]
 
 
-def test_an_example_fits_the_kinds_of_a_real_cluster(platform: Platform) -> None:
-    checked = rowcast(platform, "check", "--cluster", EXAMPLES / "tenants" / "tenants.yaml")
+def test_an_example_fits_the_kinds_of_a_real_cluster(api_server: Platform) -> None:
+    checked = rowcast(api_server, "check", "--cluster", EXAMPLES / "tenants" / "tenants.yaml")
 
     assert (checked.exit_code, checked.stdout) == (0, "")
 
 
-def test_a_kind_that_the_cluster_has_not_is_named(platform: Platform, file: Path) -> None:
+def test_a_kind_that_the_cluster_has_not_is_named(api_server: Platform, file: Path) -> None:
     file.write_text(DECLARATION.replace("kinds: [ConfigMap,", "kinds: [ConfigMap, example.com/Nothing,"))
 
-    saved = rowcast(platform, "schemas", file)
+    saved = rowcast(api_server, "schemas", file)
 
     assert saved.exit_code == 1
     assert "the cluster has no example.com/Nothing" in saved.stderr

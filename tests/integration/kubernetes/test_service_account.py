@@ -35,8 +35,8 @@ MOMENT = "2026-11-22T15:42:27Z"
 class Account:
     """A service account of a namespace of its own, which may do what sync's Role will let it do."""
 
-    def __init__(self, platform: Platform, mount: Path) -> None:
-        self._environment = {**os.environ, **platform.env()}
+    def __init__(self, api_server: Platform, mount: Path) -> None:
+        self._environment = {**os.environ, **api_server.env()}
         self.namespace = f"account-{uuid.uuid4().hex[:10]}"
         self.token_file = mount / "token"
         self.kubectl("create", "namespace", self.namespace)
@@ -60,9 +60,9 @@ class Account:
 
 
 @pytest.fixture
-def account(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-    cluster = yaml.safe_load(Path(platform.env()["KUBECONFIG"]).read_text())["clusters"][0]["cluster"]
-    account = Account(platform, tmp_path)
+def account(api_server: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    cluster = yaml.safe_load(Path(api_server.env()["KUBECONFIG"]).read_text())["clusters"][0]["cluster"]
+    account = Account(api_server, tmp_path)
     server = urlsplit(cluster["server"])
     authority = tmp_path / "ca.crt"
     authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))

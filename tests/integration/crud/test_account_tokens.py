@@ -17,11 +17,12 @@ import httpx
 import pytest
 import yaml
 
-from integration.crud.serving import make_settings, serving
 from rowcast.crud.access.issuers import Issuer
 from rowcast.crud.access.tokens import LEEWAY_SECONDS, TokenError, Tokens
 from rowcast_local.platform import Platform
 from world import wait_until
+
+from .serving import make_settings, serving
 
 pytestmark = pytest.mark.anyio
 ISSUER = "https://kubernetes.default.svc"
@@ -31,10 +32,10 @@ ISSUER = "https://kubernetes.default.svc"
 class Cluster:
     """Service accounts in a namespace of their own, and what a pod knows of its API server."""
 
-    def __init__(self, platform: Platform, folder: Path) -> None:
-        self.environment = {**os.environ, **platform.env()}
+    def __init__(self, api_server: Platform, folder: Path) -> None:
+        self.environment = {**os.environ, **api_server.env()}
         self.namespace = f"tokens-{uuid.uuid4().hex[:10]}"
-        cluster = yaml.safe_load(Path(platform.env()["KUBECONFIG"]).read_text())["clusters"][0]["cluster"]
+        cluster = yaml.safe_load(Path(api_server.env()["KUBECONFIG"]).read_text())["clusters"][0]["cluster"]
         self.server = str(cluster["server"])
         self.authority = folder / "ca.crt"
         self.authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
@@ -65,8 +66,8 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    made = Cluster(platform, tmp_path_factory.mktemp("cluster"))
+def cluster(api_server: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    made = Cluster(api_server, tmp_path_factory.mktemp("cluster"))
     yield made
     made.kubectl("delete", "namespace", made.namespace, "--wait=false")
 
@@ -75,15 +76,14 @@ Crud = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 @pytest.fixture
-def crud(cluster: Cluster, tmp_path: Path) -> Crud:
+def crud(cluster: Cluster, migrated_url: str, tmp_path: Path) -> Crud:
     """crud with that issuer, some of its settings otherwise."""
 
     def start(**other: Any) -> AbstractContextManager[httpx.Client]:
         issuers, policy = tmp_path / "issuers.yaml", tmp_path / "policy.csv"
         issuers.write_text(json.dumps({"issuers": [cluster.issuer(**other)]}))
         policy.write_text(f"p, {cluster.ci}, rows, view, appconfigs/dev, allow\n")
-        url = cluster.environment["ROWCAST_DATABASE_URL"]
-        return serving(make_settings(url, issuers=issuers, policy=policy))
+        return serving(make_settings(migrated_url, issuers=issuers, policy=policy))
 
     return start
 
