@@ -136,6 +136,7 @@ def _publish(wanted: Version, folder: Path, tag: str, signer: Signer | None) -> 
         predicate = folder / "provenance.json"
         predicate.write_text(provenance(commit, tag))
         sign([*published, chart], signer, predicate)
+        console.print("  ✓ all of it signed, and the signatures verified")
     for image, architectures in names_in_chart(wanted).items():
         if set(architectures) != set(wanted.architectures):
             raise ReleaseError(f"the chart names {image}, which is there for {', '.join(architectures)} alone")
