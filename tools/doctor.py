@@ -108,7 +108,8 @@ def _unwritable() -> list[tuple[str, Path]]:
 
 
 def _there(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    # Asked of os.path, a folder that nobody lets us look into is not there, and no error.
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_a_cache_that_can_not_be_written_is_named_with_the_way_out(user: Path, m
     monkeypatch.setenv("ROWCAST_CACHE", f"{user}/file/cache")
     monkeypatch.setenv("ROWCAST_STATE", str(user / "not" / "there" / "yet"))
     assert doctor.of_up() == [f"{user}/file/cache can't be written: chown it, or name another by $ROWCAST_CACHE"]
+
+
+def test_a_cache_where_nobody_lets_us_look_is_named_as_any_other(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another's home is, which root, whom tests may run as, is never kept from."""
+    closed = user / "home of another"
+    closed.mkdir()
+    look, may = os.stat, os.access
+
+    def refused(path: str | Path, **options: bool) -> os.stat_result:
+        if closed in Path(path).parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and may(path, mode))
+    monkeypatch.setenv("ROWCAST_CACHE", str(closed / "cache" / "of-us"))
+    monkeypatch.setenv("ROWCAST_STATE", str(user))
+    assert doctor.of_up() == [f"{closed}/cache/of-us can't be written: chown it, or name another by $ROWCAST_CACHE"]
 
 
 def test_the_exit_code_is_that_of_the_commands_that_are_asked_for(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
