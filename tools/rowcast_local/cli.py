@@ -23,7 +23,14 @@ from rowcast_local.machine import lacking, refuse
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.debian import PackageError
-from rowcast_local.provision.go_parts import COSIGN, DAPR_CLI, FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import (
+    DAPR_CLI,
+    FAULT_TOOLS,
+    FORGE_PARTS,
+    GITOPS_PARTS,
+    PACKAGING_TOOLS,
+    RELEASE_TOOLS,
+)
 from rowcast_local.provision.needs import must_be_whole, refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_broker, provide_built, provide_keycloak
@@ -138,8 +145,8 @@ def get(
         for choice in Platform(state_folder(), progress=progress, gitops=engine).toolbox.choices:
             console.print(f"  {choice}")
         wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, DAPR_CLI, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
-        if tools and must_be_whole():  # else the tests that want it are left out, where nobody has built it
-            wanted = (*wanted, COSIGN)
+        if tools and must_be_whole():  # else tests that want these are left out, where nobody has built them
+            wanted = (*wanted, *RELEASE_TOOLS)
         for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
         if tools:
