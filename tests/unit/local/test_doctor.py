@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import doctor
+from rowcast_local.machine import lacking
 from rowcast_local.provision.needs import Need, on_path
 from unit.local.bare_machine import program
 
@@ -67,7 +68,7 @@ def test_a_cache_that_can_not_be_written_is_named_with_the_way_out(user: Path, m
     (user / "file").touch()
     monkeypatch.setenv("ROWCAST_CACHE", f"{user}/file/cache")
     monkeypatch.setenv("ROWCAST_STATE", str(user / "not" / "there" / "yet"))
-    assert doctor.lacking() == [f"{user}/file/cache can't be written: chown it, or name another by $ROWCAST_CACHE"]
+    assert lacking() == [f"{user}/file/cache can't be written: chown it, or name another by $ROWCAST_CACHE"]
 
 
 def test_a_cache_where_nobody_lets_us_look_is_named_as_any_other(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,7 @@ def test_a_cache_where_nobody_lets_us_look_is_named_as_any_other(user: Path, mon
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and may(path, mode))
     monkeypatch.setenv("ROWCAST_CACHE", str(closed / "cache" / "of-us"))
     monkeypatch.setenv("ROWCAST_STATE", str(user))
-    assert doctor.lacking() == [f"{closed}/cache/of-us can't be written: chown it, or name another by $ROWCAST_CACHE"]
+    assert lacking() == [f"{closed}/cache/of-us can't be written: chown it, or name another by $ROWCAST_CACHE"]
 
 
 def test_the_exit_code_is_that_of_the_commands_that_are_asked_for(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
