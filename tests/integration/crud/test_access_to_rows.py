@@ -519,7 +519,7 @@ def test_a_list_of_one_environment_is_found_by_its_index_among_very_many_rows(pl
             RowFilter("many", environment="prod"),
             RowFilter("many", seen=rights.environments("rows", "view", "many")),
         ):
-            query = whole_list(wanted, Order()).limit(51)
+            query = whole_list(connection, wanted, Order()).limit(51)
             plain = query.compile(engine, compile_kwargs={"literal_binds": True})
             plan = "\n".join(connection.execute(sa.text(f"EXPLAIN {plain}".replace("%%", "%"))).scalars())
             assert "environments_of_renderer" in plan, plan

@@ -17,6 +17,8 @@ ROWS = 20_000
 TARGETS = ("k8s", "git")
 PAGES = 2_500
 """More than any of these read; the statuses alone are as many, and reading all of them by key 80,000."""
+SEARCHED_PAGES = 250
+"""Less than any of the two tables has."""
 ASKED = (
     "/appconfigs?limit=20",
     "/appconfigs?limit=20&sort=-updated_at",
@@ -36,6 +38,7 @@ ASKED = (
     "/activity/people",
     "/deadletters",
 )
+BY_STATE = tuple(path for path in ASKED if "state=" in path)
 _ENTRIES = sa.text("SELECT DISTINCT renderer, key FROM rowcast.outstanding ORDER BY 1, 2")
 
 
@@ -77,6 +80,34 @@ def test_what_is_asked_all_the_time_reads_what_it_shows(engine: sa.Engine, clien
     found = sent.explained(engine)
     assert found
     assert sum(read.pages for read in found) < PAGES, [(read.pages, read.statement[:300]) for read in found]
+
+
+def test_what_the_database_still_believes_of_a_backlog_that_is_gone_makes_no_list_read_all_rows(
+    engine: sa.Engine, client: TestClient
+) -> None:
+    with engine.begin() as connection:
+        backlog = "INSERT INTO rowcast.outstanding (renderer, key) SELECT renderer, key FROM rowcast.rows"
+        connection.execute(sa.text(f"{backlog} WHERE NOT deleted"))
+        connection.execute(sa.text("ANALYZE rowcast.outstanding"))
+    outstanding.settle(engine, TARGETS)
+    pages = {}
+    for path in (*BY_STATE, "/pipeline"):
+        with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]
+            client.get(path).raise_for_status()
+        of_states = [read for read in sent.explained(engine) if "tatuses" in read.statement]
+        assert of_states
+        pages[path] = sum(read.pages for read in of_states)
+    assert max(pages.values()) < PAGES, pages
+
+
+@pytest.mark.parametrize(("path", "number"), [("/appconfigs", 14), ("/renderers/services/rows", 3)])
+def test_a_search_reads_what_it_finds(engine: sa.Engine, client: TestClient, path: str, number: int) -> None:
+    with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]
+        assert client.get(path, params={"search": "NOWHERE to be"}).json()["total"] == 0
+        assert client.get(path, params={"search": "Service-1234"}).json()["total"] == number
+    found = [read for read in sent.explained(engine) if "LIKE" in read.statement]
+    assert found
+    assert sum(read.pages for read in found) < SEARCHED_PAGES, [(read.pages, read.statement[:300]) for read in found]
 
 
 def test_a_list_of_very_many_rows_is_counted_as_far_as_anybody_reads(client: TestClient) -> None:

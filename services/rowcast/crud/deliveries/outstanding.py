@@ -8,13 +8,29 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Select, cast, exists, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from rowcast.core.row import APP_CONFIGS
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.background import repeat
 from rowcast.crud.database.connections import changing
 from rowcast.crud.database.tables import outstanding
 
+FEW = 10_000
+"""So many rows are looked at one by one, by their keys; where there are more, most rows of a list are among them."""
 BATCH = 1_000
 """Rows looked at in one transaction."""
 PAUSE_SECONDS = 5.0
@@ -66,25 +82,52 @@ FROM looked_at
 """)
 
 
-def configurations() -> Select[Any]:
-    """Their ids."""
-    return select(cast(outstanding.c.key, BigInteger)).where(outstanding.c.renderer == APP_CONFIGS)
+def few(connection: Connection, renderer: str) -> list[str] | None:
+    """The keys of a renderer's rows that have entries; None where these are more than FEW.
+
+    Statements are given them as values. A subquery would be planned by what the database last counted of entries, which
+    come and go by the thousand: after a backlog it looked up the statuses of all rows to find that no entry is left.
+    """
+    query = select(outstanding.c.key).where(outstanding.c.renderer == renderer).limit(FEW + 1)
+    keys = connection.execute(query).scalars().all()
+    return sorted(set(keys)) if len(keys) <= FEW else None
 
 
-def of_renderer(name: str) -> Select[Any]:
-    """The keys of a renderer's rows."""
-    return select(outstanding.c.key).where(outstanding.c.renderer == name)
+def few_of_others(connection: Connection) -> list[RowKey] | None:
+    """As `few`, of all rows but configurations."""
+    query = select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+    entries = connection.execute(query.limit(FEW + 1)).all()
+    return sorted({RowKey(*entry) for entry in entries}) if len(entries) <= FEW else None
 
 
-def of_others() -> Select[Any]:
-    """Renderer and key of all rows but configurations."""
-    return select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+def among(row_id: ColumnElement[int], few: Sequence[str] | None) -> ColumnElement[bool]:
+    """Whether a configuration has entries; `few` as that has found them."""
+    if few is None:
+        return row_id.in_(select(cast(outstanding.c.key, BigInteger)).where(outstanding.c.renderer == APP_CONFIGS))
+    return row_id == any_(literal([int(key) for key in few], ARRAY(BigInteger)))
 
 
-def is_settled(renderer: str, key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a row has no entry, so that its statuses need no look: every target has it as it is."""
-    its = (outstanding.c.renderer == renderer) & (outstanding.c.key == key)
-    return ~exists(select(1).select_from(outstanding).where(its))
+def among_keys(renderer: str, key: ColumnElement[str], few: Sequence[str] | None) -> ColumnElement[bool]:
+    """As `among`, of a renderer's rows, by their keys."""
+    if few is None:
+        return key.in_(select(outstanding.c.key).where(outstanding.c.renderer == renderer))
+    return key == any_(_texts(few))
+
+
+def among_others(
+    renderer: ColumnElement[str], key: ColumnElement[str], few: Sequence[RowKey] | None
+) -> ColumnElement[bool]:
+    """As `among`, of all rows but configurations."""
+    if few is None:
+        entries = select(outstanding.c.renderer, outstanding.c.key).where(outstanding.c.renderer != APP_CONFIGS)
+    else:
+        keys = (_texts([row.renderer for row in few]), _texts([row.key for row in few]))
+        entries = select(func.unnest(*keys).table_valued("renderer", "key").render_derived())
+    return tuple_(renderer, key).in_(entries)
+
+
+def _texts(values: Sequence[str]) -> ColumnElement[Any]:
+    return literal(list(values), ARRAY(Text))
 
 
 def is_kept_for(connection: Connection, target: str) -> bool:

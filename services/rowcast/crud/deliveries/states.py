@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Text, Values, case, cast, column, exists, func, literal, select, values
+from sqlalchemy import ColumnElement, Values, case, column, exists, func, literal, select, values
 
-from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.tables import app_configs, history, sync_statuses
 from rowcast.crud.deliveries import outstanding
 
@@ -46,8 +45,11 @@ def pending_since() -> ColumnElement[datetime]:
     )
 
 
-def overdue(targets: Sequence[str], patience: timedelta) -> ColumnElement[bool]:
-    """A listed row that some target has not got for longer than that, and has not refused."""
+def overdue(targets: Sequence[str], patience: timedelta, few: Sequence[str] | None) -> ColumnElement[bool]:
+    """A listed row that some target has not got for longer than that, and has not refused.
+
+    `few`: the only rows that some target may lack, where they are few.
+    """
     row = app_configs.c
     wanted = expected(targets)
     its = (sync_statuses.c.row_id == row.id) & (sync_statuses.c.target == wanted.c.target)
@@ -59,7 +61,7 @@ def overdue(targets: Sequence[str], patience: timedelta) -> ColumnElement[bool]:
         .where(pending, pending_since() < late)
         .correlate(app_configs)
     )
-    return row.id.in_(outstanding.configurations()) & (row.created_at < late) & waiting.exists()
+    return outstanding.among(row.id, few) & (row.created_at < late) & waiting.exists()
 
 
 def _failure() -> ColumnElement[bool]:
@@ -67,12 +69,15 @@ def _failure() -> ColumnElement[bool]:
     return (sync_statuses.c.outcome == "dead-lettered") | sync_statuses.c.error.is_not(None)
 
 
-def in_state(wanted: Overall, targets: Sequence[str]) -> ColumnElement[bool]:
-    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits."""
+def in_state(wanted: Overall, targets: Sequence[str], few: Sequence[str] | None) -> ColumnElement[bool]:
+    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits.
+
+    `few`: the only rows that some target may lack, where they are few.
+    """
     status, row = sync_statuses.c, app_configs.c
     its = status.row_id == row.id
     failed = _failure() & (status.observed_generation >= row.generation)
-    among = row.id.in_(outstanding.configurations())
+    among = outstanding.among(row.id, few)
     if wanted == "failed":
         return among & exists().where(its, failed)
     current = ~status.deleted & (status.observed_generation >= row.generation) & ~_failure()
@@ -80,6 +85,6 @@ def in_state(wanted: Overall, targets: Sequence[str]) -> ColumnElement[bool]:
     # One look at a row's statuses: three of them, one a condition, take three times as long.
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
     is_it = select(overall).where(its).scalar_subquery() == wanted
-    if wanted == "synced":
-        return outstanding.is_settled(APP_CONFIGS, cast(row.id, Text)) | is_it
+    if wanted == "synced" and few is not None:
+        return ~among | is_it
     return among & is_it

@@ -8,9 +8,24 @@ itself, which takes PostgreSQL less than all of them side by side.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Select, Text, and_, case, cast, false, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
-from rowcast.core.row import APP_CONFIGS
+from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.tables import app_configs, deletions, row_statuses, rows, sync_statuses
 from rowcast.crud.deliveries import of_rows, outstanding
 from rowcast.crud.deliveries.deletions import made
@@ -18,23 +33,25 @@ from rowcast.crud.deliveries.gitops import PROPOSED
 from rowcast.crud.deliveries.states import pending_since, state
 
 
-def of_configurations(targets: Sequence[str]) -> CTE:
-    """The cells of the built-in renderer; its deletions have a table of their own."""
-    return union_all(*(each(target) for target in targets for each in (_configurations, _deletions))).cte("cells")
+def of_configurations(targets: Sequence[str], few: Sequence[str] | None) -> CTE:
+    """The cells of the built-in renderer; its deletions have a table of their own. `few`: as `outstanding` has it."""
+    among = outstanding.among(app_configs.c.id, few)
+    each = (part for target in targets for part in (_configurations(target, among), _deletions(target)))
+    return union_all(*each).cte("cells")
 
 
-def of_others(targets: Sequence[str]) -> CTE:
+def of_others(targets: Sequence[str], few: Sequence[RowKey] | None) -> CTE:
     """The cells of all other renderers' rows. A row was refused, too, if its key is none that sync can take.
 
     No table has their earlier changes: one that changes again and again is as old as its last change.
     """
-    return union_all(*(_rows(target) for target in targets)).cte("cells")
+    among = outstanding.among_others(rows.c.renderer, rows.c.key, few)
+    return union_all(*(_rows(target, among) for target in targets)).cte("cells")
 
 
-def _configurations(target: str) -> Select[Any]:
+def _configurations(target: str, among: ColumnElement[bool]) -> Select[Any]:
     status = sync_statuses.c
     its = and_(status.row_id == app_configs.c.id, status.target == target)
-    among = app_configs.c.id.in_(outstanding.configurations())
     columns = (
         literal(APP_CONFIGS).label("renderer"),
         cast(app_configs.c.id, Text).label("key"),
@@ -63,7 +80,7 @@ def _deletions(target: str) -> Select[Any]:
     return select(*columns).select_from(deletions.outerjoin(sync_statuses, its)).where(lacking, ~back)
 
 
-def _rows(target: str) -> Select[Any]:
+def _rows(target: str, among: ColumnElement[bool]) -> Select[Any]:
     status = row_statuses.c
     its = and_(status.renderer == rows.c.renderer, status.key == rows.c.key, status.target == target)
     proposed = and_(rows.c.deleted, of_rows.state() == "synced", status.stage == PROPOSED)
@@ -78,7 +95,6 @@ def _rows(target: str) -> Select[Any]:
     )
     # A row that was deleted before a target has told anything of it is nothing to that target.
     known = or_(~rows.c.deleted, status.key.is_not(None))
-    among = tuple_(rows.c.renderer, rows.c.key).in_(outstanding.of_others())
     return (
         select(*columns)
         .select_from(rows.outerjoin(row_statuses, its))

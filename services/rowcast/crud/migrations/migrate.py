@@ -13,6 +13,7 @@ from rowcast.core.errors import TransientError
 from rowcast.crud.access.database_roles import RoleError, check_owner, ensure_role, replication_role, serving_role
 from rowcast.crud.database.connections import log_in_with, translated
 from rowcast.crud.migrations.capture import put_right
+from rowcast.crud.migrations.searches import index_searches
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.renewal import renew
 from rowcast.runtime.logging import get_logger
@@ -56,6 +57,10 @@ def migrate(settings: CrudSettings) -> None:
                 _ensure_serving_role(connection, settings)
                 _name_slot(connection, settings.capture_slot)
             _renew_capture(connection)
+    # Not while another process waits for its turn to migrate: this waits for the end of every statement before it.
+    with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if reason := index_searches(connection):
+            log.warning("searches read all rows", reason=reason)
     log.info("migrated", before=before, after=head_level())
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import CTE, Connection, Engine, Executable, Text, and_, func, li
 
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.database.connections import reading
-from rowcast.crud.database.tables import app_configs, rows, sources
-from rowcast.crud.deliveries import of_rows, undelivered
+from rowcast.crud.database.tables import app_configs, sources
+from rowcast.crud.deliveries import outstanding, undelivered
 
 COUNT_MS = 60_000
 """A million rows at two targets take some seconds, and several times as long if none of them is delivered."""
@@ -20,6 +20,20 @@ GRACE = timedelta(seconds=5)
 """More than a transaction of crud's takes: what it writes bears the time of its start, and is in the log at its end."""
 
 _NOW = text("SELECT now()")
+# One renderer after the other, each by the index of those that are there; grouped, the whole table is read.
+_TOTALS = text("""
+WITH RECURSIVE names (renderer) AS (
+    (SELECT renderer FROM rowcast.rows WHERE NOT deleted AND generation > 0 ORDER BY renderer LIMIT 1)
+    UNION ALL
+    SELECT (SELECT row.renderer FROM rowcast.rows AS row
+        WHERE row.renderer > names.renderer AND NOT row.deleted AND row.generation > 0
+        ORDER BY row.renderer LIMIT 1)
+    FROM names WHERE names.renderer IS NOT NULL
+)
+SELECT renderer, (SELECT count(*) FROM rowcast.rows AS row
+    WHERE row.renderer = names.renderer AND NOT row.deleted AND row.generation > 0) AS number
+FROM names WHERE renderer <> :ours
+""")
 
 
 @dataclass(frozen=True)
@@ -97,9 +111,11 @@ def count(engine: Engine, targets: Sequence[str], patience: timedelta, published
         now: datetime = connection.execute(_NOW).scalar_one()
         late, published = now - patience, published_at and published_at - GRACE
         totals = _totals(connection)
+        ours = undelivered.of_configurations(targets, outstanding.few(connection, APP_CONFIGS))
+        others = undelivered.of_others(targets, outstanding.few_of_others(connection))
         figures = [
-            *connection.execute(_figures(undelivered.of_configurations(targets), late, published)).mappings(),
-            *connection.execute(_figures(undelivered.of_others(targets), late, published)).mappings(),
+            *connection.execute(_figures(ours, late, published)).mappings(),
+            *connection.execute(_figures(others, late, published)).mappings(),
         ]
     # Of a renderer that has none any more there may be deletions.
     totals |= {one["renderer"]: 0 for one in figures if one["renderer"] not in totals}
@@ -114,9 +130,8 @@ def _totals(connection: Connection) -> dict[str, int]:
     """How many rows there are, by renderer: the built-in one, then all whose tables are or were captured, by name."""
     ours = connection.execute(select(func.count()).select_from(app_configs)).scalar_one()
     names = connection.execute(select(sources.c.renderer).where(sources.c.renderer != APP_CONFIGS)).scalars()
-    counts = select(rows.c.renderer, func.count()).where(of_rows.captured(), ~rows.c.deleted).group_by(rows.c.renderer)
     others = dict.fromkeys(names, 0)
-    for name, number in connection.execute(counts).all():
+    for name, number in connection.execute(_TOTALS, {"ours": APP_CONFIGS}).all():
         others[name] = number
     return {APP_CONFIGS: ours, **dict(sorted(others.items()))}
 

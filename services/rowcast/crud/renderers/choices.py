@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.elements import quoted_name
 
 from rowcast.core.source import TableName
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.errors import FieldError
 from rowcast.crud.renderers.tables import SourceTable
-from rowcast.crud.rows.text_search import contains_in_any_case
 from rowcast.crud.sources.catalogue import ForeignKey, read_table
 from rowcast.crud.sources.triggers import identifier, qualified
 

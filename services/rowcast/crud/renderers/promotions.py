@@ -14,12 +14,12 @@ from rowcast.core.promotion import Member, Promotion, Report, Step, steps
 from rowcast.core.row import APP_CONFIGS, RowKey
 from rowcast.crud.access.within import within
 from rowcast.crud.database.tables import app_configs, environments, promotions, rows
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.deliveries import of_rows
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor
 from rowcast.crud.renderers.tables import SourceTable, source_table
 from rowcast.crud.rows import queries
-from rowcast.crud.rows.text_search import contains_in_any_case
 from rowcast.crud.settings import CrudSettings
 from rowcast.crud.sources.environments import OF_ROW
 from rowcast.renderers.declaration import read_promotion

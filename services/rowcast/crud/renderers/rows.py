@@ -27,11 +27,11 @@ from rowcast.core.policy import EVERYTHING, Reach
 from rowcast.core.row import RowKey
 from rowcast.crud.access.within import within
 from rowcast.crud.database.tables import environments, row_history, row_statuses, rows
+from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.deliveries import outstanding
 from rowcast.crud.deliveries.of_rows import of_others, state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page, counted
-from rowcast.crud.rows.text_search import contains_in_any_case
 from rowcast.crud.sources.environments import OF_ROW, Environments
 
 State = Literal["synced", "pending", "failed", "deleted"]
@@ -83,8 +83,8 @@ def order_of(cursor: Cursor) -> Order:
 
 def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor | None, limit: int) -> Page:
     """One page, and the number of rows in the whole list. Raises FieldError for a cursor that none gave out."""
-    total, capped = counted(connection, _source(wanted), _conditions(wanted))
-    query = whole_list(wanted, order).limit(limit + 1)
+    conditions = _conditions(connection, wanted)
+    query = _listed(wanted, order, conditions).limit(limit + 1)
     sorted_by = _sorted_by(order)
     query = query.add_columns(*(each.label(f"sorted_{index}") for index, each in enumerate(sorted_by)))
     if after is not None:
@@ -92,20 +92,26 @@ def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor 
         query = query.where(here < there if order.descending else here > there)
     found = connection.execute(query).mappings().all()
     more, found = len(found) > limit, found[:limit]
+    whole = after is None and not more
+    total, capped = (len(found), False) if whole else counted(connection, _source(wanted), conditions)
     return Page(found, _cursor(order, found[-1], len(sorted_by)) if more else None, total, capped)
 
 
 def count(connection: Connection, wanted: RowFilter) -> int:
     """How many rows a list has."""
-    query = select(func.count()).select_from(_source(wanted)).where(*_conditions(wanted))
+    query = select(func.count()).select_from(_source(wanted)).where(*_conditions(connection, wanted))
     number: int = connection.execute(query).scalar_one()
     return number
 
 
-def whole_list(wanted: RowFilter, order: Order) -> Select[Any]:
-    """All rows of a list, in its order."""
+def whole_list(connection: Connection, wanted: RowFilter, order: Order) -> Select[Any]:
+    """All rows of a list, in its order; for this transaction."""
+    return _listed(wanted, order, _conditions(connection, wanted))
+
+
+def _listed(wanted: RowFilter, order: Order, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     by = (each.desc() if order.descending else each for each in _sorted_by(order))
-    return select(rows).select_from(_source(wanted)).where(*_conditions(wanted)).order_by(*by)
+    return select(rows).select_from(_source(wanted)).where(*conditions).order_by(*by)
 
 
 def get(connection: Connection, row: RowKey) -> RowMapping | None:
@@ -198,7 +204,7 @@ def _source(wanted: RowFilter) -> Any:
     return rows if anywhere else rows.join(environments, OF_ROW)
 
 
-def _conditions(wanted: RowFilter) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, wanted: RowFilter) -> list[ColumnElement[bool]]:
     there = rows.c.deleted if wanted.state == "deleted" else ~rows.c.deleted
     conditions = [rows.c.renderer == wanted.renderer, rows.c.generation > 0, there]
     if wanted.environment is not None:
@@ -217,8 +223,12 @@ def _conditions(wanted: RowFilter) -> list[ColumnElement[bool]]:
         told = func.count().filter(state() == "synced", status.target.in_(wanted.targets)) == len(wanted.targets)
         overall = case((func.bool_or(state() == "failed"), "failed"), (told, "synced"), else_="pending")
         is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted.state
-        if wanted.state == "synced":
-            conditions.append(outstanding.is_settled(wanted.renderer, rows.c.key) | is_it)
+        few = outstanding.few(connection, wanted.renderer)
+        among = outstanding.among_keys(wanted.renderer, rows.c.key, few)
+        if wanted.state != "synced":
+            conditions += [among, is_it]
+        elif few is not None:
+            conditions.append(~among | is_it)
         else:
-            conditions += [rows.c.key.in_(outstanding.of_renderer(wanted.renderer)), is_it]
+            conditions.append(is_it)
     return conditions

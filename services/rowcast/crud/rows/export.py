@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 import yaml
-from sqlalchemy import Engine, RowMapping, Select
+from sqlalchemy import Connection, Engine, RowMapping, Select
 
 from rowcast.core.cells import FORMULA, MARKED
 from rowcast.crud.database.connections import reading, translated
@@ -46,17 +46,17 @@ class Export:
     def __init__(
         self,
         engine: Engine,
-        query: Select[Any],
+        query: Callable[[Connection], Select[Any]],
         columns: Sequence[str],
         as_exported: Callable[[RowMapping], Mapping[str, Any]],
     ) -> None:
-        """What a query finds, each row by its `columns`. Raises TransientError."""
+        """What a query of this transaction finds, each row by its `columns`. Raises TransientError."""
         self._columns, self._as_exported = columns, as_exported
         self._transaction = ExitStack()
         try:
             connection = self._transaction.enter_context(reading(engine))
             streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
-            found = streaming.execute(query).mappings()
+            found = streaming.execute(query(connection)).mappings()
             self._parts = iter(found.partitions(ROWS_AT_ONCE))
             self._first = next(self._parts, [])
         except BaseException:
@@ -80,7 +80,7 @@ class Export:
 
 def configurations(engine: Engine, wanted: queries.ListFilter, sort: str) -> Export:
     """Those of a list. Raises TransientError."""
-    return Export(engine, queries.whole_list(wanted, sort), COLUMNS, _configuration)
+    return Export(engine, lambda connection: queries.whole_list(connection, wanted, sort), COLUMNS, _configuration)
 
 
 def written(

@@ -19,12 +19,13 @@ from sqlalchemy import (
 )
 
 from rowcast.core.policy import EVERYTHING, Reach
+from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.access.within import both_within, within
 from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, history, sync_statuses
-from rowcast.crud.deliveries import gitops, states
+from rowcast.crud.database.text_search import contains_in_any_case
+from rowcast.crud.deliveries import gitops, outstanding, states
 from rowcast.crud.deliveries.deletions import on_its_way
 from rowcast.crud.paging import Cursor, Page, counted
-from rowcast.crud.rows.text_search import contains_in_any_case
 
 State = states.Overall | Literal["overdue", "deleting"]
 
@@ -54,7 +55,7 @@ class ListFilter:
 
 def list_page(connection: Connection, wanted: ListFilter, sort: str, after: Cursor | None, limit: int) -> Page:
     """One page in the order `sort`, a name of SORTABLE, descending with a `-` before it."""
-    conditions, source = _conditions(wanted), wanted.source
+    conditions, source = _conditions(connection, wanted), wanted.source
     query = _ordered(select(source).where(*conditions), sort, source)
     if after is not None:
         query = query.where(_after(sort, after, source))
@@ -66,9 +67,9 @@ def list_page(connection: Connection, wanted: ListFilter, sort: str, after: Curs
     return Page(rows, _cursor(sort, rows[-1]) if more else None, total, capped)
 
 
-def whole_list(wanted: ListFilter, sort: str) -> Select[Any]:
-    """All rows of a list in the order `sort`, as in `list_page`."""
-    return _ordered(select(wanted.source).where(*_conditions(wanted)), sort, wanted.source)
+def whole_list(connection: Connection, wanted: ListFilter, sort: str) -> Select[Any]:
+    """All rows of a list in the order `sort`, as in `list_page`; for this transaction."""
+    return _ordered(select(wanted.source).where(*_conditions(connection, wanted)), sort, wanted.source)
 
 
 def history_page(
@@ -127,7 +128,7 @@ def deleted_at(connection: Connection, row_id: int) -> datetime | None:
     return connection.execute(select(deletions.c.deleted_at).where(deletions.c.id == row_id)).scalar_one_or_none()
 
 
-def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, wanted: ListFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     row = wanted.source.c
     if not wanted.seen.everything:
@@ -143,9 +144,9 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
         case "deleting":
             conditions.append(on_its_way(wanted.targets))
         case "overdue":
-            conditions.append(states.overdue(wanted.targets, wanted.patience))
+            conditions.append(states.overdue(wanted.targets, wanted.patience, outstanding.few(connection, APP_CONFIGS)))
         case state:
-            conditions.append(states.in_state(state, wanted.targets))
+            conditions.append(states.in_state(state, wanted.targets, outstanding.few(connection, APP_CONFIGS)))
     return conditions
 
 

@@ -98,9 +98,13 @@ def export(
         table = source_table(connection, name)
     values = values_wanted(filter, table)
     wanted = rows.RowFilter(name, search, state, settings.targets, values, environment, asking.seen(name))
-    query = rows.whole_list(wanted, order_wanted(sort, order, None, table))
+    by = order_wanted(sort, order, None, table)
     columns, exported = as_exported(table, format)
-    return file(lambda: Export(database, query, columns, exported), name, format, settings, shares)
+
+    def export() -> Export:
+        return Export(database, lambda connection: rows.whole_list(connection, wanted, by), columns, exported)
+
+    return file(export, name, format, settings, shares)
 
 
 @router.post(

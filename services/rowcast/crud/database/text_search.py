@@ -21,8 +21,17 @@ class _Folded(FunctionElement[str]):
 @compiles(_Folded)
 def _compile(element: _Folded, compiler: Any, **arguments: Any) -> str:
     version = (compiler.dialect.server_version_info or (0,))[0]
-    collation = next((name for since, name in _COLLATIONS if version >= since), _BEFORE)
-    return f'upper({compiler.process(element.clauses, **arguments)} COLLATE "{collation}")'
+    return folded(compiler.process(element.clauses, **arguments), version)
+
+
+def collation(version: int) -> str:
+    """By which texts are folded on a server of this major version."""
+    return next((name for since, name in _COLLATIONS if version >= since), _BEFORE)
+
+
+def folded(expression: str, version: int) -> str:
+    """What texts are compared by on a server of this major version, as SQL."""
+    return f'upper({expression} COLLATE "{collation(version)}")'
 
 
 def contains_in_any_case(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
