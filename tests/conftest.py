@@ -26,6 +26,7 @@ ON_THE_PLATFORM = ("tests/e2e/", "tests/integration/way/")
 """Folders whose tests share the platform, but for files that start what they need themselves."""
 OF_THEIR_OWN = (
     "tests/e2e/test_change_of_broker.py",
+    "tests/e2e/test_dapr_cli.py",
     "tests/e2e/test_docs.py",
     "tests/e2e/test_gitops.py",
     "tests/e2e/test_traces.py",

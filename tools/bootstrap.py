@@ -113,7 +113,11 @@ def _works() -> bool:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    with (CHECKOUT / ".venv.lock").open("w") as lock:
+    try:
+        opened = (CHECKOUT / ".venv.lock").open("w")
+    except OSError as error:
+        raise BootstrapError(f"{CHECKOUT} can't be written, where .venv would be: {error.strerror}") from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

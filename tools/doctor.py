@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +14,8 @@ from rowcast_cluster.kind_node import kind_works
 from rowcast_cluster.machine import PACKAGES as NODE_PACKAGES
 from rowcast_cluster.machine import check_machine
 from rowcast_images.finding import NAMES as BUILDERS
-from rowcast_local.accounts import AccountError, service_account
 from rowcast_local.command_line import run
-from rowcast_local.paths import cache_folder, state_folder
+from rowcast_local.machine import CACHE, lacking, unwritable
 from rowcast_local.provision import debian
 from rowcast_local.provision.debian import PackageError
 from rowcast_local.provision.needs import NEEDS, Need
@@ -30,19 +28,9 @@ def installs() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get", path=debian.search_path()) is not None
 
 
-def of_up() -> list[str]:
-    """What the platform lacks."""
-    lacks = [f"{folder} can't be written: chown it, or name another by ${name}" for name, folder in _unwritable()]
-    try:
-        service_account()
-    except AccountError as error:
-        lacks.append(f"{error} (useradd --system nobody)")
-    return lacks
-
-
 def of_test(needs: Sequence[Need] = NEEDS) -> list[str]:
     """What the platform lacks, and what tests would be left out for."""
-    return [*of_up(), *(f"{why}: {need.tests}" for need in needs if (why := _trouble(need)))]
+    return [*lacking(), *(f"{why}: {need.tests}" for need in needs if (why := _trouble(need)))]
 
 
 def of_cluster() -> list[str]:
@@ -59,13 +47,14 @@ def of_cluster() -> list[str]:
 
 def of_images() -> list[str]:
     """What building images lacks; which builder works is found out by building."""
+    lacks = unwritable(CACHE)
     if installs() or any(shutil.which(name) for name in BUILDERS):
-        return []
-    return [f"no {', '.join(BUILDERS)} here (apt-get install {BUILDERS[-1]})"]
+        return lacks
+    return [*lacks, f"no {', '.join(BUILDERS)} here (apt-get install {BUILDERS[-1]})"]
 
 
 COMMANDS: Mapping[str, Callable[[], list[str]]] = {
-    "up": of_up,
+    "up": lacking,
     "test": of_test,
     "test:cluster": lambda: [*of_test(), *of_cluster()],
     "cluster:up": of_cluster,
@@ -99,16 +88,6 @@ def _trouble(need: Need) -> str:
         return "" if installs() and need.find() is None else need.trouble()
     except PackageError as error:
         return str(error)
-
-
-def _unwritable() -> list[tuple[str, Path]]:
-    """The variables and folders of which neither the folder nor the one that it would be made in can be written."""
-    folders = {"ROWCAST_CACHE": cache_folder(), "ROWCAST_STATE": state_folder()}
-    return [(name, folder) for name, folder in folders.items() if not os.access(_there(folder), os.W_OK | os.X_OK)]
-
-
-def _there(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 if __name__ == "__main__":

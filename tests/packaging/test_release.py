@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from charting.rendering import CHART, CHECKOUT
+from leaving_out import leave_out
 from rowcast_cluster.images import Image as Program
 from rowcast_cluster.images import write_archive
 from rowcast_images.catalogue import IMAGES
 from rowcast_images.references import version
-from rowcast_local.provision.tools import tool
+from rowcast_local.provision.tools import is_built, tool
 from rowcast_release.errors import ReleaseError
 from rowcast_release.programs import output, own_registry
 from rowcast_release.publishing import (
+    Published,
     Version,
     lacks,
     names_in_chart,
     publish_chart,
     publish_images,
     refuse_what_is_there,
+    sign,
 )
+from rowcast_release.signing import Signer, provenance
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 A_CLUSTER = ("--api-versions", "dapr.io/v1alpha1")
@@ -89,6 +96,57 @@ def test_the_chart_of_a_release_installs_as_it_is_and_that_of_a_checkout_says_wh
 )
 def test_the_chart_of_a_checkout_takes_images_of_ones_own(named: str) -> None:
     assert output(tool("helm"), "template", "rowcast", CHART, *A_CLUSTER, "--set", named)
+
+
+@pytest.fixture(scope="module")
+def signed(released: Version, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public key by which the chart and one image are signed, the latter as a whole and for one architecture."""
+    if not is_built("cosign"):
+        leave_out("no cosign built here (.venv/bin/python -m rowcast_local tool cosign)", optional=True)
+    folder = tmp_path_factory.mktemp("key")
+    (folder / "provenance.json").write_text(provenance("c0ffee", f"v{version()}", {}))
+    image = released.naming.reference("ui")
+    names = {
+        image: None,
+        f"{image}-amd64": released.images / "amd64" / "ui.cdx.json",
+        f"{released.charts}:{version()}": None,
+    }
+    signer = Signer.with_own_key(folder)
+    published = [
+        Published(f"{name.rpartition(':')[0]}@{output(tool('crane'), 'digest', name).strip()}", sbom)
+        for name, sbom in names.items()
+    ]
+    sign(published, signer, folder / "provenance.json")
+    return folder / "trial.pub"
+
+
+def cosign(key: Path, verb: str, *words: str) -> str:
+    """What people run, with the key that only a trial has."""
+    return output(tool("cosign"), verb, f"--key={key}", "--insecure-ignore-tlog", *words)
+
+
+def predicate(key: Path, kind: str, reference: str) -> dict[str, Any]:
+    envelope = json.loads(cosign(key, "verify-attestation", "--type", kind, reference))
+    said: dict[str, Any] = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+    return said
+
+
+def test_who_pulls_a_release_can_tell_who_signed_it_and_what_it_is_made_of(signed: Path, released: Version) -> None:
+    image = released.naming.reference("ui")
+    for name in (image, f"{image}-amd64", f"{released.charts}:{version()}"):
+        assert cosign(signed, "verify", name)
+        made = predicate(signed, "slsaprovenance1", name)["buildDefinition"]
+        assert made["resolvedDependencies"][0]["digest"] == {"gitCommit": "c0ffee"}
+    assert predicate(signed, "cyclonedx", f"{image}-amd64")["bomFormat"] == "CycloneDX"
+
+
+def test_what_nobody_signed_is_told_from_a_release(signed: Path, released: Version, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="no signatures found"):
+        cosign(signed, "verify", released.naming.reference("services"))
+    with pytest.raises(ReleaseError, match="no matching signatures"):
+        Signer.with_own_key(tmp_path).verify(released.naming.reference("ui"))
+    with pytest.raises(ReleaseError):
+        Signer(signed.with_suffix(".key")).verify(released.naming.reference("ui"), ["cyclonedx"])
 
 
 def test_a_version_is_published_once(released: Version) -> None:

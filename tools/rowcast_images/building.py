@@ -92,7 +92,7 @@ class Workshop:
             arguments = self.arguments(image.bases) | {name.upper(): value for name, value in labels.items()}
             self._build(reference, image.dockerfile, image.target, self.source, arguments, commands, labels)
             commands.run(*self.builder.save(reference, folder / ARCHIVE), folder=folder)
-            write_sbom(folder / ARCHIVE, commands)
+            write_sbom(image.name, folder / ARCHIVE, commands)
 
         return Step(_image_name(image.name), target, build, needs=tuple(needs))
 

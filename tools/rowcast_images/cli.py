@@ -14,6 +14,7 @@ from rowcast_images.making import BaseImages, clean, make, with_sboms
 from rowcast_images.references import REGISTRY, Naming, version
 from rowcast_images.sbom import sbom_tool
 from rowcast_local.command_line import run
+from rowcast_local.machine import CACHE, refuse, unwritable
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.provision.progress import Progress
 
@@ -58,6 +59,7 @@ def images(
 
     What was built of the same files before is not built again. Exit codes: 0 done, 1 failed, 2 wrong options.
     """
+    refuse(unwritable(CACHE))
     console = Console(stderr=True, highlight=False)
     if throw_away:
         size = clean(Progress(console))

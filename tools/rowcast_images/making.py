@@ -96,7 +96,7 @@ def with_sboms(made: Sequence[Made], progress: Progress) -> tuple[Made, ...]:
             if image.sbom is None:
                 (cache / "logs").mkdir(exist_ok=True)
                 Commands(Running(), cache / "logs" / "sbom.log").run(
-                    *by_syft(tool("syft"), image.archive), folder=image.archive.parent
+                    *by_syft(tool("syft"), image.name, image.archive), folder=image.archive.parent
                 )
             described.append(replace(image, sbom=image.archive.with_name(SBOM)))
     return tuple(described)

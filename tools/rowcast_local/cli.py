@@ -19,10 +19,17 @@ from rowcast_local.broker import Capture, Kind
 from rowcast_local.command_line import run
 from rowcast_local.demonstration import follow
 from rowcast_local.journey import report
+from rowcast_local.machine import lacking, refuse
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.debian import PackageError
-from rowcast_local.provision.go_parts import FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
+from rowcast_local.provision.go_parts import (
+    DAPR_CLI,
+    FAULT_TOOLS,
+    FORGE_PARTS,
+    GITOPS_PARTS,
+    PACKAGING_TOOLS,
+)
 from rowcast_local.provision.needs import refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_broker, provide_built, provide_keycloak
@@ -79,6 +86,7 @@ def up(
     ] = None,
 ) -> None:
     """Starts the whole platform, and shows one configuration become a custom resource and a commit."""
+    refuse(lacking())
     console = Console(stderr=True, highlight=False)
     with alone(), Progress(console) as progress:
         engine = {None: None, Engine.NONE: ""}.get(gitops, gitops)
@@ -129,12 +137,13 @@ def get(
     ] = False,
 ) -> None:
     """Gets the parts and starts nothing: so that the tests' own time limits needn't know how long a build takes."""
+    refuse(lacking())
     console = Console(stderr=True, highlight=False)
     with Progress(console) as progress:
         engine = Engine.ARGOCD if tools else None
         for choice in Platform(state_folder(), progress=progress, gitops=engine).toolbox.choices:
             console.print(f"  {choice}")
-        wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
+        wanted = (*PACKAGING_TOOLS, *FAULT_TOOLS, DAPR_CLI, *FORGE_PARTS, *GITOPS_PARTS[Engine.FLUX]) if tools else ()
         for name in provide_built(wanted, cache_folder(), progress):
             console.print(f"  {name}")
         if tools:
@@ -151,6 +160,7 @@ def get(
 @app.command()
 def needs() -> None:
     """Says first what the tests want of this machine and it hasn't; with CI set that is an error."""
+    refuse(lacking())
     console = Console(stderr=True, highlight=False)
     with Progress(console) as progress:
         if line := refuse_or_say(settle_needs(progress)):
@@ -266,13 +276,19 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def exclusively(folder: Path, *, for_the_last_time: bool = False) -> Iterator[None]:
-    """Keeps two commands from changing what is in `folder` at once. Raises PlatformError if another is at it.
+    """Keeps two commands from changing what is in `folder` at once.
+
+    Raises PlatformError if another is at it, or if it can't be written.
 
     The file that does so stays beside the folder, except `for_the_last_time`.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_name(f"{folder.name}.lock")
-    with file.open("w") as lock:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        opened = file.open("w")
+    except OSError as error:
+        raise PlatformError(f"{file} can't be written: {error.strerror}") from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -18,10 +19,16 @@ def run(app: typer.Typer, program: str = "./task") -> None:
     try:
         app(prog_name=program, standalone_mode=True)
     except LocalError as error:
-        Console(stderr=True, highlight=False).print(f"[red]✗[/red] {error}", soft_wrap=True)
-        sys.exit(1)
+        _end(str(error))
+    except PermissionError as error:
+        _end(f"{error.filename}: {error.strerror}; it is another user's, or of a folder that is")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def _end(why: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(f"[red]✗[/red] {why}", soft_wrap=True)
+    sys.exit(1)
 
 
 def _be_interruptible() -> None:

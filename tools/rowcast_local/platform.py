@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from rowcast_local.accounts import substitute_folder
-from rowcast_local.assembly import GITOPS_NAMESPACE, NAMESPACE, Blueprint
+from rowcast_local.assembly import APPS, GITOPS_NAMESPACE, NAMESPACE, Blueprint
 from rowcast_local.broker import PART_OF, Capture, Kind
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
@@ -22,7 +22,7 @@ from rowcast_local.part import Part
 from rowcast_local.parts.cluster_objects import apply_all, apply_cluster_objects
 from rowcast_local.parts.kafka import KafkaStorageError
 from rowcast_local.paths import CHECKOUT, State, cache_folder
-from rowcast_local.ports import load_ports, settle_ports
+from rowcast_local.ports import HOST, load_ports, settle_ports
 from rowcast_local.program import Program
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import Toolbox, provide
@@ -281,6 +281,8 @@ class Platform:
             **({"ROWCAST_KAFKA": blueprint.kafka.bootstrap} if self.broker is Kind.KAFKA else {}),
             "ROWCAST_NAMESPACE": NAMESPACE,
             **({"ROWCAST_GITOPS_NAMESPACE": GITOPS_NAMESPACE} if self.gitops else {}),
+            # For the sidecars that `dapr run -f .` starts: they find each other at this address, as ours do.
+            **({} if "crud" in self.parts else {"DAPR_HOST_IP": HOST}),
         } | self._path()
 
     def _has_data(self, part: str) -> bool:
@@ -310,6 +312,9 @@ class Platform:
         if "sync-git" not in self.parts:
             # Whoever runs it elsewhere, as by `dapr run -f .`, has to find the repository.
             self.blueprint.git_repository.prepare()
+        if "crud" not in self.parts:
+            for app in APPS:
+                self.blueprint.sidecar(app).prepare()
         with ThreadPoolExecutor(max_workers=len(self.parts)) as pool:
             for done in [pool.submit(_prepare, part) for part in self.parts.values()]:
                 done.result()

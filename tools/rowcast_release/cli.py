@@ -128,14 +128,18 @@ def _signer(dry_run: bool, signed: bool, folder: Path) -> Signer | None:
 
 
 def _publish(wanted: Version, folder: Path, tag: str, signer: Signer | None) -> list[Published]:
+    def signed(made: list[Published]) -> None:
+        if signer:
+            sign(made, signer, predicate)
+            console.print(f"  ✓ {len(made)} signed, and verified")
+
+    predicate = folder / "provenance.json"
+    predicate.write_text(provenance(output("git", "-C", wanted.checkout, "rev-parse", "HEAD").strip(), tag))
     published = publish_images(wanted, lambda text: console.print(f"  ✓ {text}", soft_wrap=True))
+    signed(published)
     chart = publish_chart(wanted, folder)
     console.print(f"  ✓ oci://{wanted.charts}:{wanted.version}", soft_wrap=True)
-    if signer:
-        commit = output("git", "-C", wanted.checkout, "rev-parse", "HEAD").strip()
-        predicate = folder / "provenance.json"
-        predicate.write_text(provenance(commit, tag))
-        sign([*published, chart], signer, predicate)
+    signed([chart])
     for image, architectures in names_in_chart(wanted).items():
         if set(architectures) != set(wanted.architectures):
             raise ReleaseError(f"the chart names {image}, which is there for {', '.join(architectures)} alone")

@@ -134,12 +134,13 @@ def publish_chart(version: Version, folder: Path) -> Published:
 
 
 def sign(published: Sequence[Published], signer: Signer, provenance: Path) -> None:
-    """Signs all of it, and says what it is made of and by whom. Raises ReleaseError."""
+    """Signs all of it, says what it is made of and by whom, and has that verified. Raises ReleaseError."""
     for each in published:
+        said = {"slsaprovenance1": provenance, **({"cyclonedx": each.sbom} if each.sbom else {})}
         signer.sign(each.reference)
-        signer.attest(each.reference, "slsaprovenance1", provenance)
-        if each.sbom:
-            signer.attest(each.reference, "cyclonedx", each.sbom)
+        for kind, predicate in said.items():
+            signer.attest(each.reference, kind, predicate)
+        signer.verify(each.reference, [*said])
 
 
 def names_in_chart(version: Version) -> dict[str, tuple[str, ...]]:

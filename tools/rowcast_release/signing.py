@@ -1,8 +1,8 @@
-"""Signatures, bills of materials and provenance beside what is published, by cosign."""
+"""Signatures, bills of materials and provenance beside what is published, by cosign: made, and verified."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,11 @@ from rowcast_release.programs import output
 
 BUILD_TYPE = "https://actions.github.io/buildtypes/workflow/v1"
 NO_PASSWORD = {"COSIGN_PASSWORD": ""}
+WORKFLOW = (
+    "--certificate-oidc-issuer=https://token.actions.githubusercontent.com",
+    r"--certificate-identity-regexp=/release\.yml@refs/tags/v",
+)
+"""Who has signed a release, as docs/how-to/release.md has people ask."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,21 @@ class Signer:
         return cls(folder / "trial.key")
 
     def sign(self, reference: str) -> None:
-        """Signs what a reference by digest names, and all that an index holds. Raises ReleaseError."""
-        self._cosign("sign", "--recursive", reference)
+        """Signs what a reference by digest names: of an index itself, and nothing in it. Raises ReleaseError."""
+        self._make("sign", reference)
 
     def attest(self, reference: str, kind: str, predicate: Path) -> None:
         """Says `predicate`, of the kind that cosign calls `kind`, of what a reference names. Raises ReleaseError."""
-        self._cosign("attest", "--type", kind, "--predicate", str(predicate), reference)
+        self._make("attest", "--type", kind, "--predicate", str(predicate), reference)
 
-    def _cosign(self, verb: str, *words: str) -> None:
+    def verify(self, reference: str, kinds: Sequence[str] = ()) -> None:
+        """Raises ReleaseError unless it is signed by this signer, and has an attestation of each of `kinds`."""
+        by = ("--key", str(self.key.with_suffix(".pub")), "--insecure-ignore-tlog") if self.key else WORKFLOW
+        output(tool("cosign"), "verify", *by, reference)
+        for kind in kinds:
+            output(tool("cosign"), "verify-attestation", *by, "--type", kind, reference)
+
+    def _make(self, verb: str, *words: str) -> None:
         by = ("--key", str(self.key), "--tlog-upload=false") if self.key else ()
         output(tool("cosign"), verb, "--yes", *by, *words, environment=NO_PASSWORD if self.key else {})
 

@@ -44,8 +44,8 @@ def test_crud_is_told_where_connect_is_as_on_the_local_platform() -> None:
     assert crud["env"]["ROWCAST_CONNECT_URL"] == f"http://{HOST}:{DEFAULT_PORTS['connect']}"
 
 
-def test_the_dapr_cli_finds_the_broker_where_the_local_platform_puts_it() -> None:
-    folders = [(CHECKOUT / path).resolve() for path in CONTENT["common"]["resourcesPaths"]]
+def blueprint() -> Blueprint:
+    """The local platform's, where nobody has chosen another folder or other ports."""
     toolbox = Toolbox(
         postgres=CHECKOUT,
         java=CHECKOUT,
@@ -56,6 +56,20 @@ def test_the_dapr_cli_finds_the_broker_where_the_local_platform_puts_it() -> Non
         class_path=ClassPath(CHECKOUT, ()),
         choices=(),
     )
-    state = State(state_folder(environment={}))
-    sidecar = Blueprint(toolbox, state, DEFAULT_PORTS, Credentials()).sidecar("crud")
-    assert folders == [*sidecar.resources]
+    return Blueprint(toolbox, State(state_folder(environment={})), DEFAULT_PORTS, Credentials())
+
+
+def test_the_dapr_cli_finds_the_broker_where_the_local_platform_puts_it() -> None:
+    folders = [(CHECKOUT / path).resolve() for path in CONTENT["common"]["resourcesPaths"]]
+    assert folders == [*blueprint().sidecar("crud").resources]
+
+
+def test_the_sidecars_of_the_dapr_cli_are_set_as_those_of_the_local_platform() -> None:
+    common = CONTENT["common"]
+    for app in CONTENT["apps"]:
+        command = blueprint().sidecar(app["appID"]).program().command
+        ours = dict(word.removeprefix("--").split("=", 1) for word in command[1:])
+        assert str(CHECKOUT / app["configFilePath"]) == ours["config"]
+        assert common["apiListenAddresses"] == ours["dapr-listen-addresses"]
+        assert common["maxBodySize"] == ours["max-body-size"]
+        assert common["placementHostAddress"] == ours["placement-host-address"]

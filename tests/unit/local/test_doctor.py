@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import doctor
+from rowcast_local.machine import lacking
 from rowcast_local.provision.needs import Need, on_path
 from unit.local.bare_machine import program
 
@@ -66,7 +68,25 @@ def test_a_cache_that_can_not_be_written_is_named_with_the_way_out(user: Path, m
     (user / "file").touch()
     monkeypatch.setenv("ROWCAST_CACHE", f"{user}/file/cache")
     monkeypatch.setenv("ROWCAST_STATE", str(user / "not" / "there" / "yet"))
-    assert doctor.of_up() == [f"{user}/file/cache can't be written: chown it, or name another by $ROWCAST_CACHE"]
+    assert lacking() == [f"{user}/file/cache can't be written: chown it, or name another by $ROWCAST_CACHE"]
+
+
+def test_a_cache_where_nobody_lets_us_look_is_named_as_any_other(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another's home is, which root, whom tests may run as, is never kept from."""
+    closed = user / "home of another"
+    closed.mkdir()
+    look, may = os.stat, os.access
+
+    def refused(path: str | Path, **options: bool) -> os.stat_result:
+        if closed in Path(path).parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and may(path, mode))
+    monkeypatch.setenv("ROWCAST_CACHE", str(closed / "cache" / "of-us"))
+    monkeypatch.setenv("ROWCAST_STATE", str(user))
+    assert lacking() == [f"{closed}/cache/of-us can't be written: chown it, or name another by $ROWCAST_CACHE"]
 
 
 def test_the_exit_code_is_that_of_the_commands_that_are_asked_for(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:

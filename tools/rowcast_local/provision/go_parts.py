@@ -58,13 +58,8 @@ PACKAGING_TOOLS: tuple[GoPart | GoFiles, ...] = (
 # Dapr's own command line, which starts the applications by `dapr.yaml`: `python -m rowcast_local tool dapr`.
 DAPR_CLI = GoPart("dapr", "1.16.5", "github.com/dapr/cli", {"main.version": "1.16.5"})
 # What a release is signed and described by: built for it alone, as each takes many minutes.
-RELEASE_TOOLS: tuple[GoPart | GoFiles, ...] = (
-    GoPart(
-        "cosign",
-        "2.6.5",
-        "github.com/sigstore/cosign/v2/cmd/cosign",
-        {"sigs.k8s.io/release-utils/version.gitVersion": "v2.6.5"},
-    ),
+RELEASE_TOOLS = (
+    GoPart("cosign", "2.6.5", ".", {"sigs.k8s.io/release-utils/version.gitVersion": "v2.6.5"}),
     GoPart("syft", "1.57.1", "github.com/anchore/syft/cmd/syft", {"main.version": "1.57.1"}),
 )
 # What `./task chaos` cuts and slows links with.

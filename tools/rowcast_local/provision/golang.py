@@ -96,8 +96,12 @@ def go_step(part: GoPart | GoFiles, cache: Path, go: Path, needs: tuple[str, ...
             _copy(part, work, folder / part.name, go, commands)
         shutil.rmtree(work)
 
-    target = cache / f"{part.name}-{part.version}-{source_key(part.source, part)}"
-    return Step(f"{part.name} {part.version}", target, build, needs=needs, heavy=True)
+    return Step(f"{part.name} {part.version}", built_folder(part, cache), build, needs=needs, heavy=True)
+
+
+def built_folder(part: GoPart | GoFiles, cache: Path) -> Path:
+    """Where in `cache` it is once it is made."""
+    return cache / f"{part.name}-{part.version}-{source_key(part.source, part)}"
 
 
 def _compile(part: GoPart, work: Path, output: Path, go: Path, commands: Commands) -> None:
