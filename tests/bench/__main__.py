@@ -23,6 +23,8 @@ from brokers import PLATFORMS
 from collector import collecting, tracing_to
 from rowcast_local.platform import Platform
 
+LEAST_MS = 0.02
+
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 
@@ -318,7 +320,16 @@ def _print_drains(drains: list[Drain]) -> None:
             f"  {target:<8} {own[0].rows:<7} {len(own):<7} {_spread([d.rate for d in own]):<23} "
             f"{_spread([d.limit for d in own]):<23} {ratios:<8.0%} {memory}"
         )
+        _print_processor(own)
     print("\nbare limits: k8s = server-side applies by aiohttp, 32 in flight; git = the same files by git fast-import")
+
+
+def _print_processor(drains: list[Drain]) -> None:
+    """What a row takes of one core, by part; what is too little to be seen is only in the sum."""
+    parts = {part: median(drain.processor.get(part, 0.0) for drain in drains) for part in drains[0].processor}
+    most = sorted((taken, part) for part, taken in parts.items() if taken >= LEAST_MS)[::-1]
+    whole = median(sum(drain.processor.values()) for drain in drains)
+    print(f"           of one core, ms a row: {whole:.2f}; " + ", ".join(f"{part} {taken:.2f}" for taken, part in most))
 
 
 def _spread(values: list[float]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from bench.processor import with_children
 from rowcast_local.platform import Platform
 
 MIB = 2**20
@@ -24,7 +25,7 @@ class Peak:
 
 def held(pids: Iterable[int]) -> int:
     """Bytes of these processes and of all that they have started. A process that has ended holds nothing."""
-    return sum(map(_of_process, set(_with_children(pids))))
+    return sum(map(_of_process, set(with_children(pids))))
 
 
 def of_parts(platform: Platform) -> dict[str, int]:
@@ -50,13 +51,6 @@ def peak(platform: Platform, part: str) -> Iterator[Peak]:
     finally:
         stop.set()
         thread.join()
-
-
-def _with_children(pids: Iterable[int]) -> Iterator[psutil.Process]:
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            yield from (process, *process.children(recursive=True))
 
 
 def _of_process(process: psutil.Process) -> int:

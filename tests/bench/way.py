@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import quantiles
 
 import psutil
@@ -14,6 +14,7 @@ import psycopg2
 import psycopg2.extensions
 
 from bench import bare
+from bench.processor import spent
 from bench.watching import RESOURCE, Cluster, Watcher, cluster_watch, git_watch
 from rowcast_local.platform import Platform
 
@@ -51,14 +52,20 @@ class Drain:
     limit: float
     memory: float
     """Megabytes that the sync process holds resident afterwards."""
+    processor: Mapping[str, float]
+    """As of `Arrivals`."""
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What of a backlog has arrived at one target, when (seconds since the epoch, in order); `missing` has not."""
+    """What of a backlog has arrived at one target, when (seconds since the epoch, in order); `missing` has not.
+
+    `processor` is what a row has taken of one core, in ms, by part: from the first row's arrival to the last one's.
+    """
 
     times: list[float]
     missing: int
+    processor: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -106,7 +113,7 @@ class Way:
             if arrived.missing:
                 raise TimeoutError(f"{arrived.missing} of {rows} have not arrived at {target}")
             limit = self._limit(target, rows, generation, arrived.times)
-            drains.append(Drain(target, rows, arrived.rate, limit, self._memory(target)))
+            drains.append(Drain(target, rows, arrived.rate, limit, self._memory(target), arrived.processor))
         return drains
 
     def new_rows(self, rows: int, seconds: float) -> list[tuple[str, Arrivals]]:
@@ -149,9 +156,13 @@ class Way:
             with self._watching() as watchers:
                 watcher = watchers[TARGETS.index(target)]
                 self._platform.start_part(f"sync-{target}")
+                await_any(watcher, wanted, seconds)
+                before, already = spent(self._platform), watcher.count(wanted)
                 missing = await_all(watcher, wanted, seconds)
+                after, counted = spent(self._platform), watcher.count(wanted) - already
                 times = sorted(watcher.seen[key] for key in wanted & watcher.seen.keys())
-            yield target, Arrivals(times, missing)
+            taken = {part: (after[part] - before.get(part, 0.0)) * 1000 / max(counted, 1) for part in after}
+            yield target, Arrivals(times, missing, taken)
 
     def prepare_limits(self, rows: int) -> None:
         """Create the objects that the bare applies then change, as the backlog's rows exist before they change."""
@@ -238,6 +249,13 @@ def await_all(watcher: Watcher, wanted: set[tuple[int, int]], seconds: float) ->
             break
         time.sleep(0.1)
     return missing
+
+
+def await_any(watcher: Watcher, wanted: set[tuple[int, int]], seconds: float) -> None:
+    """Return when the first has arrived, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not watcher.count(wanted) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _latency(target: str, sent: Mapping[tuple[int, int], float], watcher: Watcher) -> Latency:
