@@ -58,6 +58,8 @@ async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(a
         assert labels["rowcast.dev/target"] == "k8s-eu"
 
         assert await deliver(eu, "k8s-eu", deleted(1, 3, "a")) is Outcome.DELETED
+        # What others do comes by its watch, or by reading anew; until then the row would wait and be tried again.
+        assert await us.inventory() == []
         assert await deliver(us, "k8s-us", saved(2, 1, "a")) is Outcome.CREATED
     finally:
         for target in (eu, us, plain):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 
-from rowcast.sync.reconcile.schedule import AfterSnapshot
+from rowcast.sync.reconcile import schedule
+from rowcast.sync.reconcile.run import State
+from rowcast.sync.reconcile.schedule import AfterSnapshot, Period
 from unit.sync.test_reconciler import Bench
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +48,36 @@ async def test_a_reconcile_that_fails_is_tried_again_until_one_succeeds(bench: B
         await _until_held(bench, {"b"})
 
 
+async def test_one_that_is_refused_since_deletions_are_on_their_way_is_looked_at_once_more(bench: Bench) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    async with _watching(bench, prune_limit=0.0) as after_snapshot:
+        after_snapshot.notice()
+        await _until(lambda: bench.reconciler.last is not None and bench.reconciler.last.state is State.REFUSED)
+        bench.table.save(1, 1, "a")
+        await _until(lambda: bench.reconciler.last is not None and bench.reconciler.last.state is State.DONE)
+    assert set(await bench.held()) == {"a", "b"}
+
+
+async def test_the_period_comes_sooner_after_a_refusal_and_not_after_the_next_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _two_rows_of_which_one_went_unseen(bench)
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 4:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(schedule, "asyncio", SimpleNamespace(sleep=sleep))
+    with suppress(asyncio.CancelledError):
+        await Period(bench.reconciler, 300.0, prune_limit=0.0, correct=True).run()
+    assert bench.reconciler.last is not None
+    assert bench.reconciler.last.state is State.REFUSED
+    assert pauses[1] == schedule.RETRY_SECONDS
+    assert min(pauses[2:]) > 200.0
+
+
 async def test_while_another_one_runs_it_waits_for_its_turn(bench: Bench) -> None:
     await _two_rows_of_which_one_went_unseen(bench)
     other = bench.reconciler.begin("api", dry_run=True)
@@ -70,8 +103,8 @@ async def _two_rows_of_which_one_went_unseen(bench: Bench) -> None:
 
 
 @asynccontextmanager
-async def _watching(bench: Bench, correct: bool = True) -> AsyncIterator[AfterSnapshot]:
-    after_snapshot = AfterSnapshot(bench.reconciler, prune_limit=1.0, correct=correct, quiet=QUIET)
+async def _watching(bench: Bench, correct: bool = True, prune_limit: float = 1.0) -> AsyncIterator[AfterSnapshot]:
+    after_snapshot = AfterSnapshot(bench.reconciler, prune_limit=prune_limit, correct=correct, quiet=QUIET)
     task = asyncio.create_task(after_snapshot.run())
     yield after_snapshot
     task.cancel()

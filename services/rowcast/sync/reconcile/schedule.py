@@ -51,6 +51,7 @@ class Period:
         """Until cancelled."""
         # By chance, so that instances don't read together; not at once, since events that waited are on their way.
         pause = self._seconds * random.uniform(0.2, 1)  # noqa: S311 - not a secret
+        before: State | None = None
         while True:
             await asyncio.sleep(pause)
             pause = self._seconds * random.uniform(0.9, 1.1)  # noqa: S311
@@ -59,8 +60,9 @@ class Period:
             except BusyError:
                 continue
             await self._reconciler.execute(run, self._prune_limit)
-            if run.state is State.FAILED:
+            if _is_looked_at_again(run.state, before):
                 pause = min(pause, RETRY_SECONDS)
+            before = run.state
 
 
 class AfterSnapshot:
@@ -89,18 +91,25 @@ class AfterSnapshot:
                 self._news.clear()
                 await asyncio.sleep(self._quiet)
             pause = self._quiet
-            while not await self._reconcile():
+            before: State | None = None
+            while (state := await self._reconcile()) is None or _is_looked_at_again(state, before):
+                before = state
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_RETRY_SECONDS)
 
-    async def _reconcile(self) -> bool:
-        """Whether it came to an end: one that another run kept from beginning, or that failed, is to be tried again."""
+    async def _reconcile(self) -> State | None:
+        """How it ended; None where another run kept it from beginning."""
         try:
             run = self._reconciler.begin("snapshot", dry_run=not self._correct)
         except BusyError:
-            return False
+            return None
         await self._reconciler.execute(run, self._prune_limit)
-        return run.state is not State.FAILED
+        return run.state
+
+
+def _is_looked_at_again(state: State, before: State | None) -> bool:
+    """Soon: after a failure that passes, and once after a refusal, as deletions of many rows may be on their way."""
+    return state is State.FAILED or (state is State.REFUSED and before is not State.REFUSED)
 
 
 class LateRows(Protocol):
