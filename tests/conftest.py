@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         made.rest()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Schemathesis' tests of one function bear the operation in their name, and with pytest 9.2 not in their id."""
+    operation = getattr(item, "operation_label", None)
+    if operation is not None and item.id.params is None:
+        item._id = item.id.with_params(operation)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is asked for; the longest first, where there are several workers."""
+    if twice := [nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1]:
+        raise pytest.UsageError(f"several tests of one id, of which workers (-n) would run a single one: {twice}")
     if config.getoption("fast"):
         config.hook.pytest_deselected(items=[item for item in items if not fast.is_fast(item.nodeid)])
         items[:] = [item for item in items if fast.is_fast(item.nodeid)]
