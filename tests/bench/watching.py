@@ -65,12 +65,15 @@ class Cluster:
 
 @dataclass
 class Watcher:
-    """What has been seen so far; filled by a thread of its own."""
+    """What has been seen so far; filled by a thread of its own, until it is `broken`."""
 
     seen: Seen = field(default_factory=dict)
+    broken: Exception | None = None
 
     def count(self, wanted: set[tuple[int, int]]) -> int:
-        """How many of the wanted generations have been seen."""
+        """How many of the wanted generations have been seen. Raises RuntimeError where nobody watches any more."""
+        if self.broken is not None:
+            raise RuntimeError(f"the watch ended: {self.broken!r}") from self.broken
         return len(wanted & self.seen.keys())
 
 
@@ -86,34 +89,42 @@ def cluster_watch(cluster: Cluster, path: str, read: Read = of_configuration) ->
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     task = loop.create_task(_follow_cluster(cluster, path, read, watcher, ready))
-    thread = threading.Thread(target=_run, args=(loop, task))
+    thread = threading.Thread(target=_run, args=(loop, task, watcher))
     thread.start()
     ready.wait(30)
     try:
         yield watcher
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        with suppress(RuntimeError):  # the loop is closed where the watch has broken
+            loop.call_soon_threadsafe(task.cancel)
         thread.join()
 
 
-def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
-    with suppress(asyncio.CancelledError):
-        loop.run_until_complete(task)
-    loop.close()
+def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], watcher: Watcher) -> None:
+    try:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+    except Exception as error:
+        watcher.broken = error
+    finally:
+        loop.close()
 
 
 async def _follow_cluster(cluster: Cluster, path: str, read: Read, watcher: Watcher, ready: threading.Event) -> None:
     async with cluster.session() as session:
         async with session.get(f"{cluster.url}{path}", params={"limit": "1"}) as response:
             version = (await response.json())["metadata"]["resourceVersion"]
-        query = {"watch": "true", "resourceVersion": version}
-        async with session.get(f"{cluster.url}{path}", params=query, headers={"accept": METADATA}) as response:
-            ready.set()
-            async for line in response.content:
-                now = time.time()
-                metadata = orjson.loads(line)["object"]["metadata"]
-                if seen := read(metadata):
-                    watcher.seen.setdefault(seen, now)
+        while True:  # the API server ends a watch now and then, as when the resource's type has changed
+            query = {"watch": "true", "resourceVersion": version}
+            async with session.get(f"{cluster.url}{path}", params=query, headers={"accept": METADATA}) as response:
+                response.raise_for_status()
+                ready.set()
+                async for line in response.content:
+                    now = time.time()
+                    metadata = orjson.loads(line)["object"]["metadata"]
+                    version = metadata["resourceVersion"]
+                    if seen := read(metadata):
+                        watcher.seen.setdefault(seen, now)
 
 
 @contextmanager
@@ -122,7 +133,14 @@ def git_watch(url: str, branch: str = "main") -> Iterator[Watcher]:
     repository = Path(urlparse(url).path)
     watcher = Watcher()
     stop = threading.Event()
-    thread = threading.Thread(target=_follow_branch, args=(repository, branch, watcher, stop), daemon=True)
+
+    def follow() -> None:
+        try:
+            _follow_branch(repository, branch, watcher, stop)
+        except Exception as error:
+            watcher.broken = error
+
+    thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:
         yield watcher
