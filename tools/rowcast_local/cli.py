@@ -23,13 +23,7 @@ from rowcast_local.machine import lacking, refuse
 from rowcast_local.paths import State, cache_folder, state_folder
 from rowcast_local.platform import Platform, PlatformError
 from rowcast_local.provision.debian import PackageError
-from rowcast_local.provision.go_parts import (
-    DAPR_CLI,
-    FAULT_TOOLS,
-    FORGE_PARTS,
-    GITOPS_PARTS,
-    PACKAGING_TOOLS,
-)
+from rowcast_local.provision.go_parts import DAPR_CLI, FAULT_TOOLS, FORGE_PARTS, GITOPS_PARTS, PACKAGING_TOOLS
 from rowcast_local.provision.needs import refuse_or_say, settle_needs
 from rowcast_local.provision.progress import Progress
 from rowcast_local.provision.toolbox import provide_broker, provide_built, provide_keycloak

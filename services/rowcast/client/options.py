@@ -11,6 +11,7 @@ import typer
 
 from rowcast.check.access import Crud, access
 from rowcast.core.row import APP_CONFIGS
+from rowcast.runtime.confirmation import at_a_terminal
 from rowcast.runtime.person import this_user
 
 Renderer = Annotated[
@@ -61,10 +62,6 @@ def confirmed(question: str, yes: bool) -> bool:
     """Whether somebody says yes; where nobody can be asked, only --yes does. Raises typer.BadParameter."""
     if yes:
         return True
-    if not _asks():
+    if not at_a_terminal():
         raise typer.BadParameter(f"{question} Nobody can be asked here: say --yes")
     return typer.confirm(question, err=True)
-
-
-def _asks() -> bool:
-    return typer.get_text_stream("stdin").isatty()

@@ -34,6 +34,11 @@ def kind_of(name: str, kind: str | None = None) -> TargetKind:
     return known
 
 
+def url_variable(name: str) -> str:
+    """The environment's variable for where a target's instance answers commands: `ROWCAST_SYNC_K8S_EU_URL`."""
+    return f"ROWCAST_SYNC_{name.upper().replace('-', '_')}_URL"
+
+
 def read_target(text: str) -> tuple[str, TargetKind]:
     """A name and its kind from `name`, where that is a kind, or `name=kind`. Raises ValueError."""
     name, equals, kind = (part.strip() for part in text.partition("="))

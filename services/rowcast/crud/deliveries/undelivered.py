@@ -50,19 +50,23 @@ def of_others(targets: Sequence[str], few: Sequence[RowKey] | None) -> CTE:
     return union_all(*(_rows(target, among) for target in targets)).cte("cells")
 
 
-def for_unknown_targets(connection: Connection, targets: Sequence[str]) -> dict[str, int]:
+def for_unknown_targets(
+    connection: Connection,
+    targets: Sequence[str],
+    few_of_ours: Sequence[str] | None,
+    few_of_others: Sequence[RowKey] | None,
+) -> dict[str, int]:
     """How many rows wait, by target, for one that isn't among `targets`, and has told of them before.
 
     It is asked of what is outstanding, as the others are: a row that all have as it is waits for nobody.
     """
     ours, others = sync_statuses.c, row_statuses.c
-    few = outstanding.few(connection, APP_CONFIGS)
     configurations = (
         select(ours.target)
         .select_from(app_configs.join(sync_statuses, ours.row_id == app_configs.c.id))
-        .where(outstanding.among(app_configs.c.id, few), ours.target.not_in(targets), state() != "synced")
+        .where(outstanding.among(app_configs.c.id, few_of_ours), ours.target.not_in(targets), state() != "synced")
     )
-    among = outstanding.among_others(rows.c.renderer, rows.c.key, outstanding.few_of_others(connection))
+    among = outstanding.among_others(rows.c.renderer, rows.c.key, few_of_others)
     its = and_(others.renderer == rows.c.renderer, others.key == rows.c.key)
     of_tables = (
         select(others.target)

@@ -113,13 +113,12 @@ def count(engine: Engine, targets: Sequence[str], patience: timedelta, published
         now: datetime = connection.execute(_NOW).scalar_one()
         late, published = now - patience, published_at and published_at - GRACE
         totals = _totals(connection)
-        ours = undelivered.of_configurations(targets, outstanding.few(connection, APP_CONFIGS))
-        others = undelivered.of_others(targets, outstanding.few_of_others(connection))
+        ours, others = outstanding.few(connection, APP_CONFIGS), outstanding.few_of_others(connection)
+        cells = (undelivered.of_configurations(targets, ours), undelivered.of_others(targets, others))
         figures = [
-            *connection.execute(_figures(ours, late, published)).mappings(),
-            *connection.execute(_figures(others, late, published)).mappings(),
+            dict(one) for each in cells for one in connection.execute(_figures(each, late, published)).mappings()
         ]
-        unknown = undelivered.for_unknown_targets(connection, targets)
+        unknown = undelivered.for_unknown_targets(connection, targets, ours, others)
     # Of a renderer that has none any more there may be deletions.
     totals |= {one["renderer"]: 0 for one in figures if one["renderer"] not in totals}
     by_renderer = {

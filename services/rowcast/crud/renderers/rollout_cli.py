@@ -11,8 +11,8 @@ import typer
 from sqlalchemy import Connection, RowMapping
 
 from rowcast.core.rollout import UNDER_WAY, Step, place_of
+from rowcast.core.words import count
 from rowcast.crud.errors import FieldError
-from rowcast.crud.pipeline.judging.words import count
 from rowcast.crud.renderers import rollouts
 from rowcast.crud.renderers.rollout_schemas import RolloutOut, StepOut, rollout_out
 from rowcast.crud.sources.apply import store

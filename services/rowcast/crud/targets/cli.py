@@ -9,7 +9,10 @@ import httpx
 import typer
 
 from rowcast.core.errors import TransientError
-from rowcast.core.targets import KINDS
+from rowcast.core.row import APP_CONFIGS
+from rowcast.core.targets import KINDS, url_variable
+from rowcast.core.words import count
+from rowcast.crud.deliveries import outstanding
 from rowcast.crud.deliveries.undelivered import for_unknown_targets
 from rowcast.crud.sources.cli import required
 from rowcast.crud.sources.database import SourceError, reading, writing
@@ -79,10 +82,12 @@ def forget_target(
         with reading(url) as connection:
             names = known(connection, settings.configured, settings.targets)
             found = forgettable(connection, name, names)
-            number = for_unknown_targets(connection, names).get(name, 0)
+            ours, others = outstanding.few(connection, APP_CONFIGS), outstanding.few_of_others(connection)
+            number = for_unknown_targets(connection, names, ours, others).get(name, 0)
         if answers(name, settings):
             raise SourceError(f"sync-{name} answers: stop it first, or it tells of its rows again")
-        typer.echo(f"{name}: {_account(found)}; {_of(number, 'row')} wait{'s' if number == 1 else ''} for it", err=True)
+        waiting = f"{count(number, 'row')} {'waits' if number == 1 else 'wait'} for it"
+        typer.echo(f"{name}: {_account(found)}; {waiting}", err=True)
         confirm(name, "forget", yes)
         with writing(url) as connection:
             names = known(connection, settings.configured, settings.targets)
@@ -92,7 +97,7 @@ def forget_target(
 
 def answers(name: str, settings: Settings) -> bool:
     """Whether the instance of a target is there, as far as anything leads to it."""
-    address = os.environ.get(f"ROWCAST_SYNC_{name.upper().replace('-', '_')}_URL")
+    address = os.environ.get(url_variable(name))
     if address:
         try:
             httpx.get(address, timeout=ASK_SECONDS, trust_env=False)
@@ -114,13 +119,9 @@ async def _answers_sidecar(name: str, settings: Settings) -> bool:
 def _account(found: KeptTarget) -> str:
     engine = ", its GitOps engine's word" if found.followed else ""
     return (
-        f"what it has told of {_of(found.configurations, 'configuration')} and {_of(found.rows, 'row')} of tables"
-        f"{engine}, and {_of(found.dead_letters, 'open dead letter')}"
+        f"what it has told of {count(found.configurations, 'configuration')} and {count(found.rows, 'row')} of tables"
+        f"{engine}, and {count(found.dead_letters, 'open dead letter')}"
     )
-
-
-def _of(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _as_json(name: str, is_known: bool, found: KeptTarget | None, settings: KnownTargets) -> dict[str, object]:

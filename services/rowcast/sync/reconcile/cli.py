@@ -10,6 +10,8 @@ from typing import Annotated, Any, NoReturn
 import httpx
 import typer
 
+from rowcast.core.targets import url_variable
+
 app = typer.Typer(add_completion=False)
 POLL_SECONDS = 0.5
 
@@ -37,7 +39,7 @@ def reconcile(
 
     Exit codes: 0 in sync (or put right), 1 refused or failed, 3 differences found by --dry-run.
     """
-    variable = f"ROWCAST_SYNC_{target.upper().replace('-', '_')}_URL"
+    variable = url_variable(target)
     address = url or os.environ.get(variable)
     if not address:
         _fail(f"no --url, and {variable} is not set")

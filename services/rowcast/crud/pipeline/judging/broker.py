@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from rowcast.core.broker import BrokerFacts, GroupFacts, TopicFacts, subscriptions
 from rowcast.core.capture import CaptureFacts, ConnectFacts
+from rowcast.core.words import count, duration
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
-from rowcast.crud.pipeline.judging.words import count, duration
 
 NEARLY = 0.9
 """The share of the retention after which what nobody has read is called in danger."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from rowcast.core.broker import BrokerKind
 from rowcast.core.capture import CaptureFacts, ConnectFacts, EngineFacts
+from rowcast.core.words import duration, size
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.database import DatabaseFacts
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
-from rowcast.crud.pipeline.judging.words import duration, size
 
 UNCONFIRMED = timedelta(seconds=60)
 """The heart beats every 5 s, and each beat is confirmed within the next two."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from rowcast.core.words import count, duration
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
-from rowcast.crud.pipeline.judging.words import count, duration
 
 QUIET = timedelta(seconds=5)
 """What a broker holds back for a moment, a batch or a status on its way, has arrived by then."""

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from rowcast.core.words import count, duration
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.database import GitOpsEngine
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
-from rowcast.crud.pipeline.judging.words import count, duration
 
 STALE = timedelta(minutes=5)
 """sync tells it at least every minute."""

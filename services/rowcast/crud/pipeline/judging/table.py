@@ -6,11 +6,11 @@ from typing import Any
 
 from rowcast.core.capture import CaptureFacts, EngineFacts
 from rowcast.core.row import APP_CONFIGS
+from rowcast.core.words import count, duration
 from rowcast.crud.pipeline.advice import Advice
 from rowcast.crud.pipeline.database import Letters
 from rowcast.crud.pipeline.judging import broker, delivery
 from rowcast.crud.pipeline.judging.verdict import OK, Verdict
-from rowcast.crud.pipeline.judging.words import count, duration
 from rowcast.crud.pipeline.rows import Rows, Waiting, together
 from rowcast.crud.sources.faults import SourceState
 
