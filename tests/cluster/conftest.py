@@ -73,4 +73,5 @@ def install_page(cluster: Cluster, images: None) -> str:
 def release(cluster: Cluster, install_page: str) -> Iterator[Release]:
     """The one release that most tests share, installed as its page says, with the chart's own defaults."""
     with Release.of(cluster, "rowcast-first") as installed:
+        installed.settled()  # the policy that lets the tests in is enforced a moment after it is there
         yield installed
