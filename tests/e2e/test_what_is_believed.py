@@ -120,6 +120,19 @@ def test_a_forged_generation_does_not_fence_the_row_off(world: World, broker: ht
     assert world.cluster()["believed-true"][1:4] == (2, row["repository_url"], "true")
 
 
+def test_a_deletion_is_told_whatever_was_forged_of_the_row(world: World, broker: httpx.Client) -> None:
+    """What is forged of a row that is gone comes before the event of its deletion, and after it."""
+    row = world.create("believed-gone")
+    synced(world, row["id"])
+
+    with world.sql() as cursor:
+        cursor.execute("DELETE FROM app_configs WHERE id = %s", (row["id"],))
+    publish(broker, event(lsn=FAR, **like(row, generation=2**60, branch="forged")))
+
+    with world.api() as api:
+        wait_until(lambda: done(api.get("/appconfigs", params={"state": "deleting"}))["total"] == 0)
+
+
 @contextmanager
 def replica_identity_default(world: World) -> Iterator[None]:
     with world.sql() as cursor:

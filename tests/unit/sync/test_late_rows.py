@@ -17,6 +17,7 @@ from rowcast.core.row import RowKey, app_config
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
 from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
 from rowcast.sync.table.rows import LateRow
+from unit.core.changes import event
 from unit.sync.test_reconciler import Bench
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +99,15 @@ async def test_what_is_late_is_delivered_as_the_table_has_it_and_told_even_where
     for outcome in ("created", "unchanged", "deleted"):
         labels = {"target": "memory", "renderer": "appconfigs", "outcome": outcome}
         assert bench.registry.get_sample_value("rowcast_late_rows_total", labels) == 1
+
+
+async def test_a_late_deletion_is_told_whatever_generation_the_target_remembers(bench: Bench) -> None:
+    """A forged one, say: of a row that is gone there is nothing that it could guard."""
+    await bench.target.deliver([render(decode(event("d", lsn=1, row_id=1, generation=2**60)))])
+
+    await looking(bench, Pages([[_late(1, 2, deleted=True)]])).look(30)
+
+    assert bench.told() == [(1, 2, "unchanged")]
 
 
 async def test_rows_that_wait_in_this_instance_are_left_to_it(bench: Bench) -> None:

@@ -131,7 +131,7 @@ async def test_what_is_made_of_a_row_that_has_moved_meanwhile_goes_where_the_tab
     """Another instance has moved it, and here nothing was left to tell."""
     bench.table.rows[7] = _row(7, generation=3, environment="prod")
     await bench.deliver(event("c", lsn=AFTER, row_id=7, generation=2, environment="dev"))
-    assert bench.outcomes == [(7, "stale")]
+    assert [(one["generation"], one["outcome"]) for one in bench.statuses] == [(3, "created")]
     assert [(one.key, one.generation) for one in await bench.target.inventory()] == [("prod/appconfigs/n7", 3)]
 
 
@@ -202,7 +202,7 @@ async def test_a_forged_deletion_takes_nothing_away(bench: Bench, generation: in
     await bench.has(7, 3)
     assert await bench.deliver(event("d", lsn=AFTER, row_id=7, generation=generation)) == set()
     assert await bench.held() == {7}
-    assert bench.outcomes == [(7, "stale")]
+    assert [(one["generation"], one["deleted"], one["outcome"]) for one in bench.statuses] == [(3, False, "unchanged")]
 
     bench.table.rows[7] = _row(7, generation=4, branch="true")
     await bench.deliver(event(lsn=AFTER + 1, row_id=7, generation=4, name="n7", branch="true"))
@@ -274,7 +274,7 @@ async def test_a_forged_jump_neither_arrives_nor_fences_the_row_off(bench: Bench
     bench.table.rows[7] = _row(7, generation=3, branch="true")
     await bench.deliver(event(lsn=AFTER + 1, row_id=7, generation=3, name="n7", branch="true"))
     assert (bench.spec(7)[0], bench.spec(7)[1]["branch"]) == (3, "true")
-    assert bench.outcomes == [(7, "stale"), (7, "configured")]
+    assert [(one["generation"], one["outcome"]) for one in bench.statuses] == [(2, "unchanged"), (3, "configured")]
 
 
 async def test_a_forged_jump_beside_the_true_change_leaves_the_rows_own_state(bench: Bench) -> None:
@@ -284,6 +284,65 @@ async def test_a_forged_jump_beside_the_true_change_leaves_the_rows_own_state(be
     true = event(lsn=AFTER, row_id=7, generation=3, name="n7", branch="true")
     await bench.deliver(true, event(lsn=AFTER, row_id=7, generation=9, branch="forged"))
     assert (bench.spec(7)[0], bench.spec(7)[1]["branch"]) == (3, "true")
+
+
+async def test_what_a_forged_event_hides_of_a_rows_change_is_told_by_the_tables_state(bench: Bench) -> None:
+    """The true event is of a lower generation than the forged one of its batch, and is not looked at."""
+    await bench.has(7, 2)
+    bench.table.rows[7] = _row(7, generation=3, branch="true")
+    true = event(lsn=AFTER, row_id=7, generation=3, name="n7", branch="true")
+    await bench.deliver(true, event(lsn=AFTER, row_id=7, generation=2**60, branch="forged"))
+    assert [(one["generation"], one["deleted"], one["outcome"]) for one in bench.statuses] == [(3, False, "configured")]
+
+
+@pytest.mark.parametrize("op", ["u", "d"])
+async def test_a_forged_generation_of_a_row_that_is_gone_hides_its_deletion_from_nobody(bench: Bench, op: str) -> None:
+    await bench.has(7, 2)
+    bench.table.rows.clear()
+    await bench.deliver(event(op, lsn=AFTER, row_id=7, generation=2**60, branch="forged"))
+    bench.statuses.clear()
+
+    await bench.deliver(event("d", lsn=AFTER + 1, row_id=7, generation=2))
+
+    assert await bench.held() == set()
+    assert [(one["generation"], one["deleted"], one["outcome"]) for one in bench.statuses] == [(2, True, "unchanged")]
+
+
+async def test_a_deletion_by_its_key_alone_is_told_where_the_rows_last_change_came_after_its_end(bench: Bench) -> None:
+    """That change took away what there was of the row, and says nothing of its deletion."""
+    await bench.has(7, 4)
+    bench.table.rows.clear()
+    await bench.deliver(event(lsn=AFTER, row_id=7, generation=6, branch="last"))
+    bench.statuses.clear()
+    deletion = event("d", lsn=AFTER + 1)
+    deletion["data"]["before"] = {"id": 7, "name": "", "generation": 1, "branch": "main", "updated_by": None}
+
+    await bench.deliver(deletion)
+
+    assert [(one["deleted"], one["outcome"]) for one in bench.statuses] == [(True, "unchanged")]
+
+
+@pytest.mark.parametrize("op", ["u", "d"])
+async def test_a_key_that_comes_back_below_a_forged_generation_arrives_or_gets_a_second_look(
+    bench: Bench, op: str
+) -> None:
+    await bench.has(7, 2)
+    bench.table.rows.clear()
+    await bench.deliver(event(op, lsn=AFTER, row_id=7, generation=2**60, branch="forged"))
+
+    bench.table.rows[7] = _row(7, generation=3)
+    await bench.deliver(event("c", lsn=AFTER + 1, row_id=7, generation=3, name="n7"))
+
+    assert await bench.held() == {7} or bench.drifted == [app_config(7)]
+
+
+async def test_a_forged_event_that_hides_a_deletion_takes_the_row_away_and_tells_it(bench: Bench) -> None:
+    await bench.has(7, 2)
+    bench.table.rows.clear()
+    forged = event(lsn=AFTER, row_id=7, generation=2**60, branch="forged")
+    await bench.deliver(event("d", lsn=AFTER + 1, row_id=7, generation=2), forged)
+    assert await bench.held() == set()
+    assert [(one["generation"], one["deleted"], one["outcome"]) for one in bench.statuses] == [(2, True, "deleted")]
 
 
 async def test_a_true_jump_arrives(bench: Bench) -> None:

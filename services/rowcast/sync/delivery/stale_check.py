@@ -72,9 +72,10 @@ class Hindsight:
         """As `Target.deliver`, for at least one row.
 
         A row that is gone, or of which a newer state is on its way, is `stale`: whatever there is of it that is not
-        newer is removed. So is an event that the table contradicts: the table's own state is delivered in its stead.
+        newer is removed. For an event that the table contradicts the table's own state is delivered, and told.
         """
         results: dict[RowKey, Result] = {}
+        judged: dict[RowKey, Desired] = {}
         news = list(batch)
         doubts = {one.row: why for one in batch if (why := await self._doubt(one)) is not None}
         if doubts:
@@ -82,6 +83,7 @@ class Hindsight:
             news = [judged.get(one.row, one) for one in batch if one.row not in results]
         if news:
             results |= await self._target.deliver(news)
+            results |= await self._past_fences(judged.values(), results)
         claimed = [one for one in news if one.again and is_claimed(results[one.row])]
         if claimed:
             reached, told = await self._bring_in_holders(claimed)
@@ -146,8 +148,8 @@ class Hindsight:
         for one in doubted:
             current = found.rows.get(one.row)
             verdict = judge(one, doubts[one.row], current, visible=found.shows(one.row, one.transaction))
-            if verdict is Verdict.BELIEVE and one.deleted:
-                judged[one.row] = confirmed(one, known[one.row])
+            if verdict is Verdict.BELIEVE:
+                judged[one.row] = confirmed(one, known[one.row]) if one.deleted else one
             elif verdict is Verdict.CORRECT:
                 judged[one.row] = self._corrected(one, known[one.row])
             elif verdict is Verdict.TABLE and current is not None:
@@ -161,7 +163,37 @@ class Hindsight:
                     TransientError(f"row {one.row}: the table does not show yet what was captured of it")
                 )
         self._log_contradicted([one for one in doubted if _is_contradicted(one, found.rows.get(one.row), judged)])
-        return judged, results | await self._take_back(gone, found)
+        return judged, results | await self._take_away(gone, known, found)
+
+    async def _take_away(
+        self, gone: Iterable[Desired], known: Mapping[RowKey, Known], found: Found
+    ) -> dict[RowKey, Result]:
+        """Remove what the target has of rows that are gone, and tell it of the generation that goes: the event of the
+        deletion may have come before, in one batch with this one, and been taken for older.
+        """
+        held = [replace(one, generation=known[one.row].generation) for one in gone]
+        results = await self._take_back(held, found)
+        for one in held:
+            if known[one.row].held and isinstance(results[one.row], Delivered) and not self._target.known(one.row):
+                results[one.row] = Delivered(Outcome.DELETED, instead=one.removed(lsn=found.lsn))
+        return results
+
+    async def _past_fences(self, asked: Iterable[Desired], results: Mapping[RowKey, Result]) -> Mapping[RowKey, Result]:
+        """Deliver once more what the table says, too, and a target that has nothing of the row fends off.
+
+        What it remembers of the row is a generation that the row never came to: that of a forged event, say. Unless the
+        row is gone it is given to the drift queue, which reads it again first.
+        """
+        deletions = []
+        for one in asked:
+            result = results[one.row]
+            if not isinstance(result, Delivered) or result.fence <= one.generation or self._target.known(one.row):
+                continue
+            if one.deleted:
+                deletions.append(replace(one, authoritative=True, supersedes=result.fence))
+            else:
+                self._on_drift(one.row)
+        return await self._target.deliver(deletions) if deletions else {}
 
     def _corrected(self, one: Desired, known: Known) -> Desired:
         """A change that is later than what the target holds is news, at whatever generation; else somebody was there,
@@ -177,21 +209,21 @@ class Hindsight:
         """The result of an event, of which something else may have been made."""
         if made is given or not isinstance(result, Delivered):
             return result
-        if given.deleted and made.deleted:
-            return replace(result, instead=made)
-        if result.fence:
+        if result.fence and not made.deleted:
             self._on_drift(given.row)  # the target has more than the table: that takes a second look
-        return result if made.generation == given.generation and not given.deleted else Delivered(Outcome.STALE)
+        same = made.generation == given.generation and made.deleted == given.deleted
+        return result if same and not given.deleted else replace(result, instead=made)
 
     def _remember(self, batch: Sequence[Desired], results: Mapping[RowKey, Result]) -> None:
         for one in batch:
             result = results[one.row]
             done = isinstance(result, Delivered) and result.outcome is not Outcome.STALE
             refused = isinstance(result, Failed) and isinstance(result.error, PermanentError)
-            if one.deleted and done:
+            made = (result.instead if isinstance(result, Delivered) else None) or one
+            if made.deleted and done:
                 self._believed.pop(one.row, None)
             elif done or refused:
-                self._believed[one.row] = max(one.generation, self._believed.pop(one.row, 0))
+                self._believed[one.row] = max(made.generation, self._believed.pop(one.row, 0))
         while len(self._believed) > REMEMBERED:
             self._believed.popitem(last=False)
 

@@ -224,7 +224,7 @@ def _deleted_before(row: RowKey, lsn: int) -> Desired:
 
 
 def _late_deletion(late: LateRow, lsn: int) -> Desired:
-    return _gone(late.row, late, late.actor, lsn)
+    return replace(_gone(late.row, late, late.actor, lsn), authoritative=True)
 
 
 def _gone(row: RowKey, last: LateRow | Difference, actor: str, lsn: int) -> Desired:
