@@ -104,6 +104,23 @@ def test_rows_are_found_by_their_values_and_by_their_state(
     assert [row["key"] for row in crud.get("/renderers/tenants/rows", params=params).json()["items"]] == keys
 
 
+def test_a_row_that_waits_for_a_target_besides_is_pending_as_a_configuration_is(
+    crud: httpx.Client, sql: sa.Connection
+) -> None:
+    for target in ("k8s", "git", "besides"):
+        report(crud, status("1", 3), target=target)
+    save(sql, "1", 4)
+    for target in ("k8s", "git"):
+        report(crud, status("1", 4), target=target)
+
+    def listed(state: str) -> list[str]:
+        return [row["key"] for row in crud.get("/renderers/tenants/rows", params={"state": state}).json()["items"]]
+
+    assert ("1" in listed("pending"), "1" in listed("synced")) == (True, False)
+    report(crud, status("1", 4), target="besides")
+    assert ("1" in listed("pending"), "1" in listed("synced")) == (False, True)
+
+
 def test_a_status_is_kept_past_the_same_guards_as_a_configurations(crud: httpx.Client, sql: sa.Connection) -> None:
     report(crud, status("1", 3), target="k8s")
     report(crud, status("1", 2, "configured"), target="k8s")

@@ -15,7 +15,13 @@ from rowcast.core.events import decode
 from rowcast.core.render import render
 from rowcast.core.row import RowKey, app_config
 from rowcast.sync.intake.flow import EVERYTHING, NOTHING
-from rowcast.sync.reconcile.schedule import LATE_AGAIN_SECONDS, LATE_TOLD_SECONDS, Late, LateRows
+from rowcast.sync.reconcile.schedule import (
+    FIRST_LATE_SECONDS,
+    LATE_AGAIN_SECONDS,
+    LATE_TOLD_SECONDS,
+    Late,
+    LateRows,
+)
 from rowcast.sync.table.rows import LateRow
 from unit.core.changes import event
 from unit.sync.test_reconciler import Bench
@@ -201,8 +207,26 @@ async def test_while_events_flow_only_what_they_have_passed_by_is_late(bench: Be
 async def test_while_nothing_is_known_of_the_flow_but_that_there_is_one_nothing_is_late(bench: Bench) -> None:
     source = Pages()
 
-    assert await looking(bench, source, passed=NOTHING).look(2.5) == 0
+    assert await looking(bench, source, passed=NOTHING).look(2.5) is None
     assert source.asked == []
+
+
+async def test_a_first_look_that_can_tell_nothing_yet_is_made_again_soon(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited in the instance before would wait a whole period more."""
+    source = Looks([[], [], []])
+    known = iter([NOTHING, NOTHING, EVERYTHING])
+    late = Late(bench.reconciler, source, "memory", frozenset[RowKey]().__contains__, lambda _: next(known))
+    pauses = Pauses()
+    monkeypatch.setattr("rowcast.sync.reconcile.schedule.asyncio.sleep", pauses.sleep)
+    monkeypatch.setattr("rowcast.sync.reconcile.schedule.random.uniform", lambda *_: 1.0)
+
+    with pytest.raises(asyncio.CancelledError):
+        await late.run()
+
+    assert pauses == [FIRST_LATE_SECONDS, LATE_AGAIN_SECONDS, LATE_AGAIN_SECONDS, 60.0]
+    assert source.asked == [("memory", FIRST_LATE_SECONDS, None)]
 
 
 @pytest.mark.parametrize(

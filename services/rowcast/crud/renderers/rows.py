@@ -220,7 +220,9 @@ def _conditions(connection: Connection, wanted: RowFilter) -> list[ColumnElement
     if wanted.state in ("synced", "pending", "failed"):
         status = row_statuses.c
         its = (status.renderer == rows.c.renderer) & (status.key == rows.c.key)
-        told = func.count().filter(state() == "synced", status.target.in_(wanted.targets)) == len(wanted.targets)
+        synced = state() == "synced"
+        expected = func.count().filter(synced, status.target.in_(wanted.targets)) == len(wanted.targets)
+        told = expected & func.bool_and(synced)
         overall = case((func.bool_or(state() == "failed"), "failed"), (told, "synced"), else_="pending")
         is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted.state
         few = outstanding.few(connection, wanted.renderer)

@@ -189,19 +189,22 @@ class Late:
                 self._log.exception("late rows not looked after, trying again")
                 pause = self._seconds
                 continue
+            if again is None:
+                continue
             # A look at very many rows takes the database's time: a tenth of it at the most.
             pause = max(pause if again else self._seconds, 10 * self._asking)
             seconds = usual
             whole_at = began + WHOLE_SECONDS if began >= whole_at else whole_at
 
-    async def look(self, seconds: float, within: float | None = None) -> int:
+    async def look(self, seconds: float, within: float | None = None) -> int | None:
         """Deliver what is late by more than `seconds`, and by no more than `within`; how many rows failed again.
 
+        None where nothing was looked at: events have not flowed long enough for it to be told which are late.
         Raises TransientError.
         """
         passed = EVERYTHING if self._ahead else self._passed(seconds)
         if passed == NOTHING:
-            return 0
+            return None
         before = None if passed == EVERYTHING else passed
         # When nothing comes any more, capture may have stopped: then an event is missed if a later one came before.
         overtaken = self._newest() if before is None else EVERYTHING
