@@ -107,7 +107,7 @@ def create_app(
     reconciler = Reconciler(starting, source, told, topics, found, later.publish)
     drift = Drift(reconciler, found, correct)
     period = Period(reconciler, settings.reconcile_seconds, settings.reconcile_prune_limit, correct)
-    after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct)
+    after_snapshot = AfterSnapshot(reconciler, settings.reconcile_prune_limit, correct, lambda: bool(facts.batches))
     late = Late(
         reconciler,
         crud,

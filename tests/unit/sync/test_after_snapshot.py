@@ -38,6 +38,21 @@ async def test_without_a_snapshot_it_never_begins(bench: Bench) -> None:
     assert bench.table.snapshots == 0
 
 
+async def test_while_a_batch_is_delivered_the_snapshot_is_not_over_however_long_that_takes(bench: Bench) -> None:
+    """It would compare the whole table again and again while its rows are on their way."""
+    await _two_rows_of_which_one_went_unseen(bench)
+    batches = {1}
+    async with _watching(bench, under_way=lambda: bool(batches)) as after_snapshot:
+        after_snapshot.notice()
+        for _ in range(5):
+            await asyncio.sleep(QUIET)
+        assert bench.table.snapshots == 0
+
+        batches.clear()
+        after_snapshot.notice()
+        await _until_held(bench, {"b"})
+
+
 async def test_a_reconcile_that_fails_is_tried_again_until_one_succeeds(bench: Bench) -> None:
     await _two_rows_of_which_one_went_unseen(bench)
     bench.table.broken = "crud is away"
@@ -103,8 +118,10 @@ async def _two_rows_of_which_one_went_unseen(bench: Bench) -> None:
 
 
 @asynccontextmanager
-async def _watching(bench: Bench, correct: bool = True, prune_limit: float = 1.0) -> AsyncIterator[AfterSnapshot]:
-    after_snapshot = AfterSnapshot(bench.reconciler, prune_limit=prune_limit, correct=correct, quiet=QUIET)
+async def _watching(
+    bench: Bench, correct: bool = True, prune_limit: float = 1.0, under_way: Callable[[], bool] = lambda: False
+) -> AsyncIterator[AfterSnapshot]:
+    after_snapshot = AfterSnapshot(bench.reconciler, prune_limit, correct, under_way, QUIET)
     task = asyncio.create_task(after_snapshot.run())
     yield after_snapshot
     task.cancel()

@@ -124,7 +124,7 @@ async def test_what_a_snapshot_read_is_told_and_other_changes_are_not(bench: Ben
     assert bench.read_by_a_snapshot == 0
 
     await bench.deliver(event("r", row_id=3, name="c"))
-    assert bench.read_by_a_snapshot == 1
+    assert bench.read_by_a_snapshot == 2, "when it has come, and when it is delivered"
 
 
 async def test_only_the_latest_state_of_a_row_is_delivered_and_what_it_overtook_counts_as_stale(

@@ -4,6 +4,7 @@ Every function works in the caller's transaction.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ _ELSEWHERE = "elsewhere"
 @dataclass(frozen=True)
 class Ground:
     """What a renderer's promotion rests on: its rows as they are (key, generation, row, actor, changed_at,
-    environment), and the fields that crud can't write. `why`: why nothing is promoted.
+    environment; configurations' id), and the fields that crud can't write. `why`: why nothing is promoted.
     """
 
     renderer: str
@@ -45,6 +46,12 @@ class Ground:
     def match(self) -> list[ColumnElement[str]]:
         """What counterparts are equal in, as texts."""
         return [self.rows.c.row[name].astext for name in self.promotion.match] if self.promotion else []
+
+    def named(self, keys: Sequence[str]) -> ColumnElement[bool]:
+        """Whether a row is one of these; by the index that there is of them."""
+        if self.renderer == APP_CONFIGS:
+            return self.rows.c.id.in_([int(key) for key in keys if re.fullmatch(r"\d{1,18}", key, re.ASCII)])
+        return self.rows.c.key.in_([key for key in keys if "\x00" not in key])
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,7 @@ def _configurations() -> Subquery:
         row.updated_by.label("actor"),
         row.updated_at.label("changed_at"),
         row.environment,
+        row.id,
     ).subquery()
 
 
@@ -140,29 +148,38 @@ def board(
     conditions = _of_groups(of, of.promotion)
     if search:
         conditions.append(or_(*(contains_in_any_case(column, search) for column in of.match)))
-    query = select(*(column.label(f"match_{index}") for index, column in enumerate(of.match))).where(*conditions)
-    query = query.group_by(*of.match)
+    labels = [f"match_{index}" for index in range(len(of.match))]
+    columns = [column.label(label) for label, column in zip(labels, of.match, strict=True)]
+    query = select(*columns, func.array_agg(of.rows.c.key).label("keys")).where(*conditions).group_by(*of.match)
     if differs:
         values = func.jsonb_build_array(*(of.rows.c.row[name] for name in of.promotion.fields))
         query = query.having(func.count(func.distinct(values)) > 1)
-    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    query = query.order_by(*of.match).limit(limit + 1)
+    # Groups, their number and the keys of their rows by one look at all rows: there may be a million.
+    each = query.subquery()
+    numbered = select(each, func.count().over().label("total")).subquery()
+    by = [numbered.c[label] for label in labels]
+    page = select(numbered).order_by(*by).limit(limit + 1)
     if after is not None:
-        query = query.where(tuple_(*of.match) > tuple_(*_place(after, len(of.match))))
-    found = [tuple(row) for row in connection.execute(query)]
-    more, found = len(found) > limit, found[:limit]
-    cursor = Cursor(BOARD, json.dumps(found[-1]), 0) if more else None
-    return Board(groups(connection, of, settings, found), cursor, total)
+        page = page.where(tuple_(*by) > tuple_(*_place(after, len(by))))
+    found = connection.execute(page).all()
+    more, shown = len(found) > limit, {tuple(row[: len(by)]): row.keys for row in found[:limit]}
+    cursor = Cursor(BOARD, json.dumps([*shown][-1]), 0) if more else None
+    among = of.named([key for keys in shown.values() for key in keys])
+    return Board(_groups(connection, of, settings, [*shown], among), cursor, found[0].total if found else 0)
 
 
-def groups(
-    connection: Connection, of: Ground, settings: CrudSettings, wanted: Sequence[tuple[str, ...]]
+def _groups(
+    connection: Connection,
+    of: Ground,
+    settings: CrudSettings,
+    wanted: Sequence[tuple[str, ...]],
+    among: ColumnElement[bool],
 ) -> list[Group]:
-    """The groups of these values, in their order, as they are in this moment."""
+    """The groups of these values, in their order, as they are in this moment; their rows are `among` all."""
     if of.promotion is None or not wanted:
         return []
     columns = [column.label(f"match_{index}") for index, column in enumerate(of.match)]
-    query = select(of.rows, *columns).where(*_of_groups(of, of.promotion), tuple_(*of.match).in_(wanted))
+    query = select(of.rows, *columns).where(*_of_groups(of, of.promotion), among)
     found = connection.execute(query.order_by(of.rows.c.key)).mappings().all()
     keys = [row["key"] for row in found]
     reports = _reports(connection, of.renderer, keys, settings.targets)
@@ -186,9 +203,9 @@ def groups_of(connection: Connection, of: Ground, settings: CrudSettings, keys: 
     """The groups that these rows are in."""
     if of.promotion is None:
         return []
-    keys = [key for key in keys if "\x00" not in key]
-    query = select(*of.match).where(*_of_groups(of, of.promotion), of.rows.c.key.in_(keys)).distinct()
-    return groups(connection, of, settings, [tuple(row) for row in connection.execute(query)])
+    query = select(*of.match).where(*_of_groups(of, of.promotion), of.named(keys)).distinct()
+    wanted = [tuple(row) for row in connection.execute(query)]
+    return _groups(connection, of, settings, wanted, tuple_(*of.match).in_(wanted))
 
 
 def _of_groups(of: Ground, promotion: Promotion) -> list[ColumnElement[bool]]:

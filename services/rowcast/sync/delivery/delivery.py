@@ -54,7 +54,8 @@ class Delivery:
         rendering: Rendering | None = None,
         step: str = "deliver",
     ) -> None:
-        """`on_replayed` is told of the dead letters whose replays need not come again; it must return at once.
+        """`on_snapshot` is called when events of a snapshot come, and once they are delivered; `on_replayed` is told of
+        the dead letters whose replays need not come again. Both must return at once.
 
         `step` is what traces call what the target does.
         """
@@ -136,6 +137,8 @@ class Delivery:
             self._metrics.batch(time.perf_counter() - started, len(entries))
         self._remember(batch)
         self._answer_replays(batch)
+        if batch.snapshot:
+            self._on_snapshot()
         for (renderer, outcome), count in batch.outcomes.items():
             self._metrics.outcome(renderer, outcome, count)
         return batch.retry
@@ -165,6 +168,7 @@ class Delivery:
 
     def _take_note(self, batch: Batch, change: Change, entry: Entry) -> None:
         if change.op is Op.READ:
+            batch.snapshot = True
             self._on_snapshot()
         self._facts.received(change, entry.position)
         self._metrics.captured(change, batch.captured_at)

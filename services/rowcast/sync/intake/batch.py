@@ -32,7 +32,8 @@ class Batch:
     `rows` has the entries of each row, that of its newest state last. `statuses` and `dead` are messages to publish,
     the latter with the entries that each of them stands for; `trouble` has rows (`id@generation`) by what was wrong
     with them. `whole`: the target took none of them, and said so of all at once. `replays` has the row of each entry
-    that is a replay and could be read. `outcomes` counts by renderer, which is empty for what could not be read.
+    that is a replay and could be read. `snapshot`: some are of one that capture took. `outcomes` counts by renderer,
+    which is empty for what could not be read.
     """
 
     entries: Sequence[Entry]
@@ -46,5 +47,6 @@ class Batch:
     failures: dict[RowKey, str] = field(default_factory=dict)
     reason: str = ""
     whole: bool = False
+    snapshot: bool = False
     spans: BatchSpans | None = None
     replays: dict[str, RowKey] = field(default_factory=dict)

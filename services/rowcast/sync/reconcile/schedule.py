@@ -72,30 +72,43 @@ class AfterSnapshot:
     its offsets were lost) it doesn't show, and nothing else would before the next period.
     """
 
-    def __init__(self, reconciler: Reconciler, prune_limit: float, correct: bool, quiet: float = QUIET_SECONDS) -> None:
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        prune_limit: float,
+        correct: bool,
+        under_way: Callable[[], bool] = lambda: False,
+        quiet: float = QUIET_SECONDS,
+    ) -> None:
+        """`under_way`: whether events are being delivered. A batch may take a target longer than `quiet`."""
         self._reconciler = reconciler
         self._prune_limit = prune_limit
         self._correct = correct
+        self._under_way = under_way
         self._quiet = quiet
         self._news = asyncio.Event()
 
     def notice(self) -> None:
-        """An event of a snapshot has come; returns at once."""
+        """Events of a snapshot have come, or were delivered; returns at once."""
         self._news.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._news.wait()
-            while self._news.is_set():
-                self._news.clear()
-                await asyncio.sleep(self._quiet)
+            await self._until_quiet()
             pause = self._quiet
             before: State | None = None
             while (state := await self._reconcile()) is None or _is_looked_at_again(state, before):
                 before = state
                 await asyncio.sleep(pause)
+                await self._until_quiet()
                 pause = min(2 * pause, MAX_RETRY_SECONDS)
+
+    async def _until_quiet(self) -> None:
+        while self._news.is_set() or self._under_way():
+            self._news.clear()
+            await asyncio.sleep(self._quiet)
 
     async def _reconcile(self) -> State | None:
         """How it ended; None where another run kept it from beginning."""
