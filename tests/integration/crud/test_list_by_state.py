@@ -7,6 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+
+from rowcast.crud.deliveries import outstanding
 
 from .test_sync_status import LATE, report, status
 
@@ -40,6 +43,13 @@ def rows(crud: httpx.Client) -> dict[str, Row]:
     for name in ("failed-before", "behind"):
         crud.patch(f"/appconfigs/{made[name]}", json={"branch": "next"})
     return made
+
+
+@pytest.fixture(params=[outstanding.FEW, 0], ids=["few wait", "many wait"], autouse=True)
+def waiting(request: pytest.FixtureRequest, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many rows wait decides how a list looks for them, and nothing of what it shows; what is settled has left."""
+    outstanding.settle(sql.engine, ("k8s", "git"))
+    monkeypatch.setattr(outstanding, "FEW", request.param)
 
 
 def test_a_row_is_synced_where_every_target_is(crud: httpx.Client) -> None:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from integration.crud.test_sync_status import report
+from rowcast.crud.deliveries import outstanding
 
 SHAPE = {"columns": {"id": {"type": "int", "nullable": False}}, "related": {}}
 
@@ -97,9 +98,11 @@ def test_rows_come_in_pages_with_what_became_of_them(crud: httpx.Client) -> None
         ({"state": "deleted"}, ["gone"]),
     ],
 )
+@pytest.mark.parametrize("few", [outstanding.FEW, 0])
 def test_rows_are_found_by_their_values_and_by_their_state(
-    crud: httpx.Client, params: dict[str, str], keys: list[str]
+    crud: httpx.Client, monkeypatch: pytest.MonkeyPatch, few: int, params: dict[str, str], keys: list[str]
 ) -> None:
+    monkeypatch.setattr(outstanding, "FEW", few)
     report(crud, status("1", 3, "dead-lettered", error="no"), target="k8s")
     assert [row["key"] for row in crud.get("/renderers/tenants/rows", params=params).json()["items"]] == keys
 

@@ -85,6 +85,6 @@ def in_state(wanted: Overall, targets: Sequence[str], few: Sequence[str] | None)
     # One look at a row's statuses: three of them, one a condition, take three times as long.
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
     is_it = select(overall).where(its).scalar_subquery() == wanted
-    if wanted == "synced" and few is not None:
-        return ~among | is_it
+    if wanted == "synced":
+        return is_it if few is None else ~among | is_it
     return among & is_it
