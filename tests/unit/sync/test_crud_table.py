@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -53,6 +53,26 @@ async def test_rows_come_rendered_at_the_snapshots_place_in_the_log() -> None:
     (request,) = requests
     assert str(request.url) == "http://127.0.0.1:3501/rows:snapshot?row=appconfigs%2F1&row=appconfigs%2F2"
     assert (request.headers["dapr-app-id"], request.headers["dapr-api-token"]) == ("crud", "secret")
+
+
+class Streamed(httpx.AsyncByteStream):
+    """An answer in parts, that knows whether it was read to its end."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+        self.read = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+        self.read = True
+
+
+async def test_an_answer_is_read_to_its_end_or_the_sidecar_counts_it_as_given_up_and_closes_the_connection() -> None:
+    body = Streamed(lines(HEAD, *ROWS), lines(END))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=body))
+    _, rows = await everything(CrudTable(SyncSettings(target="k8s"), transport))
+    assert (len(rows), body.read) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -280,6 +280,9 @@ async def _until_the_end(lines: AsyncIterator[bytes], total: int) -> AsyncIterat
         row = _parsed(line)
         if row.get("end"):
             if seen == row.get("rows") == total:
+                with suppress(httpx.HTTPError):  # all of it has come
+                    async for _ in lines:
+                        pass
                 return
             break
         seen += 1
