@@ -171,12 +171,14 @@ class Hindsight:
         """Remove what the target has of rows that are gone, and tell it of the generation that goes: the event of the
         deletion may have come before, in one batch with this one, and been taken for older.
         """
-        held = [replace(one, generation=known[one.row].generation) for one in gone]
-        results = await self._take_back(held, found)
-        for one in held:
-            if known[one.row].held and isinstance(results[one.row], Delivered) and not self._target.known(one.row):
-                results[one.row] = Delivered(Outcome.DELETED, instead=one.removed(lsn=found.lsn))
-        return results
+        held = {one.row: replace(one, generation=known[one.row].generation) for one in gone}
+        results = await self._remove(held.values(), found)
+        return {
+            row: replace(result, instead=held[row].removed(lsn=found.lsn))
+            if isinstance(result, Delivered) and result.outcome is Outcome.DELETED
+            else _as_stale(result)
+            for row, result in results.items()
+        }
 
     async def _past_fences(self, asked: Iterable[Desired], results: Mapping[RowKey, Result]) -> Mapping[RowKey, Result]:
         """Deliver once more what the table says, too, and a target that has nothing of the row fends off.
@@ -271,13 +273,14 @@ class Hindsight:
             if one.row in found.rows and _has_left(one, found.rows[one.row])
         ]
         results = await self._target.deliver(newer) if newer else {}
-        return {
-            row: Delivered(Outcome.STALE) if isinstance(result, Delivered) else result
-            for row, result in results.items()
-        }
+        return {row: _as_stale(result) for row, result in results.items()}
 
     async def _take_back(self, believed: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
         """Remove what there is of rows that are gone; the results of these, and of those that can't be told yet."""
+        return {row: _as_stale(result) for row, result in (await self._remove(believed, found)).items()}
+
+    async def _remove(self, believed: Iterable[Desired], found: Found) -> dict[RowKey, Result]:
+        """As `_take_back`, with the results as the target gives them."""
         results: dict[RowKey, Result] = {}
         gone = []
         for one in believed:
@@ -288,8 +291,7 @@ class Hindsight:
                 results[one.row] = Failed(error)
         if gone:
             self._log.info("the table has these rows no more", count=len(gone), rows=_in_words(gone))
-            for row, result in (await self._target.deliver(gone)).items():
-                results[row] = Delivered(Outcome.STALE) if isinstance(result, Delivered) else result
+            results |= await self._target.deliver(gone)
         return results
 
     def _log_contradicted(self, events: Sequence[Desired]) -> None:
@@ -308,6 +310,11 @@ def _is_contradicted(event: Desired, current: Desired | None, judged: Mapping[Ro
 def _in_words(rows: Sequence[Desired]) -> list[str]:
     some = rows[:ROWS_IN_A_LOG_LINE]
     return [f"{one.row}@{one.generation}{' deleted' if one.deleted else ''}" for one in some]
+
+
+def _as_stale(result: Result) -> Result:
+    """Of an event that was overtaken there is nothing to tell but a failure."""
+    return Delivered(Outcome.STALE) if isinstance(result, Delivered) else result
 
 
 def _is_new(result: Result) -> bool:
