@@ -52,6 +52,11 @@ class Failed:
 Result = Delivered | Failed
 
 
+def made_of(given: Desired, result: Result) -> Desired:
+    """What was delivered for a state: itself, or what was delivered instead."""
+    return (result.instead if isinstance(result, Delivered) else None) or given
+
+
 def is_claimed(result: Result) -> bool:
     """Whether the row waits for what another one has."""
     return bool(holders_of(result))

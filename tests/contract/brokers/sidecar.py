@@ -65,6 +65,30 @@ class Application:
         return self.answer(event)
 
 
+def daprd_command(kind: str, app_id: str, app_port: int, resources: Path, ports: Mapping[str, int]) -> list[str]:
+    """A sidecar on this machine alone; `ports` are its `http`, `grpc`, `internal` and `metrics`."""
+    options = {
+        "app-id": app_id,
+        "resources-path": str(resources),
+        "dapr-http-port": str(ports["http"]),
+        "dapr-grpc-port": str(ports["grpc"]),
+        "dapr-internal-grpc-port": str(ports["internal"]),
+        "dapr-listen-addresses": HOST,
+        "dapr-internal-grpc-listen-address": HOST,
+        "metrics-port": str(ports["metrics"]),
+        "metrics-listen-address": HOST,
+        "max-body-size": "16Mi",
+        "app-port": str(app_port),
+        "app-protocol": "http",
+        "app-channel-address": HOST,
+        "disable-builtin-k8s-secret-store": "true",
+        "placement-host-address": "",
+        "scheduler-host-address": "",
+        "dapr-graceful-shutdown-seconds": "1",
+    }
+    return [str(toolbox(kind).daprd), *(f"--{name}={value}" for name, value in options.items())]
+
+
 class Daprd:
     """One sidecar; `kill` and `start` again as often as a test needs."""
 
@@ -101,29 +125,11 @@ class Daprd:
     def start(self) -> None:
         """Returns when it has loaded its components and heard from its application."""
         self._folder.mkdir(exist_ok=True)
-        self._resources()
-        options = {
-            "app-id": self._app_id,
-            "resources-path": str(self._folder / "resources"),
-            "dapr-http-port": str(self.port),
-            "dapr-grpc-port": str(self._ports["grpc"]),
-            "dapr-internal-grpc-port": str(self._ports["internal"]),
-            "dapr-listen-addresses": HOST,
-            "dapr-internal-grpc-listen-address": HOST,
-            "metrics-port": str(self._ports["metrics"]),
-            "metrics-listen-address": HOST,
-            "max-body-size": "16Mi",
-            "app-port": str(self._listener.server_port),
-            "app-protocol": "http",
-            "app-channel-address": HOST,
-            "disable-builtin-k8s-secret-store": "true",
-            "placement-host-address": "",
-            "scheduler-host-address": "",
-            "dapr-graceful-shutdown-seconds": "1",
-        }
+        resources = self._resources()
+        command = daprd_command(self._server.kind, self._app_id, self._listener.server_port, resources, self._ports)
         with (self._folder / "daprd.log").open("ab") as output:
             self._process = process = subprocess.Popen(
-                [toolbox(self._server.kind).daprd, *(f"--{name}={value}" for name, value in options.items())],
+                command,
                 env={**os.environ, **self._server.environment, "DAPR_HOST_IP": HOST},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -159,7 +165,7 @@ class Daprd:
             trust_env=False,
         )
 
-    def _resources(self) -> None:
+    def _resources(self) -> Path:
         folder = self._folder / "resources"
         folder.mkdir(exist_ok=True)
         # Each test has its own prefix, which the scopes of topics have to follow; the applications are ours.
@@ -170,6 +176,7 @@ class Daprd:
         (folder / "pubsub.yaml").write_text(yaml.safe_dump(component))
         if self._resiliency:
             (folder / "resiliency.yaml").write_text((RESOURCES / "resiliency.yaml").read_text())
+        return folder
 
 
 @contextmanager

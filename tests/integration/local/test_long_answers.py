@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract.brokers.servers import toolbox
+from contract.brokers.sidecar import daprd_command
 from rowcast_local.parts.dapr import RESOURCES
 from rowcast_local.ports import HOST, free_ports
 from world import wait_until
@@ -61,29 +61,12 @@ def sidecar(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Cli
     resources = tmp_path / "resources"
     resources.mkdir()
     shutil.copy(RESOURCES / "resiliency.yaml", resources)
-    ports = free_ports()
-    http, grpc, internal, metrics = (next(ports) for _ in range(4))
+    ports = dict(zip(("http", "grpc", "internal", "metrics"), free_ports(), strict=False))
     with application() as port, (tmp_path / "log").open("wb") as log:
-        options = {
-            "app-id": "crud",
-            "app-port": port,
-            "app-channel-address": HOST,
-            "resources-path": resources,
-            "dapr-http-port": http,
-            "dapr-grpc-port": grpc,
-            "dapr-internal-grpc-port": internal,
-            "dapr-listen-addresses": HOST,
-            "dapr-internal-grpc-listen-address": HOST,
-            "metrics-port": metrics,
-            "metrics-listen-address": HOST,
-            "placement-host-address": "",
-            "scheduler-host-address": "",
-            "disable-builtin-k8s-secret-store": "true",
-        }
-        command = [str(toolbox("kafka").daprd), *(f"--{name}={value}" for name, value in options.items())]
+        command = daprd_command("kafka", "crud", port, resources, ports)
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            with httpx.Client(base_url=f"http://{HOST}:{http}", trust_env=False) as client:
+            with httpx.Client(base_url=f"http://{HOST}:{ports['http']}", trust_env=False) as client:
                 wait_until(lambda: client.get("/v1.0/healthz").is_success, (tmp_path / "log").read_text)
                 yield process, client
         finally:

@@ -10,7 +10,7 @@ from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.events import Change, Op, decode
 from rowcast.core.outcomes import RETRYING, Outcome
 from rowcast.core.plan import latest
-from rowcast.core.ports import Delivered, Failed, Result, Target, is_claimed
+from rowcast.core.ports import Delivered, Failed, Result, Target, is_claimed, made_of
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
@@ -193,7 +193,7 @@ class Delivery:
         except TransientError as error:
             batch.whole = True
             return [(wanted, Failed(error)) for wanted in desired]
-        return [(_delivered(wanted, results[wanted.row]), results[wanted.row]) for wanted in desired]
+        return [(made_of(wanted, results[wanted.row]), results[wanted.row]) for wanted in desired]
 
     def _settle(self, batch: Batch, desired: Desired, result: Result, again: bool) -> None:
         entries = batch.rows[desired.row]
@@ -279,7 +279,3 @@ class Delivery:
 def _order(desired: Desired) -> tuple[int, bool]:
     """As `Change.order`."""
     return (desired.generation, desired.deleted)
-
-
-def _delivered(wanted: Desired, result: Result) -> Desired:
-    return (result.instead if isinstance(result, Delivered) else None) or wanted

@@ -27,7 +27,7 @@ from rowcast.core.belief import Doubt, Known, Verdict, confirmed, doubt, judge, 
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
-from rowcast.core.ports import Delivered, DriftListener, Failed, Result, Target, is_claimed
+from rowcast.core.ports import Delivered, DriftListener, Failed, Result, Target, is_claimed, made_of
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
@@ -221,7 +221,7 @@ class Hindsight:
             result = results[one.row]
             done = isinstance(result, Delivered) and result.outcome is not Outcome.STALE
             refused = isinstance(result, Failed) and isinstance(result.error, PermanentError)
-            made = (result.instead if isinstance(result, Delivered) else None) or one
+            made = made_of(one, result)
             if made.deleted and done:
                 self._believed.pop(one.row, None)
             elif done or refused:
