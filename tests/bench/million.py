@@ -406,6 +406,9 @@ def measure(platform: Platform, size: Size, say: Say) -> Iterator[str]:
     yield from steps.insert()
     yield from steps.fill()
     yield from steps.snapshot()
+    yield ""
+    yield "while all rows wait:"
+    yield from steps.tried("what crud answers while all rows wait", steps.asked)
     work: list[list[str]] = []
     for target in size.wanted:
         yield ""
