@@ -21,6 +21,7 @@ import typer
 from bench.way import Drain, Latency, Way
 from brokers import PLATFORMS
 from collector import collecting, tracing_to
+from rowcast.core.layout import DEFAULT_PATH
 from rowcast_local.platform import Platform
 
 LEAST_MS = 0.02
@@ -200,17 +201,27 @@ def waterfall(
 def million(
     rows: Annotated[int, typer.Option(min=100, help="Rows of app_configs; all of them go to Git.")] = 1_000_000,
     k8s: Annotated[
-        int | None, typer.Option("--k8s", min=20, help="Of these, rows that go to Kubernetes, too; a fifth without it.")
+        int | None,
+        typer.Option(
+            "--k8s", min=0, help="Of these, rows that go to Kubernetes, too; a fifth without it, none with 0."
+        ),
     ] = None,
+    filled: Annotated[
+        int, typer.Option(min=0, help="Of these, rows whose files the branch has before sync begins; the first ones.")
+    ] = 0,
+    path: Annotated[str, typer.Option(help="The template of files' paths in Git.")] = DEFAULT_PATH,
 ) -> None:
     """Measure a whole platform with very many rows, from the first snapshot to a reconcile; hours at a million."""
-    from bench.million import WITHOUT, measure, settings
+    from bench.million import WITHOUT, Size, measure, settings
 
     delivered = rows // 5 if k8s is None else k8s
     if delivered > rows:
         raise typer.BadParameter(f"--k8s {k8s}: not more than --rows, which is {rows}")
-    with _platform({}, parts=settings(), without=WITHOUT) as platform:
-        for line in measure(platform, rows, delivered, partial(print, file=sys.stderr, flush=True)):
+    if filled >= rows:
+        raise typer.BadParameter(f"--filled {filled}: less than --rows, which is {rows}")
+    size = Size(rows, delivered, filled, path)
+    with _platform({}, parts=settings(size), without=WITHOUT) as platform:
+        for line in measure(platform, size, partial(print, file=sys.stderr, flush=True)):
             print(line, flush=True)
         print(f"\n{_load()}")
 

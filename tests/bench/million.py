@@ -18,11 +18,12 @@ from urllib.parse import urlparse
 import httpx
 import psycopg2
 
-from bench import asking, memory, tables
+from bench import asking, filled, memory, tables
 from bench.outcomes import outcomes
 from bench.topic import topic_of
 from bench.watching import RESOURCE, git_output
 from bench.way import TARGETS
+from rowcast.core.layout import DEFAULT_PATH, Layout
 from rowcast_local.platform import Platform
 from rowcast_local.probes import answers
 from world import World, done
@@ -62,11 +63,36 @@ Say = Callable[[str], None]
 _T = TypeVar("_T")
 
 
-def settings() -> dict[str, dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many rows there are, all of them for Git; how many of them go to Kubernetes, too; of how many Git's branch
+    has the files before sync begins; and where files go.
+    """
+
+    rows: int
+    k8s: int
+    filled: int = 0
+    path: str = DEFAULT_PATH
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        """Rows by target, of those that get any."""
+        return {target: count for target, count in zip(TARGETS, (self.k8s, self.rows), strict=True) if count}
+
+    @property
+    def layout(self) -> Layout:
+        """Where sync-git has its files."""
+        return Layout("environments", self.path)
+
+
+def settings(size: Size) -> dict[str, dict[str, str]]:
     """Of parts: only some environments go to Kubernetes, and what is changed by hand waits for a reconcile."""
     live: dict[str, Any] = {"*": None, **{f"live-{number}": {} for number in range(LIVE)}}
     told = {"ROWCAST_DRIFT": "report"}
-    return {"sync-k8s": {**told, "ROWCAST_ENVIRONMENTS": json.dumps(live)}, "sync-git": told}
+    return {
+        "sync-k8s": {**told, "ROWCAST_ENVIRONMENTS": json.dumps(live)},
+        "sync-git": {**told, "ROWCAST_GIT_PATH": size.path},
+    }
 
 
 @dataclass
@@ -109,12 +135,13 @@ class Counted:
 class Million:
     """The steps, in their order; what did not come within its bound is in `notes`."""
 
-    def __init__(self, platform: Platform, rows: int, k8s: int, say: Say) -> None:
+    def __init__(self, platform: Platform, size: Size, say: Say) -> None:
         self._platform = platform
         self._env = platform.env()
         self._world = World(self._env)
-        self._rows = rows
-        self._wanted = {"k8s": k8s, "git": rows}
+        self._size = size
+        self._rows = size.rows
+        self._wanted = size.wanted
         self._say = say
         self.notes: list[str] = []
         self.held: dict[str, int] = {}
@@ -132,7 +159,7 @@ class Million:
         for target in TARGETS:
             for part in (f"sync-{target}", f"sync-{target}-dapr"):
                 self._platform.stop_part(part)
-        numbers = {"rows": self._rows, "k8s": self._wanted["k8s"], "live": LIVE, "other": OTHER}
+        numbers = {"rows": self._rows, "k8s": self._size.k8s, "live": LIVE, "other": OTHER}
         started = time.perf_counter()
         with self._world.sql(autocommit=True) as cursor:
             for first in range(1, self._rows + 1, INSERT_AT_ONCE):
@@ -142,6 +169,13 @@ class Million:
             took = time.perf_counter() - started
             cursor.execute("VACUUM (ANALYZE)")
         yield f"inserted by INSERT … SELECT, with the triggers: {self._rows / took:,.0f} rows/s"
+
+    def fill(self) -> Iterator[str]:
+        """Let Git's branch have files before sync looks at it."""
+        count = self._size.filled
+        if count:
+            filled.fill(self._repository, self._env["ROWCAST_DATABASE_URL"], count, self._size.layout, self._say)
+            yield f"the branch was filled with the files of {count:,} rows, by git fast-import"
 
     def snapshot(self) -> Iterator[str]:
         """Start capture, and wait until the topic has all rows."""
@@ -179,6 +213,12 @@ class Million:
             self._note(f"{target} has {there:,} of {wanted:,} rows after {whole.last[1]:,} events")
         cells = ["—" if rate is None else f"{rate:,.0f}" for rate in delivered.rates(wanted)]
         seconds, count = whole.last
+        already = self._size.filled if target == "git" else 0
+        if already and (begin := delivered.at(already)) is not None and (end := delivered.at(wanted)) is not None:
+            yield (
+                f"{target}: {already:,} rows that were there in {begin:,.0f} s, {already / begin:,.0f} rows/s;"
+                f" {wanted - already:,} new ones in {end - begin:,.0f} s, {(wanted - already) / (end - begin):,.0f}"
+            )
         yield f"{target}: {wanted:,} rows delivered, of {count:,} events in {seconds:,.0f} s; {there:,} are there"
         yield ""
         yield from tables.table(
@@ -194,8 +234,8 @@ class Million:
                 (count,) = cursor.fetchone() or (0,)
             return int(count)
 
-        found = self._count("statuses in the database", statuses, self._rows * len(TARGETS), pause=1.0)
-        yield f"statuses of both targets recorded: {found.last[1]:,}, seen {found.last[0]:,.0f} s after the last step"
+        found = self._count("statuses in the database", statuses, self._rows * len(self._wanted), pause=1.0)
+        yield f"statuses of all targets recorded: {found.last[1]:,}, seen {found.last[0]:,.0f} s after the last step"
 
     def compared(self, target: str) -> Iterator[list[str]]:
         """Wait until the comparison that a sync makes by itself after a snapshot has ended; it changes nothing here."""
@@ -269,8 +309,10 @@ class Million:
 
     def _change_files(self) -> None:
         with self._world.sql() as cursor:
-            cursor.execute("SELECT environment, name FROM app_configs ORDER BY id LIMIT %s", (BY_HAND,))
-            paths = [f"environments/{place}/appconfigs/{name}.yaml" for place, name in cursor.fetchall()]
+            cursor.execute("SELECT name FROM app_configs ORDER BY id LIMIT %s", (BY_HAND,))
+            names = {f"{name}.yaml" for (name,) in cursor.fetchall()}
+        listed = git_output(self._repository, "ls-tree", "-r", "--name-only", "main").splitlines()
+        paths = [path for path in listed if path.rpartition("/")[2] in names]
         # Without a clone: that would be of a million files.
         stream = [b"commit refs/heads/main\ncommitter Hand <hand@example.org> %d +0000\ndata 4\nhand\n" % time.time()]
         stream.append(b"from refs/heads/main^0\n")
@@ -352,16 +394,23 @@ class Million:
         return Path(urlparse(self._env["ROWCAST_GIT_URL"]).path)
 
 
-def measure(platform: Platform, rows: int, k8s: int, say: Say) -> Iterator[str]:
+def measure(platform: Platform, size: Size, say: Say) -> Iterator[str]:
     """All steps; each gives its lines as soon as it has ended."""
     free = shutil.disk_usage(platform.state.folder).free
-    yield f"{rows:,} rows, {k8s:,} of them to Kubernetes; {free / 2**30:.0f} GiB of the disk are free"
-    steps = Million(platform, rows, k8s, say)
+    yield (
+        f"{size.rows:,} rows, {size.k8s:,} of them to Kubernetes, files at {size.path};"
+        f" {free / 2**30:.0f} GiB of the disk are free"
+    )
+    steps = Million(platform, size, say)
     empty = steps.memory()
     yield from steps.insert()
+    yield from steps.fill()
     yield from steps.snapshot()
+    yield ""
+    yield "while all rows wait:"
+    yield from steps.tried("what crud answers while all rows wait", steps.asked)
     work: list[list[str]] = []
-    for target in TARGETS:
+    for target in size.wanted:
         yield ""
         yield from steps.tried(f"{target}: drain", partial(steps.drain, target))
         # Before the next begins, so that its drain has the machine for itself.
@@ -369,20 +418,17 @@ def measure(platform: Platform, rows: int, k8s: int, say: Say) -> Iterator[str]:
     yield ""
     yield from steps.tried("statuses", steps.recorded)
     yield ""
-    yield from _memory_table(empty, steps.memory() | steps.held, rows, k8s)
+    yield from _memory_table(empty, steps.memory() | steps.held, size)
     yield ""
     yield from steps.tried("what crud answers", steps.asked)
     yield ""
-    work += [*_of_each(steps, "reconcile", steps.reconcile), *_of_each(steps, "start", steps.restart)]
+    for what, step in (("reconcile", steps.reconcile), ("start", steps.restart)):
+        for target in size.wanted:
+            work += steps.tried(f"{target}: {what}", partial(step, target))
     yield from tables.table(("", "seconds", "MiB before", "MiB at most"), work)
     yield ""
     yield "memory is the proportional set size; at most: as far as five looks a second have seen it"
     yield from (f"- {note}" for note in steps.notes)
-
-
-def _of_each(steps: Million, what: str, step: Callable[[str], Iterator[list[str]]]) -> Iterator[list[str]]:
-    for target in TARGETS:
-        yield from steps.tried(f"{target}: {what}", partial(step, target))
 
 
 def _differences(run: Mapping[str, Any]) -> int:
@@ -397,13 +443,14 @@ def _peak(before: int, most: int) -> Sequence[str]:
     return f"{before / memory.MIB:,.0f}", f"{most / memory.MIB:,.0f}"
 
 
-def _memory_table(empty: Mapping[str, int], full: Mapping[str, int], rows: int, k8s: int) -> Iterator[str]:
+def _memory_table(empty: Mapping[str, int], full: Mapping[str, int], size: Size) -> Iterator[str]:
     lines = []
     for part in sorted(full, key=lambda name: -full[name]):
-        count = k8s if part in BY_K8S else rows
+        count = size.k8s if part in BY_K8S else size.rows
         grown = full[part] - empty.get(part, 0)
-        held = (f"{size / memory.MIB:,.0f}" for size in (empty.get(part, 0), full[part]))
-        lines.append([part, *held, f"{count:,}", f"{grown / count:,.0f}"])
+        held = (f"{its / memory.MIB:,.0f}" for its in (empty.get(part, 0), full[part]))
+        lines.append([part, *held, f"{count:,}", f"{grown / count:,.0f}" if count else "—"])
     sums = (f"{sum(sizes.values()) / memory.MIB:,.0f}" for sizes in (empty, full))
-    lines.append(["all parts", *sums, f"{rows:,}", f"{(sum(full.values()) - sum(empty.values())) / rows:,.0f}"])
+    grown = sum(full.values()) - sum(empty.values())
+    lines.append(["all parts", *sums, f"{size.rows:,}", f"{grown / size.rows:,.0f}"])
     yield from tables.table(("part", "MiB, no rows", "MiB after both drains", "rows", "bytes a row"), lines)

@@ -73,9 +73,11 @@ def test_a_person_logs_in_edits_what_the_policy_lets_them_loses_nothing_by_an_ex
         # At the provider as well: it wants the password again.
         with provider.tokens_that_last(seconds=5):
             ada.log_in("ada")
+        ada.sees_not("Your login ended while you were typing")
         ada.open(id=dev["id"])
         ada.write("Branch", "typed")
         ada.sees("Your login's token expired")
+        expect(ada.field("Branch")).to_have_value("typed")
         ada.click("Log in again")
         ada.sees("Your login ended while you were typing in Configurations.")
         ada.sees_not("Your login's token expired")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 DNS_LABEL = re.compile(_LABEL)
 _DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_FIELD = re.compile(r"\{(environment|plural|kind|name|table|id)\}")
+_FIELD = re.compile(r"\{(environment|plural|kind|name|table|id|shard)\}")
 _SEGMENT = re.compile(rf"(?:[A-Za-z0-9_]|{_FIELD.pattern})(?:[A-Za-z0-9._-]|{_FIELD.pattern})*")
 
 
@@ -30,9 +31,10 @@ def is_file_name(name: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Layout:
     """`root` is a folder, empty for the repository itself; `path` a template with `{environment}`, `{plural}` (such as
-    `appconfigs`), `{kind}`, `{name}`, `{table}` and `{id}`. Raises ValueError for one that is not safe.
+    `appconfigs`), `{kind}`, `{name}`, `{table}`, `{id}` and `{shard}`. Raises ValueError for one that is not safe.
 
     Of other tables' rows, `{plural}`, `{kind}` and `{table}` are their renderer, and `{id}` their key or its digest.
+    `{shard}` is one of 256, `00` to `ff`, by the row's key: a commit writes each folder anew that it changes a file of.
     Different configurations never have the same path: names and ids are unique, and one of them has a part of the path
     that no other field is in.
     """
@@ -66,6 +68,7 @@ class Layout:
             name=manifest.name,
             table=APP_CONFIGS_TABLE if of_app_configs else desired.row.renderer,
             id=as_label(desired.row.key),
+            shard=hashlib.sha256(desired.row.key.encode()).hexdigest()[:2],
         )
         if path.rpartition("/")[2] in KUSTOMIZATIONS:
             raise PermanentError(INVALID_NAME, f"{path} would be taken for what kustomize is to do with its folder")

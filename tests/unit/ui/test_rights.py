@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 
 from activity.models import AuditEntry
 from app import Client
 from client.errors import ProposedError
+from configurations import forms
 from configurations.models import Draft
 from login import drafts, tokens
 from login.identity import Roles, Who
@@ -248,10 +251,52 @@ def test_a_login_that_ends_while_one_types_loses_nothing(table: FakeTable) -> No
     back = run(opened(table))
     assert "half-typed" not in words(back)
     click(back, "Go on with it")
-    assert [field.value for field in back.text_input if field.label == "Branch"] == ["half-typed"]
+    [branch] = [field for field in back.text_input if field.label == "Branch"]
+    assert branch.value == "half-typed"
+    assert branch.proto.set_value
     assert "Go on with it" not in labels(back)
     click(back, "Save")
     assert "saved generation 2" in words(back)
+
+
+def test_what_is_gone_on_with_is_there_though_the_browser_interrupts_the_first_run(
+    table: FakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(table)
+    back = run(opened(table))
+    drawn = forms.fields
+    interrupted = []
+
+    def fields(*args: Any, **kwargs: Any) -> forms.Form:
+        form = drawn(*args, **kwargs)
+        if not interrupted:
+            interrupted.append(True)
+            context = get_script_run_ctx()
+            assert context is not None
+            page = {"query_string": "id=1", "page_script_hash": context.page_script_hash}
+            raise RerunException(RerunData(**page, widget_states=WidgetStates()))
+        return form
+
+    monkeypatch.setattr(forms, "fields", fields)
+    click(back, "Go on with it")
+    [branch] = [field for field in back.text_input if field.label == "Branch"]
+    assert (interrupted, branch.value, branch.proto.set_value) == ([True], "half-typed", True)
+
+
+def test_who_goes_on_and_is_logged_out_once_more_loses_nothing(table: FakeTable) -> None:
+    ended(table)
+    back = click(run(opened(table)), "Go on with it")
+    back.user = {**back.user, "iat": 0}
+    assert "What you typed is kept" in words(run(back))
+    again = click(run(opened(table)), "Go on with it")
+    assert [field.value for field in again.text_input if field.label == "Branch"] == ["half-typed"]
+
+
+def test_who_has_only_looked_is_offered_nothing(table: FakeTable) -> None:
+    at = one(table, 1)
+    at.user = {**at.user, "iat": 0}
+    assert "What you typed is kept" not in words(run(at))
+    assert "Go on with it" not in labels(run(opened(table)))
 
 
 def test_what_was_typed_is_offered_to_nobody_else(table: FakeTable) -> None:

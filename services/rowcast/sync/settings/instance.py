@@ -63,7 +63,7 @@ class SyncSettings(Settings):
     """The folder in the repository below which Rowcast's files are."""
     git_path: str = DEFAULT_PATH
     """The template of files' paths below the root, with the fields `{environment}`, `{plural}`, `{kind}`, `{name}`,
-    `{table}` and `{id}`; one part of it has `{name}` or `{id}` and no other field."""
+    `{table}`, `{id}` and `{shard}`; one part of it has `{name}` or `{id}` and no other field."""
     git_kustomization: bool = False
     """Whether each folder with files of Rowcast's has a `kustomization.yaml` that lists them."""
     git_signing_key: Path | None = None

@@ -33,6 +33,7 @@ def test_an_environment_that_is_no_label_has_no_path(environment: str) -> None:
         ("clusters/{environment}/{kind}-{table}/{id}.yml", "clusters/dev/AppConfig-app_configs/42.yml"),
         ("{environment}/{name}/app.yaml", "dev/a/app.yaml"),
         ("{id}.yaml", "42.yaml"),
+        ("{environment}/{shard}/{name}.yaml", "dev/73/a.yaml"),
     ],
 )
 def test_a_template_says_where_files_go(template: str, path: str) -> None:
@@ -46,6 +47,8 @@ def test_a_template_says_where_files_go(template: str, path: str) -> None:
         "{environment}.yaml",
         "{environment}-{name}.yaml",
         "{name}{id}.yaml",
+        "{shard}.yaml",
+        "{shard}-{name}.yaml",
         "{name}",
         "{name}.json",
         "../{name}.yaml",
@@ -78,7 +81,10 @@ def test_a_row_never_takes_the_place_of_a_kustomization() -> None:
 
 @given(
     st.sampled_from(
-        ["{environment}/{name}.yaml", "{name}.yaml", "{environment}-{plural}/{id}.yaml", "{name}/{id}-x.yml"]
+        [
+            *("{environment}/{name}.yaml", "{name}.yaml", "{environment}-{plural}/{id}.yaml", "{name}/{id}-x.yml"),
+            "{shard}/{name}.yaml",
+        ]
     ),
     st.tuples(st.integers(1, 99), LABELS, LABELS),
     st.tuples(st.integers(1, 99), LABELS, LABELS),
