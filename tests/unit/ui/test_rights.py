@@ -265,7 +265,7 @@ def test_what_is_gone_on_with_is_there_though_the_browser_interrupts_the_first_r
     ended(table)
     back = run(opened(table))
     drawn = forms.fields
-    interrupted = []
+    interrupted: list[bool] = []
 
     def fields(*args: Any, **kwargs: Any) -> forms.Form:
         form = drawn(*args, **kwargs)
@@ -273,8 +273,10 @@ def test_what_is_gone_on_with_is_there_though_the_browser_interrupts_the_first_r
             interrupted.append(True)
             context = get_script_run_ctx()
             assert context is not None
-            page = {"query_string": "id=1", "page_script_hash": context.page_script_hash}
-            raise RerunException(RerunData(**page, widget_states=WidgetStates()))
+            again = RerunData(
+                query_string="id=1", page_script_hash=context.page_script_hash, widget_states=WidgetStates()
+            )
+            raise RerunException(again)
         return form
 
     monkeypatch.setattr(forms, "fields", fields)
