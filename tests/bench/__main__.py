@@ -104,6 +104,22 @@ def git(
 
 
 @app.command()
+def folders(
+    files: Annotated[int, typer.Option(min=1_000, help="Files that the branch has.")] = 300_000,
+    rounds: Annotated[int, typer.Option(help="How often each is measured.")] = 3,
+) -> None:
+    """Measure commits to a branch with very many files, by their paths; some ten minutes."""
+    from bench.folders import measure
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    _print_machine()
+    with tempfile.TemporaryDirectory(prefix="rowcast-bench-") as folder:
+        for line in measure(Path(folder), files, rounds, partial(print, file=sys.stderr, flush=True)):
+            print(line)
+    print(f"\n{_load()}")
+
+
+@app.command()
 def renderers(
     rows: Annotated[int, typer.Option(help="Rows of the backlog, and of what is written.")] = 10_000,
     rounds: Annotated[int, typer.Option(help="How often each is measured.")] = 3,

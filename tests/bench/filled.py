@@ -1,14 +1,15 @@
-"""A branch that another instance has filled: the files of a table's rows, as a target would have written them."""
+"""A branch that another instance has filled: the files of rows, as a target would have written them."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+from bench.rows import Batch
 from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.layout import Layout
 from rowcast.core.plan import Tombstones
@@ -18,30 +19,33 @@ from rowcast.sync.targets.git.commits.changes import decide
 from rowcast.sync.targets.git.files.tree_index import Index
 
 AT_ONCE = 1_000
-SAID_EVERY = 100_000
+SAID_EVERY = 50_000
 COLUMNS = "id, name, repository_url, branch, environment, generation, created_at::text, updated_at::text, updated_by"
 
 
-def fill(repository: Path, database: str, rows: int, layout: Layout, say: Callable[[str], None]) -> None:
-    """Commit the files of the table's first rows, by `git fast-import` onto `main`, in one commit."""
-    command = ["git", "-c", "safe.directory=*", "-C", str(repository), "fast-import", "--quiet"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+def fill(repository: Path, batches: Iterable[Batch], layout: Layout, say: Callable[[str], None]) -> None:
+    """Commit the files of rows, by `git fast-import` onto `main`, in one commit. No path may come twice."""
+    git = ["git", "-c", "safe.directory=*", "-C", str(repository)]
+    born = subprocess.run([*git, "rev-parse", "--quiet", "--verify", "main"], capture_output=True, check=False)
+    with subprocess.Popen([*git, "fast-import", "--quiet"], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        process.stdin.write(b"commit refs/heads/main\ncommitter Other <other@example.org> 1700000000 +0000\ndata 4\n")
-        process.stdin.write(b"fill\nfrom refs/heads/main^0\n")
+        process.stdin.write(b"commit refs/heads/main\ncommitter Other <other@example.org> 1700000000 +0000\n")
+        process.stdin.write(b"data 4\nfill\n" + (b"from refs/heads/main^0\n" if born.returncode == 0 else b""))
         done = 0
-        for batch in _batches(database, rows):
+        for batch in batches:
             for path, content in decide(batch, Index(), Tombstones(), layout).files.items():
                 if content is not None:
-                    process.stdin.write(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(content), content))
+                    head = f"M 100644 inline {path}\ndata {len(content)}\n"
+                    process.stdin.write(head.encode() + content + b"\n")
             done += len(batch)
             if done % SAID_EVERY == 0:
-                say(f"files made: {done:,} of {rows:,}")
+                say(f"files made: {done:,}")
     if process.returncode:
         raise OSError(f"git fast-import: {process.returncode}")
 
 
-def _batches(database: str, rows: int) -> Iterator[list[Desired]]:
+def of_table(database: str, rows: int) -> Iterator[Batch]:
+    """The first rows of `app_configs`."""
     with psycopg2.connect(database) as connection, connection.cursor("rows") as cursor:
         cursor.itersize = AT_ONCE
         cursor.execute(f"SELECT {COLUMNS} FROM app_configs ORDER BY id LIMIT %s", (rows,))

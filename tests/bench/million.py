@@ -174,7 +174,8 @@ class Million:
         """Let Git's branch have files before sync looks at it."""
         count = self._size.filled
         if count:
-            filled.fill(self._repository, self._env["ROWCAST_DATABASE_URL"], count, self._size.layout, self._say)
+            batches = filled.of_table(self._env["ROWCAST_DATABASE_URL"], count)
+            filled.fill(self._repository, batches, self._size.layout, self._say)
             yield f"the branch was filled with the files of {count:,} rows, by git fast-import"
 
     def snapshot(self) -> Iterator[str]:
