@@ -41,12 +41,8 @@ SHARED = (
     "tests/integration/forge/",
     "tests/integration/kubernetes/",
 )
-TOGETHER = {
-    "tests/integration/crud/test_login_at_keycloak.py": "tests/browser/",
-    "tests/cluster/test_images.py": "images without a cluster",
-    "tests/cluster/test_included_brokers.py": "images without a cluster",
-}
-"""With whom a file shares what costs most: Keycloak; images, unpacked, beside which the cluster starts."""
+TOGETHER = {"tests/integration/crud/test_login_at_keycloak.py": "tests/browser/"}
+"""With whom a file shares what costs most: Keycloak."""
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 

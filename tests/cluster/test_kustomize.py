@@ -24,7 +24,7 @@ def overlay(cluster: Cluster, images: None) -> Iterator[Release]:
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-@pytest.mark.timeout(1800)  # the first test of the cluster that waits for images which nobody has built before
+@pytest.mark.timeout(1200)
 def test_a_change_goes_all_the_way_where_the_overlay_was_applied_to_an_empty_cluster(overlay: Release) -> None:
     row = overlay.create("by-kustomize")
     overlay.settled()
