@@ -132,9 +132,9 @@ def page(
         stale = lambda: logged_in() is None or rights.changed()  # noqa: E731
         navigation.links(rooms, poller, stale, functools.partial(proposals_page.waiting, client, rights))
     drafts.offer(who, rooms)
-    drafts.restore()
+    before = drafts.begin()
     current.run()
-    drafts.drawn()
+    drafts.end(before)
 
 
 def _logged_in(default_person: str, roles: Roles) -> Who | None:

@@ -76,11 +76,21 @@ def seen(who: Who, room: str) -> None:
     st.session_state[_SEEN] = (who.person, room) if who.source == "login" and who.verified else None
 
 
-def drawn() -> None:
-    """Remember what fields held when they were drawn first. For the end of each run that comes to it."""
-    first = st.session_state.setdefault(_FIRST, {})
-    for key, value in _fields().items():
-        first.setdefault(key, value)
+def begin() -> frozenset[str]:
+    """Put into the fields what is being gone on with, and return the keys of those that there are. Before any is drawn.
+
+    In each run until one comes to its end: of a run that is ended early the browser may see nothing, and a later one
+    tells it of a field's value only where that is set anew.
+    """
+    restored: Mapping[str, Any] = st.session_state.get(_RESTORED, {})
+    st.session_state.update(restored)
+    return frozenset(_fields())
+
+
+def end(before: frozenset[str]) -> None:
+    """Remember what new fields were drawn with. After all are drawn; not for a run that is ended early."""
+    first: dict[str, Any] = st.session_state.setdefault(_FIRST, {})
+    first.update((key, value) for key, value in _fields().items() if key not in before)
     st.session_state.pop(_RESTORED, None)
 
 
@@ -90,22 +100,12 @@ def keep() -> bool:
     if not person:
         return False
     first = st.session_state.get(_FIRST, {})
-    # Who has only looked was not typing.
-    typed = {key: value for key, value in _fields().items() if first.get(key) != value}
+    # Who has only looked was not typing; what isn't known is kept.
+    typed = {key: value for key, value in _fields().items() if key not in first or first[key] != value}
     if typed:
         state = {key: st.session_state[key] for key in STATE if key in st.session_state}
         DRAFTS.keep(person, room, st.query_params.to_dict(), {**typed, **state})
     return DRAFTS.of(person) is not None
-
-
-def restore() -> None:
-    """Put into the fields what is being gone on with. Before they are drawn.
-
-    In each run until one comes to its end: of a run that is ended early the browser may see nothing, and a later one
-    tells it of a field's value only where that is set anew.
-    """
-    restored: Mapping[str, Any] = st.session_state.get(_RESTORED, {})
-    st.session_state.update(restored)
 
 
 def _fields() -> dict[str, Any]:
@@ -128,8 +128,6 @@ def offer(who: Who, rooms: Mapping[str, Page]) -> None:
         )
         if st.button("Go on with it", type="primary", key="draft_go_on"):
             DRAFTS.forget(who.person)
-            # They differ from what the row has: should the login end once more, they are kept once more.
-            st.session_state[_FIRST] = dict.fromkeys(draft.values, ...)
             st.session_state[_RESTORED] = draft.values
             st.switch_page(rooms[draft.room], query_params=dict(draft.query))
         st.button("Discard it", key="draft_discard", on_click=DRAFTS.forget, args=(who.person,))

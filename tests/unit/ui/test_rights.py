@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from activity.models import AuditEntry
 from app import Client
 from client.errors import ProposedError
-from configurations import forms
+from configurations import detail_view, forms
 from configurations.models import Draft
 from login import drafts, tokens
 from login.identity import Roles, Who
@@ -299,6 +299,23 @@ def test_who_has_only_looked_is_offered_nothing(table: FakeTable) -> None:
     at.user = {**at.user, "iat": 0}
     assert "What you typed is kept" not in words(run(at))
     assert "Go on with it" not in labels(run(opened(table)))
+
+
+def test_what_is_typed_into_a_page_that_failed_further_down_is_kept(
+    table: FakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("further down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(detail_view, "_dialogs", failing)
+        at = opened(table)
+        at.query_params["id"] = "1"
+        assert at.run().exception
+    fill(at, "Branch", "half-typed")
+    run(at)
+    at.user = {**at.user, "iat": 0}
+    assert "What you typed is kept" in words(run(at))
 
 
 def test_what_was_typed_is_offered_to_nobody_else(table: FakeTable) -> None:
