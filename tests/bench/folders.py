@@ -38,7 +38,7 @@ def measure(folder: Path, files: int, rounds: int, say: Callable[[str], None]) -
         )
         targets[path] = GitTarget(settings)
     took = asyncio.run(_all_rounds(targets, files, rounds, say))
-    rates = {key: size / median(seconds) for key, seconds in took.items() for _, size in [key]}
+    rates = {(path, size): size / median(seconds) for (path, size), seconds in took.items()}
     yield from tables.table(
         COLUMNS,
         (
