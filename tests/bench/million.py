@@ -214,12 +214,9 @@ class Million:
             self._note(f"{target} has {there:,} of {wanted:,} rows after {whole.last[1]:,} events")
         cells = ["—" if rate is None else f"{rate:,.0f}" for rate in delivered.rates(wanted)]
         seconds, count = whole.last
-        already = self._size.filled if target == "git" else 0
-        if already and (begin := delivered.at(already)) is not None and (end := delivered.at(wanted)) is not None:
-            yield (
-                f"{target}: {already:,} rows that were there in {begin:,.0f} s, {already / begin:,.0f} rows/s;"
-                f" {wanted - already:,} new ones in {end - begin:,.0f} s, {(wanted - already) / (end - begin):,.0f}"
-            )
+        if self._size.filled and target == "git":
+            # New ones are not the last: each partition has its own at its end.
+            yield f"git: {self._size.filled:,} of them were there, and are found to be as they are"
         yield f"{target}: {wanted:,} rows delivered, of {count:,} events in {seconds:,.0f} s; {there:,} are there"
         yield ""
         yield from tables.table(
@@ -269,6 +266,7 @@ class Million:
         self._say(f"{target}: a reconcile that finds {BY_HAND} differences")
         {"k8s": self._change_objects, "git": self._change_files}[target]()
         part, url = f"sync-{target}", self._sync_url(target)
+        self._wait(f"{part}'s reconcile by itself", lambda: not self._reconciling(target)[0])
         before = self._held(part)
         with memory.peak(self._platform, part) as peak:
             started = time.perf_counter()
