@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -59,10 +59,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        comparing = [after_snapshot.run, *([period.run] if settings.reconcile_seconds else [])]
         works = [
-            _start(starting),
+            _start(starting, comparing),
             drift.run(),
-            after_snapshot.run(),
             later.run(),
             delivery.run(),
             *([late.run(), replays.run(), stages.run()] if table is None else []),
@@ -72,8 +72,6 @@ def create_app(
             *([later.no_engine()] if settings.target_kind == "git" and not engines else []),
         ]
         tasks = [asyncio.create_task(work) for work in works]
-        if settings.reconcile_seconds:
-            tasks.append(asyncio.create_task(period.run()))
         yield
         for task in tasks:
             task.cancel()
@@ -152,8 +150,12 @@ def create_app(
     return app
 
 
-async def _start(starting: Starting) -> None:
-    """Try until the target's inventory is read; until then the instance is not ready and takes no events."""
+async def _start(starting: Starting, comparing: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Try until the target's inventory is read; until then the instance is not ready and takes no events.
+
+    Only then is anything compared with it by itself: a million files take minutes to read, and each comparison in
+    between would count as one that has failed.
+    """
     log = get_logger("rowcast.sync")
     async for attempt in AsyncRetrying(wait=wait_random_exponential(multiplier=0.2, max=5)):
         with attempt:
@@ -164,6 +166,7 @@ async def _start(starting: Starting) -> None:
                 log.warning("target not ready, trying again", error=str(error), exc_info=not expected)
                 raise
     log.info("ready")
+    await asyncio.gather(*(run() for run in comparing))
 
 
 def _add_routes(app: FastAPI, settings: SyncSettings, delivery: Delivery) -> None:

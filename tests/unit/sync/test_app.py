@@ -19,6 +19,7 @@ from rowcast.core.row import app_config
 from rowcast.sync.app import create_app
 from rowcast.sync.clock import now
 from rowcast.sync.intake.subscription import parsed
+from rowcast.sync.reconcile import schedule
 from rowcast.sync.settings import SyncSettings
 from rowcast.sync.targets.memory import MemoryTarget
 from unit.core import changes
@@ -220,6 +221,26 @@ async def test_an_instance_whose_target_is_away_is_alive_not_ready_and_retries(t
     assert ready.status_code == 503
     assert ready.json()["failures"] == {"target": "the target's inventory has not been read yet"}
     assert [one["status"] for one in answer.json()["statuses"]] == ["RETRY"]
+
+
+@pytest.mark.parametrize("name", ["AfterSnapshot", "Period"])
+async def test_nothing_is_compared_with_a_target_before_it_is_read(
+    target: MemoryTarget, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A million files take minutes to read; three comparisons that fail meanwhile are an alert."""
+    compares = asyncio.Event()
+
+    async def run(_: object) -> None:
+        compares.set()
+
+    monkeypatch.setattr(getattr(schedule, name), "run", run)
+    target.down = "away"
+    app = create_app(SyncSettings(target="k8s"), target, Published(), FakeTable(lsn=0))
+    async with app.router.lifespan_context(app), client(app) as http, asyncio.timeout(20):
+        assert (await http.get("/readyz")).status_code == 503
+        assert not compares.is_set()
+        target.down = None
+        await compares.wait()
 
 
 async def test_the_token_is_asked_of_everybody_but_the_probes(target: MemoryTarget) -> None:
