@@ -43,6 +43,12 @@ ANSWER_SECONDS = 3600.0
 LOOK_SECONDS = 0.2
 SAY_SECONDS = 10.0
 INSERT_AT_ONCE = 50_000
+CHANGED = 100
+"""Of how many rows of a target one is changed for a backlog."""
+CHANGE = """
+UPDATE app_configs SET branch = branch || '-next'
+WHERE id IN (SELECT id FROM app_configs WHERE environment LIKE %s ORDER BY md5(id::text) LIMIT %s)
+"""
 INSERT = """
 INSERT INTO app_configs (name, repository_url, branch, environment)
 SELECT 'million-' || n, 'https://git.example.com/shop/service-' || n % 5000 || '.git', 'release-' || n % 40,
@@ -247,6 +253,29 @@ class Million:
             took = _moment(last["finished_at"]) - _moment(last["started_at"])
             yield [f"{target}: {last['trigger']} reconcile, {_differences(last)} differences", f"{took:,.1f}", "", ""]
 
+    def backlog(self, target: str) -> Iterator[str]:
+        """Change rows of a target while its sidecar is stopped, and wait until they have come through."""
+        sidecar, url, wanted = f"sync-{target}-dapr", self._sync_url(target), self._changed(target)
+        self._say(f"{target}: a backlog of {wanted:,} rows")
+        before = outcomes(url)["configured"]
+        self._platform.stop_part(sidecar)
+        with topic_of(self._env["ROWCAST_KAFKA"]) as topic:
+            there = topic.messages()
+            with self._world.sql() as cursor:
+                cursor.execute(CHANGE, (f"{'live' if target == 'k8s' else ''}%", wanted))
+            self._count("changes in the topic", lambda: topic.messages() - there, wanted)
+        self._platform.start_part(sidecar)
+        found = self._count(f"{target}: changes", lambda: outcomes(url)["configured"] - before, wanted)
+        seconds, count = found.last
+        rate = (count - found.looks[1][1]) / (seconds - found.first) if seconds > found.first else 0.0
+        yield (
+            f"{target}: a backlog of {count:,} changed rows, with all of them there: {rate:,.0f} rows/s from the first"
+            f" look that found any, {seconds:,.1f} s with the sidecar's start"
+        )
+
+    def _changed(self, target: str) -> int:
+        return max(1, self._wanted[target] // CHANGED)
+
     def memory(self) -> dict[str, int]:
         """Bytes of each part that runs."""
         return memory.of_parts(self._platform)
@@ -425,6 +454,9 @@ def measure(platform: Platform, size: Size, say: Say) -> Iterator[str]:
         for target in size.wanted:
             work += steps.tried(f"{target}: {what}", partial(step, target))
     yield from tables.table(("", "seconds", "MiB before", "MiB at most"), work)
+    yield ""
+    for target in size.wanted:
+        yield from steps.tried(f"{target}: a backlog", partial(steps.backlog, target))
     yield ""
     yield "memory is the proportional set size; at most: as far as five looks a second have seen it"
     yield from (f"- {note}" for note in steps.notes)
