@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -90,6 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Bytecode is kept, as by `./task` (`tools/bootstrap.py`): here, in the workers, and in what the tests start.
     """
     sys.dont_write_bytecode = False
+    # A server in a thread outlives the standard output that a test's command had: its log is nobody's standard error.
+    logging.raiseExceptions = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.addinivalue_line("markers", brokers.MARKER)
     if config.getoption("fast"):
