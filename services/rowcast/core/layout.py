@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from rowcast.core.errors import PermanentError
 from rowcast.core.events import TABLE as APP_CONFIGS_TABLE
 from rowcast.core.render import Desired, Manifest
-from rowcast.core.row import APP_CONFIGS, as_label
+from rowcast.core.row import APP_CONFIGS, as_label, shard_of
 
 INVALID_NAME = "invalid-name"
 DEFAULT_PATH = "{environment}/{plural}/{name}.yaml"
@@ -68,7 +67,7 @@ class Layout:
             name=manifest.name,
             table=APP_CONFIGS_TABLE if of_app_configs else desired.row.renderer,
             id=as_label(desired.row.key),
-            shard=hashlib.sha256(desired.row.key.encode()).hexdigest()[:2],
+            shard=shard_of(desired.row.key),
         )
         if path.rpartition("/")[2] in KUSTOMIZATIONS:
             raise PermanentError(INVALID_NAME, f"{path} would be taken for what kustomize is to do with its folder")

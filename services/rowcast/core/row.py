@@ -47,7 +47,16 @@ def as_label(key: str) -> str:
     """A key as the value of a label: itself where it can be one, else a digest, which no key has as its label."""
     if _LABEL.fullmatch(key) and not key.startswith(_HASHED):
         return key
-    return _HASHED + hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
+    return _HASHED + _digest(key)[:32]
+
+
+def shard_of(key: str) -> str:
+    """One of 256 parts of all keys, `00` to `ff`."""
+    return _digest(key)[:2]
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def app_config(row_id: int) -> RowKey:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from contract.targets.rows import saved
 from rowcast.core.errors import PermanentError
 from rowcast.core.layout import Layout
+from rowcast.core.row import RowKey
 
 DESIRED = saved(42, 7, "a", lsn=1234)
 (MANIFEST,) = DESIRED.manifests
@@ -72,6 +75,12 @@ def test_a_template_that_is_not_safe_is_refused(template: str) -> None:
         Layout(path=template)
 
 
+@pytest.mark.parametrize("template", ["{environment}/{name}.yaml", "{shard}/{name}.yaml"])
+def test_a_key_that_is_no_unicode_has_a_path(template: str) -> None:
+    desired = replace(DESIRED, row=RowKey("tenants", "\ud800"))
+    assert Layout(path=template).place(desired, MANIFEST).endswith("/a.yaml")
+
+
 def test_a_row_never_takes_the_place_of_a_kustomization() -> None:
     desired = saved(1, 1, "kustomization")
     with pytest.raises(PermanentError) as refused:
@@ -82,7 +91,10 @@ def test_a_row_never_takes_the_place_of_a_kustomization() -> None:
 @given(
     st.sampled_from(
         [
-            *("{environment}/{name}.yaml", "{name}.yaml", "{environment}-{plural}/{id}.yaml", "{name}/{id}-x.yml"),
+            "{environment}/{name}.yaml",
+            "{name}.yaml",
+            "{environment}-{plural}/{id}.yaml",
+            "{name}/{id}-x.yml",
             "{shard}/{name}.yaml",
         ]
     ),
