@@ -128,6 +128,7 @@ def offer(who: Who, rooms: Mapping[str, Page]) -> None:
         )
         if st.button("Go on with it", type="primary", key="draft_go_on"):
             DRAFTS.forget(who.person)
-            st.session_state[_RESTORED] = draft.values
+            st.session_state.update(draft.values)
+            st.session_state[_RESTORED] = {key: value for key, value in draft.values.items() if _is_field(key)}
             st.switch_page(rooms[draft.room], query_params=dict(draft.query))
         st.button("Discard it", key="draft_discard", on_click=DRAFTS.forget, args=(who.person,))
