@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 
 from bench.rows import Batch
+from bench.watching import git_output
 from rowcast.core.events import AppConfig, Change, Op
 from rowcast.core.layout import Layout
 from rowcast.core.plan import Tombstones
@@ -23,14 +24,18 @@ SAID_EVERY = 50_000
 COLUMNS = "id, name, repository_url, branch, environment, generation, created_at::text, updated_at::text, updated_by"
 
 
+def importing(repository: Path) -> list[str]:
+    """The command that takes a stream of commits."""
+    return ["git", "-c", "safe.directory=*", "-C", str(repository), "fast-import", "--quiet"]
+
+
 def fill(repository: Path, batches: Iterable[Batch], layout: Layout, say: Callable[[str], None]) -> None:
     """Commit the files of rows, by `git fast-import` onto `main`, in one commit. No path may come twice."""
-    git = ["git", "-c", "safe.directory=*", "-C", str(repository)]
-    born = subprocess.run([*git, "rev-parse", "--quiet", "--verify", "main"], capture_output=True, check=False)
-    with subprocess.Popen([*git, "fast-import", "--quiet"], stdin=subprocess.PIPE) as process:
+    born = git_output(repository, "for-each-ref", "refs/heads/main")
+    with subprocess.Popen(importing(repository), stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(b"commit refs/heads/main\ncommitter Other <other@example.org> 1700000000 +0000\n")
-        process.stdin.write(b"data 4\nfill\n" + (b"from refs/heads/main^0\n" if born.returncode == 0 else b""))
+        process.stdin.write(b"data 4\nfill\n" + (b"from refs/heads/main^0\n" if born else b""))
         done = 0
         for batch in batches:
             for path, content in decide(batch, Index(), Tombstones(), layout).files.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from statistics import median
 from bench import tables
 from bench.filled import AT_ONCE, fill
 from bench.rows import Batch, row
-from bench.writers import environment
+from bench.writers import empty, environment
 from rowcast.core.layout import DEFAULT_PATH, Layout
 from rowcast.sync.targets.git import GitSettings, GitTarget
 
@@ -30,7 +29,7 @@ def measure(folder: Path, files: int, rounds: int, say: Callable[[str], None]) -
     targets = {}
     for number, path in enumerate(PATHS):
         repository = folder / f"{number}.git"
-        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(repository)], check=True)
+        empty(repository)
         fill(repository, _all(files), Layout("environments", path), say)
         cache = folder / f"{number}-cache"
         settings = GitSettings(

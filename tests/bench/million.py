@@ -122,6 +122,12 @@ class Counted:
         """Seconds until the first look that found any."""
         return self.looks[1][0] if len(self.looks) > 1 else 0.0
 
+    @property
+    def rate(self) -> float:
+        """How many a second came from the first look that found any to the last; 0 where one look found all."""
+        seconds, count = self.last
+        return (count - self.looks[1][1]) / (seconds - self.first) if seconds > self.first else 0.0
+
     def at(self, count: float) -> float | None:
         """Seconds until there were so many, between two looks by a straight line; None if they never were."""
         for (before, fewer), (after, more) in pairwise(self.looks):
@@ -192,10 +198,9 @@ class Million:
             found = self._count("the topic", lambda: topic.messages() - before, self._rows)
         whole, count = found.last
         if count:
-            reading = (count - found.looks[1][1]) / (whole - found.first) if whole > found.first else count / whole
             yield (
-                f"first snapshot into the topic: {reading:,.0f} rows/s from the first look that found any to the last;"
-                f" {count / whole:,.0f} rows/s with the {found.first:.1f} s until then"
+                f"first snapshot into the topic: {found.rate:,.0f} rows/s from the first look that found any to the"
+                f" last; {count / whole:,.0f} rows/s with the {found.first:.1f} s until then"
             )
 
     def drain(self, target: str) -> Iterator[str]:
@@ -255,7 +260,7 @@ class Million:
 
     def backlog(self, target: str) -> Iterator[str]:
         """Change rows of a target while its sidecar is stopped, and wait until they have come through."""
-        sidecar, url, wanted = f"sync-{target}-dapr", self._sync_url(target), self._changed(target)
+        sidecar, url, wanted = f"sync-{target}-dapr", self._sync_url(target), max(1, self._wanted[target] // CHANGED)
         self._say(f"{target}: a backlog of {wanted:,} rows")
         before = outcomes(url)["configured"]
         self._platform.stop_part(sidecar)
@@ -267,14 +272,10 @@ class Million:
         self._platform.start_part(sidecar)
         found = self._count(f"{target}: changes", lambda: outcomes(url)["configured"] - before, wanted)
         seconds, count = found.last
-        rate = (count - found.looks[1][1]) / (seconds - found.first) if seconds > found.first else 0.0
         yield (
-            f"{target}: a backlog of {count:,} changed rows, with all of them there: {rate:,.0f} rows/s from the first"
-            f" look that found any, {seconds:,.1f} s with the sidecar's start"
+            f"{target}: a backlog of {count:,} changed rows, with all of them there: {found.rate:,.0f} rows/s from the"
+            f" first look that found any, {seconds:,.1f} s with the sidecar's start"
         )
-
-    def _changed(self, target: str) -> int:
-        return max(1, self._wanted[target] // CHANGED)
 
     def memory(self) -> dict[str, int]:
         """Bytes of each part that runs."""
@@ -348,8 +349,7 @@ class Million:
             text = git_output(self._repository, "show", f"main:{path}").replace("branch: ", "branch: by-hand-")
             content = text.encode()
             stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(content), content))
-        command = ["git", "-c", "safe.directory=*", "-C", str(self._repository), "fast-import", "--quiet"]
-        subprocess.run(command, input=b"".join(stream), check=True, capture_output=True)
+        subprocess.run(filled.importing(self._repository), input=b"".join(stream), check=True, capture_output=True)
 
     def _there(self, target: str) -> int:
         """How many rows the target itself has."""

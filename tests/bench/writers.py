@@ -93,9 +93,14 @@ def fast_import_each(url: str, repository: Path, batches: Sequence[Batch], envir
 
 def seed(repository: Path, rows: Batch) -> None:
     """A bare repository that has a file for each row."""
+    empty(repository)
+    _git("-C", str(repository), "fast-import", "--quiet", stdin=b"".join(_commits([rows], None)))
+
+
+def empty(repository: Path) -> None:
+    """A bare repository without a commit."""
     _git("init", "--quiet", "--bare", "--initial-branch=main", str(repository))
     _git("-C", str(repository), "config", "http.receivepack", "true")
-    _git("-C", str(repository), "fast-import", "--quiet", stdin=b"".join(_commits([rows], None)))
 
 
 def copy(repository: Path, to: Path) -> None:
