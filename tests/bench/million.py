@@ -124,9 +124,11 @@ class Counted:
 
     @property
     def rate(self) -> float:
-        """How many a second came from the first look that found any to the last; 0 where one look found all."""
+        """How many a second came from the first look that found any to the last; from the beginning, if one found all."""
         seconds, count = self.last
-        return (count - self.looks[1][1]) / (seconds - self.first) if seconds > self.first else 0.0
+        if seconds > self.first:
+            return (count - self.looks[1][1]) / (seconds - self.first)
+        return count / seconds if seconds else 0.0
 
     def at(self, count: float) -> float | None:
         """Seconds until there were so many, between two looks by a straight line; None if they never were."""

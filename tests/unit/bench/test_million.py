@@ -25,3 +25,13 @@ def test_a_part_that_never_came_has_no_rate_and_a_fallen_count_is_left_out() -> 
     assert rates[:5] == pytest.approx([50] * 5)
     assert rates[-1] is None
     assert counted.last == (4.0, 95)
+
+
+@pytest.mark.parametrize(
+    ("looks", "rate"), [([(2.0, 20), (4.0, 60)], 20), ([(2.0, 20)], 10), ([], 0)], ids=["several", "one", "none"]
+)
+def test_a_rate_is_from_the_first_look_that_found_any(looks: list[tuple[float, int]], rate: float) -> None:
+    counted = Counted()
+    for seconds, count in looks:
+        counted.note(seconds, count)
+    assert counted.rate == pytest.approx(rate)
