@@ -124,7 +124,7 @@ class Counted:
 
     @property
     def rate(self) -> float:
-        """How many a second came from the first look that found any to the last; from the beginning, if one found all."""
+        """How many a second came from the first look that found any to the last; if one found all, from the start."""
         seconds, count = self.last
         if seconds > self.first:
             return (count - self.looks[1][1]) / (seconds - self.first)
