@@ -57,7 +57,7 @@ from rollouts.models import Rollouts
 from rows import page as rows_page
 from rows.models import Rows
 from settings import page as settings_page
-from shared import brand
+from shared import brand, clicks
 
 SIDEBAR_PIXELS = 250
 # Who asks when nobody does.
@@ -135,6 +135,7 @@ def page(
     before = drafts.begin()
     current.run()
     drafts.end(before)
+    clicks.forget()
 
 
 def _logged_in(default_person: str, roles: Roles) -> Who | None:

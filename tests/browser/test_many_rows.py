@@ -55,8 +55,8 @@ def test_a_thousand_rows_are_imported_after_a_look_at_what_that_will_do(
     ada.click("Show all configurations")
     ada.field("Search").fill("tenant-")
     ada.choose("Only in this state", "synced")
-    ada.sees("1-20 of 1,000")
     world.settled()
+    ada.sees("1-20 of 1,000")
     with world.api() as api:
         assert done(api.get("/appconfigs", params={"search": "tenant-7", "limit": 1}))["items"]
 

@@ -14,7 +14,7 @@ from client.errors import FieldError, RefusedError
 from client.sending import commented
 from configurations import forms, rules, selection
 from configurations.models import APP_CONFIGS, AppConfig, Configurations, Page, Query
-from shared import comments, formatting, offers
+from shared import clicks, comments, formatting, offers
 from shared.failures import answered
 
 ROWS: Final = "bulk_rows"
@@ -64,7 +64,7 @@ def _chosen(count: int) -> str:
 def _everything(client: Client, query: Query, total: int) -> None:
     if total > MOST:
         st.caption(f"At most {MOST:,} at once", width="content")
-    elif st.button(f"Choose all {total:,} that match", type="tertiary", key="bulk:all"):
+    elif clicks.button(f"Choose all {total:,} that match", type="tertiary", key="bulk:all"):
         found = client.list(Query(**{**vars(query), "limit": MOST, "cursor": None}))
         st.session_state[selection.ALL] = found.items
         st.rerun()
@@ -87,7 +87,7 @@ def _ask(client: Client, action: str, rows: tuple[AppConfig, ...]) -> None:
     agreed, value = _deleting(rows) if action == "delete" else _changing(action, rows)
     why = comments.field(APP_CONFIGS, "bulk")
     label = f"Delete {len(rows):,}" if action == "delete" else f"Change {len(rows):,}"
-    if st.button(label, type="primary", width="stretch", disabled=not agreed, key="bulk:agreed"):
+    if clicks.button(label, type="primary", width="stretch", disabled=not agreed, key="bulk:agreed"):
         with commented(why):
             _apply(client, action, rows, value)
     _refused(rows)
@@ -149,7 +149,7 @@ def _refused(rows: tuple[AppConfig, ...]) -> None:
     found = {error.index: error.message for error in errors if error.index is not None}
     lines = [f"- {rows[index].name}: {message}" for index, message in found.items() if index < len(rows)]
     st.error("Nothing was changed: somebody was faster.\n" + formatting.plain_lines(lines[:NAMED]))
-    if st.button("Leave these out", width="stretch", key="bulk:leave"):
+    if clicks.button("Leave these out", width="stretch", key="bulk:leave"):
         st.session_state[ROWS] = tuple(row for index, row in enumerate(rows) if index not in found)
         st.session_state.pop(REFUSED, None)
         if not st.session_state[ROWS]:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from configurations import merging
 from configurations.merging import MINE, THEIRS, Side, Values
-from shared import formatting
+from shared import clicks, formatting
 
 WHOLE_MINE: Final = "Save mine over it"
 WHOLE_THEIRS: Final = "Take what was saved"
@@ -56,12 +56,14 @@ def ask(
             st.markdown("It says the same as yours.")
         sides = _sides(base, mine, theirs, label, shown)
         with st.container(horizontal=True):
-            chosen = st.button(CHOSEN, type="primary", disabled=not differing)
-            over = st.button(WHOLE_MINE, disabled=not differing)
-            take = st.button(WHOLE_THEIRS)
-    if chosen:
+            clicks.draw(CHOSEN, type="primary", disabled=not differing)
+            clicks.draw(WHOLE_MINE, disabled=not differing)
+            clicks.draw(WHOLE_THEIRS)
+    if clicks.take(WHOLE_THEIRS):
+        return theirs.values
+    if clicks.take(CHOSEN):
         return merging.merged(mine, theirs.values, sides)
-    return mine if over else theirs.values if take else None
+    return mine if clicks.take(WHOLE_MINE) else None
 
 
 def _sides(

@@ -20,7 +20,7 @@ from history.models import Histories
 from preview import live_view
 from preview import view as preview_view
 from preview.models import Previews
-from shared import comments, formatting, offers
+from shared import clicks, comments, formatting, offers
 from shared.failures import answered, to_list
 
 REFRESH_SECONDS = 2.0
@@ -120,11 +120,12 @@ def _edit(client: Client, row: AppConfig, rights: Rights) -> None:
     offers.reason(why_not)
     why = comments.field(APP_CONFIGS, key) if why_not is None else ""
     with st.container(horizontal=True):
-        wanted = offers.button("Save", why_not, type="primary", key=f"{key}:save", shortcut="ctrl+s")
-        asked = why_not is None and preview_view.button(key)
-    if asked:
+        offers.draw("Save", why_not, type="primary", key=f"{key}:save", shortcut="ctrl+s")
+        if why_not is None:
+            preview_view.draw_button(key)
+    if clicks.take(preview_view.clicked(key)):
         preview_view.ask(key, client, row.id, form.draft, form)
-    if wanted and form.accepted():
+    if clicks.take(f"{key}:save") and form.accepted():
         with commented(why):
             _save(client, row, form)
     preview_view.draw(key, form.draft)
@@ -143,6 +144,7 @@ def _save(client: Client, row: AppConfig, form: forms.Form) -> None:
         except RefusedError as refusal:
             form.refuse(refusal)
             return
+        st.session_state["base"] = saved
         st.toast(f"Generation {saved.generation} is saved.", icon=":material/check:")
         _start_from(saved)
 
@@ -182,7 +184,7 @@ def _delivery(client: Client, row: AppConfig) -> None:
                 st.warning("Somebody deleted this configuration.")
             elif status.generation > row.generation and "conflict" not in st.session_state:
                 st.info(f"Somebody saved generation {status.generation} meanwhile.")
-                if st.button("Show it"):
+                if clicks.button("Show it"):
                     _start_from(None)
             if _arriving(status.targets) != st.session_state.get(ARRIVING):
                 # After all is drawn: the page's pace is set by its next run.

@@ -15,7 +15,7 @@ from configurations import models, rules, view_model
 from configurations.models import AppConfig, Configurations, Draft
 from preview import view as preview_view
 from preview.models import Previews
-from shared import comments, failures, formatting
+from shared import clicks, comments, failures, formatting
 from shared.failures import answered
 
 EMPTY = Draft(name="", repository_url="", branch="main", environment="")
@@ -107,11 +107,11 @@ def create(client: Client) -> None:
     form = fields("create", EMPTY, live=True)
     why = comments.field(models.APP_CONFIGS, "create")
     with st.container(horizontal=True):
-        wanted = st.button("Create", type="primary", key="create:save")
-        asked = preview_view.button("create")
-    if asked:
+        clicks.draw("Create", type="primary", key="create:save")
+        preview_view.draw_button("create")
+    if clicks.take(preview_view.clicked("create")):
         preview_view.ask("create", client, None, form.draft, form)
-    if wanted and form.accepted():
+    if clicks.take("create:save") and form.accepted():
         with answered("create", NOT_DONE), commented(why):
             try:
                 row = client.create(form.draft)
@@ -130,7 +130,9 @@ def delete(client: Configurations, row: AppConfig) -> None:
     st.markdown(f"**{row.name}** goes from every target as well. Its history stays.")
     typed = st.text_input("Type the name to confirm", key="delete:name", live=True, autocomplete="off")
     why = comments.field(models.APP_CONFIGS, "delete")
-    agreed = st.button("Delete it", type="primary", width="stretch", disabled=typed != row.name, key="delete:agreed")
+    agreed = clicks.button(
+        "Delete it", type="primary", width="stretch", disabled=typed != row.name, key="delete:agreed"
+    )
     if not agreed:
         return
     with answered("delete", NOT_DONE), commented(why):

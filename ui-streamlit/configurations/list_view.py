@@ -50,7 +50,7 @@ def _heading(head: DeltaGenerator, client: Client, query: Query, why_not: str | 
     with head:
         st.title("Configurations", anchor=False, width="stretch")
         export_view.draw(client, query)
-        offers.button("Import", why_not, icon=":material/upload:", on_click=imports_view.open_room)
+        offers.draw("Import", why_not, icon=":material/upload:", on_click=imports_view.open_room)
         if offers.button("New configuration", why_not, type="primary", icon=":material/add:", shortcut="n"):
             st.session_state[forms.DIALOG] = "create"
 

@@ -12,7 +12,7 @@ from access.models import OPERATE
 from access.rights import ANY_RENDERER, Rights
 from dead_letters import view
 from dead_letters.models import DeadLetters, Letter, LetterPage, LetterQuery
-from shared import formatting, offers
+from shared import clicks, formatting, offers
 from shared.failures import answered, to_list
 from shared.pager import pager
 
@@ -188,7 +188,7 @@ def _dialog(client: DeadLetters, action: str, ids: tuple[int, ...]) -> None:
     label = "Reason" if action == DISCARD else "Reason (optional)"
     reason = (st.text_input(label, key=f"reason:{action}", live=True, autocomplete="off", max_chars=2000) or "").strip()
     missing = action == DISCARD and not reason
-    if not st.button(f"{action} it" if len(ids) == 1 else f"{action} them", type="primary", disabled=missing):
+    if not clicks.button(f"{action} it" if len(ids) == 1 else f"{action} them", type="primary", disabled=missing):
         return
     with answered("resolve", NOT_DONE):
         (client.replay if action == REPLAY else client.discard)(ids, reason)

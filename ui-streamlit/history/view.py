@@ -13,7 +13,7 @@ from configurations import forms
 from configurations.models import APP_CONFIGS, AppConfig, Configurations, Draft
 from history import version_diff
 from history.models import Histories, Version
-from shared import comments, formatting, offers, pager
+from shared import clicks, comments, formatting, offers, pager
 from shared.failures import answered
 
 ICONS: Final = {"created": ":material/add_circle:", "updated": ":material/edit:", "deleted": ":material/delete:"}
@@ -102,7 +102,7 @@ def _restore(client: Client, row: AppConfig | None, wanted: Draft) -> None:
     st.markdown("This is saved, as a new generation:" if row else "This is created, as a new row:")
     st.code(version_diff.lines(_values(row.draft) if row else None, vars(wanted)), language="diff")
     why = comments.field(APP_CONFIGS, "restore")
-    if not st.button("Restore it" if row else "Create it", type="primary", width="stretch", key="restore:agreed"):
+    if not clicks.button("Restore it" if row else "Create it", type="primary", width="stretch", key="restore:agreed"):
         return
     with answered("restore", forms.NOT_DONE), commented(why):
         saved = client.update(row.id, wanted, row.generation) if row else client.create(wanted)

@@ -15,7 +15,7 @@ from impact.models import Action, Answer, Impact, Impacts
 from navigation import ROWS
 from renderers import editor, manifests_view
 from renderers.models import Rendered, Renderer, Renderers
-from shared import formatting, links, offers
+from shared import clicks, formatting, links, offers
 from shared.failures import answered
 
 TEXT, REVISION = "A declaration", "A stored revision"
@@ -24,6 +24,7 @@ NUMBER: Final = "impact_revision"
 ANSWER: Final = "impact_answer"
 SEEN: Final = "impacts_seen"
 WANTED: Final = "impact_wanted"
+SEE: Final = "See the impact"
 """The revision that is to be seen next, where the way here leads from another tab."""
 HEIGHT: Final = 320
 MOST: Final = 50
@@ -48,7 +49,7 @@ def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer, why_not:
     with answered("impact"):
         asked = _asked(client, renderer)
         with st.container(horizontal=True, vertical_alignment="center"):
-            wanted = offers.button("See the impact", why_not, type="primary", icon=":material/visibility:")
+            offers.draw(SEE, why_not, type="primary", icon=":material/visibility:")
             dry_run = st.toggle(
                 "Ask the API server about some rows",
                 key="impact_dry_run",
@@ -58,7 +59,7 @@ def draw(client: Client, rooms: Mapping[str, Page], renderer: Renderer, why_not:
             st.caption(f"Renders {rows} by their revisions and by this. Nothing is changed.", width="content")
         if (renderer.rows or 0) > MANY:
             st.caption(f"Of so many rows, `rowcast renderer impact` sees all. [More on this]({links.docs(HOW_TO)})")
-        if wanted:
+        if clicks.take(SEE):
             _ask(client, renderer, asked, dry_run)
         known: tuple[Asked, Answer] | None = st.session_state.get(ANSWER)
         if known is None or known[0][0] != renderer.name:

@@ -13,11 +13,12 @@ from client.errors import RefusedError, UnavailableError
 from client.sending import commented
 from configurations.models import APP_CONFIGS
 from imports import files, outcome, report_view
-from shared import comments, failures, formatting
+from shared import clicks, comments, failures, formatting
 from shared.failures import answered, one_line, to_list
 
 ROOM: Final = "import"
 DONE: Final = "imported"
+START: Final = "import_start"
 UPLOAD_MEGABYTES: Final = 20
 EXAMPLE: Final = """name,repository_url,branch,environment
 checkout,https://git.example/shop/checkout.git,main,staging"""
@@ -176,10 +177,10 @@ def _run(room: Room, rows: Sequence[Mapping[str, Any]], places: Sequence[str], r
         else:
             partly = not refused
         ready = bool(count) and partly
-        start = st.button(f"Import {count:,}", type="primary", disabled=not ready, icon=":material/upload:")
+        clicks.draw(f"Import {count:,}", key=START, type="primary", disabled=not ready, icon=":material/upload:")
     if not count:
         st.caption("There is nothing to import." if not refused else "Every other row is as it is already.")
-    if not start:
+    if not clicks.take(START):
         return
     changing = [line.index for line in report.lines if line.action in ("create", "change")]
     try:

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from login.identity import Who
+from shared import clicks
 
 FORMS: Final = ("edit:", "create:", "row:", "trial:", "import_text")
 """What the keys of fields begin with in which people write."""
@@ -126,7 +127,7 @@ def offer(who: Who, rooms: Mapping[str, Page]) -> None:
             f":material/edit_note: Your login ended while you were typing in **{draft.room}**. It is kept, not saved.",
             width="stretch",
         )
-        if st.button("Go on with it", type="primary", key="draft_go_on"):
+        if clicks.button("Go on with it", type="primary", key="draft_go_on"):
             DRAFTS.forget(who.person)
             st.session_state.update(draft.values)
             st.session_state[_RESTORED] = {key: value for key, value in draft.values.items() if _is_field(key)}

@@ -13,7 +13,7 @@ from configurations import rules
 from login import drafts, identity
 from login.identity import Roles, Who
 from login.providers import DEFAULT, Login
-from shared import brand, formatting
+from shared import brand, clicks, formatting
 
 PERSON: Final = "person"
 """The key of the field in which somebody types their name."""
@@ -61,7 +61,7 @@ def ask_to_log_in(login: Login, trouble: str = "", *, kept: bool = False) -> Non
         # With a complaint the way to each provider stays, for what Streamlit says of it; nobody gets in by it.
         for provider in () if login.complaint and DEFAULT in login.providers else login.providers:
             label = "Log in" if provider == DEFAULT else f"Log in with {provider.title()}"
-            if st.button(label, type="primary", icon=":material/login:", key=f"login:{provider}"):
+            if clicks.button(label, type="primary", icon=":material/login:", key=f"login:{provider}"):
                 try:
                     st.login(provider)
                 except StreamlitAPIException as error:

@@ -10,7 +10,7 @@ import streamlit as st
 from client.errors import RefusedError
 from configurations.models import Draft
 from preview.models import Change, Preview, Previews, TargetPreview
-from shared import formatting
+from shared import clicks, formatting
 from shared.failures import answered
 
 CHANGES: Final[dict[Change, tuple[str, Literal["green", "blue", "red", "gray"]]]] = {
@@ -34,9 +34,14 @@ class Shown(Protocol):
         ...
 
 
-def button(key: str) -> bool:
-    """Draw the button, and tell whether it was clicked: then `ask`."""
-    return st.button("Preview", icon=":material/preview:", key=f"{key}:preview")
+def draw_button(key: str) -> None:
+    """Draw the button of the form `key`. When its click is taken, `ask`."""
+    clicks.draw("Preview", icon=":material/preview:", key=clicked(key))
+
+
+def clicked(key: str) -> str:
+    """Return by which name the button's click is taken."""
+    return f"{key}:preview"
 
 
 def ask(key: str, client: Previews, row_id: int | None, draft: Draft, form: Shown) -> None:

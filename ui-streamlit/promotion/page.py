@@ -19,7 +19,7 @@ from promotion import view
 from promotion.models import Board, Group, Place, Promotions, Request, Result
 from renderers import manifests_view
 from renderers.models import Renderers
-from shared import comments, filters, formatting, links, offers
+from shared import clicks, comments, filters, formatting, links, offers
 from shared.failures import answered, complaint
 from shared.pager import pager
 
@@ -193,7 +193,7 @@ def _promote(client: Client, renderer: str, keys: Sequence[str]) -> None:
             return
         why = comments.field(renderer, "promote")
         words = "Promote it" if len(possible) == 1 else f"Promote these {len(possible)}"
-        if not st.button(words, type="primary", width="stretch", key="promote:agreed"):
+        if not clicks.button(words, type="primary", width="stretch", key="promote:agreed"):
             return
         with commented(why):
             done = client.promote(renderer, [result.seen for result in possible])
@@ -243,7 +243,7 @@ def _decide(client: Client, renderer: str, number: int, approved: bool) -> None:
         st.markdown("It is promoted, if both rows are still as they were when it was asked for.")
     else:
         why = (st.text_input("Reason (optional)", key="promotion:why", live=True, autocomplete="off") or "").strip()
-    if not st.button("Approve it" if approved else "Refuse it", type="primary", key="promotion:decided"):
+    if not clicks.button("Approve it" if approved else "Refuse it", type="primary", key="promotion:decided"):
         return
     with answered("promotion:decide", NOT_DONE):
         client.decide_promotion(renderer, number, approved, why)

@@ -14,7 +14,7 @@ from client.errors import MissingError, RefusedError, UnavailableError
 from proposals import manifests, view
 from proposals.manifests import Client
 from proposals.models import Change, Proposal, Proposals, State, Verb
-from shared import filters, formatting, offers
+from shared import clicks, filters, formatting, offers
 from shared.failures import answered
 from shared.pager import by_age
 
@@ -113,7 +113,7 @@ def _one(proposal: Proposal, rights: Rights, now: datetime) -> None:
                 kind, why_not = "primary" if verb == "approve" else "secondary", _why_not(proposal, verb, rights)
                 if offers.button(TITLES[verb], why_not, key=f"{verb}:{proposal.id}", type=kind):
                     _open(proposal, verb)
-            if proposal.state in view.PENDING and st.button(
+            if proposal.state in view.PENDING and clicks.button(
                 "Preview", icon=":material/preview:", key=f"preview:{proposal.id}"
             ):
                 _open(proposal, None)
@@ -160,7 +160,7 @@ def _decide(client: Client, number: int, verb: Verb | None) -> None:
         why = ""
         if verb == "reject":
             why = (st.text_input("Why", key="proposal:why", live=True, autocomplete="off") or "").strip()
-        if not st.button(
+        if not clicks.button(
             f"{TITLES[verb]} it", type="primary", key="proposal:decided", disabled=verb == "reject" and not why
         ):
             return

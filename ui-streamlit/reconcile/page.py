@@ -12,7 +12,7 @@ from access.models import RECONCILE
 from access.rights import Rights
 from reconcile import view
 from reconcile.models import Reconciles, Run, TargetRuns
-from shared import formatting, links, offers
+from shared import clicks, formatting, links, offers
 from shared.failures import answered, one_line
 
 RUNNING_SECONDS: Final = 1.0
@@ -78,6 +78,7 @@ def _actions(client: Reconciles, found: TargetRuns, why_not: str | None) -> None
         if offers.button(
             "Dry run",
             why_not,
+            key=f"reconcile:{found.target}:dry-run",
             icon=":material/preview:",
             type="secondary" if planned else "primary",
             disabled=busy,
@@ -85,7 +86,9 @@ def _actions(client: Reconciles, found: TargetRuns, why_not: str | None) -> None
         ):
             client.reconcile(found.target, dry_run=True)
             st.rerun()
-        if offers.button("Run it", why_not, icon=":material/play_arrow:", type="primary", disabled=busy or not planned):
+        run = f"reconcile:{found.target}:run"
+        unplanned = busy or not planned
+        if offers.button("Run it", why_not, key=run, icon=":material/play_arrow:", type="primary", disabled=unplanned):
             st.session_state["reconciling"] = found.target
             st.rerun()
         offers.reason(why_not)
@@ -164,7 +167,7 @@ def _confirm(client: Reconciles, target: str, plan: Run) -> None:
         if st.checkbox(f"The table is the right, whole one: prune all {prunes:,}", key="prune_all"):
             limit = 1.0
     blocked = plan.state == "refused" and limit is None
-    if st.button("Reconcile now", type="primary", icon=":material/play_arrow:", disabled=blocked):
+    if clicks.button("Reconcile now", type="primary", icon=":material/play_arrow:", disabled=blocked):
         with answered("run", "Close"):
             client.reconcile(target, dry_run=False, prune_limit=limit)
             _close()

@@ -16,7 +16,7 @@ from renderers import detail_view, summary
 from renderers.models import Renderer, Renderers
 from rollouts.models import Rollouts
 from rows.models import Rows
-from shared import formatting, links
+from shared import clicks, formatting, links
 from shared.failures import answered
 
 HOW_TO: Final = "docs/how-to/write-a-declaration.md"
@@ -66,7 +66,7 @@ def _begin() -> None:
 def _line(client: Renderers, renderer: Renderer, rooms: Mapping[str, Page]) -> None:
     with st.container(border=True, gap="small", key=f"renderer-{renderer.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(f"**{formatting.plain(renderer.name)}**", type="tertiary", key=f"open:{renderer.name}"):
+            if clicks.button(f"**{formatting.plain(renderer.name)}**", type="tertiary", key=f"open:{renderer.name}"):
                 st.query_params["name"] = renderer.name
                 # The page, not this part of it.
                 st.rerun()

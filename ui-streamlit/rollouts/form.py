@@ -14,7 +14,7 @@ from impact.models import Impact, Impacts
 from renderers.models import Renderer, Renderers
 from rollouts import words
 from rollouts.models import Rollout, RolloutDraft, Rollouts, StepDraft
-from shared import formatting
+from shared import clicks, formatting
 from shared.failures import answered
 
 DIALOG: Final = "rollout_dialog"
@@ -60,7 +60,7 @@ def ask(client: Client, renderer: Renderer) -> Rollout | None:
         else:
             st.markdown(f"**{formatting.plain(words.plan(draft, renderer.rows))}**")
         agreed = _agreed(impact) and not without
-        if not st.button(
+        if not clicks.button(
             "Start it", type="primary", icon=":material/play_arrow:", disabled=not agreed, key="rollout:agreed"
         ):
             return None
@@ -123,7 +123,7 @@ def _impact(renderer: Renderer, revision: int, impact: Impact | None) -> tuple[s
     with st.container(border=True):
         if impact is None:
             st.markdown("Nobody has looked at its impact in this session.")
-            if st.button("See its impact first", icon=":material/visibility:", key="rollout:impact"):
+            if clicks.button("See its impact first", icon=":material/visibility:", key="rollout:impact"):
                 close()
                 st.session_state[impact_view.WANTED] = revision
                 st.rerun()

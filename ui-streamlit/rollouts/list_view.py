@@ -15,7 +15,7 @@ from renderers.models import Renderer
 from rollouts import form, words
 from rollouts.form import Client
 from rollouts.models import Rollout, RolloutPage, Rollouts
-from shared import formatting, links, offers, pager
+from shared import clicks, formatting, links, offers, pager
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 3.0
@@ -75,7 +75,7 @@ def _lines(page: RolloutPage) -> None:
     for rollout in page.items:
         with st.container(border=True, gap="small", key=f"rollout-{rollout.id}"):
             with st.container(horizontal=True, vertical_alignment="center"):
-                if st.button(f"**Roll-out {rollout.id}**", type="tertiary", key=f"rollout:{rollout.id}"):
+                if clicks.button(f"**Roll-out {rollout.id}**", type="tertiary", key=f"rollout:{rollout.id}"):
                     st.query_params[NUMBER] = str(rollout.id)
                     # The page, not this part of it.
                     st.rerun()

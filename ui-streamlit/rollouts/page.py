@@ -14,7 +14,7 @@ from access.rights import Rights
 from navigation import ROWS
 from rollouts import list_view, words
 from rollouts.models import Rollout, RolloutAction, RolloutRow, RolloutRowState, Rollouts, Step
-from shared import formatting, offers, pager
+from shared import clicks, formatting, offers, pager
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 2.0
@@ -151,7 +151,7 @@ def _confirm(client: Rollouts, rollout: Rollout, action: RolloutAction) -> None:
         if failed > rollout.failure_limit:
             st.caption(f"{failed:,} have failed: with its limit it would stop again, unless they do well meanwhile.")
         limit = st.number_input("Failed rows allowed", 0, value=rollout.failure_limit, key="rollout_limit")
-    if st.button(f"{label} it", type="primary", icon=icon, key="rollout:told"):
+    if clicks.button(f"{label} it", type="primary", icon=icon, key="rollout:told"):
         with answered("rollout:tell", "Close"):
             changed = limit if limit != rollout.failure_limit else None
             client.tell_rollout(rollout.renderer, rollout.id, action, changed)

@@ -20,12 +20,13 @@ from history import version_diff
 from history.view import RESTORE
 from navigation import DEAD_LETTERS, RENDERERS
 from preview import live_view
+from preview import view as preview_view
 from renderers import manifests_view
 from rows import dialogs, form, history_view, values
 from rows.dialogs import BASE, why_not_change
 from rows.form import Client
 from rows.models import Column, Columns, Row
-from shared import comments, formatting, offers
+from shared import clicks, comments, formatting, offers
 from shared.failures import answered
 
 REFRESH_SECONDS: Final = 2.0
@@ -126,11 +127,11 @@ def _edit(client: Client, row: Row, columns: tuple[Column, ...]) -> None:
         filled = form.fields(client, row.renderer, key, columns, row.values)
         why = comments.field(row.renderer, key)
         with st.container(horizontal=True):
-            wanted = st.button("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
-            asked = st.button("Preview", icon=":material/preview:", key=f"{key}:preview")
-        if asked and filled.accepted():
+            clicks.draw("Save", type="primary", key=f"{key}:save", shortcut="ctrl+s")
+            preview_view.draw_button(key)
+        if clicks.take(preview_view.clicked(key)) and filled.accepted():
             dialogs.preview(client, row.renderer, row.key, filled)
-        if wanted and filled.accepted():
+        if clicks.take(f"{key}:save") and filled.accepted():
             with commented(why):
                 _save(client, row, filled)
 
@@ -166,7 +167,7 @@ def _conflict(client: Client, row: Row, columns: tuple[Column, ...]) -> bool:
     if theirs.deleted:
         st.warning("Somebody deleted this row meanwhile. This is what you typed:")
         st.code(version_diff.lines(values.as_lines(row.values), values.as_lines(mine)), language="diff")
-        if st.button("Show the row"):
+        if clicks.button("Show the row"):
             _start_from(theirs)
         return True
     said = values.writable(columns, theirs.values, new=False)
@@ -234,5 +235,5 @@ def _delivery(client: Client, rooms: Mapping[str, Page], row: Row) -> None:
             if now.generation > row.generation and CONFLICT not in st.session_state:
                 what = "deleted this row" if now.deleted else f"saved generation {now.generation}"
                 st.info(f"{formatting.plain(now.actor) or 'Somebody'} {what} meanwhile.")
-                if st.button("Show it"):
+                if clicks.button("Show it"):
                     _start_from(now)

@@ -12,11 +12,12 @@ from client.errors import MissingError, RefusedError
 from client.sending import commented
 from configurations import forms
 from history import version_diff
+from preview import view as preview_view
 from renderers import manifests_view
 from rows import form, values
 from rows.form import Client
 from rows.models import Column, Columns, Row, Rows
-from shared import comments, formatting
+from shared import clicks, comments, formatting
 from shared.failures import answered
 
 CREATE: Final = "row:create"
@@ -48,11 +49,11 @@ def _create(client: Client, renderer: str, columns: Sequence[Column]) -> None:
         filled = form.fields(client, renderer, f"row:create:{renderer}", columns, None)
         why = comments.field(renderer, "row:create")
         with st.container(horizontal=True):
-            wanted = st.button("Create", type="primary", key="row:create:save")
-            asked = st.button("Preview", icon=":material/preview:", key="row:create:preview")
-        if asked and filled.accepted():
+            clicks.draw("Create", type="primary", key="row:create:save")
+            preview_view.draw_button("row:create")
+        if clicks.take(preview_view.clicked("row:create")) and filled.accepted():
             preview(client, renderer, None, filled)
-        if wanted and filled.accepted():
+        if clicks.take("row:create:save") and filled.accepted():
             try:
                 with commented(why):
                     row = client.create_row(renderer, filled.values)
@@ -95,7 +96,9 @@ def _delete(client: Rows, row: Row) -> None:
     st.markdown(f"**{formatting.plain(row.key)}** goes from the table, and its resources from every target.")
     typed = st.text_input("Type the key to confirm", key="row:delete:key", live=True, autocomplete="off")
     why = comments.field(row.renderer, "row:delete")
-    if not st.button("Delete it", type="primary", width="stretch", disabled=typed != row.key, key="row:delete:agreed"):
+    if not clicks.button(
+        "Delete it", type="primary", width="stretch", disabled=typed != row.key, key="row:delete:agreed"
+    ):
         return
     with answered("row:delete", forms.NOT_DONE), commented(why):
         client.delete_row(row.renderer, row.key, row.generation)
@@ -118,7 +121,7 @@ def _restore(client: Rows, row: Row, wanted: Mapping[str, Any]) -> None:
     st.code(version_diff.lines(now, values.as_lines(wanted)), language="diff")
     why = comments.field(row.renderer, "row:restore")
     words = "Create it" if row.deleted else "Restore it"
-    if not st.button(words, type="primary", width="stretch", key="row:restore:agreed"):
+    if not clicks.button(words, type="primary", width="stretch", key="row:restore:agreed"):
         return
     with answered("row:restore", forms.NOT_DONE), commented(why):
         if row.deleted:

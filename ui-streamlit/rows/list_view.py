@@ -47,7 +47,7 @@ def show(client: Client, names: Sequence[str], renderer: str, columns: Columns, 
         st.title("Rows", anchor=False, width="stretch")
         filtered = bool(query.search or query.state or query.environment or query.filters)
         export_view.offer(renderer, FORMATS, functools.partial(client.export_rows, query), filtered=filtered)
-        offers.button("Import", why_not, icon=":material/upload:", on_click=open_room, kwargs={"renderer": renderer})
+        offers.draw("Import", why_not, icon=":material/upload:", on_click=open_room, kwargs={"renderer": renderer})
         if offers.button("New row", why_not, type="primary", icon=":material/add:", shortcut="n"):
             st.session_state[forms.DIALOG] = dialogs.CREATE
     offers.reason(why_not)

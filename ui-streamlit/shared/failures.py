@@ -10,6 +10,7 @@ import streamlit as st
 
 from client.errors import MissingError, ProposedError, RefusedError, UnavailableError
 from configurations.models import FIELDS
+from shared import clicks
 from shared.formatting import plain, sentence
 
 BACK: Final = "Show all configurations"
@@ -47,7 +48,7 @@ def one_line(text: str, where: str, offer: str = "Retry", act: Callable[[], None
     """Show `text` as an error with one button beside it; `act` is called before the rerun."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.error(plain(text), icon=":material/cloud_off:", width="stretch")
-        if st.button(offer, key=f"retry:{where}"):
+        if clicks.button(offer, key=f"retry:{where}"):
             act()
             st.rerun()
 

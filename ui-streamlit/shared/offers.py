@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from shared import clicks
 from shared.formatting import plain
 
 
@@ -16,9 +17,18 @@ def button(
 
     `why_not` is why the person may not do it, None if they may; it takes the tooltip's place.
     """
+    return clicks.button(label, **_offered(why_not, disabled, tooltip), **looks)
+
+
+def draw(label: str, why_not: str | None, **looks: Any) -> None:
+    """Draw such a button whose click is taken later, or has a callback."""
+    (st.button if "on_click" in looks else clicks.draw)(label, **_offered(why_not, False, None), **looks)
+
+
+def _offered(why_not: str | None, disabled: bool, tooltip: str | None) -> dict[str, Any]:
     if why_not is not None:
         disabled, tooltip = True, plain(why_not)
-    return st.button(label, disabled=disabled, help=tooltip, **looks) and not disabled
+    return {"disabled": disabled, "help": tooltip}
 
 
 def reason(why_not: str | None) -> None:
