@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,10 +19,11 @@ from contract.targets.rows import deleted, saved
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Target
-from rowcast.core.reconcile import Comparison
+from rowcast.core.reconcile import Comparison, HeldInventory
 from rowcast.core.render import KEY, ON_DELETE, Desired, Manifest, ResourceType, labels_of
 from rowcast.core.row import RowKey
 from rowcast.sync.delivery.stale_check import Hindsight
+from rowcast.sync.targets.kubernetes.objects import homed
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
 from rowcast_local.platform import Platform
 
@@ -96,7 +97,9 @@ def names(place: Kubernetes) -> set[str]:
 
 
 async def differs(target: Target, desired: Desired) -> list[str]:
-    comparison = Comparison([one for one in await target.inventory() if one.row.renderer == "tenants"], 10_000)
+    comparison = Comparison(
+        HeldInventory(one for one in await target.inventory() if one.row.renderer == "tenants"), 10_000
+    )
     comparison.row(desired, target.expect(desired))
     return [difference.why for difference in comparison.finish().differences]
 
@@ -355,6 +358,58 @@ async def test_rows_that_swap_their_names_get_there_although_each_waits_in_anoth
     finally:
         for target in targets:
             await target.close()
+
+
+class Meanwhile:
+    """A target whose own watch shows, between two writes for one row, what another instance has made of a place."""
+
+    def __init__(self, place: Kubernetes) -> None:
+        self.mine, self.other = place.target(), place.target()
+
+    async def __aenter__(self) -> Meanwhile:
+        await self.mine.start()
+        await self.other.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.mine.close()
+        await self.other.close()
+
+    def after(self, written: str, made: Desired) -> None:
+        """Once `written` was applied, the other one has its object of `made` over whatever is there."""
+        mine, other = (cast("Any", one)._started for one in (self.mine, self.other))
+        apply = mine._api.apply
+
+        async def applied(manifest: Manifest, over: Any) -> Any:
+            live = await apply(manifest, over)
+            if manifest.name == written:
+                (theirs,) = homed(made, other._api.namespace).manifests
+                place = other._api.place(theirs)
+                await other._api.apply(theirs, other._view.at(place))
+                async for attempt in AsyncRetrying(stop=stop_after_delay(30), wait=wait_fixed(0.02)):
+                    with attempt:
+                        assert mine._view.at(place).held.row == made.row
+            return live
+
+        mine._api.apply = applied
+
+
+async def test_what_another_row_has_got_meanwhile_is_not_removed_with_the_row_that_had_it(place: Kubernetes) -> None:
+    async with Meanwhile(place) as both:
+        await both.mine.deliver([row("7", 1, config("a", x="7"))])
+        await both.other.deliver([row("9", 1, config("z", x="9"))])
+        both.after("b", row("8", 2, config("a", x="8"), lsn=90))
+        assert isinstance(await outcome(both.mine, row("7", 2, config("b", x="7"))), Outcome)
+        assert place.kubectl("get", "configmaps", "a", "b", "-o", "jsonpath={.items[*].data.x}") == "8 7"
+
+
+async def test_what_another_row_has_got_meanwhile_is_not_written_over(place: Kubernetes) -> None:
+    async with Meanwhile(place) as both:
+        both.after("b", row("8", 2, config("c", x="8"), lsn=90))
+        assert "has to let go of it first" in str(
+            await outcome(both.mine, row("7", 2, config("b", x="7"), config("c", x="7")))
+        )
+        assert place.kubectl("get", "configmap", "c", "-o", "jsonpath={.data.x}") == "8"
 
 
 async def test_what_is_not_ours_is_left_alone_unless_it_is_to_be_adopted(target: Target, place: Kubernetes) -> None:

@@ -92,6 +92,15 @@ class Live:
         """The object's place; of one of ours the very text that `held` has, so that it is in memory once."""
         return self.resource.place(self.name, self.namespace) if self.held is None else self.held.key
 
+    def stands_for(self, earlier: Live) -> bool:
+        """Whether it is the same object in all that decides what may be done to it."""
+        return (
+            self.uid == earlier.uid
+            and self.held == earlier.held
+            and (self.remarked, self.finalizers, self.retain, self.left_by, self.other_target)
+            == (earlier.remarked, earlier.finalizers, earlier.retain, earlier.left_by, earlier.other_target)
+        )
+
     @property
     def version(self) -> int:
         """Resource versions compare as integers (Kubernetes 1.35, KEP-5504)."""

@@ -16,6 +16,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, is_claimed
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import HeldInventory, Inventory
 from rowcast.core.render import RENDERERS, Desired, Manifest, ResourceType
 from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Need
@@ -151,7 +152,7 @@ class KubernetesTarget:
         """What RBAC doesn't allow of what declarations need, and kinds that the API server hasn't."""
         return await lacking(self._api, renderers)
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """What the API server holds of ours, read anew; not of a declaration's kind that RBAC keeps from us.
 
         The rows that want such objects are told so one by one, when they are delivered; all others go on.
@@ -177,7 +178,7 @@ class KubernetesTarget:
             if unknown:
                 # One that a row wants is taken up again by the row's delivery, which a reconcile now begins.
                 self._log.warning("marks of ours were changed by hand", count=len(unknown), objects=unknown[:SHOWN])
-        return found
+        return HeldInventory(found)
 
     async def preview(self, desired: Desired) -> Preview:
         """By a dry run of the very apply that would be made. The view, the fence and the locks have no part in it."""
@@ -280,12 +281,16 @@ class KubernetesTarget:
         return made if applied == digest else digest
 
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
+        # The watch goes on meanwhile: what it shows of another row by then was not judged, and is not to be touched.
+        places = [*map(self._api.place, decided.put), *(held.key for held in decided.remove)]
+        judged = {place: self._view.at(place) for place in places}
         reference: str | None = None
         changed: list[str] = []
         for manifest in decided.put:
             try:
                 await self.know([manifest.type])
-                apply = partial(self._api.apply, manifest, over=self._view.at(self._api.place(manifest)))
+                place = self._api.place(manifest)
+                apply = partial(self._api.apply, manifest, over=self._as_judged(place, judged[place]))
                 live = await permitted(self._api, "patch", manifest.type, apply)
             except RowcastError as error:
                 self._tell_what_is_there(desired, manifest, error)
@@ -297,9 +302,9 @@ class KubernetesTarget:
             changed += live.changed
         for other in decided.displaced:
             self._tombstones.bury(other.row, other.generation)
-        leaving = [there for held in decided.remove if (there := self._view.at(held.key)) is not None]
+        leaving = [there for held in decided.remove if (there := judged[held.key]) is not None]
         for there in sorted(leaving, key=removal_order):
-            await self._remove(there, desired.row)
+            await self._remove(self._as_judged(there.key, there) or there, desired.row)
         if decided.remove and decided.outcome is Outcome.STALE:
             objects = [held.key for held in decided.remove]
             self._log.warning("removed what is older than its row's deletion", row=str(desired.row), objects=objects)
@@ -348,19 +353,26 @@ class KubernetesTarget:
     async def _remove(self, live: Live, row: RowKey) -> None:
         if live.retain:
             await permitted(self._api, "patch", live.resource, partial(self._api.leave, live, str(row)))
-            self._gone(live.key)
+            self._gone(live)
             return
         left = await permitted(self._api, "delete", live.resource, partial(self._api.delete, live))
         if left is not None:
             self._view.observe(left)
             self._suspects.explain(left.key, left.version)
             raise TransientError(_terminating(left))
-        self._gone(live.key)
+        self._gone(live)
 
-    def _gone(self, key: str) -> None:
-        self._view.forget(key)
-        self._made.pop(key, None)
-        self._suspects.explain(key)
+    def _gone(self, live: Live) -> None:
+        self._view.forget(live.key, live.version)
+        self._made.pop(live.key, None)
+        self._suspects.explain(live.key)
+
+    def _as_judged(self, place: str, judged: Live | None) -> Live | None:
+        """What to write over: what is known by now, if it is what was judged but for its version, as a controller's
+        word on it makes a new one; else what was judged, of which the API server says that it is gone.
+        """
+        now = self._view.at(place)
+        return now if now is not None and judged is not None and now.stands_for(judged) else judged
 
     async def _look_again(self, desired: Desired) -> None:
         """At all places that the row has or wants."""
