@@ -7,6 +7,8 @@ import time
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -17,7 +19,7 @@ from bench.plans import reads
 from bench.rows import path_of, row
 from integration.crud.serving import make_settings, serving_app
 from rowcast.core.plan import Tombstones
-from rowcast.core.reconcile import Comparison
+from rowcast.core.reconcile import Comparison, HeldInventory
 from rowcast.core.render import RENDERERS
 from rowcast.core.row import app_config
 from rowcast.crud.app import create_app
@@ -80,8 +82,10 @@ def kept(rows: int) -> Iterator[tuple[str, float]]:
     for what, make in (
         ("an object of Kubernetes, as it is watched", _view),
         ("a reconcile's, of such a list again", lambda n: [held[0].same(live) for live in _lives(n)]),
-        ("a reconcile's comparison", lambda n: Comparison((live.held for live in held[1] if live.held), 0)),
-        ("a file of Git", _index),
+        (
+            "a reconcile's comparison",
+            lambda n: Comparison(HeldInventory(live.held for live in held[1] if live.held), 0),
+        ),
         ("a row that is gone (100,000 at most)", _tombstones),
     ):
         gc.collect()
@@ -91,6 +95,10 @@ def kept(rows: int) -> Iterator[tuple[str, float]]:
         size, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         yield what, size / rows
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "index.db"
+        _fill(Index(file), rows)
+        yield "a file of Git, on disk", file.stat().st_size / rows
 
 
 def _lives(rows: int) -> Iterator[Live]:
@@ -108,8 +116,7 @@ def _view(rows: int) -> View:
     return view
 
 
-def _index(rows: int) -> Index:
-    index = Index()
+def _fill(index: Index, rows: int) -> None:
     for number in range(1, rows + 1):
         desired = row(number, 1)
         path = path_of(desired)
@@ -117,7 +124,7 @@ def _index(rows: int) -> Index:
         if held is None:
             raise AssertionError(f"{path} is not read as ours")
         index.put(path, held)
-    return index
+    index.close()
 
 
 def _tombstones(rows: int) -> Tombstones:

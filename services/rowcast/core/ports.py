@@ -10,6 +10,7 @@ from rowcast.core.errors import ClaimedError, RowcastError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import Inventory
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 
@@ -141,7 +142,7 @@ class Target(Protocol):
         """
         ...
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """Everything at the target that carries our labels, read from the target itself."""
         ...
 

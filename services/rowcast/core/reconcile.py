@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from rowcast.core.plan import Held
 from rowcast.core.render import Desired
@@ -106,6 +107,54 @@ class ReconcilePlan:
             yield f"  and {len(self.differences) - len(shown)} more"
 
 
+class Inventory(Protocol):
+    """All that a target held at one moment. Each row is taken once."""
+
+    @property
+    def rows(self) -> int:
+        """Of how many rows it is, whether they were taken or not."""
+        ...
+
+    def __iter__(self) -> Iterator[Held]: ...
+
+    def take(self, row: RowKey) -> Sequence[Held]:
+        """What was held of a row."""
+        ...
+
+    def at(self, place: str) -> Held | None:
+        """What was held at a place, of a row that was taken as well."""
+        ...
+
+    def rest(self) -> Iterator[tuple[RowKey, Sequence[Held]]]:
+        """What was held of the rows that were not taken."""
+        ...
+
+
+class HeldInventory(list[Held]):
+    """The port over what fits into memory."""
+
+    def __init__(self, held: Iterable[Held] = ()) -> None:
+        super().__init__(held)
+        self._rows: dict[RowKey, tuple[Held, ...]] = {}
+        self._places: dict[str, Held] = {}
+        for one in self:
+            self._rows[one.row] = (*self._rows.get(one.row, ()), one)
+            self._places[one.key] = one
+        self.rows = len(self._rows)
+
+    def take(self, row: RowKey) -> Sequence[Held]:
+        """What was held of a row."""
+        return self._rows.pop(row, ())
+
+    def at(self, place: str) -> Held | None:
+        """What was held at a place."""
+        return self._places.get(place)
+
+    def rest(self) -> Iterator[tuple[RowKey, Sequence[Held]]]:
+        """What was held of the rows that were not taken."""
+        yield from self._rows.items()
+
+
 class Comparison:
     """Takes the rows of one snapshot one by one, so that the table never has to be in memory.
 
@@ -113,21 +162,16 @@ class Comparison:
     snapshot's is of another timeline (the database was restored), and not merely newer.
     """
 
-    def __init__(self, inventory: Iterable[Held], lsn: int) -> None:
+    def __init__(self, inventory: Inventory, lsn: int) -> None:
         self._lsn = lsn
-        self._rows: dict[RowKey, tuple[Held, ...]] = {}
-        self._places: dict[str, Held] = {}
-        for held in inventory:
-            row = held.row
-            self._rows[row] = (*self._rows.get(row, ()), held)
-            self._places[held.key] = held
-        self._plan = ReconcilePlan(in_inventory=len(self._rows))
+        self._inventory = inventory
+        self._plan = ReconcilePlan(in_inventory=inventory.rows)
 
     def row(self, desired: Desired, expected: Iterable[Held]) -> None:
         """Compare one row of the table with what is held of it; `expected` is what should be."""
         self._plan.in_table += 1
         expected = tuple(expected)
-        held = self._rows.pop(desired.row, ())
+        held = self._inventory.take(desired.row)
         why = _why(held, expected, self._lsn)
         if why is None:
             return
@@ -137,23 +181,23 @@ class Comparison:
     def invalid(self, desired: Desired) -> None:
         """A row that the target can't hold: it says so itself when it is delivered, and loses nothing until then."""
         self._plan.in_table += 1
-        held = self._rows.pop(desired.row, ())
+        held = self._inventory.take(desired.row)
         self._plan.differences.append(_difference(Kind.DIFFERENT, desired, "cannot be delivered", held))
 
     def finish(self) -> ReconcilePlan:
         """The plan, once every row was compared: what is left of the inventory is orphaned. Prunes come first, since
         they free names.
         """
-        orphans = [_orphan(row, held) for row, held in self._rows.items()]
+        orphans = [_orphan(row, held) for row, held in self._inventory.rest()]
         self._plan.differences[:0] = orphans
         return self._plan
 
     def _rivals(self, desired: Desired, expected: Iterable[Held]) -> int:
-        there = (self._places.get(one.key) for one in expected)
+        there = (self._inventory.at(one.key) for one in expected)
         return max((held.lsn for held in there if held is not None and held.row != desired.row), default=0)
 
 
-def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | None:
+def _why(held: Sequence[Held], expected: tuple[Held, ...], lsn: int) -> str | None:
     """How what is held is not what is expected, in words; None when it is."""
     if not held:
         return "is not there" if expected else None
@@ -170,7 +214,7 @@ def _why(held: tuple[Held, ...], expected: tuple[Held, ...], lsn: int) -> str | 
     return None
 
 
-def _difference(kind: Kind, desired: Desired, why: str, held: tuple[Held, ...], rival_lsn: int = 0) -> Difference:
+def _difference(kind: Kind, desired: Desired, why: str, held: Sequence[Held], rival_lsn: int = 0) -> Difference:
     return Difference(
         kind,
         desired.row,
@@ -183,7 +227,7 @@ def _difference(kind: Kind, desired: Desired, why: str, held: tuple[Held, ...], 
     )
 
 
-def _orphan(row: RowKey, held: tuple[Held, ...]) -> Difference:
+def _orphan(row: RowKey, held: Sequence[Held]) -> Difference:
     newest = max(held, key=lambda one: one.generation)
     name = newest.key.rpartition("/")[2].removesuffix(".yaml")
     why = "the table has no such row"

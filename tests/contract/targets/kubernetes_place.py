@@ -13,6 +13,7 @@ from contract.targets.places import Seen, seen
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Result, Target
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import Inventory
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.sync.targets.kubernetes import KubernetesTarget, connect
@@ -96,7 +97,7 @@ class _Connected:
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         return await self._started.deliver(batch)
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         return await self._started.inventory()
 
     async def preview(self, desired: Desired) -> Preview:

@@ -44,7 +44,7 @@ async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(a
             error = await deliver(other, name, saved(1, 2, "a"))
             assert isinstance(error, TransientError)
             assert str(error) == "appconfigs/a is of the target k8s-eu, which has to let go"
-            assert await other.inventory() == []
+            assert list(await other.inventory()) == []
             assert await deliver(other, name, deleted(1, 3, "a")) is Outcome.UNCHANGED
         assert [held.row for held in await eu.inventory()] == [app_config(1)]
 
@@ -52,14 +52,14 @@ async def test_what_one_cluster_target_has_made_stays_its_own_until_it_lets_go(a
         place.kubectl("label", "appconfigs/a", "rowcast.dev/target=k8s-us", "--overwrite")
         async with asyncio.timeout(20):
             assert await noticed.get() == app_config(1)
-        assert await us.inventory() == []
+        assert list(await us.inventory()) == []
         assert await deliver(eu, "k8s-eu", saved(1, 2, "a")) is Outcome.CONFIGURED
         labels = json.loads(place.kubectl("get", "appconfigs/a", "-o", "jsonpath={.metadata.labels}"))
         assert labels["rowcast.dev/target"] == "k8s-eu"
 
         assert await deliver(eu, "k8s-eu", deleted(1, 3, "a")) is Outcome.DELETED
         # What others do comes by its watch, or by reading anew; until then the row would wait and be tried again.
-        assert await us.inventory() == []
+        assert list(await us.inventory()) == []
         assert await deliver(us, "k8s-us", saved(2, 1, "a")) is Outcome.CREATED
     finally:
         for target in (eu, us, plain):
@@ -91,7 +91,7 @@ async def test_the_files_of_one_repository_target_are_refused_to_another_by_name
         assert await deliver(eu, "git-eu", saved(1, 1, "a")) is Outcome.CREATED
         await plain.start()
 
-        assert await plain.inventory() == []
+        assert list(await plain.inventory()) == []
         error = await deliver(plain, "git", saved(1, 2, "a"))
         assert isinstance(error, PermanentError)
         assert str(error) == "environments/dev/appconfigs/a.yaml is of the target git-eu; it is left alone"

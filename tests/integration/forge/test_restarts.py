@@ -85,7 +85,7 @@ async def test_what_was_withdrawn_does_not_come_back(review: Review, repository:
         await first.deliver([deleted(1, 2, "a")])
     async with review.target() as second:
         await second.look()
-        assert await second.inventory() == []
+        assert list(await second.inventory()) == []
         assert review.news == []
         assert repository.branches() == {"main"}
 

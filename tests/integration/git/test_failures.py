@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import IO
 
 import pytest
 
-from contract.targets.places import Git, git
+from contract.targets.places import Git, commit_and_push, git
 from contract.targets.rows import saved
 from rowcast.core.errors import TransientError
 from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered
-from rowcast.sync.targets.git import GitTarget
+from rowcast.sync.targets.git import GitTarget, tree
+from rowcast.sync.targets.git.files.reading import read_entry
+from rowcast.sync.targets.git.files.tree_index import Entry, Index
 
 pytestmark = pytest.mark.anyio
 
@@ -266,3 +269,76 @@ async def test_the_cache_stays_small_and_sound(place: Git) -> None:
         await target.deliver([saved(1, generation, "a")])
     await target.close()
     git("-C", str(mirror), "fsck", "--no-dangling")
+
+
+async def left_behind(place: Git) -> list[Path]:
+    """Deliver three rows and end properly; the files in a clone."""
+    target = GitTarget(place.settings())
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b"), saved(3, 1, "c")])
+    await target.close()
+    clone = place.clone()
+    files = [clone / path for path in git("-C", str(clone), "ls-files").split()]
+    return [file for file in files if file.suffix == ".yaml"]
+
+
+async def test_a_restart_reads_only_what_has_changed_since(
+    place: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = {file.stem: file for file in await left_behind(place)}
+    files["b"].unlink()
+    files["c"].write_text(files["c"].read_text() + "# theirs\n")
+    commit_and_push(files["c"].parent, "Theirs")
+    read: list[str] = []
+
+    def noted(path: str, content: bytes, target: str) -> Entry | None:
+        read.append(Path(path).stem)
+        return read_entry(path, content, target)
+
+    monkeypatch.setattr(tree, "read_entry", noted)
+    again = GitTarget(place.settings())
+    await again.start()
+    assert read == ["c"]
+    afresh = GitTarget(place.settings(cache=tmp_path / "another"))
+    await afresh.start()
+    found = [{held.key: held for held in await one.inventory()} for one in (again, afresh)]
+    await afresh.close()
+    assert found[0] == found[1]
+    assert sorted(int(held.row.key) for held in found[0].values()) == [1, 3]
+    results = await again.deliver([saved(1, 1, "a"), saved(2, 2, "b")])
+    assert [str(one.outcome) for one in results.values() if isinstance(one, Delivered)] == ["unchanged", "created"]
+    await again.close()
+
+
+@pytest.mark.parametrize("doing", ["put", "own", "at"])
+async def test_an_index_that_fails_is_read_anew_and_nothing_is_lost(
+    place: Git, monkeypatch: pytest.MonkeyPatch, doing: str
+) -> None:
+    target = GitTarget(place.settings())
+    await target.deliver([saved(1, 1, "a"), saved(2, 1, "b")])
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Index, doing, full)
+        with pytest.raises(TransientError, match=r"cache folder: .*disk is full"):
+            await target.deliver([saved(1, 2, "a"), saved(3, 1, "c")])
+    assert {name: one.generation for name, one in place.observe().items()} == {"a": 1, "b": 1}
+    await target.deliver([saved(1, 2, "a"), saved(3, 1, "c")])
+    assert {name: one.generation for name, one in place.observe().items()} == {"a": 2, "b": 1, "c": 1}
+    assert sorted(int(held.row.key) for held in await target.inventory()) == [1, 2, 3]
+    await target.close()
+
+
+async def test_an_index_that_is_damaged_is_read_anew(place: Git) -> None:
+    await left_behind(place)
+    index = place.settings().cache / "index.db"
+    found = index.stat()
+    index.write_bytes(b"no database" + bytes(found.st_size - 11))
+    os.utime(index, ns=(found.st_atime_ns, found.st_mtime_ns))
+    target = GitTarget(place.settings())
+    with pytest.raises(TransientError, match="cache folder"):
+        await target.start()
+    await target.start()
+    assert sorted(int(held.row.key) for held in await target.inventory()) == [1, 2, 3]
+    await target.close()

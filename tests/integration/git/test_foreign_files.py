@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ async def test_a_file_that_makes_us_stumble_is_named(place: Git, monkeypatch: py
     await target.deliver([saved(1, 1, "a")])
     await target.close()
     monkeypatch.setattr("rowcast.sync.targets.git.tree.read_entry", stumble)
-    again = GitTarget(place.settings())
+    again = GitTarget(replace(place.settings(), cache=place.settings().cache / "another"))
     with pytest.raises(RuntimeError, match=f"{A}: .*TypeError"):
         await again.start()
     await again.close()

@@ -117,7 +117,7 @@ async def test_a_deleted_branch_is_begun_again(target: GitTarget, place: Git, lo
     await target.deliver([saved(2, 1, "b")])
 
     assert log("%s") == ["Create b"]
-    assert await target.inventory() != []
+    assert list(await target.inventory()) != []
 
 
 async def test_an_instance_elsewhere_that_deleted_a_row_is_believed(target: GitTarget, place: Git) -> None:

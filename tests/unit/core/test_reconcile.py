@@ -13,7 +13,7 @@ from examples import examples
 from rowcast.core.events import read
 from rowcast.core.plan import Held
 from rowcast.core.ports import Delivered
-from rowcast.core.reconcile import Comparison, Kind, ReconcilePlan
+from rowcast.core.reconcile import Comparison, HeldInventory, Kind, ReconcilePlan
 from rowcast.core.render import Desired, render
 from rowcast.core.row import app_config
 from rowcast.sync.targets.memory import MemoryStore, MemoryTarget
@@ -94,7 +94,7 @@ def test_pruning_more_than_a_share_of_the_inventory_is_refused(
     inventory: int, prunes: int, limit: float | None, refused: bool
 ) -> None:
     held = [Held(f"appconfigs/n{n}", app_config(n), 1, 1) for n in range(inventory)]
-    comparison = Comparison(held, LSN)
+    comparison = Comparison(HeldInventory(held), LSN)
     for one in held[prunes:]:
         comparison.row(desired(int(one.row.key), 1, f"n{int(one.row.key)}"), [one])
     plan = comparison.finish()

@@ -433,4 +433,4 @@ async def test_a_placeholder_is_a_dead_letter_where_no_table_can_be_asked(bench:
 
     (letter,) = bench.letters()
     assert letter["reason"] == "incomplete"
-    assert await bench.target.inventory() == []
+    assert list(await bench.target.inventory()) == []

@@ -91,7 +91,7 @@ class Place:
         if self.target is not None:
             await self.target.close()
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Iterable[Held]:
         """The target's, under names that no other place has. Raises TransientError."""
         return self.named(await (await self.ready()).inventory())
 

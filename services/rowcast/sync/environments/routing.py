@@ -19,6 +19,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import HeldInventory, Inventory
 from rowcast.core.render import Desired
 from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Need, Permitting
@@ -110,10 +111,10 @@ class Routing:
                 found += [replace(need, place=place.route) for need in await place.target.lacking(renderers)]
         return found
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """What all of them hold; a part would make the rest look missing. Raises TransientError."""
         parts = await asyncio.gather(*(place.inventory() for place in self._places.values()))
-        return [held for part in parts for held in part]
+        return HeldInventory(held for part in parts for held in part)
 
     async def preview(self, desired: Desired) -> Preview:
         """As the row's route would have it; empty where its environment has none."""

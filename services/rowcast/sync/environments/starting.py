@@ -11,6 +11,7 @@ from rowcast.core.gitops import Behind, Committing
 from rowcast.core.plan import Held
 from rowcast.core.ports import DriftListener, Failed, NewsListener, Result, Target, Telling
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import Inventory
 from rowcast.core.render import Desired, of_target
 from rowcast.core.renderer import Renderer
 from rowcast.core.rights import Need, Permitting
@@ -107,7 +108,7 @@ class Starting:
         finally:
             self._on_delivery()
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """The target's inventory, once started."""
         return await self._ready().inventory()
 

@@ -14,6 +14,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result, is_claimed
 from rowcast.core.preview import Preview, Shown, without_lsn
+from rowcast.core.reconcile import HeldInventory, Inventory
 from rowcast.core.render import Desired, Manifest
 from rowcast.core.row import RowKey
 
@@ -73,10 +74,10 @@ class MemoryTarget:
         """Fails while `down`."""
         self._answer()
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """What the store holds of ours."""
         self._answer()
-        return self._held()
+        return HeldInventory(self._held())
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver rows in order. Raises TransientError while `down`."""

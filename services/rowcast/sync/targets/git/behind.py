@@ -30,5 +30,4 @@ async def behind(
         there = []
     rows = {entry.row for _, entry in there if isinstance(entry, Held)}
     rows |= {entry.row for path, _ in there if isinstance(entry := index.at(path), Held)}
-    found = ((held.key.rpartition("/")[2].rpartition(".")[0], held.row) for held in index) if names else ()
-    return Behind(frozenset(rows), {name: row for name, row in found if name in names})
+    return Behind(frozenset(rows), index.named(names))

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import hashlib
+import sqlite3
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import yaml
+
+import rowcast
 from rowcast.core.errors import TransientError
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import DriftListener
@@ -34,16 +47,30 @@ class Branch:
         self._mirror = mirror
         self._tombstones = tombstones
         self._opened = False
+        self._turn = asyncio.Lock()
         self.listener: DriftListener | None = None
         self.index = Index()
         self.tip: str | None = None
         self.current = False
         self._log = get_logger("rowcast.target")
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Let nobody else read or write the branch meanwhile. Raises TransientError when the index is of no use."""
+        async with self._turn:
+            try:
+                yield
+            except sqlite3.Error as error:
+                self._log.warning("the index of the branch is damaged, reading it again", error=str(error))
+                self._shut()
+                raise TransientError(f"cache folder: the branch's index: {error}") from error
+
     async def refresh(self) -> None:
         """Bring index and tip to where the remote's branch is. Raises TransientError."""
         if not self._opened:
             await self._mirror.open()
+            self._shut()
+            self.index = Index(self._settings.cache / "index.db", _reading(self._settings))
             self._opened = True
         tip = await self._mirror.remote_tip()
         if tip != self.tip:
@@ -67,12 +94,14 @@ class Branch:
         except GitError as error:
             await self._explain(name, error)
         self.tip, self.current = name, True
+        self.index.tip = name
 
     def close(self) -> None:
-        """Let go of the cache folder."""
+        """Let go of the cache folder, and leave the index there for the next one."""
+        with suppress(sqlite3.Error, OSError):
+            self.index.close()
+        self._shut()
         self._mirror.close()
-        self._opened = self.current = False
-        self._forget()
 
     async def _write(self, commit: Commit) -> str:
         try:
@@ -98,21 +127,21 @@ class Branch:
         news = tip if before is None else f"{before}..{tip}"
         logged = await history.logged(self._mirror, news, root=self._settings.root, most=self._settings.history)
         said = await history.believed(self._mirror, logged, self._settings, self._tombstones)
-        paths = await (self._read(tip) if before is None else self._catch_up(before, tip))
+        known = before or self.index.tip
+        paths = await (self._read(tip) if known is None else self._catch_up(known, tip))
         trailers.bury(history.credible(said, self.index), self._tombstones)
-        self.tip = tip
-        self._log.info("read the branch", tip=tip, before=before, paths=paths)
+        self.tip = self.index.tip = tip
+        self._log.info("read the branch", tip=tip, before=known, paths=paths)
 
     async def _read(self, tip: str) -> int:
-        index = Index()
+        self.index.clear()
         paths = 0
         nodes = await tree.listed(self._mirror, tip, self._top)
         async for path, entry in tree.entries(self._mirror, nodes, self._settings.root, self._settings.target):
-            index.put(path, entry)
+            self.index.put(path, entry)
             paths += 1
             if paths % LOGGED_EVERY == 0:
                 self._log.info("reading the branch", tip=tip, paths=paths)
-        self.index = index
         return paths
 
     async def _catch_up(self, old: str, new: str) -> int:
@@ -126,7 +155,7 @@ class Branch:
 
     def _tell(self, before: Entry, after: Entry) -> None:
         """Somebody else made these commits: a row whose file they touched may be no longer as we left it."""
-        if self.listener is not None:
+        if self.listener is not None and self.tip is not None:
             for held in (before, after):
                 if isinstance(held, Held) and before != after:
                     self.listener(held.row)
@@ -137,10 +166,39 @@ class Branch:
         return self._settings.root.partition("/")[0]
 
     def _forget(self) -> None:
+        self.index.clear()
+        self.tip = None
+
+    def _shut(self) -> None:
         self.index, self.tip = Index(), None
+        self._opened = self.current = False
 
     async def throw_away(self, error: GitError) -> None:
         """The local copy is damaged: begin an empty one, which the next `refresh` fills."""
         self._log.warning("the local mirror is damaged, cloning again", error=str(error))
         self._forget()
         await self._mirror.rebuild()
+
+
+def _reading(settings: GitSettings) -> str:
+    """What decides how a tree is read, and how far its index may be believed.
+
+    SQLite doesn't wait for the disk, so an index is of this start of the machine alone.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        boot = str(uuid.uuid4())
+    of = (_code(), boot, settings.url, settings.ref, settings.root, settings.target)
+    return hashlib.sha256("\0".join(of).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Of the code that reads files: another version may read them otherwise."""
+    package = Path(rowcast.__file__).parent
+    digest = hashlib.sha256(f"{sys.version} {yaml.__version__}".encode())
+    for folder in ("core", "sync/targets/git"):
+        for file in sorted((package / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -13,6 +13,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import Inventory
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
@@ -46,7 +47,6 @@ class GitTarget:
         self._mirror = Mirror(settings)
         self._tombstones = tombstones or Tombstones()
         self._branch = Branch(settings, self._mirror, self._tombstones)
-        self._turn = asyncio.Lock()
         self._commits = 0
         self._upkeep: asyncio.Task[None] | None = None
         self._log = get_logger("rowcast.target")
@@ -65,12 +65,12 @@ class GitTarget:
 
     async def start(self) -> None:
         """Lock the cache folder, fetch the branch and read the files that carry our labels."""
-        async with self._turn:
+        async with self._branch.alone():
             await self._branch.refresh()
 
     async def close(self) -> None:
         """End the upkeep and let go of the cache folder."""
-        async with self._turn:
+        async with self._branch.alone():
             if self._upkeep is not None:
                 self._upkeep.cancel()
                 await asyncio.gather(self._upkeep, return_exceptions=True)
@@ -80,11 +80,11 @@ class GitTarget:
         """Ask the remote for the branch. Raises TransientError with git's words when it cannot be reached."""
         await self._mirror.remote_tip()
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """Every file of ours on the remote's branch as it is now."""
-        async with self._turn:
+        async with self._branch.alone():
             await self._branch.refresh()
-            return list(self._branch.index)
+            return self._branch.index.inventory()
 
     async def preview(self, desired: Desired) -> Preview:
         """The file as it would be, beside the row's file at the remote branch's tip."""
@@ -93,7 +93,7 @@ class GitTarget:
 
     async def live(self, row: RowKey) -> Shown | None:
         """The row's file at the remote branch's tip."""
-        async with self._turn:
+        async with self._branch.alone():
             await self._branch.refresh()
             own, tip = self._branch.index.own(row), self._branch.tip
         # Outside of the turn: what a commit has, it has for ever.
@@ -101,7 +101,7 @@ class GitTarget:
 
     async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
         """What a commit lacks of the tip, and whose these resources are; None for one that the remote does not know."""
-        async with self._turn:
+        async with self._branch.alone():
             found = await self._behind(revision, names) if self._branch.current else None
             if found is None:
                 await self._branch.refresh()
@@ -114,7 +114,7 @@ class GitTarget:
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Deliver a batch in at most one commit. Raises TransientError when nothing of it was delivered."""
-        async with self._turn:
+        async with self._branch.alone():
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(LostRaceError),
                 stop=stop_after_attempt(self._settings.attempts),

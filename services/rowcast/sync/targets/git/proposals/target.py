@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import suppress
@@ -15,6 +14,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.plan import Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, NewsListener, Result
 from rowcast.core.preview import Preview, Shown
+from rowcast.core.reconcile import Inventory
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey
 from rowcast.runtime.logging import get_logger
@@ -74,7 +74,6 @@ class ProposingTarget:
         self._proposal = ProposalBranch(settings, name, self._mirror, self._base, self._tombstones)
         self._request = ProposalRequest(forge, self._proposal.name, settings.branch, self._mirror.remote_tip, clock)
         self._grace, self._clock = grace, clock
-        self._turn = asyncio.Lock()
         self._looking = Looking(self._look_and_maintain, poll)
         self._telling = Telling()
         self._listener: DriftListener | None = None
@@ -103,14 +102,14 @@ class ProposingTarget:
 
     async def start(self) -> None:
         """Lock the cache folder and read both branches; from now on they are looked at by themselves, too."""
-        async with self._turn:
+        async with self._base.alone():
             await self._refresh()
             self._looking.start()
 
     async def close(self) -> None:
         """End the looking and let go of the cache folder."""
         await self._looking.stop()
-        async with self._turn:
+        async with self._base.alone():
             self._base.close()
             await self._request.aclose()
 
@@ -119,12 +118,12 @@ class ProposingTarget:
         await self._mirror.remote_tip()
         await self._request.ask()
 
-    async def inventory(self) -> Sequence[Held]:
+    async def inventory(self) -> Inventory:
         """Every file of ours, as proposed or on the branch as they are now."""
-        async with self._turn:
+        async with self._base.alone():
             await self._refresh()
             with self._proposal.overlay.over(self._base.index) as index:
-                return list(index)
+                return index.inventory()
 
     async def preview(self, desired: Desired) -> Preview:
         """The file as it would be, beside the row's file as it is proposed, or on the branch."""
@@ -134,7 +133,7 @@ class ProposingTarget:
 
     async def live(self, row: RowKey) -> Shown | None:
         """The row's file as it is proposed, or else on the branch."""
-        async with self._turn:
+        async with self._base.alone():
             await self._refresh()
             own, tip, overlay = self.known(row), self._base.tip, self._proposal.overlay
         if not own or tip is None:
@@ -146,14 +145,14 @@ class ProposingTarget:
 
     async def behind(self, revision: str, names: Collection[str]) -> Behind | None:
         """As `GitTarget.behind`, of the base branch: what is only proposed is nothing that a commit could lack."""
-        async with self._turn:
+        async with self._base.alone():
             await self._refresh()
             index, tip = self._base.index, self._base.tip
             return await behind(self._mirror, index, tip, revision, names, self._settings) if tip else None
 
     async def deliver(self, batch: Sequence[Desired]) -> Mapping[RowKey, Result]:
         """Propose a batch by at most one commit. Raises TransientError when it isn't in an open request."""
-        async with self._turn:
+        async with self._base.alone():
             async for attempt in self._attempts():
                 with attempt:
                     return await self._deliver(batch)
@@ -161,7 +160,7 @@ class ProposingTarget:
 
     async def look(self) -> None:
         """See what has become of what was proposed, and keep it on the base's tip. Raises TransientError."""
-        async with self._turn:
+        async with self._base.alone():
             async for attempt in self._attempts():
                 with attempt:
                     await self._look()
