@@ -321,7 +321,8 @@ def _figures(
     match station.name:
         case "database":
             written = rate("database.lsn", samples)
-            return (("writes", per_second(written, "B")),), _line(
+            slow = "read all rows: no pg_trgm" if facts.get("searches") == "all rows" else ""
+            return (("writes", per_second(written, "B")), ("searches", slow)), _line(
                 rates("database.lsn", samples), "written", lambda x: per_second(x, "B"), 4096
             )
         case "rows" if facts:

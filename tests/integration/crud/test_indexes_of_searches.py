@@ -64,3 +64,14 @@ def test_who_may_not_make_the_extension_is_told_what_a_dba_runs_and_searches_wor
     assert "CREATE EXTENSION pg_trgm SCHEMA public" in reason
     found = crud.get("/appconfigs", params={"search": "FINDA"}).json()["items"]
     assert [row["name"] for row in found] == ["findable"]
+    assert searches(crud) == "all rows"
+
+
+def test_the_pipeline_says_that_searches_go_by_an_index(migrated_url: str, crud: httpx.Client) -> None:
+    migrate(make_settings(migrated_url))
+    assert searches(crud) == "by index"
+
+
+def searches(crud: httpx.Client) -> str:
+    [database] = [one for one in crud.get("/pipeline").json()["stations"] if one["name"] == "database"]
+    return str(database["facts"]["searches"])

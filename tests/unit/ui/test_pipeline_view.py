@@ -71,6 +71,14 @@ def test_the_tables_of_renderers_stand_at_the_beginning_of_the_way() -> None:
     assert box(with_tenants(), "sources").figures == (("renderers", "1"), ("not captured", "1"))
 
 
+def test_the_database_says_when_searches_read_all_rows() -> None:
+    by_index, all_rows = (
+        dict(box(with_station(healthy(), "database", facts={"searches": how}), "database").figures)
+        for how in ("by index", "all rows")
+    )
+    assert (by_index.get("searches"), all_rows["searches"]) == (None, "read all rows: no pg_trgm")
+
+
 def test_a_sync_shows_its_rate_the_last_changes_lag_and_what_it_is_at() -> None:
     facts = {"events": 160, "last_event": EVENT, "in_flight": {"events": 3}, "retrying": {"rows": 2}}
     found = box(with_station(healthy(), "sync-k8s", facts=facts), "sync-k8s", samples("sync-k8s.events", 100, 130, 160))

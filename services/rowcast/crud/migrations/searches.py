@@ -76,6 +76,15 @@ def index_searches(connection: Connection) -> str | None:
     return None
 
 
+def all_rows_are_read(connection: Connection) -> bool:
+    """Whether a search reads all rows of some table, as it has no index for them."""
+    for searched in _SEARCHED:
+        names = {"table": f"{searched.schema}.{searched.table}", "prefix": searched.prefix}
+        if not any(valid for _, valid in connection.execute(_FOUND, names)):
+            return True
+    return False
+
+
 def _index(connection: Connection, searched: _Searched, schema: str) -> None:
     version = int((connection.dialect.server_version_info or (0,))[0])
     table, wanted = f"{searched.schema}.{searched.table}", f"{searched.prefix}{collation(version).replace('-', '_')}"

@@ -13,6 +13,7 @@ from rowcast.crud.access.database_roles import excess_rights
 from rowcast.crud.database.connections import reading
 from rowcast.crud.database.tables import gitops_progress, rollouts
 from rowcast.crud.migrations.capture import publication_faults, trigger_faults
+from rowcast.crud.migrations.searches import all_rows_are_read
 from rowcast.crud.pipeline.rows import Waiting
 from rowcast.crud.sources.environments import unknown_environments
 from rowcast.crud.sources.faults import SourceState, source_states
@@ -84,6 +85,8 @@ class DatabaseFacts:
     """The state of the one that is under way, by renderer."""
     unknown_environments: Mapping[str, int] = field(default_factory=dict)
     """Of how many rows it isn't known where they go, by renderer."""
+    slow_searches: bool = False
+    """Whether searches read all rows, for want of pg_trgm or its indexes."""
 
 
 def read(engine: Engine, targets: Sequence[str], published_at: datetime | None = None) -> DatabaseFacts:
@@ -100,8 +103,18 @@ def read(engine: Engine, targets: Sequence[str], published_at: datetime | None =
         guards, sources = _guards(connection), source_states(connection)
         under_way = select(rollouts.c.renderer, rollouts.c.state).where(rollouts.c.state.in_(UNDER_WAY))
         states = {row["renderer"]: row["state"] for row in connection.execute(under_way).mappings()}
-        unknown = unknown_environments(connection)
-        return DatabaseFacts(slot["now"], dict(slot), letters, engines, guards, sources, published_at, states, unknown)
+        return DatabaseFacts(
+            slot["now"],
+            dict(slot),
+            letters,
+            engines,
+            guards,
+            sources,
+            published_at,
+            states,
+            unknown_environments(connection),
+            all_rows_are_read(connection),
+        )
 
 
 def _guards(connection: Connection) -> Guards:

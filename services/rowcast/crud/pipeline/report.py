@@ -54,13 +54,14 @@ def _database(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
     facts, now = found.database.value, found.at
     error = (found.database.error or "").removeprefix("the database doesn't answer: ")
     verdict = capture.database(facts) if facts else _down("the database doesn't answer", error)
-    yield station("database", "PostgreSQL", verdict, {"login": facts.guards.login} if facts else {}, now)
+    told = {"login": facts.guards.login, "searches": "all rows" if facts.slow_searches else "by index"} if facts else {}
+    yield station("database", "PostgreSQL", verdict, told, now)
     if facts is None:
         names = (("rows", "Rows"), ("dead-letters", "Dead letters"), ("slot", "Replication slot"))
         yield from (station(name, title, _unasked("the database"), {}, now) for name, title in names)
         return
     if facts.sources:
-        told = {
+        tables = {
             one.renderer: {
                 "table": one.table,
                 "revision": one.revision,
@@ -69,7 +70,7 @@ def _database(found: Gathered, settings: CrudSettings) -> Iterator[Station]:
             }
             for one in facts.sources
         }
-        yield station("sources", "Tables of renderers", table.sources(facts.sources), {"renderers": told}, now)
+        yield station("sources", "Tables of renderers", table.sources(facts.sources), {"renderers": tables}, now)
     yield _rows(found)
     verdict = table.dead_letters(facts.letters, facts.now)
     yield station("dead-letters", "Dead letters", verdict, _letter_facts(facts.letters, facts.now), now)
