@@ -11,9 +11,10 @@ from contract.targets.test_rows_of_any_table import config, row
 from rowcast.core.errors import TransientError
 from rowcast.core.layout import Layout
 from rowcast.core.plan import Held, Tombstones
-from rowcast.core.render import Desired
+from rowcast.core.render import Desired, Manifest
 from rowcast.core.row import RowKey
 from rowcast.sync.targets.git.commits.changes import Changes, decide
+from rowcast.sync.targets.git.files.bundles import content_of
 from rowcast.sync.targets.git.files.tree_index import Index
 
 
@@ -80,3 +81,19 @@ def test_a_file_that_is_let_go_in_the_same_batch_is_had_at_once_in_whatever_orde
 
     assert not changes.failed
     assert tree.names() | {"z.yaml": "1"} == {"a.yaml": "2", "b.yaml": "3", "z.yaml": "1"}
+
+
+def test_a_batch_that_fails_by_a_bug_leaves_nothing_in_the_index(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbling(manifest: Manifest) -> bytes:
+        if manifest.name == "bad":
+            raise TypeError("a bug")
+        return content_of(manifest)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("rowcast.sync.targets.git.commits.changes.content_of", stumbling)
+        with pytest.raises(TypeError):
+            tree.deliver(order("1", 2, "c"), order("3", 1, "d"), saved(5, 1, "bad"))
+    assert tree.names() == {"a.yaml": "1", "b.yaml": "2"}
+    assert set(tree.deliver(order("1", 2, "c"), order("3", 1, "d")).files) == {
+        f"environments/dev/tenants/{name}.yaml" for name in "acd"
+    }

@@ -84,11 +84,16 @@ def decide(
     displaced: dict[RowKey, int] = {}
     claims = Claims(batch, lambda desired: _places(as_file(desired), layout).keys())
     tried = batch
-    while tried:
-        tried = claims.again(_pass(changes, tried, index, tombstones, displaced, layout, claims))
-    if kustomize is not None:
-        folders = sorted({path.rpartition("/")[0] for path in changes.files})
-        changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
+    try:
+        while tried:
+            tried = claims.again(_pass(changes, tried, index, tombstones, displaced, layout, claims))
+        if kustomize is not None:
+            folders = sorted({path.rpartition("/")[0] for path in changes.files})
+            changes.foreign = update(folders, index, kustomize, partial(changes.put, index))
+    except BaseException:
+        # Whoever tries again would find files that nobody has written, and take their rows for delivered.
+        index.restore(changes.before)
+        raise
     return changes
 
 
