@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,15 @@ import httpx
 import pytest
 
 from processes import running
-from rowcast_local.assembly import executable
-from rowcast_local.parts.dapr import RESOURCES
+from rowcast_local.part import Part
+from rowcast_local.parts.cluster_objects import apply_cluster_objects
 from rowcast_local.platform import Platform
-from rowcast_local.ports import HOST, free_ports
-from rowcast_local.probes import answers
-from rowcast_local.program import Program
+from rowcast_local.ports import free_ports, wanted_ports
 from world import World, done, wait_until
 
 NAME = "k8s-eu"
 HERE, ELSEWHERE = "several-here", "several-elsewhere"
-SIDECAR_PORTS = ("http", "grpc", "internal", "metrics")
+SETTINGS = {"ROWCAST_ENVIRONMENTS": json.dumps({"*": None, "eu": {}}), "ROWCAST_RECONCILE_SECONDS": "0"}
 
 
 @dataclass(frozen=True)
@@ -34,18 +30,16 @@ class Eu:
 
     world: World
     namespace: str
-    sync: Program
-    sidecar: Program
+    sync: Part
+    sidecar: Part
     url: str
-    sidecar_url: str
     folder: Path
 
     @contextmanager
     def up(self) -> Iterator[None]:
-        ready, loaded = f"{self.url}/readyz", f"{self.sidecar_url}/v1.0/healthz"
         with (
-            running(self.sync, lambda: answers(ready), self.folder / "sync.log"),
-            running(self.sidecar, lambda: answers(loaded), self.folder / "sidecar.log"),
+            running(self.sync.program, self.sync.ready, self.folder / "sync.log"),
+            running(self.sidecar.program, self.sidecar.ready, self.folder / "sidecar.log"),
         ):
             yield
 
@@ -61,38 +55,16 @@ class Eu:
 
 @pytest.fixture
 def eu(platform: Platform, world: World, tmp_path: Path) -> Iterator[Eu]:
-    namespace = f"several-{uuid.uuid4().hex[:8]}"
-    world.kubectl("create", "namespace", namespace)
-    blueprint = platform.blueprint
-    port, *others = islice(free_ports(), 1 + len(SIDECAR_PORTS))
-    resources = tmp_path / "dapr"
-    resources.mkdir()
-    for file in (*RESOURCES.glob("resiliency.yaml"), *blueprint.broker_resources.iterdir()):
-        text = file.read_text().replace("sync-k8s", f"sync-{NAME}").replace("replay.k8s", f"replay.{NAME}")
-        (resources / file.name).write_text(text)
-    sidecar = replace(
-        blueprint.sidecar("sync-k8s"),
-        app_id=f"sync-{NAME}",
-        folder=tmp_path,
-        ports=dict(zip(SIDECAR_PORTS, others, strict=True)),
-        app_port=port,
-        resources=(resources,),
-    )
+    """As `./task up -- --targets k8s-eu` has it, beside a platform that was started without."""
+    ports = dict(zip(wanted_ports([NAME]), free_ports(), strict=False)) | dict(platform.blueprint.ports)
+    sync = f"sync-{NAME}"
+    blueprint = replace(platform.blueprint, targets=(NAME,), ports=ports, settings={sync: SETTINGS})
+    blueprint.place_broker()
+    apply_cluster_objects(blueprint.kube_apiserver, blueprint.namespaces.values())
+    parts = {part.name: part for part in blueprint.parts()}
+    instance, sidecar = parts[sync], parts[f"{sync}-dapr"]
     sidecar.prepare()
-    environment = {
-        **sidecar.app_environment,
-        **blueprint.broker.sync_settings,
-        "ROWCAST_TARGET": NAME,
-        "ROWCAST_TARGET_KIND": "k8s",
-        "ROWCAST_HTTP_HOST": HOST,
-        "ROWCAST_HTTP_PORT": str(port),
-        "ROWCAST_NAMESPACE": namespace,
-        "ROWCAST_ENVIRONMENTS": json.dumps({"*": None, "eu": {}}),
-        "ROWCAST_RECONCILE_SECONDS": "0",
-        "KUBECONFIG": world.env["KUBECONFIG"],
-    }
-    sync = Program(f"sync-{NAME}", (executable("rowcast"), "sync", "serve"), environment, tmp_path)
-    yield Eu(world, namespace, sync, sidecar.program(), f"http://{HOST}:{port}", sidecar.url, tmp_path)
+    yield Eu(world, blueprint.namespaces[NAME], instance, sidecar, blueprint.url(sync), tmp_path)
     with world.sql() as cursor:
         # It has told of rows that other tests will have, too; each would wait for it.
         for table in ("sync_statuses", "rowcast.statuses"):

@@ -16,7 +16,7 @@ from rowcast_local.parts.argocd import NAMESPACE as NAMESPACE_OF_ARGOCD
 from rowcast_local.parts.argocd_objects import argocd_objects
 from rowcast_local.parts.broker_redis import BrokerRedis
 from rowcast_local.parts.connect import Connect
-from rowcast_local.parts.dapr import API_TOKEN, RESOURCES, Sidecar
+from rowcast_local.parts.dapr import API_TOKEN, RESILIENCY, RESOURCES, Sidecar, with_targets
 from rowcast_local.parts.etcd import Etcd
 from rowcast_local.parts.flux import Flux
 from rowcast_local.parts.flux_objects import flux_objects
@@ -40,6 +40,7 @@ APPS = ("crud", "sync-k8s", "sync-git", "ui")
 OWN_SERVICES = (*APPS, *(f"{app}-dapr" for app in APPS), "connector")
 SETTABLE = (*OWN_SERVICES, "capture", "capture-dapr")
 TARGETS = "k8s,git"
+"""Besides those that are asked for by name."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,24 @@ class Blueprint:
     gitops: str = ""
     kind: Kind = Kind.KAFKA
     capture: Capture = Capture.CONNECT
+    targets: tuple[str, ...] = ()
+    """Further clusters, by their names: each is a namespace of its own here."""
 
     @property
     def apps(self) -> tuple[str, ...]:
         """Our services that have a sidecar."""
-        return (*APPS, "capture") if self.capture is Capture.ENGINE else APPS
+        further = tuple(map(sync_of, self.targets))
+        return (*APPS, *further, "capture") if self.capture is Capture.ENGINE else (*APPS, *further)
+
+    @property
+    def known_targets(self) -> str:
+        """All targets, as crud and capture are told of them."""
+        return ",".join((TARGETS, *(f"{target}=k8s" for target in self.targets)))
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """Where each further cluster's rows go."""
+        return {target: f"{NAMESPACE}-{target}" for target in self.targets}
 
     @property
     def carrier(self) -> str:
@@ -103,12 +117,17 @@ class Blueprint:
     @property
     def broker_resources(self) -> Path:
         """The folder with the one component that the sidecars know as their broker."""
-        return self.state.data / "dapr" / "broker"
+        return self.state.data / "dapr" / "-".join(("broker", *self.targets))
 
     def place_broker(self) -> None:
-        """Puts the broker's component where the sidecars look for it: of all that there are, they may see one."""
+        """Puts the broker's component where the sidecars look for it: of all that there are, they may see one.
+
+        With further clusters the other resource is there, too, since both name who may.
+        """
         self.broker_resources.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.broker_resources / "pubsub.yaml").write_text(self.broker.component.read_text())
+        (self.broker_resources / "pubsub.yaml").write_text(with_targets(self.broker.component, self.targets))
+        if self.targets:
+            (self.broker_resources / RESILIENCY.name).write_text(with_targets(RESILIENCY, self.targets))
 
     @property
     def postgres(self) -> Postgres:
@@ -227,7 +246,7 @@ class Blueprint:
             folder=self.state.data / "dapr",
             ports={kind: self.ports[f"{app}-dapr-{kind}"] for kind in kinds},
             app_port=None if app == "ui" else self.ports[app],
-            resources=(RESOURCES, self.broker_resources),
+            resources=(self.broker_resources,) if self.targets else (RESOURCES, self.broker_resources),
             values={"ROWCAST_NAMES": str(self.state.data / "dapr" / "names.db")},
             environment={
                 **({} if app == "ui" else {**broker.environment, API_TOKEN: self.credentials.sidecars}),
@@ -268,6 +287,7 @@ class Blueprint:
             "ROWCAST_BROKER": self.kind,
             "ROWCAST_CAPTURE": self.capture,
             **(self.connect.access if self.capture is Capture.CONNECT else {}),
+            **({"ROWCAST_TARGETS": self.known_targets} if self.targets else {}),
         }
         cluster = {
             **self.broker.sync_settings,
@@ -293,8 +313,13 @@ class Blueprint:
             self._service("crud", ("crud", "serve", "--migrate"), crud, ("postgres",)),
             self._service("sync-k8s", ("sync", "serve"), cluster, ("kube-apiserver",)),
             self._service("sync-git", ("sync", "serve"), git, ()),
+            *(self._further(target, cluster) for target in self.targets),
             self._dashboard(),
         ]
+
+    def _further(self, target: str, cluster: Mapping[str, str]) -> Part:
+        own = {"ROWCAST_TARGET": target, "ROWCAST_TARGET_KIND": "k8s", "ROWCAST_NAMESPACE": self.namespaces[target]}
+        return self._service(sync_of(target), ("sync", "serve"), {**cluster, **own}, ("kube-apiserver",))
 
     def _service(
         self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], needs: tuple[str, ...]
@@ -341,7 +366,7 @@ class Blueprint:
             "ROWCAST_JAVA_HOME": str(self.toolbox.java.resolve().parent.parent),
             "ROWCAST_BROKER": self.kind,
             "ROWCAST_BROKER_URL": self.broker.url,
-            "ROWCAST_TARGETS": TARGETS,
+            "ROWCAST_TARGETS": self.known_targets,
         }
         needs = ("postgres", "crud", PART_OF[self.kind])
         made = self._service("capture", ("capture", "serve"), environment, needs)
@@ -355,6 +380,11 @@ class Blueprint:
     def _program(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> Program:
         full = {**self.sidecar(name).app_environment, **environment, **self.settings.get(name, {})}
         return Program(name, command, full, self.checkout)
+
+
+def sync_of(target: str) -> str:
+    """The instance that delivers to a target."""
+    return f"sync-{target}"
 
 
 def executable(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rowcast_local.assembly import OWN_SERVICES, SETTABLE
+from rowcast_local.assembly import OWN_SERVICES, SETTABLE, sync_of
 from rowcast_local.broker import Capture, Kind
 from rowcast_local.command_line import run
 from rowcast_local.demonstration import follow
@@ -30,6 +31,9 @@ from rowcast_local.provision.toolbox import provide_broker, provide_built, provi
 from rowcast_local.provision.tools import tool
 from rowcast_local.set_settings import load_settings, with_settings
 from rowcast_local.status import print_status
+
+TARGET = re.compile(r"[a-z](?:[-a-z0-9]{0,15}[a-z0-9])?")
+"""As the chart has it."""
 
 app = typer.Typer(name="rowcast-local", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -70,6 +74,14 @@ def up(
             help="Declarations to apply, now and at each start; kept until another is named, or none.",
         ),
     ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            "--targets",
+            metavar="NAME,…",
+            help="Further clusters (k8s-eu), each a namespace of its own here; kept until others are named, or none.",
+        ),
+    ] = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,7 +97,12 @@ def up(
     with alone(), Progress(console) as progress:
         engine = {None: None, Engine.NONE: ""}.get(gitops, gitops)
         without = OWN_SERVICES if parts_only else ()
-        settings = with_settings(load_settings(State(state_folder()).settings), given or (), SETTABLE)
+        clusters = None if targets is None else named(targets)
+        further = clusters if clusters is not None else Platform(state_folder()).targets
+        if parts_only and further:
+            raise PlatformError("`dapr run -f .` starts no further clusters: none by --targets=")
+        settable = (*SETTABLE, *(f"{sync_of(target)}{kind}" for target in further for kind in ("", "-dapr")))
+        settings = with_settings(load_settings(State(state_folder()).settings), given or (), settable)
         platform = Platform(
             state_folder(),
             progress=progress,
@@ -95,8 +112,11 @@ def up(
             capture=capture,
             renderers=renderers and str(Path(renderers).resolve()),
             settings=settings,
+            targets=clusters,
         )
-        if platform.running and (given or platform.change or platform.gitops != Platform(state_folder()).gitops):
+        before = Platform(state_folder())
+        changed = platform.change or (platform.gitops, platform.targets) != (before.gitops, before.targets)
+        if platform.running and (given or changed):
             raise PlatformError("the platform is running, and settings count from a start on: ./task down, then again")
         _ = platform.renderers  # a folder that isn't there is said first
         if platform.running:
@@ -118,6 +138,16 @@ def up(
     Console(highlight=False).print(shown)
     if not parts_only and (said := platform.apply_renderers()):
         console.print(said)
+
+
+def named(targets: str) -> tuple[str, ...]:
+    """The further clusters that are asked for. Raises PlatformError for a name that is none."""
+    names = tuple(dict.fromkeys(name.strip() for name in targets.split(",") if name.strip()))
+    for name in names:
+        if not TARGET.fullmatch(name) or name in ("k8s", "git"):
+            rule = "a name is of a-z, 0-9 and -, 17 characters at most, and neither k8s nor git"
+            raise PlatformError(f"--targets {name}: {rule}")
+    return names
 
 
 @app.command()

@@ -67,6 +67,11 @@ class State:
         return self.folder / "renderers"
 
     @property
+    def targets(self) -> Path:
+        """Which further clusters it has."""
+        return self.folder / "targets"
+
+    @property
     def settings(self) -> Path:
         """What was set for single parts."""
         return self.folder / "settings.json"

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from rowcast_local.accounts import substitute_folder
-from rowcast_local.assembly import APPS, GITOPS_NAMESPACE, NAMESPACE, Blueprint
+from rowcast_local.assembly import APPS, GITOPS_NAMESPACE, NAMESPACE, Blueprint, sync_of
 from rowcast_local.broker import PART_OF, Capture, Kind
 from rowcast_local.credentials import settle_credentials, write_private
 from rowcast_local.errors import LocalError
@@ -46,9 +46,9 @@ class Platform:
 
     `free_ports` takes no default ports; `without` names parts that shall not start; `settings` adds to the environment
     of parts, by name; `gitops` is the engine that makes commits real (empty: none), `broker` what carries the messages,
-    `capture` what captures the changes, `renderers` the folder of declarations that are applied (empty: none). None for
-    any of them is what it was started with before. Raises PlatformError, PackageError, StepError or SupervisorError
-    where something can't be had.
+    `capture` what captures the changes, `renderers` the folder of declarations that are applied (empty: none),
+    `targets` the names of further clusters, which are namespaces here. None for any of them is what it was started with
+    before. Raises PlatformError, PackageError, StepError or SupervisorError where something can't be had.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Platform:
         broker: str | None = None,
         capture: str | None = None,
         renderers: str | None = None,
+        targets: Sequence[str] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.state = State(folder)
@@ -74,6 +75,7 @@ class Platform:
         self._broker = broker
         self._capture = capture
         self._renderers = renderers
+        self._targets = targets
         self._progress = progress or Progress()
         self.supervisor = Supervisor(self.state)
 
@@ -126,6 +128,16 @@ class Platform:
         return Path(folder) if folder else None
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of further clusters."""
+        return tuple(self._targets) if self._targets is not None else self.targets_before
+
+    @property
+    def targets_before(self) -> tuple[str, ...]:
+        """Those that it was started with last."""
+        return tuple(filter(None, _text(self.state.targets, "").split(",")))
+
+    @property
     def change(self) -> tuple[Kind, Capture] | None:
         """The broker and the capture that the next start takes over from; None if there are none, or the same."""
         before = (self.broker_before, self.capture_before)
@@ -148,7 +160,7 @@ class Platform:
     @cached_property
     def blueprint(self) -> Blueprint:
         """What the parts are made from. Raises PlatformError before the platform was started for the first time."""
-        ports = load_ports(self.state.ports)
+        ports = load_ports(self.state.ports, self.targets)
         if ports is None or not self.state.toolbox.exists():
             raise PlatformError("no platform here yet: start one with ./task up")
         credentials = settle_credentials(self.state.credentials)
@@ -163,6 +175,7 @@ class Platform:
             self.gitops,
             kind=self.broker,
             capture=self.capture,
+            targets=self.targets,
         )
 
     @cached_property
@@ -187,7 +200,8 @@ class Platform:
         self.state.without.write_text(json.dumps(sorted(self._without)))
         self.state.gitops.write_text(self.gitops)
         write_private(self.state.settings, json.dumps(self.settings, indent=1))
-        settle_ports(self.state.ports, all_free=self._free_ports)
+        self.state.targets.write_text(",".join(self.targets))
+        settle_ports(self.state.ports, all_free=self._free_ports, targets=self.targets)
         write_private(self.state.toolbox, toolbox.to_json())
         self.__dict__.pop("blueprint", None)
         self.__dict__.pop("parts", None)
@@ -272,6 +286,7 @@ class Platform:
             "ROWCAST_CRUD_URL": blueprint.url("crud"),
             "ROWCAST_SYNC_K8S_URL": blueprint.url("sync-k8s"),
             "ROWCAST_SYNC_GIT_URL": blueprint.url("sync-git"),
+            **{_url_of(target): blueprint.url(sync_of(target)) for target in self.targets},
             "ROWCAST_DATABASE_URL": blueprint.postgres.url,
             "ROWCAST_REPLICATION_PASSWORD": blueprint.credentials.replication,
             "ROWCAST_GIT_URL": blueprint.git_repository.url,
@@ -338,12 +353,16 @@ class Platform:
 
     def _apply_cluster_objects(self) -> bool:
         try:
-            apply_cluster_objects(self.blueprint.kube_apiserver)
+            apply_cluster_objects(self.blueprint.kube_apiserver, self.blueprint.namespaces.values())
             if engine := self.blueprint.engine:
                 apply_all(self.blueprint.kube_apiserver, engine.objects())
         except httpx.HTTPError:
             return False
         return True
+
+
+def _url_of(target: str) -> str:
+    return f"ROWCAST_SYNC_{target.upper().replace('-', '_')}_URL"
 
 
 def _text(file: Path, otherwise: str) -> str:

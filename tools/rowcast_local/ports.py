@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -55,6 +55,25 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "ui-dapr-metrics": 3503,
 }
 
+FURTHER_PORTS: Mapping[str, int] = {
+    "": 8140,
+    "-dapr-http": 3550,
+    "-dapr-grpc": 3551,
+    "-dapr-internal": 3552,
+    "-dapr-metrics": 3553,
+}
+"""Of the first further cluster's instance; each one after it has ten more."""
+
+
+def wanted_ports(targets: Sequence[str] = ()) -> dict[str, int]:
+    """The default ports of all parts, with those of further clusters."""
+    further = {
+        f"sync-{target}{kind}": port + 10 * number
+        for number, target in enumerate(targets)
+        for kind, port in FURTHER_PORTS.items()
+    }
+    return {**DEFAULT_PORTS, **further}
+
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on `port` of the loopback now."""
@@ -88,24 +107,24 @@ def choose_ports(wanted: Mapping[str, int], *, available: Callable[[int], bool] 
     return {name: port if available(port) else next(spare) for name, port in wanted.items()}
 
 
-def load_ports(file: Path) -> dict[str, int] | None:
+def load_ports(file: Path, targets: Sequence[str] = ()) -> dict[str, int] | None:
     """The ports chosen before, or None; a file that lacks a part of today's table counts as none."""
     try:
         ports = json.loads(file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return ports if ports.keys() == DEFAULT_PORTS.keys() else None
+    return ports if ports.keys() == wanted_ports(targets).keys() else None
 
 
-def settle_ports(file: Path, *, all_free: bool) -> dict[str, int]:
+def settle_ports(file: Path, *, all_free: bool, targets: Sequence[str] = ()) -> dict[str, int]:
     """The ports for a platform that is about to start, written to `file` so that later commands agree.
 
     Ports chosen before are kept while they are free; `all_free` takes no defaults, so that platforms don't meet.
     """
-    before = load_ports(file)
+    before, wanted = load_ports(file, targets), wanted_ports(targets)
     if before is None and all_free:
-        ports = choose_ports(DEFAULT_PORTS, available=lambda _: False)
+        ports = choose_ports(wanted, available=lambda _: False)
     else:
-        ports = choose_ports(before or DEFAULT_PORTS)
+        ports = choose_ports(before or wanted)
     file.write_text(json.dumps(ports, indent=1))
     return ports

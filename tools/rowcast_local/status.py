@@ -13,7 +13,7 @@ from rowcast_local.ports import HOST
 from rowcast_local.probes import failures
 from rowcast_local.supervise import ProcessState
 
-SERVICES = ("crud", "sync-k8s", "sync-git", "capture")
+SERVICES = ("crud", "capture")
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,14 @@ def print_status(platform: Platform) -> bool:
 
 
 def _with_reason(line: PartStatus) -> PartStatus:
-    if line.state != "starting" or line.name not in SERVICES:
+    if line.state != "starting" or not _is_ours(line.name):
         return line
     reason = failures(f"http://{HOST}:{line.port}/readyz")
     return line if not reason else PartStatus(line.name, line.state, line.seconds, line.port, reason)
+
+
+def _is_ours(name: str) -> bool:
+    return name in SERVICES or (name.startswith("sync-") and not name.endswith("-dapr"))
 
 
 def _table(lines: list[PartStatus]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,19 @@ import yaml
 
 from rowcast_local.assembly import APPS, Blueprint
 from rowcast_local.broker import COMPONENTS, Capture, Kind
+from rowcast_local.cli import named
 from rowcast_local.credentials import Credentials
 from rowcast_local.jvm import ClassPath
 from rowcast_local.paths import State
 from rowcast_local.platform import Platform, PlatformError
-from rowcast_local.ports import DEFAULT_PORTS, HOST
+from rowcast_local.ports import DEFAULT_PORTS, HOST, wanted_ports
 from rowcast_local.provision.toolbox import Toolbox
 
 NOWHERE = Path("/nowhere")
 PROGRAMS = ("redis", "rabbitmq", "erlang", "nats")
 KAFKAS = {"kafka", "connect", "connector"}
+
+FURTHER = ("k8s-eu", "k8s-us")
 
 
 def blueprint(kind: Kind, capture: Capture = Capture.ENGINE, folder: Path = NOWHERE) -> Blueprint:
@@ -183,3 +187,43 @@ def test_every_application_has_its_default_ports() -> None:
             app,
             *(f"{app}-dapr-{kind}" for kind in ("http", "grpc", "internal", "metrics")),
         } <= DEFAULT_PORTS.keys()
+
+
+def test_a_further_cluster_is_an_instance_beside_the_others_with_rights_of_its_own(tmp_path: Path) -> None:
+    made = replace(blueprint(Kind.KAFKA, folder=tmp_path), targets=("k8s-eu", "k8s-us"), ports=wanted_ports(FURTHER))
+    made.place_broker()
+    [component] = [yaml.safe_load(file.read_text()) for file in made.broker_resources.glob("pubsub.yaml")]
+    metadata = {one["name"]: one.get("value") for one in component["spec"]["metadata"]}
+    publishes, subscribes = (
+        {app: topics.split(",") for app, _, topics in (one.strip().partition("=") for one in metadata[name].split(";"))}
+        for name in ("publishingScopes", "subscriptionScopes")
+    )
+    parts = {part.name: part for part in made.parts()}
+    for target in FURTHER:
+        app, replay = f"sync-{target}", f"rowcast.replay.{target}"
+        assert app in component["scopes"]
+        assert publishes[app] == ["rowcast.sync-status", "rowcast.dead-letters", replay]
+        assert subscribes[app] == ["rowcast.public.app_configs", replay]
+        assert replay in publishes["crud"]
+        environment = parts[app].program.environment
+        assert (environment["ROWCAST_TARGET"], environment["ROWCAST_TARGET_KIND"]) == (target, "k8s")
+        assert (environment["ROWCAST_NAMESPACE"], environment["APP_ID"]) == (f"rowcast-{target}", app)
+        assert f"--app-id={app}" in parts[f"{app}-dapr"].program.command
+    assert parts["crud"].program.environment["ROWCAST_TARGETS"] == "k8s,git,k8s-eu=k8s,k8s-us=k8s"
+    resiliency = [yaml.safe_load(file.read_text()) for file in made.broker_resources.glob("resiliency.yaml")]
+    assert [set(one["scopes"]) >= {"crud", "sync-k8s", "sync-k8s-eu", "sync-k8s-us"} for one in resiliency] == [True]
+    assert len(set(made.ports.values())) == len(made.ports)
+
+
+def test_further_clusters_are_kept_until_others_are_named_or_none(tmp_path: Path) -> None:
+    (tmp_path / "targets").write_text("k8s-eu,k8s-us")
+    assert Platform(tmp_path).targets == FURTHER
+    assert Platform(tmp_path, targets=["k8s-jp"]).targets == ("k8s-jp",)
+    assert Platform(tmp_path, targets=[]).targets == ()
+
+
+@pytest.mark.parametrize("name", ["git", "k8s", "EU", "-eu", "k8s_eu", "eu-", "k" * 18])
+def test_what_is_no_name_of_a_cluster_is_said(name: str) -> None:
+    assert named(" k8s-eu, k8s-us,k8s-eu,") == FURTHER
+    with pytest.raises(PlatformError, match=f"--targets {name}: a name is of"):
+        named(f"k8s-eu,{name}")

@@ -32,9 +32,13 @@ def cluster_objects(namespace: str, crd: Path = CRD) -> list[tuple[str, Manifest
     ]
 
 
-def apply_cluster_objects(server: KubeApiServer) -> None:
-    """Puts them there; to repeat it changes nothing. Raises httpx.HTTPError if the server refuses or is away."""
-    apply_all(server, cluster_objects(server.namespace))
+def apply_cluster_objects(server: KubeApiServer, further: Iterable[str] = ()) -> None:
+    """Puts them there, with namespaces for `further` clusters; to repeat it changes nothing.
+
+    Raises httpx.HTTPError if the server refuses or is away.
+    """
+    for namespace in (server.namespace, *further):
+        apply_all(server, cluster_objects(namespace))
     with client(str(server.certificate)) as http:
         _require_served(http, server)
 

@@ -5,15 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from rowcast_local.paths import CHECKOUT
 from rowcast_local.ports import HOST
 from rowcast_local.probes import answers
 from rowcast_local.program import Program
 
 RESOURCES = CHECKOUT / "dapr-components" / "local"
+RESILIENCY = RESOURCES / "resiliency.yaml"
 PLACEHOLDER = re.compile(r"\{env:([A-Z_]+)\}")
 MAX_BODY_SIZE = "16Mi"
 API_TOKEN = "DAPR_API_TOKEN"
+OF_CLUSTER = ".replay.k8s"
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,32 @@ class Sidecar:
             # Else it would stop subscribing while its application is unwell, and may never begin again (decision 13).
             "enable-app-health-check": "false",
         }
+
+
+def with_targets(file: Path, targets: Sequence[str]) -> str:
+    """A resource of Dapr's as text, in which the instances of further clusters may do what sync-k8s may."""
+    text = file.read_text()
+    if not targets:
+        return text
+    resource = yaml.safe_load(text)
+    resource["scopes"] += [f"sync-{target}" for target in targets]
+    for field_ in resource["spec"].get("metadata", ()):
+        if "sync-k8s=" in str(field_.get("value")):
+            field_["value"] = _scopes(field_["value"], targets)
+    return str(yaml.safe_dump(resource, sort_keys=False))
+
+
+def _scopes(value: str, targets: Sequence[str]) -> str:
+    """Topics by application, as `crud=a,b;sync-k8s=c`."""
+    topics = {app: names.split(",") for app, _, names in (one.partition("=") for one in value.split(";"))}
+    for target in targets:
+        topics[f"sync-{target}"] = [_replay(name, target) for name in topics["sync-k8s"]]
+        topics["crud"] += [_replay(name, target) for name in topics["crud"] if name.endswith(OF_CLUSTER)]
+    return ";".join(f"{app}={','.join(names)}" for app, names in topics.items())
+
+
+def _replay(topic: str, target: str) -> str:
+    return topic.removesuffix(OF_CLUSTER) + f".replay.{target}" if topic.endswith(OF_CLUSTER) else topic
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
