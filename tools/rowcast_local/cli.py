@@ -100,7 +100,7 @@ def up(
         clusters = None if targets is None else named(targets)
         further = clusters if clusters is not None else Platform(state_folder()).targets
         if parts_only and further:
-            raise PlatformError("`dapr run -f .` starts no further clusters: none by --targets=")
+            raise PlatformError("`dapr run -f .` starts no further clusters; --targets= leaves them out")
         settable = (*SETTABLE, *(f"{sync_of(target)}{kind}" for target in further for kind in ("", "-dapr")))
         settings = with_settings(load_settings(State(state_folder()).settings), given or (), settable)
         platform = Platform(
