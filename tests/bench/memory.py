@@ -18,9 +18,13 @@ SAMPLE_SECONDS = 0.2
 
 @dataclass
 class Peak:
-    """The most bytes that were held at once, as far as it was looked at."""
+    """The most bytes that were held at once, as far as it was looked at, and the most of the process alone.
+
+    Git's commands map the packs that they read: what is counted of that is the system's to take back.
+    """
 
     bytes: int = 0
+    alone: int = 0
 
 
 def held(pids: Iterable[int]) -> int:
@@ -43,6 +47,7 @@ def peak(platform: Platform, part: str) -> Iterator[Peak]:
             state = platform.supervisor.states().get(part)
             if state is not None and state.pid:
                 found.bytes = max(found.bytes, held([state.pid]))
+                found.alone = max(found.alone, alone(state.pid))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -51,6 +56,13 @@ def peak(platform: Platform, part: str) -> Iterator[Peak]:
     finally:
         stop.set()
         thread.join()
+
+
+def alone(pid: int) -> int:
+    """Bytes of a process without what it has started."""
+    with suppress(psutil.NoSuchProcess):
+        return _of_process(psutil.Process(pid))
+    return 0
 
 
 def _of_process(process: psutil.Process) -> int:

@@ -258,7 +258,13 @@ class Million:
         _, last = self._reconciling(target)
         if last is not None:
             took = _moment(last["finished_at"]) - _moment(last["started_at"])
-            yield [f"{target}: {last['trigger']} reconcile, {_differences(last)} differences", f"{took:,.1f}", "", ""]
+            yield [
+                f"{target}: {last['trigger']} reconcile, {_differences(last)} differences",
+                f"{took:,.1f}",
+                "",
+                "",
+                "",
+            ]
 
     def backlog(self, target: str) -> Iterator[str]:
         """Change rows of a target while its sidecar is stopped, and wait until they have come through."""
@@ -308,12 +314,12 @@ class Million:
             took = time.perf_counter() - started
         _, last = self._reconciling(target)
         if not ended or last is None:
-            yield [f"{target}: reconcile", f"not within {took:,.0f}", *_peak(before, peak.bytes)]
+            yield [f"{target}: reconcile", f"not within {took:,.0f}", *_peak(before, peak)]
             return
         found = _differences(last)
         if last["state"] != "done" or found != BY_HAND:
             self._note(f"{target}: the reconcile is {last['state']}, found {found} of {BY_HAND}: {last['error'] or ''}")
-        yield [f"{target}: reconcile, {found} differences", f"{took:,.1f}", *_peak(before, peak.bytes)]
+        yield [f"{target}: reconcile, {found} differences", f"{took:,.1f}", *_peak(before, peak)]
 
     def restart(self, target: str) -> Iterator[list[str]]:
         """Start a sync again, until it says that it is ready."""
@@ -327,7 +333,7 @@ class Million:
             ended = self._wait(f"{part}'s /readyz", lambda: answers(f"{url}/readyz"))
             took = time.perf_counter() - started
         told = f"{took:,.1f}" if ended else f"not within {took:,.0f}"
-        yield [f"{target}: started again to ready", told, *_peak(before, peak.bytes)]
+        yield [f"{target}: started again to ready", told, *_peak(before, peak)]
 
     def _change_objects(self) -> None:
         with self._world.sql() as cursor:
@@ -455,12 +461,12 @@ def measure(platform: Platform, size: Size, say: Say) -> Iterator[str]:
     for what, step in (("reconcile", steps.reconcile), ("start", steps.restart)):
         for target in size.wanted:
             work += steps.tried(f"{target}: {what}", partial(step, target))
-    yield from tables.table(("", "seconds", "MiB before", "MiB at most"), work)
+    yield from tables.table(("", "seconds", "MiB before", "MiB at most", "of it the process alone"), work)
     yield ""
     for target in size.wanted:
         yield from steps.tried(f"{target}: a backlog", partial(steps.backlog, target))
     yield ""
-    yield "memory is the proportional set size; at most: as far as five looks a second have seen it"
+    yield "memory is the proportional set size, of sync with git's commands; at most: as five looks a second have seen it"
     yield from (f"- {note}" for note in steps.notes)
 
 
@@ -472,8 +478,8 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _peak(before: int, most: int) -> Sequence[str]:
-    return f"{before / memory.MIB:,.0f}", f"{most / memory.MIB:,.0f}"
+def _peak(before: int, most: memory.Peak) -> Sequence[str]:
+    return tuple(f"{size / memory.MIB:,.0f}" for size in (before, most.bytes, most.alone))
 
 
 def _memory_table(empty: Mapping[str, int], full: Mapping[str, int], size: Size) -> Iterator[str]:
