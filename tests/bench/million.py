@@ -466,7 +466,7 @@ def measure(platform: Platform, size: Size, say: Say) -> Iterator[str]:
     for target in size.wanted:
         yield from steps.tried(f"{target}: a backlog", partial(steps.backlog, target))
     yield ""
-    yield "memory is the proportional set size, of sync with git's commands; at most: as five looks a second have seen it"
+    yield "memory: proportional set size, of sync with git's commands; at most: as five looks a second have seen it"
     yield from (f"- {note}" for note in steps.notes)
 
 
