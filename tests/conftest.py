@@ -14,36 +14,16 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler.loadscope import LoadScopeScheduling
 
 import brokers
 import fast
 import keycloak_server
 import leaving_out
+import sharing
 from keycloak_server import Keycloak
 from rowcast_local.platform import Platform
 from world import World
 
-ON_THE_PLATFORM = ("tests/e2e/", "tests/integration/way/")
-"""Folders whose tests share the platform, but for files that start what they need themselves."""
-OF_THEIR_OWN = (
-    "tests/e2e/test_change_of_broker.py",
-    "tests/e2e/test_dapr_cli.py",
-    "tests/e2e/test_docs.py",
-    "tests/e2e/test_gitops.py",
-    "tests/e2e/test_traces.py",
-    "tests/integration/way/test_connect_refuses.py",
-)
-SHARED = (
-    "tests/browser/",
-    "tests/chaos/",
-    "tests/cluster/",
-    "tests/contract/targets/",
-    "tests/integration/forge/",
-    "tests/integration/kubernetes/",
-)
-TOGETHER = {"tests/integration/crud/test_login_at_keycloak.py": "tests/browser/"}
-"""With whom a file shares what costs most: Keycloak."""
 LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
@@ -57,19 +37,6 @@ settings.load_profile("rowcast")
 
 FOR_TESTS = ("ROWCAST_CACHE", "ROWCAST_CLUSTER", "ROWCAST_MAVEN_REPOSITORY", "ROWCAST_PICTURES")
 PARTLY_OURS = ("KUBECONFIG", "DAPR_HTTP_PORT", "DAPR_API_TOKEN", "APP_API_TOKEN")
-
-
-class Grouped(LoadScopeScheduling):  # type: ignore[misc]
-    """Several workers (`-n`) never start the same servers twice: whatever shares them stays together.
-
-    (`--dist loadgroup` would do, but its marks have no effect with pytest 9.2 and pytest-xdist 3.8.)
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        if path.startswith(ON_THE_PLATFORM) and not path.startswith(OF_THEIR_OWN):
-            return f"platform {brokers.name_of(nodeid)}"
-        return TOGETHER.get(path) or next((shared for shared in SHARED if path.startswith(shared)), path)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A server in a thread outlives the standard output that a test's command had: its log is nobody's standard error.
     logging.raiseExceptions = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if sharing.is_beside(os.environ.get("PYTEST_XDIST_WORKER", "gw0")):
+        os.nice(sharing.NICE)
     config.addinivalue_line("markers", brokers.MARKER)
     if config.getoption("fast"):
         settings.load_profile("fast")
@@ -103,9 +72,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.Grouped:
     """Take the place of whatever `--dist` names."""
-    return Grouped(config, log)
+    return sharing.Grouped(config, log)
 
 
 def pytest_report_header() -> list[str]:
@@ -131,7 +100,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     callspec = getattr(item, "callspec", None)
     if callspec is not None and "platform" in callspec.params:
         made.up(callspec.params["platform"])  # the fixture is of the session, and does not know of its rest
-    elif not item.nodeid.startswith(ON_THE_PLATFORM) or item.nodeid.startswith(OF_THEIR_OWN):
+    elif not item.nodeid.startswith(sharing.ON_THE_PLATFORM) or item.nodeid.startswith(sharing.OF_THEIR_OWN):
         made.rest()
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rowcast_local.assembly import OWN_SERVICES, SETTABLE, sync_of
+from rowcast_local.assembly import OWN_SERVICES, SETTABLE, TARGETS, sync_of
 from rowcast_local.broker import Capture, Kind
 from rowcast_local.command_line import run
 from rowcast_local.demonstration import follow
@@ -144,8 +144,8 @@ def named(targets: str) -> tuple[str, ...]:
     """The further clusters that are asked for. Raises PlatformError for a name that is none."""
     names = tuple(dict.fromkeys(name.strip() for name in targets.split(",") if name.strip()))
     for name in names:
-        if not TARGET.fullmatch(name) or name in ("k8s", "git"):
-            rule = "a name is of a-z, 0-9 and -, 17 characters at most, and neither k8s nor git"
+        if not TARGET.fullmatch(name) or name in TARGETS.split(","):
+            rule = f"a name is of a-z, 0-9 and -, 17 characters at most, and none of {TARGETS}"
             raise PlatformError(f"--targets {name}: {rule}")
     return names
 

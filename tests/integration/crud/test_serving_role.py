@@ -130,7 +130,10 @@ def test_the_pipeline_says_when_crud_serves_as_the_owner(served: httpx.Client, c
     def station(client: httpx.Client) -> Row:
         return next(one for one in client.get("/pipeline").json()["stations"] if one["name"] == "database")
 
-    assert (station(served)["state"], station(served)["facts"]) == ("ok", {"login": "rowcast_crud"})
+    assert (station(served)["state"], station(served)["facts"]) == (
+        "ok",
+        {"login": "rowcast_crud", "searches": "by index"},
+    )
     owner = station(crud)
     assert (owner["state"], owner["advice"]) == ("degraded", "too-many-rights")
     assert "serves as postgres, which is a superuser" in owner["message"]
