@@ -35,7 +35,7 @@ LIGHT = (
     "tests/packaging/",
     "tests/unit/",
 )
-"""What starts no platform: a third worker has these alone, beside two that wait for platforms a quarter of the time."""
+"""What starts no platform: a third worker has these alone, beside two that do."""
 PLATFORMS_AT_ONCE = 2
 NICE = 10
 """How far that worker gives way to platforms, whose tests have limits of time."""

@@ -98,7 +98,8 @@ def up(
         engine = {None: None, Engine.NONE: ""}.get(gitops, gitops)
         without = OWN_SERVICES if parts_only else ()
         clusters = None if targets is None else named(targets)
-        further = clusters if clusters is not None else Platform(state_folder()).targets
+        before = Platform(state_folder())
+        further = before.targets if clusters is None else clusters
         if parts_only and further:
             raise PlatformError("`dapr run -f .` starts no further clusters; --targets= leaves them out")
         settable = (*SETTABLE, *(f"{sync_of(target)}{kind}" for target in further for kind in ("", "-dapr")))
@@ -114,7 +115,6 @@ def up(
             settings=settings,
             targets=clusters,
         )
-        before = Platform(state_folder())
         changed = platform.change or (platform.gitops, platform.targets) != (before.gitops, before.targets)
         if platform.running and (given or changed):
             raise PlatformError("the platform is running, and settings count from a start on: ./task down, then again")

@@ -130,11 +130,8 @@ class Platform:
     @property
     def targets(self) -> tuple[str, ...]:
         """The names of further clusters."""
-        return tuple(self._targets) if self._targets is not None else self.targets_before
-
-    @property
-    def targets_before(self) -> tuple[str, ...]:
-        """Those that it was started with last."""
+        if self._targets is not None:
+            return tuple(self._targets)
         return tuple(filter(None, _text(self.state.targets, "").split(",")))
 
     @property

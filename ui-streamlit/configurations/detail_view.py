@@ -64,10 +64,13 @@ def _base(client: Client, row_id: int) -> AppConfig:
     return base
 
 
-def _start_from(row: AppConfig | None) -> None:
+def _start_from(row: AppConfig | None, told: str = "") -> None:
     st.session_state.pop("conflict", None)
     st.session_state["base"] = row
     st.session_state[ARRIVING] = True
+    if told:
+        # After that: a run may end at whatever it draws.
+        st.toast(told, icon=":material/check:")
     st.rerun()
 
 
@@ -144,9 +147,7 @@ def _save(client: Client, row: AppConfig, form: forms.Form) -> None:
         except RefusedError as refusal:
             form.refuse(refusal)
             return
-        st.session_state["base"] = saved
-        st.toast(f"Generation {saved.generation} is saved.", icon=":material/check:")
-        _start_from(saved)
+        _start_from(saved, f"Generation {saved.generation} is saved.")
 
 
 def _conflict(client: Client, row: AppConfig) -> bool:

@@ -69,9 +69,12 @@ def _base(client: Client, renderer: str, key: str) -> Row:
     return base
 
 
-def _start_from(row: Row | None) -> None:
+def _start_from(row: Row | None, told: str = "") -> None:
     st.session_state.pop(CONFLICT, None)
     st.session_state[BASE] = row
+    if told:
+        # After that: a run may end at whatever it draws.
+        st.toast(told, icon=":material/check:")
     st.rerun()
 
 
@@ -149,8 +152,7 @@ def _save(client: Client, row: Row, filled: form.RowForm) -> None:
         except RefusedError as refusal:
             filled.refuse(refusal)
             return
-        st.toast(f"Generation {saved.generation} is saved.", icon=":material/check:")
-        _start_from(saved)
+        _start_from(saved, f"Generation {saved.generation} is saved.")
 
 
 def _conflict_with(client: Client, row: Row, mine: Mapping[str, Any]) -> None:

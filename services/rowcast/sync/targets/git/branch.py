@@ -69,7 +69,6 @@ class Branch:
         """Bring index and tip to where the remote's branch is. Raises TransientError."""
         if not self._opened:
             await self._mirror.open()
-            self._shut()
             self.index = Index(self._settings.cache / "index.db", _reading(self._settings))
             self._opened = True
         tip = await self._mirror.remote_tip()

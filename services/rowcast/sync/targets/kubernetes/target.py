@@ -289,8 +289,8 @@ class KubernetesTarget:
         for manifest in decided.put:
             try:
                 await self.know([manifest.type])
-                place = self._api.place(manifest)
-                apply = partial(self._api.apply, manifest, over=self._as_judged(place, judged[place]))
+                there = judged[self._api.place(manifest)]
+                apply = partial(self._api.apply, manifest, over=there and self._as_judged(there))
                 live = await permitted(self._api, "patch", manifest.type, apply)
             except RowcastError as error:
                 self._tell_what_is_there(desired, manifest, error)
@@ -304,7 +304,7 @@ class KubernetesTarget:
             self._tombstones.bury(other.row, other.generation)
         leaving = [there for held in decided.remove if (there := judged[held.key]) is not None]
         for there in sorted(leaving, key=removal_order):
-            await self._remove(self._as_judged(there.key, there) or there, desired.row)
+            await self._remove(self._as_judged(there), desired.row)
         if decided.remove and decided.outcome is Outcome.STALE:
             objects = [held.key for held in decided.remove]
             self._log.warning("removed what is older than its row's deletion", row=str(desired.row), objects=objects)
@@ -367,12 +367,12 @@ class KubernetesTarget:
         self._made.pop(live.key, None)
         self._suspects.explain(live.key)
 
-    def _as_judged(self, place: str, judged: Live | None) -> Live | None:
+    def _as_judged(self, judged: Live) -> Live:
         """What to write over: what is known by now, if it is what was judged but for its version, as a controller's
         word on it makes a new one; else what was judged, of which the API server says that it is gone.
         """
-        now = self._view.at(place)
-        return now if now is not None and judged is not None and now.stands_for(judged) else judged
+        now = self._view.at(judged.key)
+        return now if now is not None and now.stands_for(judged) else judged
 
     async def _look_again(self, desired: Desired) -> None:
         """At all places that the row has or wants."""

@@ -112,12 +112,10 @@ class Index:
         """`of` says what decides how a tree is read: an index that was made otherwise is begun anew."""
         self._file = file
         self._of = of
-        self.tip: str | None = None
-        left = _left(file, of) if file is not None else None
-        if file is not None and left is None:
+        self.tip = _left(file, of) if file is not None else None
+        if file is not None and self.tip is None:
             file.unlink(missing_ok=True)
         self._open()
-        self.tip = left
 
     def _open(self) -> None:
         self._db = _connected(self._file)
@@ -125,11 +123,9 @@ class Index:
         # How many files are in a folder and in those below it; folders with files of their own have an id.
         self._folders: dict[str, int] = {}
         self._ids: dict[str, int] = {}
-        self._count = 0
         for identity, path, files in self._db.execute(_FOLDERS):
             folder = _text(path)
             self._ids[folder] = identity
-            self._count += files
             for above in (folder, *_folders(folder)) if folder and files else ():
                 self._folders[above] = self._folders.get(above, 0) + files
         self._db.execute("BEGIN")
@@ -150,10 +146,11 @@ class Index:
             _mark(self._file).write_text(json.dumps([self._of, self.tip, *_stamp(self._file)]))
 
     def __len__(self) -> int:
-        return self._count
+        (count,) = self._db.execute("SELECT count(*) FROM files").fetchone()
+        return int(count)
 
     def __iter__(self) -> Iterator[Held]:
-        return (_held(record) for record in _read(self._db, f"{_FILES} ORDER BY files.id"))
+        return _all(self._db)
 
     def own(self, row: RowKey) -> tuple[Held, ...]:
         """The files that carry a row's id."""
@@ -236,7 +233,6 @@ class Index:
         return TreeInventory(copy)
 
     def _counted(self, path: str, by: int) -> None:
-        self._count += by
         for folder in _folders(path):
             files = self._folders.get(folder, 0) + by
             if files:
@@ -265,7 +261,7 @@ class TreeInventory:
         return int(self._rows)
 
     def __iter__(self) -> Iterator[Held]:
-        return (_held(record) for record in _read(self._db, f"{_FILES} ORDER BY files.id"))
+        return _all(self._db)
 
     def take(self, row: RowKey) -> Sequence[Held]:
         """What is held of a row."""
@@ -335,6 +331,10 @@ def _read(db: sqlite3.Connection, statement: str) -> Iterator[tuple[Any, ...]]:
     cursor = db.execute(statement)
     while records := cursor.fetchmany(_READ_AT_ONCE):
         yield from records
+
+
+def _all(db: sqlite3.Connection) -> Iterator[Held]:
+    return (_held(record) for record in _read(db, f"{_FILES} ORDER BY files.id"))
 
 
 def _own(db: sqlite3.Connection, row: RowKey) -> Iterator[tuple[int, Held]]:
