@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -229,7 +229,11 @@ class Place:
         self.wait_running()
 
     def wait_running(self) -> None:
-        wait_until(lambda: self.told()["state"] == "RUNNING", self.capture.text)
+        self.wait_told(lambda told: told["state"] == "RUNNING")
+
+    def wait_told(self, holds: Callable[[dict[str, Any]], object], by: Process | None = None) -> None:
+        """Until one answer of a capture has all that is asked of it; two answers may be of two moments."""
+        wait_until(lambda: bool(holds(self.told())), (by or self.capture).text)
 
     def told(self) -> dict[str, Any]:
         """Capture's facts."""

@@ -81,8 +81,7 @@ def test_the_sidecar_killed(place: Place) -> None:
     with changing(place):
         some_more(place)
         place.daprd.kill()
-        wait_until(lambda: place.told()["waiting_since"] is not None, place.capture.text)
-        assert place.told()["state"] == "RUNNING"
+        place.wait_told(lambda told: told["waiting_since"] is not None and told["state"] == "RUNNING")
         assert "an event waits since" in place.ready()["failures"]["broker"]
         place.start_daprd()
         some_more(place)
@@ -95,8 +94,8 @@ def test_the_broker_killed(place: Place) -> None:
     with changing(place):
         some_more(place)
         place.broker.kill()
-        wait_until(lambda: place.told()["waiting_since"] is not None, place.capture.text)
-        assert place.told()["broker"]["error"]
+        # What a broker said is believed for two seconds, so its error may come after the news that an event waits.
+        place.wait_told(lambda told: told["waiting_since"] is not None and told["broker"]["error"])
         place.broker.start()
         wait_until(lambda: listens(place.redis_port), place.broker.text)
         some_more(place)
@@ -108,7 +107,7 @@ def test_a_broker_that_has_lost_all_is_made_ready_again_and_takes_what_comes(pla
     place.broker.kill()
     (place.folder / "redis" / "appendonly.aof").unlink()
     place.insert("into-nothing-", 2)
-    wait_until(lambda: place.told()["waiting_since"] is not None, place.capture.text)
+    place.wait_told(lambda told: told["waiting_since"] is not None)
 
     place.broker.start()
 
@@ -122,14 +121,12 @@ def test_a_broker_that_has_lost_all_is_made_ready_again_and_takes_what_comes(pla
 @pytest.mark.usefixtures("rows")
 def test_the_database_away_in_mid_stream_and_at_the_start(place: Place) -> None:
     place.postgres.end(signal.SIGINT)
-    wait_until(lambda: place.told()["state"] == "RETRYING", place.capture.text)
-    assert place.told()["error"]
+    place.wait_told(lambda told: told["state"] == "RETRYING" and told["error"])
     place.capture.end()
 
     place.capture.start()
 
-    wait_until(lambda: "Connection refused" in (place.told()["error"] or ""), place.capture.text)
-    assert place.told()["state"] == "RETRYING"
+    place.wait_told(lambda told: told["state"] == "RETRYING" and "Connection refused" in (told["error"] or ""))
     place.postgres.start()
     wait_until(place.server.ready, place.postgres.text)
     place.wait_running()
@@ -145,8 +142,8 @@ def test_a_second_capture_waits_says_so_and_takes_over(place: Place) -> None:
     second.start()
     try:
         place.facts = first_facts.replace(str(place.http_port), str(port))
-        wait_until(lambda: "another capture works on the slot rowcast" in (place.told()["error"] or ""), second.text)
-        assert place.told()["state"] == "RETRYING"
+        another = "another capture works on the slot rowcast"
+        place.wait_told(lambda told: told["state"] == "RETRYING" and another in (told["error"] or ""), second)
 
         with changing(place):
             some_more(place)
@@ -168,7 +165,7 @@ def test_a_slot_that_connect_still_reads_is_waited_for(place: Place) -> None:
     reader.start()
     try:
         place.capture.start()
-        wait_until(lambda: "the replication slot is in use" in (place.told()["error"] or ""), place.capture.text)
+        place.wait_told(lambda told: "the replication slot is in use" in (told["error"] or ""))
     finally:
         reader.kill()
     place.wait_running()
@@ -179,7 +176,7 @@ def test_a_slot_that_connect_still_reads_is_waited_for(place: Place) -> None:
 def test_ended_with_the_broker_away_it_ends_in_time_and_loses_nothing(place: Place) -> None:
     place.broker.kill()
     place.insert("kept-", 3)
-    wait_until(lambda: place.told()["waiting_since"] is not None, place.capture.text)
+    place.wait_told(lambda told: told["waiting_since"] is not None)
 
     assert place.capture.end() == 0
 
