@@ -8,7 +8,7 @@ from typing import Any
 
 from rowcast.brokers.as_text import as_json
 from rowcast.core.broker import Broker
-from rowcast.core.errors import RowcastError
+from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.runtime.logging import get_logger
 
 KEEP_SECONDS = 2.0
@@ -59,21 +59,35 @@ class RememberedFacts:
 
 
 class Recovery:
-    """Makes anew what a broker has lost (streams, queues, groups), now and then, for as long as it takes no events."""
+    """Makes anew what a broker has lost (streams, queues, groups)."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._until = 0.0
+        self._turn = asyncio.Lock()
+        self._begun = 0
+        self._trouble = ""
         self._log = get_logger("rowcast.capture.broker")
 
     async def recover(self) -> None:
-        """Raises nothing; whether it has helped, the next event shows."""
-        if time.monotonic() < self._until:
-            return
-        self._until = float("inf")  # one at a time
+        """By an attempt that begins after the call, together with others who call meanwhile.
+
+        Raises TransientError if the broker can't be reached. What it refuses for good, such as our login, is logged:
+        the sidecar has a login of its own, and may get through.
+        """
+        asked = self._begun
+        async with self._turn:
+            if self._begun == asked:
+                self._begun += 1
+                self._trouble = "the attempt to make the broker ready was ended"
+                self._trouble = await self._attempt()
+            if self._trouble:
+                raise TransientError(self._trouble)
+
+    async def _attempt(self) -> str:
         try:
             await asyncio.wait_for(self._broker.prepare(), _TIMEOUT_SECONDS)
+        except PermanentError as error:
+            self._log.warning("the broker can't be made ready", error=str(error))
         except (RowcastError, TimeoutError) as error:
-            self._log.warning("the broker can't be made ready", error=str(error) or "it doesn't answer")
-        finally:
-            self._until = time.monotonic() + KEEP_SECONDS
+            return f"the broker can't be made ready: {str(error) or 'it does not answer'}"
+        return ""

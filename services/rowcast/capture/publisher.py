@@ -79,9 +79,13 @@ class Publisher:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`recover` is awaited before what was not taken is tried again; it raises nothing."""
+        """`recover` makes the broker ready, or raises TransientError: so long nothing more goes there once it has
+        refused anything. It may have lost what it had, and of what it takes before it is ready nobody would hear.
+        """
         self.progress = Progress()
         self._recover = recover
+        self._recovered = 0
+        """After how many refusals the broker was last found ready."""
         self._sender = sender
         self._lanes = lanes
         self._targets = tuple(targets)
@@ -122,6 +126,7 @@ class Publisher:
         pause = FIRST_SECONDS
         while True:
             try:
+                await self._until_ready()
                 await self._sender.send(events)
             except TooLargeError as error:
                 if len(events) == 1:
@@ -144,6 +149,7 @@ class Publisher:
             pause = FIRST_SECONDS
             while True:
                 try:
+                    await self._until_ready()
                     await self._sender.publish(self._dead_letters, letter)
                 except TransientError as refused:
                     await self._wait(event.id, under_way, refused, pause)
@@ -159,5 +165,10 @@ class Publisher:
         under_way.error = str(error)
         self.progress.refused += 1
         await self._sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret: lanes shouldn't knock all at once
-        if self._recover is not None:
+
+    async def _until_ready(self) -> None:
+        """For each lane, whichever was refused. Raises TransientError."""
+        while self._recover is not None and self._recovered != self.progress.refused:
+            refused = self.progress.refused
             await self._recover()
+            self._recovered = max(self._recovered, refused)
