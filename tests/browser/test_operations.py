@@ -124,8 +124,9 @@ def test_a_reconcile_is_planned_seen_and_run(ada: Dashboard, world: World) -> No
 
     ada.go("Reconcile")
     ada.page.get_by_role("radio", name="Git").or_(ada.page.get_by_role("button", name="Git", exact=True)).first.click()
+    expect(ada.page.get_by_text(re.compile(r"\b(at|for) Git\b")).first).to_be_visible()
     ada.click("Dry run")
-    ada.sees("Plan")
+    ada.sees("Plan for Git")
     expect(ada.row("recommendations")).to_contain_text("correct")
     expect(ada.row("reviews")).to_contain_text("create")
     expect(ada.row("old-shop")).to_contain_text("prune")

@@ -65,10 +65,11 @@ def _target(client: Reconciles, target: str, rights: Rights, ran: bool) -> None:
         if found.current:
             _running(found.current)
         elif found.last:
-            _ended(found.last)
+            _ended(found.last, formatting.target_label(target))
         else:
             with st.container(border=True, horizontal_alignment="center"):
-                st.markdown("Nothing was compared since this sync started.", width="content")
+                label = formatting.target_label(target)
+                st.markdown(f"Nothing was compared at {label} since this sync started.", width="content")
 
 
 def _actions(client: Reconciles, found: TargetRuns, why_not: str | None) -> None:
@@ -102,11 +103,13 @@ def _running(run: Run) -> None:
         st.progress(view.progress(run), text=view.doing(run))
 
 
-def _ended(run: Run) -> None:
+def _ended(run: Run, label: str) -> None:
     now = datetime.now(UTC)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.subheader("Plan" if run.dry_run else "Last reconcile", anchor=False, width="content")
+            # Whose it is: as long as another target's is still to be seen, its buttons are, too.
+            what = "Plan for" if run.dry_run else "Last reconcile at"
+            st.subheader(f"{what} {label}", anchor=False, width="content")
             st.caption(view.headline(run, now), width="content")
         _verdict(run)
         if run.counts:
