@@ -19,7 +19,7 @@ from rowcast.crud.access.pool_shares import Shares
 from rowcast.crud.access.rates import Rates
 from rowcast.crud.database.connections import make_engine, reading
 from rowcast.crud.dead_letters.subscriber import DeadLetterSubscriber
-from rowcast.crud.deliveries.outstanding import keep_settled
+from rowcast.crud.deliveries.outstanding import Told, keep_settled
 from rowcast.crud.deliveries.subscriber import SyncStatusSubscriber
 from rowcast.crud.migrations.migrate import check_level
 from rowcast.crud.pipeline.capture import EngineCapture
@@ -151,7 +151,8 @@ def create_app(settings: CrudSettings, publisher: Publisher | None = None) -> Fa
     dapr = DaprApp(app, router_tags=["events"])
     app.state.tracing = equipment.tracing
     app.state.stuck = StuckSidecar(app.state.sidecar.end) if settings.broker == "rabbitmq" else None
-    subscriber = SyncStatusSubscriber(engine, equipment.registry, settings.targets, equipment.tracing)
+    app.state.told = Told()
+    subscriber = SyncStatusSubscriber(engine, equipment.registry, settings.targets, app.state.told, equipment.tracing)
     subscriber.subscribe(dapr, settings.pubsub, settings.status_topic)
     DeadLetterSubscriber(engine, equipment.registry).subscribe(dapr, settings.pubsub, settings.dead_letter_topic)
     equipment.readiness.add("database", lambda: _check_database(engine))
@@ -170,7 +171,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
         asyncio.create_task(configurations.run()),
         asyncio.create_task(keep_found(engine)),
-        asyncio.create_task(keep_settled(engine, settings.targets)),
+        asyncio.create_task(keep_settled(engine, settings.targets, app.state.told)),
     ]
     if settings.tombstone_days:
         tasks.append(asyncio.create_task(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days))))

@@ -45,11 +45,17 @@ def rows(crud: httpx.Client) -> dict[str, Row]:
     return made
 
 
-@pytest.fixture(params=[outstanding.FEW, 0], ids=["few wait", "many wait"], autouse=True)
+@pytest.fixture(
+    params=[(outstanding.FEW, outstanding.SOME), (0, outstanding.SOME), (0, 0)],
+    ids=["few wait", "many wait", "very many wait"],
+    autouse=True,
+)
 def waiting(request: pytest.FixtureRequest, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many rows wait decides how a list looks for them, and nothing of what it shows; what is settled has left."""
     outstanding.settle(sql.engine, ("k8s", "git"))
-    monkeypatch.setattr(outstanding, "FEW", request.param)
+    few, some = request.param
+    monkeypatch.setattr(outstanding, "FEW", few)
+    monkeypatch.setattr(outstanding, "SOME", some)
 
 
 def test_a_row_is_synced_where_every_target_is(crud: httpx.Client) -> None:

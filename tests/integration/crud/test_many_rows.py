@@ -12,6 +12,7 @@ from rowcast.crud.app import create_app
 from rowcast.crud.deliveries import outstanding
 
 from .serving import make_settings
+from .test_sync_status import report, status
 
 ROWS = 20_000
 TARGETS = ("k8s", "git")
@@ -65,9 +66,13 @@ def names(client: TestClient) -> Callable[[str], list[str]]:
     return lambda state: [row["name"] for row in client.get("/appconfigs", params={"state": state}).json()["items"]]
 
 
+def entries_of(connection: sa.Connection) -> list[tuple[str, str]]:
+    return [(row.renderer, row.key) for row in connection.execute(_ENTRIES)]
+
+
 def test_only_rows_that_some_target_lacks_are_left_among_those_to_look_at(engine: sa.Engine) -> None:
     with engine.connect() as connection:
-        entries = [tuple(row) for row in connection.execute(_ENTRIES)]
+        entries = entries_of(connection)
     wrong = ["10003", "3", "7"]
     assert entries == [(renderer, key) for renderer in ("appconfigs", "services") for key in wrong]
 
@@ -98,6 +103,23 @@ def test_what_the_database_still_believes_of_a_backlog_that_is_gone_makes_no_lis
         assert of_states
         pages[path] = sum(read.pages for read in of_states)
     assert max(pages.values()) < PAGES, pages
+
+
+@pytest.mark.parametrize(
+    "path", ["/appconfigs?limit=20&state=failed", "/renderers/services/rows?limit=20&state=failed"]
+)
+def test_while_every_row_waits_those_that_were_refused_are_found_by_themselves(
+    engine: sa.Engine, client: TestClient, path: str
+) -> None:
+    with engine.begin() as connection:
+        backlog = "INSERT INTO rowcast.outstanding (renderer, key) SELECT renderer, key FROM rowcast.rows"
+        connection.execute(sa.text(f"{backlog} WHERE NOT deleted"))
+    try:
+        with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]
+            assert client.get(path).json()["total"] == 2
+        assert sum(read.pages for read in sent.explained(engine)) < PAGES
+    finally:
+        outstanding.settle(engine, TARGETS)
 
 
 @pytest.mark.parametrize(("path", "number"), [("/appconfigs", 14), ("/renderers/services/rows", 3)])
@@ -132,6 +154,28 @@ def test_a_change_is_pending_at_once_and_a_complaint_about_what_was_delivered_is
     outstanding.settle(engine, TARGETS)
     assert names("pending") == ["service-7"]
     assert names("failed") == ["service-3", "service-10003"]
+
+
+def test_rows_that_targets_have_just_told_of_are_looked_at_without_all_others(
+    engine: sa.Engine, client: TestClient
+) -> None:
+    told: outstanding.Told = client.app.state.told  # type: ignore[attr-defined]
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE app_configs SET branch = 'next' WHERE id IN (300, 301)"))
+        generation = connection.execute(sa.text("SELECT generation FROM app_configs WHERE id = 300")).scalar_one()
+    entries = {("appconfigs", "300"), ("appconfigs", "301")}
+    for target in TARGETS:
+        report(client, status(300, generation), target=target)
+    with engine.begin() as somebody_else:
+        outstanding.wait_to_settle(somebody_else)
+        outstanding.settle_told(engine, told)
+        assert entries <= set(entries_of(somebody_else))
+    outstanding.settle_told(engine, told)
+    with engine.connect() as connection:
+        assert entries & set(entries_of(connection)) == {("appconfigs", "301")}
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE sync_statuses SET observed_generation = 100 WHERE row_id = 301"))
+    outstanding.settle(engine, TARGETS)
 
 
 def test_with_another_target_every_row_is_looked_at_again(engine: sa.Engine) -> None:

@@ -113,9 +113,21 @@ def state() -> ColumnElement[str]:
     status = row_statuses.c
     there = case((rows.c.deleted, status.deleted), else_=~status.deleted)
     current = there & (status.observed_generation >= rows.c.generation)
-    failed = (status.outcome == "dead-lettered") | status.error.is_not(None)
-    return case(
-        (failed & (status.observed_generation >= rows.c.generation), "failed"),
-        (current & ~failed, "synced"),
-        else_="pending",
-    )
+    return case((failed(), "failed"), (current & ~_failure(), "synced"), else_="pending")
+
+
+def failed() -> ColumnElement[bool]:
+    """Whether a status, beside its row, tells that the row was refused as it is."""
+    return _failure() & (row_statuses.c.observed_generation >= rows.c.generation)
+
+
+def few_failed(connection: Connection, renderer: str) -> list[str] | None:
+    """The keys of the only rows that may have failed; None if they are very many."""
+    query = select(row_statuses.c.key).where(row_statuses.c.renderer == renderer, _failure())
+    keys = connection.execute(query.limit(outstanding.FEW + 1)).scalars().all()
+    return list(keys) if len(keys) <= outstanding.FEW else None
+
+
+def _failure() -> ColumnElement[bool]:
+    """As the index statuses_failed has it."""
+    return (row_statuses.c.outcome == "dead-lettered") | row_statuses.c.error.is_not(None)

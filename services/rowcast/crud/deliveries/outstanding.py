@@ -4,8 +4,10 @@ Whoever reads them looks at row and statuses itself: an entry too many costs tim
 """
 
 import asyncio
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -13,8 +15,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Integer,
     Text,
     any_,
+    case,
     cast,
     func,
     literal,
@@ -31,11 +35,15 @@ from rowcast.crud.database.tables import outstanding
 
 FEW = 10_000
 """So many rows are looked at one by one, by their keys; where there are more, most rows of a list are among them."""
+SOME = 100_000
+"""So many entries are read for a list before any row is; where there are more, each row's are looked up."""
 BATCH = 1_000
 """Rows looked at in one transaction."""
 PAUSE_SECONDS = 5.0
 REST = 10
 """Times as long as a look at all of them took, where they are very many."""
+TOLD = 100_000
+"""Rows that a process remembers, so that they are looked at before all others."""
 FIND_MS = 300_000
 _BEGINNING = RowKey("", "")
 _LOCK = 7_769_671_835
@@ -45,10 +53,9 @@ _FIND = text("SELECT rowcast.find_outstanding(:targets)")
 _ALONE = text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
 _IN_TURN = text(f"SELECT pg_advisory_xact_lock({_LOCK})")
 # One statement, one snapshot: an entry that it sees is of a change that it sees, and what comes later has its own.
-_SETTLE = text("""
+_SETTLE = """
 WITH looked_at AS (
-    SELECT DISTINCT renderer, key FROM rowcast.outstanding
-    WHERE (renderer, key) > (:renderer, :key) ORDER BY renderer, key LIMIT :batch
+    {looked_at}
 ), wanted AS (
     SELECT targets, cardinality(targets) AS wanted_number FROM rowcast.outstanding_for
 ), settled AS (
@@ -81,7 +88,50 @@ WITH looked_at AS (
 )
 SELECT max(renderer) AS renderer, (array_agg(key ORDER BY renderer DESC, key DESC))[1] AS key, count(*) AS number
 FROM looked_at
-""")
+"""
+_SETTLE_NEXT = text(
+    _SETTLE.format(
+        looked_at="SELECT DISTINCT renderer, key FROM rowcast.outstanding"
+        " WHERE (renderer, key) > (:renderer, :key) ORDER BY renderer, key LIMIT :batch"
+    )
+)
+_SETTLE_THESE = text(
+    _SETTLE.format(
+        looked_at="SELECT DISTINCT renderer, key"
+        " FROM unnest(CAST(:renderers AS text[]), CAST(:keys AS text[])) AS told (renderer, key)"
+    )
+)
+
+
+class Told:
+    """Rows of which a target has told since they were last looked at; any thread may add some.
+
+    What is more than TOLD isn't kept: it is found by the next look at all entries.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[RowKey, None] = {}
+        self._lock = threading.Lock()
+
+    def add(self, rows: Iterable[RowKey]) -> None:
+        """Some of them may be there already."""
+        with self._lock:
+            for row in rows:
+                if len(self._rows) < TOLD:
+                    self._rows[row] = None
+
+    def forget(self) -> None:
+        """Before a look at all entries, theirs among them."""
+        with self._lock:
+            self._rows.clear()
+
+    def take(self, number: int) -> list[RowKey]:
+        """The first ones, which are kept no more."""
+        with self._lock:
+            taken = list(islice(self._rows, number))
+            for row in taken:
+                del self._rows[row]
+        return taken
 
 
 def few(connection: Connection, renderer: str) -> list[str] | None:
@@ -103,17 +153,34 @@ def few_of_others(connection: Connection) -> list[RowKey] | None:
 
 
 def among(row_id: ColumnElement[int], few: Sequence[str] | None) -> ColumnElement[bool]:
-    """Whether a configuration has entries; `few` as that has found them."""
+    """Whether a configuration has entries; `few` as that has found them. Where these are many, all of them are read."""
     if few is None:
         return row_id.in_(select(cast(outstanding.c.key, BigInteger)).where(outstanding.c.renderer == APP_CONFIGS))
-    return row_id == any_(literal([int(key) for key in few], ARRAY(BigInteger)))
+    return of_keys(row_id, few)
 
 
-def among_keys(renderer: str, key: ColumnElement[str], few: Sequence[str] | None) -> ColumnElement[bool]:
-    """As `among`, of a renderer's rows, by their keys."""
-    if few is None:
-        return key.in_(select(outstanding.c.key).where(outstanding.c.renderer == renderer))
-    return key == any_(_texts(few))
+def of_keys(key: ColumnElement[Any], few: Sequence[str] | Sequence[int]) -> ColumnElement[bool]:
+    """Whether a row is one of these, by its key, or by its id."""
+    if isinstance(key.type, Integer):
+        return key == any_(literal([int(one) for one in few], ARRAY(BigInteger)))
+    return key == any_(_texts([str(one) for one in few]))
+
+
+def listed(connection: Connection, renderer: str, key: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a row has entries, for a list that ends once it is full.
+
+    `key` may be an id. Up to SOME entries are read before the first row is, and none of more than that: then a list
+    comes soon to rows that wait, wherever they are. CASE and OFFSET keep PostgreSQL from a choice of its own, which
+    would be by what it last counted of entries.
+    """
+    keys = few(connection, renderer)
+    if keys is not None:
+        return of_keys(key, keys)
+    its = select(outstanding.c.key).where(outstanding.c.renderer == renderer)
+    some = its.limit(SOME + 1).subquery()
+    if connection.execute(select(func.count()).select_from(some)).scalar_one() <= SOME:
+        return case((cast(key, Text).in_(its), True), else_=False)
+    return its.where(outstanding.c.key == cast(key, Text)).offset(0).exists()
 
 
 def among_others(
@@ -164,6 +231,21 @@ def settle(engine: Engine, targets: Sequence[str], batch: int = BATCH) -> int:
         after = last
 
 
+def settle_told(engine: Engine, told: Told, batch: int = BATCH) -> None:
+    """As `settle`, of these rows alone, for the targets that are known. Raises TransientError; none is lost by it."""
+    while rows := told.take(batch):
+        try:
+            with changing(engine) as connection:
+                if not connection.execute(_ALONE).scalar_one():
+                    told.add(rows)
+                    return
+                keys = {"renderers": [row.renderer for row in rows], "keys": [row.key for row in rows]}
+                connection.execute(_SETTLE_THESE, {**keys, "ours": APP_CONFIGS})
+        except BaseException:
+            told.add(rows)
+            raise
+
+
 def wait_to_settle(connection: Connection) -> None:
     """Nobody else takes entries away until the caller's transaction ends."""
     connection.execute(_IN_TURN)
@@ -179,17 +261,28 @@ def settle_within(connection: Connection, batch: int = BATCH) -> None:
 def _settle_some(connection: Connection, after: RowKey, batch: int) -> tuple[int, RowKey | None]:
     """How many rows were looked at, and the last one; None where there are no more."""
     values = {"renderer": after.renderer, "key": after.key, "batch": batch, "ours": APP_CONFIGS}
-    found = connection.execute(_SETTLE, values).one()
+    found = connection.execute(_SETTLE_NEXT, values).one()
     return found.number, RowKey(found.renderer, found.key) if found.number == batch else None
 
 
-async def keep_settled(engine: Engine, targets: Sequence[str]) -> None:
-    """Again and again, as `repeat` does; several instances may, one at a time does."""
+async def keep_settled(engine: Engine, targets: Sequence[str], told: Told) -> None:
+    """Again and again, as `repeat` does; several instances may, one at a time does.
+
+    A look at all entries takes as long as there are many, and so does the rest after it: those that can go are
+    mostly of rows of which a target has just told, so these are looked at meanwhile.
+    """
+    due = 0.0
 
     async def step() -> float:
+        nonlocal due
         started = time.monotonic()
-        await asyncio.to_thread(settle, engine, targets)
-        return max(PAUSE_SECONDS, REST * (time.monotonic() - started))
+        if started < due:
+            await asyncio.to_thread(settle_told, engine, told)
+        else:
+            told.forget()
+            await asyncio.to_thread(settle, engine, targets)
+            due = time.monotonic() + REST * (time.monotonic() - started)
+        return PAUSE_SECONDS
 
     waits = "rows that were delivered are not told from others"
     fails = "rows that were delivered could not be told from others"

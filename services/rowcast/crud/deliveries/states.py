@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Values, case, column, exists, func, literal, select, values
+from sqlalchemy import ColumnElement, Connection, Values, case, column, func, literal, select, values
 
+from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.tables import app_configs, history, sync_statuses
 from rowcast.crud.deliveries import outstanding
 
@@ -45,11 +46,8 @@ def pending_since() -> ColumnElement[datetime]:
     )
 
 
-def overdue(targets: Sequence[str], patience: timedelta, few: Sequence[str] | None) -> ColumnElement[bool]:
-    """A listed row that some target has not got for longer than that, and has not refused.
-
-    `few`: the only rows that some target may lack, where they are few.
-    """
+def overdue(connection: Connection, targets: Sequence[str], patience: timedelta) -> ColumnElement[bool]:
+    """A listed row that some target has not got for longer than that, and has not refused."""
     row = app_configs.c
     wanted = expected(targets)
     its = (sync_statuses.c.row_id == row.id) & (sync_statuses.c.target == wanted.c.target)
@@ -61,7 +59,7 @@ def overdue(targets: Sequence[str], patience: timedelta, few: Sequence[str] | No
         .where(pending, pending_since() < late)
         .correlate(app_configs)
     )
-    return outstanding.among(row.id, few) & (row.created_at < late) & waiting.exists()
+    return outstanding.listed(connection, APP_CONFIGS, row.id) & (row.created_at < late) & waiting.exists()
 
 
 def _failure() -> ColumnElement[bool]:
@@ -69,22 +67,21 @@ def _failure() -> ColumnElement[bool]:
     return (sync_statuses.c.outcome == "dead-lettered") | sync_statuses.c.error.is_not(None)
 
 
-def in_state(wanted: Overall, targets: Sequence[str], few: Sequence[str] | None) -> ColumnElement[bool]:
-    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits.
-
-    `few`: the only rows that some target may lack, where they are few.
-    """
+def in_state(connection: Connection, wanted: Overall, targets: Sequence[str]) -> ColumnElement[bool]:
+    """A listed row whose targets, taken together, are in this state: one that failed counts before one that waits."""
     status, row = sync_statuses.c, app_configs.c
     its = status.row_id == row.id
     failed = _failure() & (status.observed_generation >= row.generation)
-    among = outstanding.among(row.id, few)
     if wanted == "failed":
-        return among & exists().where(its, failed)
+        found = connection.execute(select(status.row_id).where(_failure()).limit(outstanding.FEW + 1)).scalars().all()
+        has_failed = select(literal(1)).where(its, failed).offset(0).exists()
+        return has_failed if len(found) > outstanding.FEW else outstanding.of_keys(row.id, found) & has_failed
     current = ~status.deleted & (status.observed_generation >= row.generation) & ~_failure()
     synced = func.count().filter(current, status.target.in_(targets)) == len(targets)
     # One look at a row's statuses: three of them, one a condition, take three times as long.
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
     is_it = select(overall).where(its).scalar_subquery() == wanted
-    if wanted == "synced":
-        return is_it if few is None else ~among | is_it
-    return among & is_it
+    if wanted != "synced":
+        return outstanding.listed(connection, APP_CONFIGS, row.id) & is_it
+    few = outstanding.few(connection, APP_CONFIGS)
+    return is_it if few is None else ~outstanding.of_keys(row.id, few) | is_it

@@ -13,6 +13,7 @@ from rowcast.core.broker import SUBSCRIPTION_METADATA
 from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.database.connections import changing
 from rowcast.crud.deliveries import deletions, gitops, sync_status
+from rowcast.crud.deliveries.outstanding import Told
 from rowcast.crud.subscriptions.cloud_events import DROP, SUCCESS, event_data, summary
 from rowcast.runtime.logging import get_logger
 from rowcast.runtime.problems import EVENTS_PREFIX
@@ -27,9 +28,16 @@ class SyncStatusSubscriber:
     """Keeps reported statuses. Only what can't be read is dropped; trouble with the database gets 503: retried."""
 
     def __init__(
-        self, engine: Engine, registry: CollectorRegistry, targets: Sequence[str], tracing: Tracing | None = None
+        self,
+        engine: Engine,
+        registry: CollectorRegistry,
+        targets: Sequence[str],
+        told: Told,
+        tracing: Tracing | None = None,
     ) -> None:
+        """`told` is given the rows of what was kept."""
         self._engine = engine
+        self._told = told
         self._tracing = tracing
         self._targets = targets
         self._log = get_logger("rowcast.crud.deliveries.subscriber")
@@ -100,4 +108,5 @@ class SyncStatusSubscriber:
                 gitops.forget(connection, report.target)
             if gone:
                 deletions.settle(connection, gone, self._targets)
-            return changed
+        self._told.add(status.row for status in report.statuses)
+        return changed

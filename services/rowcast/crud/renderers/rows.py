@@ -29,7 +29,7 @@ from rowcast.crud.access.within import within
 from rowcast.crud.database.tables import environments, row_history, row_statuses, rows
 from rowcast.crud.database.text_search import contains_in_any_case
 from rowcast.crud.deliveries import outstanding
-from rowcast.crud.deliveries.of_rows import of_others, state
+from rowcast.crud.deliveries.of_rows import failed, few_failed, of_others, state
 from rowcast.crud.errors import FieldError
 from rowcast.crud.paging import Cursor, Page, counted
 from rowcast.crud.sources.environments import OF_ROW, Environments
@@ -217,20 +217,28 @@ def _conditions(connection: Connection, wanted: RowFilter) -> list[ColumnElement
             contains_in_any_case(rows.c.key, wanted.search)
             | contains_in_any_case(cast(rows.c.row, Text), wanted.search)
         )
-    if wanted.state in ("synced", "pending", "failed"):
-        status = row_statuses.c
-        its = (status.renderer == rows.c.renderer) & (status.key == rows.c.key)
-        synced = state() == "synced"
-        expected = func.count().filter(synced, status.target.in_(wanted.targets)) == len(wanted.targets)
-        told = expected & func.bool_and(synced)
-        overall = case((func.bool_or(state() == "failed"), "failed"), (told, "synced"), else_="pending")
-        is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted.state
-        few = outstanding.few(connection, wanted.renderer)
-        among = outstanding.among_keys(wanted.renderer, rows.c.key, few)
-        if wanted.state != "synced":
-            conditions += [among, is_it]
-        elif few is not None:
-            conditions.append(~among | is_it)
-        else:
-            conditions.append(is_it)
+    match wanted.state:
+        case "synced" | "pending" | "failed" as one:
+            conditions.append(_in_state(connection, wanted.renderer, one, wanted.targets))
     return conditions
+
+
+def _in_state(
+    connection: Connection, renderer: str, wanted: Literal["synced", "pending", "failed"], targets: Sequence[str]
+) -> ColumnElement[bool]:
+    """As `states.in_state`, of a renderer's rows."""
+    status, key = row_statuses.c, rows.c.key
+    its = (status.renderer == rows.c.renderer) & (status.key == key)
+    if wanted == "failed":
+        few = few_failed(connection, renderer)
+        has_failed = select(literal(1)).where(its, failed()).correlate(rows).offset(0).exists()
+        return has_failed if few is None else outstanding.of_keys(key, few) & has_failed
+    synced = state() == "synced"
+    expected = func.count().filter(synced, status.target.in_(targets)) == len(targets)
+    told = expected & func.bool_and(synced)
+    overall = case((func.bool_or(failed()), "failed"), (told, "synced"), else_="pending")
+    is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted
+    if wanted != "synced":
+        return outstanding.listed(connection, renderer, key) & is_it
+    few = outstanding.few(connection, renderer)
+    return is_it if few is None else ~outstanding.of_keys(key, few) | is_it

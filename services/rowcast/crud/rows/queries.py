@@ -19,11 +19,10 @@ from sqlalchemy import (
 )
 
 from rowcast.core.policy import EVERYTHING, Reach
-from rowcast.core.row import APP_CONFIGS
 from rowcast.crud.access.within import both_within, within
 from rowcast.crud.database.tables import app_configs, deletions, gitops_progress, history, sync_statuses
 from rowcast.crud.database.text_search import contains_in_any_case
-from rowcast.crud.deliveries import gitops, outstanding, states
+from rowcast.crud.deliveries import gitops, states
 from rowcast.crud.deliveries.deletions import on_its_way
 from rowcast.crud.paging import Cursor, Page, counted
 
@@ -144,9 +143,9 @@ def _conditions(connection: Connection, wanted: ListFilter) -> list[ColumnElemen
         case "deleting":
             conditions.append(on_its_way(wanted.targets))
         case "overdue":
-            conditions.append(states.overdue(wanted.targets, wanted.patience, outstanding.few(connection, APP_CONFIGS)))
+            conditions.append(states.overdue(connection, wanted.targets, wanted.patience))
         case state:
-            conditions.append(states.in_state(state, wanted.targets, outstanding.few(connection, APP_CONFIGS)))
+            conditions.append(states.in_state(connection, state, wanted.targets))
     return conditions
 
 
