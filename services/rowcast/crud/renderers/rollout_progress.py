@@ -3,7 +3,7 @@
 A row counts at the generation at which it was given its revision, or at a later one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    any_,
     case,
     cast,
     false,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
@@ -37,7 +39,7 @@ RowState = Literal["pending", "failed", "ready"]
 _SWITCHED = text("""
 SELECT coalesce(switched < pg_snapshot_xmin(pg_current_snapshot()), true) FROM rowcast.rollouts WHERE id = :id
 """)
-_FAILED, _UNTOLD, _UNREADY, _READY = range(4)
+FAILED, UNTOLD, UNREADY, READY = range(4)
 """What a target has made of a row: the worst first."""
 
 
@@ -60,13 +62,13 @@ def seen(connection: Connection, kept: RowMapping, rollout: Rollout, targets: Se
     unsettled: ColumnElement[bool] = false()
     if held_since is not None:
         settled = (found.assigned_at < held_since) & (found.row_generation == found.generation)
-        unsettled = settled & found.state.in_((_UNTOLD, _UNREADY))
+        unsettled = settled & found.state.in_((UNTOLD, UNREADY))
     query = select(
         found.step,
         number.filter(has_it).label("assigned"),
-        number.filter(has_it, found.state >= _UNREADY).label("delivered"),
-        number.filter(has_it, found.state == _READY).label("ready"),
-        number.filter(has_it, found.state == _FAILED).label("failed"),
+        number.filter(has_it, found.state >= UNREADY).label("delivered"),
+        number.filter(has_it, found.state == READY).label("ready"),
+        number.filter(has_it, found.state == FAILED).label("failed"),
         number.filter(has_it, unsettled).label("unsettled"),
         number.filter(ours, ~found.told).label("untold"),
     ).group_by(found.step)
@@ -81,6 +83,21 @@ def seen(connection: Connection, kept: RowMapping, rollout: Rollout, targets: Se
     return Seen(total, behind, steps, untold, switched, going_back, failing, current is not None)
 
 
+def given(
+    connection: Connection, kept: RowMapping, targets: Sequence[str], keys: Iterable[str]
+) -> Sequence[RowMapping]:
+    """Of rows that it has given a revision, by their keys: their `step`, whether each still `has_it`, its `state`, and
+    whether all targets have `told`. Rows that are gone are not among them.
+    """
+    wanted = list(keys)
+    if not wanted:
+        return []
+    mine = rollout_rows.c.key == any_(literal(wanted, ARRAY(Text)))
+    found = _by_row(kept, targets, mine).subquery("found").c
+    has_it = (found.revision == kept["revision"]).label("has_it")
+    return connection.execute(select(found.key, found.step, has_it, found.state, found.told)).mappings().all()
+
+
 def listed(
     connection: Connection,
     kept: RowMapping,
@@ -93,8 +110,8 @@ def listed(
     """Its rows after a key, each as captured, with its worst target's own words; those that are `reach`."""
     by_row = _by_row(kept, targets).subquery("found")
     found = by_row.c
-    states = {"failed": (_FAILED,), "pending": (_UNTOLD, _UNREADY), "ready": (_READY,)}
-    words = case((found.state == _FAILED, "failed"), (found.state == _READY, "ready"), else_="pending")
+    states = {"failed": (FAILED,), "pending": (UNTOLD, UNREADY), "ready": (READY,)}
+    words = case((found.state == FAILED, "failed"), (found.state == READY, "ready"), else_="pending")
     its = (rows.c.renderer == kept["renderer"]) & (rows.c.key == found.key)
     query = (
         select(
@@ -124,7 +141,7 @@ def _counts(found: dict[str, Any] | None) -> Counts:
     return Counts() if found is None else Counts(**{name: found[name] for name in Counts.__dataclass_fields__})
 
 
-def _by_row(kept: RowMapping, targets: Sequence[str]) -> Select[Any]:
+def _by_row(kept: RowMapping, targets: Sequence[str], mine: ColumnElement[bool] | None = None) -> Select[Any]:
     """A row of each row of it that is there: its `state` is that of its worst target, whose `message` it has."""
     given, row, status = rollout_rows.c, rows.c, row_statuses.c
     wanted = expected(targets)
@@ -141,8 +158,8 @@ def _by_row(kept: RowMapping, targets: Sequence[str]) -> Select[Any]:
         patience = cast(literal(f"{kept['ready_seconds']} seconds"), Interval)
         late = given.assigned_at < func.now() - patience
     state = case(
-        (~told, _UNTOLD), (refused, _FAILED), (waits, _UNTOLD), (unready & late, _FAILED), (unready, _UNREADY),
-        else_=_READY,
+        (~told, UNTOLD), (refused, FAILED), (waits, UNTOLD), (unready & late, FAILED), (unready, UNREADY),
+        else_=READY,
     )  # fmt: skip
     said = func.coalesce(gitops.stage_error(gitops.OF_ROWS), status.error)
     message = case(
@@ -173,6 +190,6 @@ def _by_row(kept: RowMapping, targets: Sequence[str]) -> Select[Any]:
             words[1].label("message"),
         )
         .select_from(joined)
-        .where(given.rollout == kept["id"])
+        .where(given.rollout == kept["id"], true() if mine is None else mine)
         .group_by(*its_row)
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ import pytest
 import sqlalchemy as sa
 
 from integration.crud.serving import make_settings, serving
-from rowcast.crud.renderers.rollout_worker import look
+from rowcast.crud.database.tables import rollouts
+from rowcast.crud.renderers import rollout_progress, rollout_worker
+from rowcast.crud.renderers.rollout_between import Between
+from rowcast.crud.renderers.rollout_worker import RolloutWorker, look
+from rowcast.crud.renderers.rollouts import as_rollout
 
 from .conftest import Place
 from .test_apply import DECLARATION, apply, revisions, shops  # noqa: F401
@@ -37,6 +42,8 @@ class Driven:
     failing: dict[str, str] = field(default_factory=dict)
     unready: dict[str, str] = field(default_factory=dict)
     proposed: bool = False
+    known: Between | None = None
+    """What is remembered from look to look."""
 
     def start(self, *options: object, code: int = 0, declaration: str = CHANGED) -> str:
         file = self.folder / "changed.yaml"
@@ -58,17 +65,18 @@ class Driven:
     def look(self, times: int = 1) -> dict[str, Any]:
         for _ in range(times):
             with self.engine.begin() as connection:
-                look(connection, self.seen()["id"], TARGETS)
+                look(connection, self.seen()["id"], TARGETS, self.known)
         return self.seen()
 
-    def tell(self, *targets: str) -> None:
-        """What became of all rows at these targets, as they are now."""
+    def tell(self, *targets: str, only: Callable[[str], bool] = lambda _key: True) -> None:
+        """What became of all rows, or of some, at these targets, as they are now."""
         for target in targets or TARGETS:
             statuses = [
                 self._status(key, generation, target)
                 for key, generation in self.place.ask(
                     "SELECT key, generation FROM rowcast.rows WHERE renderer = 'shops' AND NOT deleted"
                 )
+                if only(key)
             ]
             data = {"target": target, "statuses": statuses}
             event = {"id": "1", "source": "test", "type": "test", "specversion": "1.0", "data": data}
@@ -107,12 +115,20 @@ def slow_api(serving_url: str) -> Iterator[httpx.Client]:
             yield client
 
 
-@pytest.fixture
-def driven(shops: Place, tmp_path: Path, serving_url: str, slow_api: httpx.Client) -> Iterator[Driven]:  # noqa: F811
+@pytest.fixture(params=[False, True], ids=["all counted", "remembered"])
+def driven(
+    request: pytest.FixtureRequest,
+    shops: Place,  # noqa: F811
+    tmp_path: Path,
+    serving_url: str,
+    slow_api: httpx.Client,
+) -> Iterator[Driven]:
+    """By looks that count all rows each time, or by one who believes a count until something is to be decided."""
     engine = sa.create_engine(serving_url, json_deserializer=json.loads)
     shops.run("INSERT INTO shops SELECT n, n FROM generate_series(3, 10) AS n")
     apply(shops, tmp_path)
-    yield Driven(shops, tmp_path, engine, slow_api)
+    known = Between(clock=lambda: 0.0) if request.param else None
+    yield Driven(shops, tmp_path, engine, slow_api, known=known)
     engine.dispose()
     shops.run("DELETE FROM rowcast.rollouts")
 
@@ -133,7 +149,8 @@ def test_rows_go_on_step_by_step_and_new_ones_in_the_end_by_themselves(driven: D
         found = driven.look()
         sizes.append(len(driven.with_new()))
     assert found["state"] == "done"
-    assert list(dict.fromkeys(sizes)) == [6, 10, 12]
+    # Who remembers the rows of before learns at the step's end that there are more.
+    assert [size for size in dict.fromkeys(sizes) if size != 9 or not driven.known] == [6, 10, 12]
     assert "20" in driven.with_new()
     assert [step["state"] for step in found["steps"]] == ["done"] * 4
     assert [step["ready"] for step in found["steps"]] == [3, 3, 4, 2]
@@ -386,6 +403,7 @@ def test_rows_that_have_changed_since_the_impact_are_counted_and_too_many_refuse
     assert driven.seen()["changed_since"] == 3
 
 
+@pytest.mark.parametrize("driven", [False], indirect=True)
 def test_two_instances_of_crud_bring_each_row_there_once(driven: Driven, serving_url: str, tmp_path: Path) -> None:
     driven.place.run("INSERT INTO shops SELECT n, n FROM generate_series(100, 1600) AS n")
     driven.start("--step", "10%")
@@ -410,3 +428,55 @@ def test_two_instances_of_crud_bring_each_row_there_once(driven: Driven, serving
         telling.result()
     assert (ran.exit_code, "done" in ran.output) == (0, True), ran.output
     assert set(Counter(revisions(driven.place).values())) == {(2, 2)}
+
+
+@pytest.mark.parametrize("driven", [True], indirect=True)
+def test_what_is_remembered_is_what_a_count_finds(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcast.core.rollout.AT_ONCE", 3)
+    monkeypatch.setattr("rowcast.core.rollout.ON_THEIR_WAY", 7)
+    chance = random.Random(7)
+    driven.place.run("INSERT INTO shops SELECT n, n FROM generate_series(100, 150) AS n")
+    driven.unready = {"101": "starts", "110": "starts"}
+    driven.start("--step", "row.size > 140", "--step", "25", "--step", "60%")
+    compared = 0
+    while (found := driven.look())["state"] != "done":
+        if chance.random() < 0.1:
+            driven.unready.clear()
+        for target in TARGETS:
+            driven.tell(target, only=lambda _key: chance.random() < 0.5)
+        with driven.engine.begin() as connection:
+            kept = connection.execute(sa.select(rollouts).where(rollouts.c.id == found["id"])).mappings().one()
+            rollout = as_rollout(kept)
+            assert driven.known
+            remembered = driven.known.facts(connection, kept, rollout, TARGETS)
+            counted = rollout_progress.seen(connection, kept, rollout, TARGETS)
+        if remembered is not None:
+            compared += 1
+            assert replace(remembered, switched=counted.switched) == counted
+    assert compared > 10
+    assert len(driven.with_new()) == 61
+
+
+@pytest.mark.parametrize("driven", [False], indirect=True)
+def test_an_instance_leaves_a_roll_out_to_the_one_that_gives_its_rows_the_revision_until_that_is_gone(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driven.start("--step", "1", "--step", "2", "--step", "3", "--step", "4")
+    first, second = (RolloutWorker(driven.engine, TARGETS) for _ in range(2))
+
+    def looks(*workers: RolloutWorker) -> list[int]:
+        """How many rows have the revision after each look; targets tell of them at once."""
+        numbers = []
+        for worker in workers:
+            worker.look_at_all()
+            driven.tell()
+            numbers.append(len(driven.with_new()))
+        return numbers
+
+    assert looks(first, first) == [1, 2]
+    assert looks(second) == [3]  # which has seen nobody else at it
+    assert looks(first, first) == [3, 3]
+    assert looks(second) == [4]
+    assert looks(first) == [4]
+    monkeypatch.setattr(rollout_worker, "TAKE_OVER_SECONDS", 0.0)
+    assert looks(first) == [10]
