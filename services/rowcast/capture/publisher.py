@@ -79,8 +79,8 @@ class Publisher:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`recover` makes the broker ready, or raises TransientError: so long nothing more goes there once it has
-        refused anything. It may have lost what it had, and of what it takes before it is ready nobody would hear.
+        """`recover` makes the broker ready, or raises TransientError. Once anything was refused nothing is sent before
+        that: the broker may have lost what it had, and nobody hears of what it takes before its readers are there.
         """
         self.progress = Progress()
         self._recover = recover

@@ -85,6 +85,10 @@ class Between:
             self._queue.extend(more(max(QUEUED, number)))
         return [self._queue.popleft() for _ in range(min(number, len(self._queue)))]
 
+    def look_up_next(self) -> None:
+        """Forget which have their turn next."""
+        self._queue.clear()
+
     def _close(self, found: Sequence[RowMapping]) -> None:
         """What has come to an end is among the rest from now on; so is what failed and was counted."""
         ended = [row for row in found if row["told"] and row["state"] in (progress.FAILED, progress.READY)]

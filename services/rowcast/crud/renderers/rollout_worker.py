@@ -154,6 +154,8 @@ def _assign(
         # Of some rows the first in an order that has nothing to do with them, so that they are of all sorts.
         keys = known.next(min(most, wanted), partial(_behind, connection, kept, (func.md5(rows.c.key),)))
         assigned = _write(connection, kept, place, keys, known)
+        if not assigned:
+            known.look_up_next()  # another instance has given them the revision, or a filter, or somebody changes them
     filtered = any(each.filter is not None for each in rollout.steps[: place + 1])
     if filtered and step.share != ALL and assigned < most:
         more, rollout = _filtered(connection, kept, rollout, most - assigned, known)
