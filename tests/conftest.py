@@ -61,8 +61,6 @@ def pytest_configure(config: pytest.Config) -> None:
     # A server in a thread outlives the standard output that a test's command had: its log is nobody's standard error.
     logging.raiseExceptions = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    if sharing.is_beside(os.environ.get("PYTEST_XDIST_WORKER", "gw0")):
-        os.nice(sharing.NICE)
     config.addinivalue_line("markers", brokers.MARKER)
     if config.getoption("fast"):
         settings.load_profile("fast")
