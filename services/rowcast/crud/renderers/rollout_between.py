@@ -28,6 +28,7 @@ class Between:
         self._clock = clock
         self._rest: Seen | None = None
         """What was counted, without the open ones."""
+        self._state = ""
         self._until = 0.0
         self._open: set[str] = set()
         self._queue: deque[str] = deque()
@@ -53,30 +54,36 @@ class Between:
 
     def facts(self, connection: Connection, kept: RowMapping, rollout: Rollout, targets: Sequence[str]) -> Seen | None:
         """As a count would have them, or None if there has to be one."""
-        giving = rollout.state == "running" and rollout.step.state == "assigning"
-        if self._rest is None or not giving or not self.is_as_left(rollout) or self._clock() >= self._until:
+        back = rollout.state == "rolling-back"
+        giving = back or (rollout.state == "running" and rollout.step.state == "assigning")
+        known = giving and rollout.state == self._state and self.is_as_left(rollout)
+        if self._rest is None or not known or self._clock() >= self._until:
             return None
         found = progress.given(connection, kept, targets, self._open)
-        if any(row["state"] == progress.FAILED for row in found):
+        if not back and any(row["state"] == progress.FAILED for row in found):
             return None
-        facts = _with(self._rest, found, 1)
+        facts = self._with(self._rest, found, 1)
         self._close(found)
-        return facts
+        return facts if facts.going_back or not back else None
 
     def counted(
         self, connection: Connection, kept: RowMapping, targets: Sequence[str], facts: Seen, seconds: float
     ) -> None:
         """All were counted just now, within so many seconds."""
         found = progress.given(connection, kept, targets, self._open)
-        self._rest = _with(facts, found, -1)
+        self._state, self._until = kept["state"], self._clock() + REST * seconds
+        self._rest = self._with(facts, found, -1)
         self._close(found)
-        self._until = self._clock() + REST * seconds
 
-    def gave(self, keys: Iterable[str]) -> None:
-        """These rows were given the revision."""
+    def gave(self, keys: Iterable[str], *, back: bool = False) -> None:
+        """These rows were given the revision, or that back which they had."""
         given = set(keys)
         self._open |= given
-        if self._rest is not None:
+        if self._rest is not None and back:
+            # The steps that they were of have them until the next count.
+            going_back = max(self._rest.going_back - len(given), 0)
+            self._rest = replace(self._rest, behind=self._rest.behind + len(given), going_back=going_back)
+        elif self._rest is not None:
             self._rest = replace(self._rest, behind=max(self._rest.behind - len(given), 0))
 
     def next(self, number: int, more: Callable[[int], Sequence[str]]) -> list[str]:
@@ -93,27 +100,29 @@ class Between:
         """What has come to an end is among the rest from now on; so is what failed and was counted."""
         ended = [row for row in found if row["told"] and row["state"] in (progress.FAILED, progress.READY)]
         if self._rest is not None:
-            self._rest = _with(self._rest, ended, 1)
+            self._rest = self._with(self._rest, ended, 1)
         self._open = {row["key"] for row in found} - {row["key"] for row in ended}
+
+    def _with(self, facts: Seen, found: Iterable[RowMapping], times: int) -> Seen:
+        """With these rows, or without them where `times` is -1."""
+        steps = [list(astuple(counts)) for counts in facts.steps]
+        untold = 0
+        for row in found:
+            if row["step"] < 0:
+                continue
+            untold += not row["told"]
+            if row["has_it"]:
+                state = row["state"]
+                told = (1, state >= progress.UNREADY, state == progress.READY, state == progress.FAILED, 0)
+                its = steps[row["step"]]
+                steps[row["step"]] = [max(count + times * one, 0) for count, one in zip(its, told, strict=True)]
+        on_their_way = max(facts.on_their_way + times * untold, 0)
+        # A row is on its way back until its targets have told.
+        going_back = max(facts.going_back + times * untold, 0) if self._state == "rolling-back" else 0
+        counted = [Counts(*counts) for counts in steps]
+        return replace(facts, steps=counted, on_their_way=on_their_way, going_back=going_back)
 
 
 def given_by(rollout: Rollout) -> tuple[int, ...]:
     """How many rows each step has given the revision."""
     return tuple(step.assigned for step in rollout.steps)
-
-
-def _with(facts: Seen, found: Iterable[RowMapping], times: int) -> Seen:
-    """With these rows, or without them where `times` is -1."""
-    steps = [list(astuple(counts)) for counts in facts.steps]
-    untold = 0
-    for row in found:
-        if row["step"] < 0:
-            continue
-        untold += not row["told"]
-        if row["has_it"]:
-            state = row["state"]
-            told = (1, state >= progress.UNREADY, state == progress.READY, state == progress.FAILED, 0)
-            its = steps[row["step"]]
-            steps[row["step"]] = [max(count + times * one, 0) for count, one in zip(its, told, strict=True)]
-    on_their_way = max(facts.on_their_way + times * untold, 0)
-    return replace(facts, steps=[Counts(*counts) for counts in steps], on_their_way=on_their_way)

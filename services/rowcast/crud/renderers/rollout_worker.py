@@ -198,10 +198,10 @@ def _write(connection: Connection, kept: RowMapping, place: int, keys: Sequence[
     if not keys:
         return 0
     number: int = connection.execute(_ASSIGN, {"id": kept["id"], "step": place, "keys": list(keys)}).scalar_one()
-    if number == len(keys):
-        known.gave(keys)
-    elif number:  # others are deleted, have it, or are being changed by somebody
-        known.gave(connection.execute(_GIVEN, {"id": kept["id"], "keys": list(keys)}).scalars())
+    given: Sequence[str] = keys
+    if number != len(keys):  # others are deleted, have it, or are being changed by somebody
+        given = connection.execute(_GIVEN, {"id": kept["id"], "keys": list(keys)}).scalars().all()
+    known.gave(given, back=kept["state"] == "rolling-back")
     return number
 
 

@@ -438,23 +438,33 @@ def test_what_is_remembered_is_what_a_count_finds(driven: Driven, monkeypatch: p
     driven.place.run("INSERT INTO shops SELECT n, n FROM generate_series(100, 150) AS n")
     driven.unready = {"101": "starts", "110": "starts"}
     driven.start("--step", "row.size > 140", "--step", "25", "--step", "60%")
-    compared = 0
-    while (found := driven.look())["state"] != "done":
-        if chance.random() < 0.1:
-            driven.unready.clear()
-        for target in TARGETS:
-            driven.tell(target, only=lambda _key: chance.random() < 0.5)
-        with driven.engine.begin() as connection:
-            kept = connection.execute(sa.select(rollouts).where(rollouts.c.id == found["id"])).mappings().one()
-            rollout = as_rollout(kept)
-            assert driven.known
-            remembered = driven.known.facts(connection, kept, rollout, TARGETS)
-            counted = rollout_progress.seen(connection, kept, rollout, TARGETS)
-        if remembered is not None:
-            compared += 1
-            assert replace(remembered, switched=counted.switched) == counted
-    assert compared > 10
+
+    def compare_until(state: str) -> int:
+        """How often the two were compared."""
+        compared = 0
+        while (found := driven.look())["state"] != state:
+            if chance.random() < 0.1:
+                driven.unready.clear()
+            for target in TARGETS:
+                driven.tell(target, only=lambda _key: chance.random() < 0.5)
+            with driven.engine.begin() as connection:
+                kept = connection.execute(sa.select(rollouts).where(rollouts.c.id == found["id"])).mappings().one()
+                assert driven.known
+                remembered = driven.known.facts(connection, kept, as_rollout(kept), TARGETS)
+                counted = rollout_progress.seen(connection, kept, as_rollout(kept), TARGETS)
+            if remembered is not None:
+                compared += 1
+                # Of rows that are taken back, what steps have of them, and which one failed, is looked up in the end.
+                taken_back = {"steps": counted.steps, "failing": counted.failing} if state == "rolled-back" else {}
+                assert replace(remembered, switched=counted.switched, **taken_back) == counted  # type: ignore[arg-type]
+        return compared
+
+    assert compare_until("done") > 10
     assert len(driven.with_new()) == 61
+    driven.command("rollback", "shops")
+    driven.failing = {"101": "denied"}
+    assert compare_until("rolled-back") > 10
+    assert driven.with_new() == set()
 
 
 @pytest.mark.parametrize("driven", [False], indirect=True)
