@@ -20,7 +20,7 @@ from keycloak_server import Keycloak, keycloak
 from rowcast_cluster.authority import Authority
 from rowcast_cluster.cluster import Cluster
 from rowcast_images.references import REGISTRY, Naming, version
-from world import done
+from world import done, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -101,7 +101,11 @@ def pod(
     callers.apply(service_account("ci"), running(release, "ci"))
     callers.kubectl("wait", "pod/ci", "--for=condition=Ready", "--timeout=120s")
     release.wait_ready("deployment/rowcast-crud")
-    yield Pod(callers, "ci")
+    pod = Pod(callers, "ci")
+    # The pods of before end after the new ones are ready, and answer until kube-proxy has heard of it.
+    whoami = f"crud takes you for {account(callers)}\n"
+    wait_until(lambda: whoami in pod.run("rowcast whoami"), lambda: pod.run("rowcast whoami"))
+    yield pod
     callers.delete()
 
 
