@@ -183,6 +183,14 @@ def listed(connection: Connection, renderer: str, key: ColumnElement[Any]) -> Co
     return its.where(outstanding.c.key == cast(key, Text)).offset(0).exists()
 
 
+def without(
+    connection: Connection, renderer: str, key: ColumnElement[Any], synced: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Whether a row has no entry, or is `synced` all the same; where entries are many, whether it is, of each row."""
+    keys = few(connection, renderer)
+    return synced if keys is None else ~of_keys(key, keys) | synced
+
+
 def among_others(
     renderer: ColumnElement[str], key: ColumnElement[str], few: Sequence[RowKey] | None
 ) -> ColumnElement[bool]:

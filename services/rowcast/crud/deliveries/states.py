@@ -81,7 +81,6 @@ def in_state(connection: Connection, wanted: Overall, targets: Sequence[str]) ->
     # One look at a row's statuses: three of them, one a condition, take three times as long.
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
     is_it = select(overall).where(its).scalar_subquery() == wanted
-    if wanted != "synced":
-        return outstanding.listed(connection, APP_CONFIGS, row.id) & is_it
-    few = outstanding.few(connection, APP_CONFIGS)
-    return is_it if few is None else ~outstanding.of_keys(row.id, few) | is_it
+    if wanted == "synced":
+        return outstanding.without(connection, APP_CONFIGS, row.id, is_it)
+    return outstanding.listed(connection, APP_CONFIGS, row.id) & is_it

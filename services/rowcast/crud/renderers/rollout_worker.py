@@ -67,6 +67,7 @@ class RolloutWorker:
             query = select(rollouts).where(rollouts.c.state.in_(UNDER_WAY)).order_by(rollouts.c.id)
             found = {kept["id"]: as_rollout(kept) for kept in connection.execute(query).mappings()}
         self._known = {number: self._known.get(number) or Between() for number in found}
+        self._elsewhere = {number: since for number, since in self._elsewhere.items() if number in found}
         due, wrong = IDLE_SECONDS, list[Exception]()
         for number, rollout in found.items():
             if self._is_at_it_elsewhere(number, rollout):

@@ -217,9 +217,8 @@ def _conditions(connection: Connection, wanted: RowFilter) -> list[ColumnElement
             contains_in_any_case(rows.c.key, wanted.search)
             | contains_in_any_case(cast(rows.c.row, Text), wanted.search)
         )
-    match wanted.state:
-        case "synced" | "pending" | "failed" as one:
-            conditions.append(_in_state(connection, wanted.renderer, one, wanted.targets))
+    if wanted.state is not None and wanted.state != "deleted":
+        conditions.append(_in_state(connection, wanted.renderer, wanted.state, wanted.targets))
     return conditions
 
 
@@ -238,7 +237,6 @@ def _in_state(
     told = expected & func.bool_and(synced)
     overall = case((func.bool_or(failed()), "failed"), (told, "synced"), else_="pending")
     is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted
-    if wanted != "synced":
-        return outstanding.listed(connection, renderer, key) & is_it
-    few = outstanding.few(connection, renderer)
-    return is_it if few is None else ~outstanding.of_keys(key, few) | is_it
+    if wanted == "synced":
+        return outstanding.without(connection, renderer, key, is_it)
+    return outstanding.listed(connection, renderer, key) & is_it
