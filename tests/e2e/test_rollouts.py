@@ -175,14 +175,19 @@ def test_what_does_not_get_ready_stops_after_the_first_step_and_is_taken_back(st
     assert found["state"] == "stopped"
     assert "ConfigMap/stall-" in found["why"]
     assert "ready: !has(self.data.broken): is false" in found["why"]
-    canaries = stalls.with_template("third")
-    assert len(canaries) == 10
-    assert stalls.changed_since(commit) == canaries
-    with stalls.world.api() as api:
-        path = f"/renderers/stalls/rollouts/{found['id']}/rows"
-        failed = done(api.get(path, params={"state": "failed"}))["items"]
-    assert {row["key"] for row in failed} == canaries
-    assert {row["target"] for row in failed} == {"k8s"}
+    path = f"/renderers/stalls/rollouts/{found['id']}/rows"
+
+    def failed() -> set[tuple[str, str]]:
+        with stalls.world.api() as api:
+            rows = done(api.get(path, params={"state": "failed"}))["items"]
+        return {(row["key"], row["target"]) for row in rows}
+
+    # The first of them stops it, when others of the step may be on their way yet.
+    wait_until(lambda: len(failed()) == 10, lambda: str(failed()))
+    canaries = {key for key, _ in failed()}
+    assert failed() == {(key, "k8s") for key in canaries}
+    wait_until(lambda: stalls.changed_since(commit) == canaries, lambda: str(stalls.changed_since(commit)))
+    assert stalls.with_template("third") == canaries
 
     stalls.world.rowcast("renderer", "rollout", "rollback", "stalls", "--watch")
 

@@ -31,6 +31,7 @@ from rowcast_local.set_settings import Settings, load_settings
 from rowcast_local.supervise import ProcessState, Supervisor
 
 READY_SECONDS = 120.0
+UNREADY = "it runs, and is not ready"
 SLOT = "rowcast"
 POLL_SECONDS = 0.1
 # What others still write to while they stop.
@@ -78,6 +79,7 @@ class Platform:
         self._targets = targets
         self._progress = progress or Progress()
         self.supervisor = Supervisor(self.state)
+        self._not_applied = ""
 
     @property
     def running(self) -> bool:
@@ -337,7 +339,8 @@ class Platform:
     def _unready(self, pending: Mapping[str, Part], seconds: float) -> str:
         """The parts that aren't ready, and the last lines of those that wait for no other."""
         first = [name for name, part in pending.items() if not any(need in pending for need in part.needs)]
-        said = "".join(f"\n{account(name, 'it runs, and is not ready', self._log(name))}" for name in first)
+        why = {"kube-apiserver": self._not_applied} if self._not_applied else {}
+        said = "".join(f"\n{account(name, why.get(name, UNREADY), self._log(name))}" for name in first)
         return f"not ready within {seconds:.0f} s: {', '.join(pending)}{said}"
 
     def _is_ready(self, part: Part, process: ProcessState | None) -> bool:
@@ -353,8 +356,10 @@ class Platform:
             apply_cluster_objects(self.blueprint.kube_apiserver, self.blueprint.namespaces.values())
             if engine := self.blueprint.engine:
                 apply_all(self.blueprint.kube_apiserver, engine.objects())
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            self._not_applied = f"it runs, and could not be told of namespaces and definitions: {error!r}"
             return False
+        self._not_applied = ""
         return True
 
 

@@ -41,14 +41,14 @@ def failures(url: str) -> str:
     return "; ".join(f"{name}: {reason}" for name, reason in found.items())
 
 
-def client(ca: str | None = None) -> httpx.Client:
+def client(ca: str | None = None, seconds: float = PROBE_SECONDS) -> httpx.Client:
     """An HTTP client for the loopback, where a proxy from the environment has no business."""
     if ca is None:
         # Loading the machine's certificates takes 20 ms, for connections that are never encrypted.
-        return httpx.Client(timeout=PROBE_SECONDS, trust_env=False, verify=False)
+        return httpx.Client(timeout=seconds, trust_env=False, verify=False)
     import ssl
 
-    return httpx.Client(timeout=PROBE_SECONDS, trust_env=False, verify=ssl.create_default_context(cafile=ca))
+    return httpx.Client(timeout=seconds, trust_env=False, verify=ssl.create_default_context(cafile=ca))
 
 
 def connector_runs(connect_url: str, connector: str, login: tuple[str, str]) -> bool:

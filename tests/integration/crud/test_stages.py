@@ -75,7 +75,7 @@ def test_in_whatever_order_the_words_come_the_last_one_stands(
     for at in order:
         report(crud, words[at])
     assert shown(look()) == ("synced", "failed", "Deployment/a: timed out")
-    assert look()["outcome"] == "unchanged"
+    assert (look()["outcome"], look()["times"]["delivered"]) == ("created", "2026-01-01T10:00:03.000000Z")
 
 
 @pytest.mark.parametrize("generation", [2, 4])

@@ -84,6 +84,18 @@ def test_of_one_generation_the_later_delivery_counts(crud: httpx.Client, new: Ca
     assert seen(crud, row["id"])["state"] == "synced"
 
 
+def test_what_was_written_stays_so_when_its_event_comes_again(crud: httpx.Client, new: Callable[..., Row]) -> None:
+    row = new("comes-twice")
+    report(crud, status(row["id"], 1, "created"))
+    report(crud, status(row["id"], 1, "unchanged", delivered_at=LATE, reference=None, error="trouble"))
+    found = seen(crud, row["id"])
+    assert (found["outcome"], found["reference"], found["error"]) == ("created", "r1", "trouble")
+    assert found["times"]["delivered"] == "2026-01-01T11:00:00.500000Z"
+
+    report(crud, status(row["id"], 2, "unchanged", delivered_at=LATE))
+    assert (seen(crud, row["id"])["outcome"], seen(crud, row["id"])["reference"]) == ("unchanged", "r2")
+
+
 def test_a_deletion_is_pending_until_it_is_reported(crud: httpx.Client, new: Callable[..., Row]) -> None:
     row = new("deleted")
     report(crud, status(row["id"], 1))

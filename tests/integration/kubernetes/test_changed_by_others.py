@@ -18,6 +18,7 @@ from rowcast.core.outcomes import Outcome
 from rowcast.core.ports import Delivered, Failed, Result, Target
 from rowcast.core.render import Desired
 from rowcast.core.row import RowKey, app_config
+from rowcast.sync.targets.kubernetes.api import Api
 from rowcast_local.platform import Platform
 
 pytestmark = pytest.mark.anyio
@@ -273,6 +274,32 @@ async def test_what_admission_makes_of_a_row_is_told_and_not_written_again_at_ea
         assert place.version() == version
         (expected,) = watched.target.expect(saved(row, 1, f"n{row}"))
         assert expected.digest in {held.digest for held in await watched.target.inventory()}
+
+
+async def test_what_the_api_server_did_without_an_answer_is_told_as_what_was_done(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    does = {name: getattr(Api, name) for name in ("apply", "delete")}
+
+    def loses(name: str) -> Callable[..., Any]:
+        async def lost(*given: Any, **named: Any) -> None:
+            await does[name](*given, **named)
+            raise TransientError("no answer within 2 s")
+
+        return lost
+
+    for wanted, expected in (
+        (saved(1, 1, "a"), "created"),
+        (saved(1, 2, "a"), "configured"),
+        (deleted(1, 3, "a"), "deleted"),
+        (saved(1, 4, "a"), "created"),
+    ):
+        with monkeypatch.context() as patch:
+            for name in does:
+                patch.setattr(Api, name, loses(name))
+            assert isinstance(await watched.deliver(wanted), Failed)
+        assert await watched.outcome(replace(wanted, again=True)) == expected
+        assert await watched.outcome(wanted) == "unchanged"
 
 
 async def test_a_webhook_that_never_answers_costs_its_own_row_alone(watched: Watched, place: Kubernetes) -> None:

@@ -36,6 +36,12 @@ def test_of_one_generation_the_later_delivery_is_kept() -> None:
     assert newest([status(2, "dead-lettered"), status(2, "created", minutes=1)])[0].outcome == "created"
 
 
+@pytest.mark.parametrize("written", ["created", "configured"])
+def test_what_was_written_stays_so_when_its_event_comes_again(written: Outcome) -> None:
+    assert newest([status(2, written), status(2, "unchanged", minutes=1)])[0].outcome == written
+    assert newest([status(1, written), status(2, "unchanged", minutes=1)])[0].outcome == "unchanged"
+
+
 def test_a_readable_status_beside_a_malformed_one_is_read() -> None:
     good = status(1).model_dump(mode="json")
     report = read_report({"target": "k8s", "statuses": [{"row_id": 0}, good, None]})

@@ -30,7 +30,7 @@ def namespaces(*names: str) -> Objects:
 def definitions(*files: Path) -> Objects:
     """The custom resource definitions of `files`."""
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    found = [yaml.safe_load(file.read_text()) for file in files]
+    found = [yaml.load(file.read_text(), yaml.CSafeLoader) for file in files]
     return [(f"{path}/{one['metadata']['name']}", one) for one in found]
 
 

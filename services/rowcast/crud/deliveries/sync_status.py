@@ -13,7 +13,8 @@ from rowcast.crud.deliveries.gitops import Progress
 from rowcast.crud.subscriptions.bounds import Error, Key, Moment, Now, Number, Reference, RendererName, check_key, named
 from rowcast.crud.subscriptions.cloud_events import summary
 
-STALE, RETRYING, STAGED = "stale", "retrying", "staged"
+STALE, RETRYING, STAGED, UNCHANGED = "stale", "retrying", "staged", "unchanged"
+WRITTEN = ("created", "configured")
 NO_ENGINE = "none"
 
 
@@ -62,6 +63,13 @@ class ReportedStatus(BaseModel):
         """Of two statuses of a row, the one that is greater here is kept."""
         return (self.generation, self.deleted, self.delivered_at)
 
+    def after(self, known: "ReportedStatus") -> "ReportedStatus":
+        """This status, which says what became of the generation though it was delivered before, as `known` says."""
+        same = (self.generation, self.deleted) == (known.generation, known.deleted)
+        if not (same and self.outcome == UNCHANGED and known.outcome in WRITTEN):
+            return self
+        return self.model_copy(update={"outcome": known.outcome, "reference": self.reference or known.reference})
+
 
 class Report(BaseModel):
     """One message: a target's statuses, those that could be read, and what was wrong with the others."""
@@ -102,15 +110,17 @@ def read_report(data: object) -> Report:
 def newest(statuses: Iterable[ReportedStatus]) -> list[ReportedStatus]:
     """One status a row, the newest, in one order (so that two messages lock rows in one order). Stale ones are
     left out: they tell of an event, not of the row. So are those of what is retried: nothing became of it yet, and of
-    a stage alone.
+    a stage alone. What was written stays so when the same event comes once more.
     """
     kept: dict[RowKey, ReportedStatus] = {}
     for status in statuses:
         if status.outcome in (STALE, RETRYING, STAGED):
             continue
         known = kept.get(status.row)
-        if known is None or status.order >= known.order:
+        if known is None:
             kept[status.row] = status
+        elif status.order >= known.order:
+            kept[status.row] = status.after(known)
     return [kept[row] for row in sorted(kept, key=_in_order)]
 
 
@@ -128,13 +138,18 @@ WHERE {known}
 ON CONFLICT ({row}, target) DO UPDATE SET
     (observed_generation, deleted, outcome, reference, error, saved_at, captured_at, delivered_at, recorded_at,
      link, stage, stage_error, staged_at)
-    = (SELECT excluded.observed_generation, excluded.deleted, excluded.outcome, excluded.reference, excluded.error,
-       excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at, excluded.link,
+    = (SELECT excluded.observed_generation, excluded.deleted,
+       CASE WHEN repeated THEN kept.outcome ELSE excluded.outcome END,
+       CASE WHEN repeated THEN coalesce(excluded.reference, kept.reference) ELSE excluded.reference END,
+       excluded.error, excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at,
+       excluded.link,
        CASE WHEN stays THEN kept.stage ELSE excluded.stage END,
        CASE WHEN stays THEN kept.stage_error ELSE excluded.stage_error END,
        CASE WHEN stays THEN kept.staged_at ELSE excluded.staged_at END
-       FROM (SELECT (kept.observed_generation, kept.deleted) = (excluded.observed_generation, excluded.deleted)
-             AND kept.staged_at > excluded.staged_at AND kept.staged_at < now() + interval '1 minute') AS a (stays))
+       FROM (SELECT same AND kept.staged_at > excluded.staged_at AND kept.staged_at < now() + interval '1 minute',
+             same AND excluded.outcome = 'unchanged' AND kept.outcome IN ('created', 'configured')
+             FROM (SELECT (kept.observed_generation, kept.deleted) = (excluded.observed_generation, excluded.deleted))
+                 AS a (same)) AS b (stays, repeated))
 WHERE kept.delivered_at > now() + interval '1 minute'
     OR EXISTS (SELECT FROM {present} AS present
         WHERE {same} AND present.generation < kept.observed_generation)
@@ -147,7 +162,8 @@ WHERE kept.delivered_at > now() + interval '1 minute'
 """
 """What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to.
 
-A stage that was judged later than the delivery stays: the delivery's status may have been on its way longer.
+A stage that was judged later than the delivery stays: the delivery's status may have been on its way longer. So does
+that a generation was written: its event may come more than once, and finds it as it should be then.
 """
 _STAGE = """
 WITH reported AS (

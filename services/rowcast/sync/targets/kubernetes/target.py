@@ -63,6 +63,8 @@ class KubernetesTarget:
         self._tombstones = tombstones or Tombstones()
         # By place, the digest of what was applied and of what admission made of it, where that is something else.
         self._made: dict[str, tuple[str, str]] = {}
+        # By row, the generation, whether it is a deletion, and the outcome of a delivery that has not come to its end.
+        self._begun: dict[RowKey, tuple[int, bool, Outcome]] = {}
         self._types = list(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
         self._watches: list[asyncio.Task[None]] = []
         self._turn = asyncio.Lock()
@@ -239,7 +241,7 @@ class KubernetesTarget:
                 try:
                     if desired.authoritative:
                         await self._look_again(desired)  # the view may not show yet what somebody else did
-                    return await self._execute(desired, self._judge(desired, wanted, claims))
+                    return await self._execute(desired, self._begin(desired, self._judge(desired, wanted, claims)))
                 except ConflictError as error:
                     conflict = error
                     await self._look_again(desired)
@@ -268,6 +270,19 @@ class KubernetesTarget:
         put = tuple(one for one in decided.put if self._once(desired, one) is None)
         idle = decided.put and not put and not decided.remove
         return replace(decided, put=put, outcome=Outcome.UNCHANGED if idle else decided.outcome)
+
+    def _begin(self, desired: Desired, decided: Plan) -> Plan:
+        """What comes of it is what the first try of it began: the API server may have done what it did not answer to,
+        and whoever tries again finds that nothing is left to do.
+        """
+        if decided.outcome is Outcome.STALE:
+            return decided
+        generation, deletes, outcome = self._begun.get(desired.row, (0, False, decided.outcome))
+        if (generation, deletes) == (desired.generation, desired.deleted):
+            return replace(decided, outcome=outcome)
+        if decided.put or decided.remove:
+            self._begun[desired.row] = (desired.generation, desired.deleted, decided.outcome)
+        return decided
 
     def _once(self, desired: Desired, manifest: Manifest) -> Held | None:
         """The object of a manifest that is only made where there is none: as it is, it is as it should be."""
@@ -312,6 +327,8 @@ class KubernetesTarget:
             self._tombstones.bury(desired.row, desired.buries)
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.row)
+        if decided.outcome is not Outcome.STALE:
+            self._begun.pop(desired.row, None)
         trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None
         arrived = Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
         if desired.deleted or decided.outcome is Outcome.STALE:
