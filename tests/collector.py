@@ -58,7 +58,7 @@ def collecting() -> Iterator[Collector]:
     """A collector on a free port of the loopback."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     collector = server.collector = Collector(f"http://127.0.0.1:{server.server_address[1]}")  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield collector

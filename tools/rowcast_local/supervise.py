@@ -10,6 +10,7 @@ import xmlrpc.client
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rowcast_local.credentials import write_private
@@ -90,11 +91,10 @@ class Supervisor:
             return
         pid = int(self._rpc.getPID())
         self._stop_but(last)
-        with suppress(xmlrpc.client.Fault):
-            self._rpc.stopProcessGroup(GROUP)
+        self._stop_but(())
         with suppress(OSError, xmlrpc.client.Error):
             self._rpc.shutdown()
-        if not _eventually(lambda: not _alive(pid), START_SECONDS):
+        if not _eventually(lambda: not (self.running() or alive(pid)), START_SECONDS):
             raise SupervisorError(f"supervisord (process {pid}) does not end")
         shutil.rmtree(self._state.sockets, ignore_errors=True)
 
@@ -121,14 +121,17 @@ class Supervisor:
 
     def stop_program(self, name: str) -> None:
         """Stops one program, and returns when it has ended; it stays down. Raises KeyError for an unknown one."""
-        self._call("stopProcess", name, True, fine=NOT_RUNNING)
+        self._stop([name])
 
     def signal_program(self, name: str, signal: str) -> None:
         """Sends a signal, named without `SIG`, to a program that runs. Raises KeyError for an unknown one."""
         self._call("signalProcess", name, signal, fine=NOT_RUNNING)
 
     def _stop_but(self, kept: Collection[str]) -> None:
-        names = [name for name in self.states() if name not in kept]
+        self._stop([name for name in self.states() if name not in kept])
+
+    def _stop(self, names: Collection[str]) -> None:
+        """supervisord looks once a second, or when it is asked something, whether what it stops has ended."""
         for name in names:
             self._call("stopProcess", name, False, fine=NOT_RUNNING)
         _eventually(lambda: not any(state.pid for name, state in self.states().items() if name in names), STOP_SECONDS)
@@ -152,12 +155,18 @@ def _process_state(info: dict[str, Any]) -> ProcessState:
     return ProcessState(info["name"], info["statename"], float(since), info["pid"] or None, info["exitstatus"], ended)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process has not ended; one that only waits for its parent to hear of it has.
+
+    Where something else than an init system is process 1, as in many containers, that may take a second.
+    """
     try:
         os.kill(pid, 0)
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
     except ProcessLookupError:
         return False
-    return True
+    except OSError:
+        return True  # not Linux: there is no such file
 
 
 def _eventually(condition: Any, seconds: float) -> bool:

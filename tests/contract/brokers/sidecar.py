@@ -106,7 +106,7 @@ class Daprd:
         self._ports = {name: next(ports) for name in ("http", "grpc", "internal", "metrics")}
         self._application = application
         self._listener = ThreadingHTTPServer((HOST, next(ports)), _handler(application))
-        threading.Thread(target=self._listener.serve_forever, daemon=True).start()
+        threading.Thread(target=self._listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._server, self._app_id, self._prefix, self._resiliency = server, app_id, prefix, resiliency
         self._metadata = metadata
         self._folder = folder / f"{app_id}-{self.port}"

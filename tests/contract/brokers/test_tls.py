@@ -244,7 +244,7 @@ def _terminating(plain: Server, certificate: Path) -> Iterator[int]:
 
     with ThreadingTCPServer((HOST, 0), Handler) as listener:
         listener.daemon_threads = True
-        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield listener.server_address[1]
         listener.shutdown()
 

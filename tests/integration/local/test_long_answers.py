@@ -50,7 +50,7 @@ def application() -> Iterator[int]:
     """The port of one."""
     with ThreadingHTTPServer((HOST, 0), Slow) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server.server_port
         server.shutdown()
 

@@ -48,7 +48,7 @@ def sidecar(bodies: list[dict[str, Any]]) -> Iterator[int]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield server.server_port

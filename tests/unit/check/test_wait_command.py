@@ -45,7 +45,7 @@ def test_a_newer_generation_than_the_one_asked_for_is_as_good(crud: FakeCrud) ->
 def test_a_generation_that_is_yet_to_come_is_waited_for(crud: FakeCrud) -> None:
     crud.add(7, generation=2)
 
-    ran = wait("--generation", "4", "--timeout", "1")
+    ran = wait("--generation", "4", "--timeout", "0.1")
 
     assert (ran.exit_code, "at generation 2 of 4" in ran.stderr) == (3, True)
 
@@ -54,11 +54,11 @@ def test_time_that_is_up_tells_where_the_row_is(crud: FakeCrud) -> None:
     crud.add(7, generation=3)
     crud.behaviour["git"] = "never"
 
-    ran = wait("--timeout", "1")
+    ran = wait("--timeout", "0.1")
 
     assert ran.exit_code == 3
     assert ran.stdout.startswith("k8s: synced")
-    assert "not within 1 s: git: pending, at generation 2 of 3" in ran.stderr
+    assert "not within 0.1 s: git: pending, at generation 2 of 3" in ran.stderr
 
 
 def test_a_dead_letter_ends_the_wait_with_its_reason(crud: FakeCrud) -> None:
@@ -113,7 +113,7 @@ def test_a_stage_that_is_late_is_told_with_what_keeps_it(crud: FakeCrud, at_git:
     crud.add(7, generation=3)
     crud.at_git = [at_git]
 
-    ran = wait("--stage", "healthy", "--timeout", "1")
+    ran = wait("--stage", "healthy", "--timeout", "0.1")
 
     assert (ran.exit_code, ran.stderr.rstrip().endswith(words)) == (3, True), ran.stderr
 
@@ -133,7 +133,7 @@ def test_a_refusal_of_an_earlier_generation_is_not_one_of_the_one_waited_for(cru
     crud.behaviour["git"] = "never"
     crud.at_git = [{"stage": "failed", "stage_error": "denied"}]
 
-    ran = wait("--stage", "healthy", "--timeout", "1")
+    ran = wait("--stage", "healthy", "--timeout", "0.1")
 
     assert (ran.exit_code, "git: pending, at generation 2 of 3" in ran.stderr) == (3, True)
 
@@ -143,14 +143,14 @@ def test_while_a_newer_generation_is_on_its_way_nothing_is_known_of_its_stage(cr
     crud.behaviour["git"] = "never"
 
     assert wait("--generation", "2").exit_code == 0
-    ran = wait("--generation", "2", "--stage", "committed", "--timeout", "1")
+    ran = wait("--generation", "2", "--stage", "committed", "--timeout", "0.1")
     assert (ran.exit_code, "generation 2: configured, a newer generation is on its way" in ran.stderr) == (3, True)
 
 
 def test_what_has_left_a_target_is_waited_for_until_it_is_gone_from_there(crud: FakeCrud) -> None:
     crud.add(7, generation=2)
     crud.at_git = [{"outcome": "elsewhere", "error": "stays until it has arrived there"}]
-    late = wait("--timeout", "1")
+    late = wait("--timeout", "0.1")
     assert (late.exit_code, "stays until it has arrived there" in late.stderr) == (3, True)
 
     crud.at_git = [{"outcome": "elsewhere", "error": "stays until it has arrived there"}, {"outcome": "elsewhere"}]
@@ -168,7 +168,7 @@ def test_a_deletion_is_waited_for_when_asked_for(crud: FakeCrud) -> None:
 def test_a_row_that_is_still_there_is_not_deleted(crud: FakeCrud) -> None:
     crud.add(7)
 
-    ran = wait("--deleted", "--timeout", "1")
+    ran = wait("--deleted", "--timeout", "0.1")
 
     assert (ran.exit_code, "the row itself is not deleted yet" in ran.stderr) == (3, True)
 
@@ -194,7 +194,7 @@ def test_a_row_of_any_table_is_waited_for_by_its_renderer_and_key(crud: FakeCrud
         0,
         ["k8s: synced, generation 3: configured", "git: synced, generation 3: configured"],
     )
-    late = of(row, "--generation", "4", "--timeout", "1")
+    late = of(row, "--generation", "4", "--timeout", "0.1")
     assert (late.exit_code, "git: pending, at generation 3 of 4" in late.stderr) == (3, True)
 
 
@@ -214,7 +214,7 @@ def test_a_row_of_any_table_that_is_deleted_is_gone(crud: FakeCrud) -> None:
     assert (gone.exit_code, "row tenants/42 is deleted" in gone.stderr) == (1, True)
     assert of("tenants/42", "--deleted").stdout.splitlines() == ["k8s: synced, deleted", "git: synced, deleted"]
     crud.add_other("tenants/rows/42", 3, deleted=True, state="pending")
-    late = of("tenants/42", "--deleted", "--timeout", "1")
+    late = of("tenants/42", "--deleted", "--timeout", "0.1")
     assert (late.exit_code, "git: pending, not deleted yet" in late.stderr) == (3, True)
 
 

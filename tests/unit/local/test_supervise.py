@@ -10,7 +10,7 @@ import pytest
 
 from rowcast_local.paths import State
 from rowcast_local.program import Program
-from rowcast_local.supervise import Supervisor
+from rowcast_local.supervise import Supervisor, alive
 
 SLEEPING = "import time; print('up', flush=True); time.sleep(600)"
 
@@ -26,14 +26,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
-    return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
     return True
 
 

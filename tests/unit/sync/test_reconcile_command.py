@@ -72,7 +72,7 @@ class Instance:
 @pytest.fixture
 def instance() -> Iterator[Instance]:
     instance = Instance()
-    thread = threading.Thread(target=instance.server.serve_forever)
+    thread = threading.Thread(target=instance.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield instance
     instance.server.shutdown()
