@@ -24,7 +24,7 @@ from keycloak_server import Keycloak
 from rowcast_local.platform import Platform
 from world import World
 
-LONGEST = ("tests/e2e/", "tests/chaos/", "tests/browser/", "tests/pythons/", "tests/packaging/", "tests/integration/")
+LONGEST = (*sharing.PLATFORMS, "tests/pythons/", "tests/contract/", "tests/packaging/", "tests/integration/")
 """What begins first, where workers share the tests: with the shortest last, they end together."""
 
 _PLATFORMS = pytest.StashKey["Platforms"]()

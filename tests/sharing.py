@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 import brokers
@@ -27,6 +29,9 @@ SHARED = (
 TOGETHER = {"tests/integration/crud/test_login_at_keycloak.py": "tests/browser/"}
 """With whom a file shares what costs most: Keycloak."""
 
+PLATFORMS = ("tests/chaos/", "tests/browser/", "tests/e2e/", "tests/integration/local/", "tests/integration/way/")
+"""What starts a platform, or much of one. The longest begins first, so that the workers end together."""
+
 
 class Grouped(LoadScopeScheduling):  # type: ignore[misc]
     """Several workers (`-n`) never start the same servers twice: whatever shares them stays together.
@@ -39,3 +44,12 @@ class Grouped(LoadScopeScheduling):  # type: ignore[misc]
         if path.startswith(ON_THE_PLATFORM) and not path.startswith(OF_THEIR_OWN):
             return f"platform {brokers.name_of(nodeid)}"
         return TOGETHER.get(path) or next((shared for shared in SHARED if path.startswith(shared)), path)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Every other worker begins with platforms, which want both cores; beside it runs what mostly waits."""
+        begins = int(node.gateway.id.removeprefix("gw")) % 2 == 0
+        units = self.workqueue.items()
+        wanted = (unit for unit, tests in units if next(iter(tests)).startswith(PLATFORMS) is begins)
+        if (unit := next(wanted, None)) is not None:
+            self.workqueue.move_to_end(unit, last=False)
+        super()._assign_work_unit(node)
