@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Integer,
+    Subquery,
     Text,
     any_,
     case,
@@ -181,6 +182,12 @@ def listed(connection: Connection, renderer: str, key: ColumnElement[Any]) -> Co
     if connection.execute(select(func.count()).select_from(some)).scalar_one() <= SOME:
         return case((cast(key, Text).in_(its), True), else_=False)
     return its.where(outstanding.c.key == cast(key, Text)).offset(0).exists()
+
+
+def in_order(renderer: str, *, descending: bool = False) -> Subquery:
+    """The keys (`key`) of a renderer's rows that have entries, in their order; a list that is full reads no more."""
+    key = outstanding.c.key.desc() if descending else outstanding.c.key
+    return select(outstanding.c.key).where(outstanding.c.renderer == renderer).distinct().order_by(key).subquery()
 
 
 def without(

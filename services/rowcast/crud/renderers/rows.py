@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Numeric,
     RowMapping,
     Select,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    true,
     tuple_,
 )
 
@@ -43,6 +45,7 @@ OWN = (KEY, CHANGED_AT, GENERATION)
 HISTORY = "row-history"
 _CURSOR = "rows:"
 _NUMBER = r"^-?(\d+(\.\d+)?([eE][-+]?\d{1,3})?|Infinity)$|^NaN$"
+_ITS = (row_statuses.c.renderer == rows.c.renderer) & (row_statuses.c.key == rows.c.key)
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,15 @@ def order_of(cursor: Cursor) -> Order:
 
 def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor | None, limit: int) -> Page:
     """One page, and the number of rows in the whole list. Raises FieldError for a cursor that none gave out."""
-    conditions = _conditions(connection, wanted)
-    query = _listed(wanted, order, conditions).limit(limit + 1)
-    sorted_by = _sorted_by(order)
+    source: FromClause
+    if order.by == KEY and wanted.state == "pending" and outstanding.few(connection, wanted.renderer) is None:
+        source, found_by, sorted_by = _waiting(wanted, descending=order.descending)
+        conditions: Sequence[ColumnElement[bool]] = ()
+    else:
+        source, found_by, sorted_by = _source(wanted), rows, _sorted_by(order)
+        conditions = _conditions(connection, wanted)
+    by = (each.desc() if order.descending else each for each in sorted_by)
+    query = select(found_by).select_from(source).where(*conditions).order_by(*by).limit(limit + 1)
     query = query.add_columns(*(each.label(f"sorted_{index}") for index, each in enumerate(sorted_by)))
     if after is not None:
         here, there = tuple_(*sorted_by), tuple_(*_place(order, after))
@@ -93,7 +102,7 @@ def page(connection: Connection, wanted: RowFilter, order: Order, after: Cursor 
     found = connection.execute(query).mappings().all()
     more, found = len(found) > limit, found[:limit]
     whole = after is None and not more
-    total, capped = (len(found), False) if whole else counted(connection, _source(wanted), conditions)
+    total, capped = (len(found), False) if whole else counted(connection, source, conditions)
     return Page(found, _cursor(order, found[-1], len(sorted_by)) if more else None, total, capped)
 
 
@@ -106,12 +115,8 @@ def count(connection: Connection, wanted: RowFilter) -> int:
 
 def whole_list(connection: Connection, wanted: RowFilter, order: Order) -> Select[Any]:
     """All rows of a list, in its order; for this transaction."""
-    return _listed(wanted, order, _conditions(connection, wanted))
-
-
-def _listed(wanted: RowFilter, order: Order, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     by = (each.desc() if order.descending else each for each in _sorted_by(order))
-    return select(rows).select_from(_source(wanted)).where(*conditions).order_by(*by)
+    return select(rows).select_from(_source(wanted)).where(*_conditions(connection, wanted)).order_by(*by)
 
 
 def get(connection: Connection, row: RowKey) -> RowMapping | None:
@@ -204,7 +209,27 @@ def _source(wanted: RowFilter) -> Any:
     return rows if anywhere else rows.join(environments, OF_ROW)
 
 
+def _waiting(wanted: RowFilter, *, descending: bool) -> tuple[FromClause, FromClause, Sequence[ColumnElement[Any]]]:
+    """A list of pending rows by key, where many wait: from where, its rows, and what it is sorted by.
+
+    The keys of what waits lead to the rows, in their order: no other row is passed. OFFSET keeps PostgreSQL from
+    reading the table in that order instead, which it takes for as good.
+    """
+    keys = outstanding.in_order(wanted.renderer, descending=descending)
+    pending = _overall(wanted.targets) == "pending"
+    row = select(rows).select_from(_source(wanted)).where(*_but_state(wanted), rows.c.key == keys.c.key, pending)
+    found = row.offset(0).lateral("found")
+    return keys.join(found, true()), found, (keys.c.key,)
+
+
 def _conditions(connection: Connection, wanted: RowFilter) -> list[ColumnElement[bool]]:
+    conditions = _but_state(wanted)
+    if wanted.state is not None and wanted.state != "deleted":
+        conditions.append(_in_state(connection, wanted.renderer, wanted.state, wanted.targets))
+    return conditions
+
+
+def _but_state(wanted: RowFilter) -> list[ColumnElement[bool]]:
     there = rows.c.deleted if wanted.state == "deleted" else ~rows.c.deleted
     conditions = [rows.c.renderer == wanted.renderer, rows.c.generation > 0, there]
     if wanted.environment is not None:
@@ -217,8 +242,6 @@ def _conditions(connection: Connection, wanted: RowFilter) -> list[ColumnElement
             contains_in_any_case(rows.c.key, wanted.search)
             | contains_in_any_case(cast(rows.c.row, Text), wanted.search)
         )
-    if wanted.state is not None and wanted.state != "deleted":
-        conditions.append(_in_state(connection, wanted.renderer, wanted.state, wanted.targets))
     return conditions
 
 
@@ -226,17 +249,21 @@ def _in_state(
     connection: Connection, renderer: str, wanted: Literal["synced", "pending", "failed"], targets: Sequence[str]
 ) -> ColumnElement[bool]:
     """As `states.in_state`, of a renderer's rows."""
-    status, key = row_statuses.c, rows.c.key
-    its = (status.renderer == rows.c.renderer) & (status.key == key)
+    key = rows.c.key
     if wanted == "failed":
         few = few_failed(connection, renderer)
-        has_failed = select(literal(1)).where(its, failed()).correlate(rows).offset(0).exists()
+        has_failed = select(literal(1)).where(_ITS, failed()).correlate(rows).offset(0).exists()
         return has_failed if few is None else outstanding.of_keys(key, few) & has_failed
-    synced = state() == "synced"
-    expected = func.count().filter(synced, status.target.in_(targets)) == len(targets)
-    told = expected & func.bool_and(synced)
-    overall = case((func.bool_or(failed()), "failed"), (told, "synced"), else_="pending")
-    is_it = select(overall).where(its).correlate(rows).scalar_subquery() == wanted
+    is_it = _overall(targets) == wanted
     if wanted == "synced":
         return outstanding.without(connection, renderer, key, is_it)
     return outstanding.listed(connection, renderer, key) & is_it
+
+
+def _overall(targets: Sequence[str]) -> ColumnElement[str]:
+    """A row's state over all targets."""
+    synced = state() == "synced"
+    expected = func.count().filter(synced, row_statuses.c.target.in_(targets)) == len(targets)
+    told = expected & func.bool_and(synced)
+    overall = case((func.bool_or(failed()), "failed"), (told, "synced"), else_="pending")
+    return select(overall).where(_ITS).correlate(rows).scalar_subquery()
