@@ -25,7 +25,7 @@ from charting.rendering import CHART, one, pod, render
 from contract.brokers.native import TARGETS
 from contract.brokers.servers import PASSWORD, Server, server
 from contract.brokers.sidecar import Application, event, sidecar
-from rowcast.brokers import connect
+from rowcast.brokers import connect, kafka
 from rowcast.core.broker import BrokerFacts, TopicFacts
 from rowcast.core.errors import PermanentError, TransientError
 from rowcast_local.part import Part
@@ -38,6 +38,8 @@ from world import wait_until
 TOPIC = "rowcast.public.app_configs"
 KINDS = {"rediss": "redis", "amqps": "rabbitmq", "tls": "jetstream", "kafkas": "kafka"}
 SCHEMES = {"redis": "rediss", "rabbitmq": "amqps"}
+REFUSED_MS = 4_000
+"""Kafka's library goes on trying until its time is over, and tells only then why it was refused."""
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +96,19 @@ def told(url: str, certificate: Path) -> Sequence[TopicFacts]:
     return ()
 
 
-def test_a_certificate_of_the_given_authority_is_believed_and_of_none_other(url: str, certificate: Path) -> None:
+def test_a_certificate_of_the_given_authority_is_believed_and_of_none_other(
+    url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wait_until(lambda: len(told(url, certificate)) == 5)
+    monkeypatch.setattr(kafka, "_MILLISECONDS", REFUSED_MS)
     with pytest.raises(TransientError, match=r"(?i)certificate"):
         ask(url, None)
 
 
-def test_a_login_that_is_refused_is_permanent_names_the_user_and_shows_no_password(url: str, certificate: Path) -> None:
+def test_a_login_that_is_refused_is_permanent_names_the_user_and_shows_no_password(
+    url: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "_MILLISECONDS", REFUSED_MS)
     login, _, _ = url.partition("://")[2].rpartition("@")
     with pytest.raises(PermanentError, match="does not let the user nobody in") as raised:
         ask(url.replace(login, "nobody:secret"), certificate)
