@@ -95,6 +95,10 @@ def test_what_was_written_stays_so_when_its_event_comes_again(crud: httpx.Client
     report(crud, status(row["id"], 2, "unchanged", delivered_at=LATE))
     assert (seen(crud, row["id"])["outcome"], seen(crud, row["id"])["reference"]) == ("unchanged", "r2")
 
+    for outcome, at in (("deleted", EARLY), ("unchanged", LATE)):
+        report(crud, status(row["id"], 3, outcome, deleted=True, delivered_at=at))
+    assert seen(crud, row["id"])["outcome"] == "deleted"
+
 
 def test_a_deletion_is_pending_until_it_is_reported(crud: httpx.Client, new: Callable[..., Row]) -> None:
     row = new("deleted")

@@ -36,9 +36,11 @@ def test_of_one_generation_the_later_delivery_is_kept() -> None:
     assert newest([status(2, "dead-lettered"), status(2, "created", minutes=1)])[0].outcome == "created"
 
 
-@pytest.mark.parametrize("written", ["created", "configured"])
+@pytest.mark.parametrize("written", ["created", "configured", "deleted"])
 def test_what_was_written_stays_so_when_its_event_comes_again(written: Outcome) -> None:
-    assert newest([status(2, written), status(2, "unchanged", minutes=1)])[0].outcome == written
+    gone = written == "deleted"
+    again = status(2, "unchanged", minutes=1, deleted=gone)
+    assert newest([status(2, written, deleted=gone), again])[0].outcome == written
     assert newest([status(1, written), status(2, "unchanged", minutes=1)])[0].outcome == "unchanged"
 
 

@@ -14,7 +14,7 @@ from rowcast.crud.subscriptions.bounds import Error, Key, Moment, Now, Number, R
 from rowcast.crud.subscriptions.cloud_events import summary
 
 STALE, RETRYING, STAGED, UNCHANGED = "stale", "retrying", "staged", "unchanged"
-WRITTEN = ("created", "configured")
+WRITTEN = ("created", "configured", "deleted")
 NO_ENGINE = "none"
 
 
@@ -147,7 +147,7 @@ ON CONFLICT ({row}, target) DO UPDATE SET
        CASE WHEN stays THEN kept.stage_error ELSE excluded.stage_error END,
        CASE WHEN stays THEN kept.staged_at ELSE excluded.staged_at END
        FROM (SELECT same AND kept.staged_at > excluded.staged_at AND kept.staged_at < now() + interval '1 minute',
-             same AND excluded.outcome = 'unchanged' AND kept.outcome IN ('created', 'configured')
+             same AND excluded.outcome = 'unchanged' AND kept.outcome IN ('created', 'configured', 'deleted')
              FROM (SELECT (kept.observed_generation, kept.deleted) = (excluded.observed_generation, excluded.deleted))
                  AS a (same)) AS b (stays, repeated))
 WHERE kept.delivered_at > now() + interval '1 minute'
