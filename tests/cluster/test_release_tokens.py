@@ -102,7 +102,8 @@ def pod(
     callers.kubectl("wait", "pod/ci", "--for=condition=Ready", "--timeout=120s")
     release.wait_ready("deployment/rowcast-crud")
     pod = Pod(callers, "ci")
-    # The pods of before end after the new ones are ready, and answer until kube-proxy has heard of it.
+    # The pods of before go on answering for some seconds after the new ones are ready, by what they know.
+    wait_until(lambda: not any("deletionTimestamp" in pod["metadata"] for pod in release.pods()))
     whoami = f"crud takes you for {account(callers)}\n"
     wait_until(lambda: whoami in pod.run("rowcast whoami"), lambda: pod.run("rowcast whoami"))
     yield pod
