@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,11 +137,41 @@ def test_an_inventory_is_of_one_moment(puts: Puts, later: Puts, rows: set[int]) 
     assert told(inventory, taken) == told(expected, taken)
 
 
+def open_files(folder: Path) -> int:
+    """How many files of a folder this process has open, those that are gone from it as well."""
+    targets = (os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink())
+    return sum(target.startswith(str(folder)) for target in targets)
+
+
 def test_an_inventory_leaves_no_file(tmp_path: Path) -> None:
     index = filled(Index(tmp_path / "index.db"), [("r/a.yaml", 1)])
     inventory = index.inventory()
     assert [held.key for held in inventory.take(app_config(1))] == ["r/a.yaml"]
     assert [file.name for file in tmp_path.iterdir()] == ["index.db"]
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["unread", "half read"])
+def test_an_inventory_that_nobody_has_keeps_no_space(begun: bool, tmp_path: Path) -> None:
+    index = filled(Index(tmp_path / "index.db", MADE_BY), [("r/a.yaml", 1), ("r/d/a.yaml", 2)])
+    before = open_files(tmp_path)
+    gc.disable()  # whose next time may be hours away
+    try:
+        for _ in range(3):
+            inventory = index.inventory()
+            inventory.take(app_config(1))
+            rest = inventory.rest()
+            if begun:
+                next(rest)
+            del inventory, rest
+        assert open_files(tmp_path) == before
+    finally:
+        gc.enable()
+
+
+def test_what_is_read_of_an_inventory_keeps_it(tmp_path: Path) -> None:
+    index = filled(Index(tmp_path / "index.db", MADE_BY), [("r/a.yaml", 1), ("r/d/a.yaml", 2)])
+    assert {held.key for held in iter(index.inventory())} == {"r/a.yaml", "r/d/a.yaml"}
+    assert [row for row, _ in index.inventory().rest()] == [app_config(1), app_config(2)]
 
 
 def test_names_and_keys_need_not_be_unicode() -> None:

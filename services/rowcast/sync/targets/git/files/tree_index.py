@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
@@ -224,13 +225,18 @@ class Index:
         if file is not None:
             file.unlink(missing_ok=True)
         copy = _connected(file)
-        self._db.execute("COMMIT")
-        self._db.backup(copy)
-        self._db.execute("BEGIN")
-        if file is not None:
-            # It goes with the connection.
-            file.unlink()
-        return TreeInventory(copy)
+        try:
+            self._db.execute("COMMIT")
+            self._db.backup(copy)
+            self._db.execute("BEGIN")
+            return TreeInventory(copy)
+        except BaseException:
+            copy.close()
+            raise
+        finally:
+            if file is not None:
+                # It goes with the connection.
+                file.unlink(missing_ok=True)
 
     def _counted(self, path: str, by: int) -> None:
         for folder in _folders(path):
@@ -245,7 +251,7 @@ class Index:
 
 
 class TreeInventory:
-    """The `Inventory` port over a copy of an index."""
+    """The `Inventory` port over a copy of an index, which goes when nobody has it any more."""
 
     def __init__(self, copy: sqlite3.Connection) -> None:
         self._db = copy
@@ -254,6 +260,8 @@ class TreeInventory:
             " WHERE key IS NOT NULL))"
         ).fetchone()
         self._taken = bytearray((last or 0) // 8 + 1)
+        # By itself a connection stays, with all of its file and its cache: it is in a cycle with its own statements.
+        weakref.finalize(self, copy.close)
 
     @property
     def rows(self) -> int:
@@ -261,7 +269,7 @@ class TreeInventory:
         return int(self._rows)
 
     def __iter__(self) -> Iterator[Held]:
-        return _all(self._db)
+        yield from _all(self._db)
 
     def take(self, row: RowKey) -> Sequence[Held]:
         """What is held of a row."""
