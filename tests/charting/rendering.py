@@ -47,9 +47,19 @@ class Pod:
         return self.metadata.get("annotations") or {}
 
 
+class _Strict(yaml.CSafeLoader):
+    """As Kustomize and the API server read: a key may be there once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        assert not twice, f"twice in one mapping, at{node.start_mark}: {sorted(twice)}"
+        return super().construct_mapping(node, deep=deep)
+
+
 def render(*settings: str, values: Path | None = None, crds_required: bool = False) -> list[Manifest]:
     """What `helm template rowcast` gives for `--set` texts and a file of values. Raises RefusedError."""
-    return list(yaml.load_all(_template(settings, values, crds_required), yaml.CSafeLoader))
+    return list(yaml.load_all(_template(settings, values, crds_required), _Strict))
 
 
 @cache

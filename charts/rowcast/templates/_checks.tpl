@@ -54,11 +54,21 @@
 {{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}
 {{- $unpublished := index .Chart.Annotations "rowcast.dev/unpublished" -}}
 {{- $images := or (not $unpublished) $g.imageRegistry $g.image.tag (ne $g.image.registry $unpublished) -}}
+{{- if not $images -}}
+{{- /* Each part that is installed may name its own. */ -}}
+{{- $images = true -}}
+{{- $idle := append (without (list "kafka" "redis" "rabbitmq" "jetstream") $g.broker.kind) (ternary "connect" "capture" (eq (include "rowcast.capture.kind" .) "engine")) -}}
+{{- range $name, $part := .Values -}}
+{{- if and (not (has $name $idle)) (kindIs "map" $part) (hasKey $part "image") (get $part "enabled" | toString | ne "false") -}}
+{{- $images = and $images (or $part.image.registry $part.image.tag $part.image.digest) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Release.IsInstall (.Capabilities.APIVersions.Has "dapr.io/v1alpha1") -}}
 {{- include "rowcast.check" (dict "ok" $images "text" (printf "this chart is of no release, and nobody publishes the images that it names (%s). Build and push them (./task images; docs/how-to/build-images.md), and name them: --set global.image.registry=registry.example --set global.image.tag=%s. Where the nodes have them already, the tag alone is enough." (include "rowcast.image" (dict "root" .)) .Chart.AppVersion)) -}}
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (ne (include "rowcast.targets" .) "") "text" "global.targets.k8s.enabled and global.targets.git.enabled are both false: enable at least one, or changes go nowhere.") -}}
-{{- include "rowcast.checkNamedTargets" . -}}
+{{- if .Values.sync.enabled -}}{{- include "rowcast.checkNamedTargets" . -}}{{- end -}}
 {{- include "rowcast.check.oneOf" (dict "part" "postgres" "value" "global.postgres.host" "own" $g.postgres.host "enabled" .Values.postgres.enabled) -}}
 {{- include "rowcast.check" (dict "ok" (or (eq $g.postgres.host "") (ne $g.postgres.existingSecret "")) "text" "global.postgres.host needs global.postgres.existingSecret: a secret with the passwords of the owner, of the role that crud serves as and of the one that replicates.") -}}
 {{- $secret := dict -}}
@@ -100,11 +110,11 @@
 {{- end -}}
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (not (and .Values.renderers .Values.renderersFrom.configMap)) "text" "renderers and renderersFrom.configMap are both set: put all declarations into one of them.") -}}
-{{- if and .Values.renderersFrom.configMap $targets.k8s.enabled (not .Values.sync.k8s.kubeconfigSecret.name) -}}
+{{- if and .Values.renderersFrom.configMap .Values.sync.enabled $targets.k8s.enabled (not ((.Values.sync.k8s).kubeconfigSecret).name) -}}
 {{- include "rowcast.check" (dict "ok" (or .Values.renderersRights.rules .Values.renderersRights.elsewhere) "text" "renderersFrom.configMap needs renderersRights.rules: what sync-k8s has to be allowed for its declarations. `rowcast renderer rights --format values FILE…` prints it; renderersRights.elsewhere=true if somebody else gives them.") -}}
 {{- end -}}
 {{- range $name := list "ingress" "httpRoute" -}}
-{{- if (get $.Values.crud $name).enabled -}}
+{{- if and $.Values.crud.enabled (get $.Values.crud $name).enabled -}}
 {{- include "rowcast.check" (dict "ok" (and $.Values.crud.access.policy $.Values.crud.access.issuers) "text" (printf "crud.%s.enabled needs crud.access.policy and crud.access.issuers: who may do what, and whose tokens are believed (docs/how-to/decide-who-may-do-what.md)." $name)) -}}
 {{- include "rowcast.check" (dict "ok" (or (not $.Values.networkPolicies.enabled) $.Values.networkPolicies.apiFrom) "text" (printf "crud.%s.enabled needs networkPolicies.apiFrom: from where your ingress controller or gateway reaches crud, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]." $name)) -}}
 {{- end -}}
@@ -113,6 +123,9 @@
 {{- $ui := .Values.ui -}}
 {{- $auth := $ui.auth.serverMetadataUrl -}}
 {{- include "rowcast.check" (dict "ok" (or (not $auth) (and $ui.auth.redirectUri $ui.auth.clientId $ui.auth.existingSecret)) "text" "ui.auth.serverMetadataUrl needs ui.auth.redirectUri, ui.auth.clientId and ui.auth.existingSecret: a secret with client-secret and cookie-secret.") -}}
+{{- range $name := list "redirectUri" "clientId" "existingSecret" "issuer" -}}
+{{- include "rowcast.check" (dict "ok" (or $auth (not (get $ui.auth $name))) "text" (printf "ui.auth.%s needs ui.auth.serverMetadataUrl: without it there is no login, and everybody is let in." $name)) -}}
+{{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not $auth) (and (eq $ui.login.existingSecret "") (ne $ui.login.mode "none"))) "text" "ui.auth.serverMetadataUrl and ui.login.existingSecret (or ui.login.mode=none) contradict each other: remove one of the two.") -}}
 {{- $login := or (ne $auth "") (ne $ui.login.existingSecret "") (ne $ui.login.mode "") -}}
 {{- $open := "would let everybody in who reaches it: set ui.login.existingSecret to the secret with the login, or ui.auth (docs/how-to/sign-in.md), ui.login.mode=required if you mount it yourself, or ui.login.mode=none if that is meant." -}}

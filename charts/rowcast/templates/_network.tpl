@@ -99,7 +99,8 @@ spec:
 
 {{/* Whether KEDA asks the broker for what waits, of any target. Empty for no. */}}
 {{- define "rowcast.usesKeda" -}}
-{{- $engines := list .Values.sync.k8s.autoscaling.engine -}}
+{{- /* A part that is not installed has no values but that. */ -}}
+{{- $engines := list (((.Values.sync).k8s).autoscaling).engine -}}
 {{- range include "rowcast.namedTargets" . | fromYaml -}}
 {{- $engines = append $engines (((.sync | default dict).autoscaling | default dict).engine | default "") -}}
 {{- end -}}

@@ -62,8 +62,9 @@ def test_several_hosts_each_have_the_api_or_a_part_of_it(values: Path) -> None:
     assert _paths(ingress) == [("a.example", "/v1"), ("b.example", "/v1/appconfigs")]
 
 
-def test_a_gateway_leads_to_the_api_alone(values: Path) -> None:
-    route = one(render(*ROUTE, values=values), "HTTPRoute", "rowcast-crud")
+@pytest.mark.parametrize("matches", [(), ("crud.httpRoute.matches=null",)])
+def test_a_gateway_leads_to_the_api_alone(values: Path, matches: tuple[str, ...]) -> None:
+    route = one(render(*ROUTE, *matches, values=values), "HTTPRoute", "rowcast-crud")
     [rule] = route["spec"]["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v1"}}]
     assert rule["backendRefs"] == [{"name": "rowcast-crud", "port": 80}]

@@ -37,6 +37,10 @@ REFUSED = {
         ["global.targets.k8s-eu.kind=k8s", "global.targets.k8s-eu.sync.cacheSize=1Gi"],
         "global.targets.k8s-eu.sync.cacheSize is not a value of a target's instance: it has those of sync.k8s",
     ),
+    "a login by OpenID Connect without its provider": (
+        ["ui.auth.clientId=c", "ui.auth.redirectUri=https://x/oauth2callback", "ui.auth.existingSecret=s"],
+        "needs ui.auth.serverMetadataUrl: without it there is no login",
+    ),
     "no database": (["postgres.enabled=false"], "postgres.enabled=false needs global.postgres.host"),
     "two databases": (
         ["global.postgres.host=db", "global.postgres.existingSecret=s"],

@@ -70,7 +70,8 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
     - matches:
-        {{- range .values.matches }}
+        {{- /* No match at all is what is under the door, not all there is. */}}
+        {{- range .values.matches | default (list dict) }}
         {{- $match := deepCopy . }}
         {{- if $.under }}
         {{- $path := .path | default dict }}

@@ -22,8 +22,8 @@
 
 {{/* What all pods of the release have alike. */}}
 {{- define "rowcast.releaseLabels" -}}
-app.kubernetes.io/name: {{ include "rowcast.product" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "rowcast.product" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* dict root, component: what never changes, so that selectors stay valid over versions. */}}
@@ -32,16 +32,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* dict root, component: the labels of every object. */}}
+{{/* dict root, component, given (labels by values, beside those that all objects have), own (the chart's): each label once. Values may say of what it is a part; what selectors go by is the chart's. */}}
+{{- define "rowcast.mergedLabels" -}}
+{{- $selectors := include "rowcast.selectorLabels" . | fromYaml -}}
+{{- $given := mergeOverwrite (dict "app.kubernetes.io/part-of" "rowcast") (deepCopy .root.Values.global.commonLabels) (deepCopy (.given | default dict)) -}}
+{{- range keys $selectors | sortAlpha -}}
+{{- if hasKey $given . -}}{{- fail (printf "\n\nrowcast: labels of your own (global.commonLabels, podLabels and the like) must not have %s: selectors go by the chart's. For another name there is nameOverride.\n" .) -}}{{- end -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $given (.own | default dict) $selectors) -}}
+{{- end -}}
+
+{{/* dict root, component, labels (beside the chart's): the labels of every object. */}}
 {{- define "rowcast.labels" -}}
-{{ include "rowcast.selectorLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: rowcast
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") }}
-{{- with .root.Values.global.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/managed-by" .root.Release.Service "helm.sh/chart" (printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_")) -}}
+{{- include "rowcast.mergedLabels" (dict "root" .root "component" .component "given" .labels "own" $own) -}}
 {{- end -}}
 
 {{/* dict root, component, labels (beside the chart's), annotations: metadata without a namespace of its own is the release's; said, for `kubectl apply`. */}}
@@ -50,9 +54,6 @@ name: {{ .name | default (include "rowcast.name" .) }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "rowcast.labels" . | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

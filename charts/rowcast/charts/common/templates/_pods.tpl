@@ -41,14 +41,7 @@ A pod, for every kind of workload. dict:
 metadata:
   labels:
     {{- /* No version: what a release leaves as it was, it doesn't restart. */}}
-    {{- include "rowcast.selectorLabels" . | nindent 4 }}
-    app.kubernetes.io/part-of: rowcast
-    {{- with $root.Values.global.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-    {{- with (mergeOverwrite (deepCopy ($parts.labels | default dict)) ($values.podLabels | default dict)) }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "rowcast.mergedLabels" (dict "root" $root "component" .component "given" (mergeOverwrite (deepCopy ($parts.labels | default dict)) ($values.podLabels | default dict))) | nindent 4 }}
   {{- with (mergeOverwrite (deepCopy ($parts.annotations | default dict)) ($values.podAnnotations | default dict)) }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -99,7 +92,12 @@ spec:
       args:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with concat ($parts.env | default list) ($values.extraEnv | default list) }}
+      {{- /* What the values say of a variable takes the place of the chart's own word: a name may be there once. */}}
+      {{- $own := list }}
+      {{- $named := dict }}
+      {{- range $values.extraEnv }}{{- $_ := set $named .name true }}{{- end }}
+      {{- range $parts.env }}{{- if not (hasKey $named .name) }}{{- $own = append $own . }}{{- end }}{{- end }}
+      {{- with concat $own ($values.extraEnv | default list) }}
       env:
         {{- toYaml . | nindent 8 }}
       {{- end }}

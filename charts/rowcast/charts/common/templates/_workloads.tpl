@@ -69,8 +69,8 @@ again. It is no hook, since what it waits for comes with the same release.
 */}}
 {{- define "rowcast.job" -}}
 {{- $pod := include "rowcast.pod" . -}}
-{{- /* What changes with every release of the chart is no reason to run. */ -}}
-{{- $hash := omit ($pod | fromYaml) "metadata" | toJson | sha256sum | trunc 8 -}}
+{{- /* Labels and annotations too, which can't be changed either; none of them changes with every release of the chart. */ -}}
+{{- $hash := $pod | fromYaml | toJson | sha256sum | trunc 8 -}}
 apiVersion: batch/v1
 kind: Job
 metadata:

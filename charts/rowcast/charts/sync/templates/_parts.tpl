@@ -11,6 +11,8 @@ What a target of a name of its own says is put over what all of its kind have; e
 {{- $account := dict "create" true "name" "" "annotations" dict -}}
 {{- $shared := merge (dict "environments" dict "serviceAccount" $account) (deepCopy (omit (get $values $kind) "environments" "serviceAccount")) -}}
 {{- $global := omit $values.global -}}
+{{- /* What it says counts where instances have it of their kind, and where all have it alike. */ -}}
+{{- $values = mergeOverwrite (deepCopy (omit $values "global" "k8s" "git")) (deepCopy ($own.sync | default dict)) (pick $values "k8s" "git") -}}
 {{- $_ := set $values "global" $global -}}
 {{- $_ := set $values $kind (mergeOverwrite $shared ($own.sync | default dict)) -}}
 {{- $_ := set $global "git" (mergeOverwrite (deepCopy $global.git) ($own.git | default dict)) -}}
