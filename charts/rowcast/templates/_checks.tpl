@@ -50,6 +50,19 @@
 {{- if .Chart.IsRoot -}}
 {{- $foreign := without (keys $g) "secrets" "fullnameOverride" "commonLabels" "logLevel" "nodeSelector" "tolerations" "priorityClassName" "image" "shutdown" "dapr" "targets" "postgres" "broker" "capture" "kafka" "redis" "rabbitmq" "jetstream" "connect" "git" "gitops" "nameOverride" "imagePullSecrets" "imageRegistry" "storageClass" "affinity" "topologySpreadConstraints" "jobs" -}}
 {{- include "rowcast.check" (dict "ok" (not $foreign) "text" (printf "global.%s is not a value of this chart: see its README for those that there are. (Below another chart, foreign global values are left alone.)" (join ", global." (sortAlpha $foreign)))) -}}
+{{- /* Blocks of names that other charts have, too. */ -}}
+{{- $blocks := dict -}}
+{{- $_ := set $blocks "image" (list "registry" "tag" "pullPolicy" "pullSecrets" "services" "capture") -}}
+{{- $_ := set $blocks "postgres" (list "host" "port" "database" "user" "existingSecret" "secretKeys" "servingRole" "setServingPassword" "replicationRole" "slot" "setReplicationPassword" "sslMode" "caSecret") -}}
+{{- $_ := set $blocks "kafka" (list "brokers" "topicPrefix" "usersSecret" "tls" "sasl") -}}
+{{- $_ := set $blocks "redis" (list "address" "existingSecret" "secretKeys" "tls") -}}
+{{- $_ := set $blocks "rabbitmq" (list "address" "existingSecret" "secretKeys" "tls") -}}
+{{- range $block, $names := $blocks -}}
+{{- $others := keys (get $g $block) -}}
+{{- range $names -}}{{- $others = without $others . -}}{{- end -}}
+{{- include "rowcast.check" (dict "ok" (not $others) "text" (printf "global.%s.%s is not a value of this chart: global.%s has %s." $block (first (sortAlpha $others | default (list ""))) $block (join ", " $names))) -}}
+{{- end -}}
+{{- include "rowcast.check" (dict "ok" (include "rowcast.logLevel.known" .) "text" (printf "global.logLevel=%v: it is debug, info, warning or error." $g.logLevel)) -}}
 {{- end -}}
 {{- include "rowcast.check" (dict "ok" (or (not $g.dapr.requireCrds) (.Capabilities.APIVersions.Has "dapr.io/v1alpha1")) "text" "Dapr is missing: the cluster doesn't know dapr.io/v1alpha1. Install Dapr's control plane first (its chart goes into the namespace dapr-system). To render without a cluster, add --set global.dapr.requireCrds=false.") -}}
 {{- $unpublished := index .Chart.Annotations "rowcast.dev/unpublished" -}}

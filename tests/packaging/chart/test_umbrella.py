@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from charting.rendering import CHART, CI_VALUES, Manifest, of_kind, pods, render
+from charting.rendering import CHART, CI_VALUES, Manifest, of_kind, pod, pods, render
 from rowcast_local.provision.tools import tool
 
 HELMS = ("helm", "helm3")
@@ -44,7 +44,8 @@ NO_CLUSTER = {"global": {"dapr": {"requireCrds": False}}}
 
 @pytest.mark.parametrize("helm", HELMS)
 def test_below_another_chart_it_bears_the_global_values_of_others(umbrella: Path, helm: str) -> None:
-    foreign = {"imageRegistry": "mirror.example", "postgresql": {"auth": {}}, "domain": "example.com"}
+    foreign = {"imageRegistry": "mirror.example", "postgresql": {"auth": {}}, "domain": "example.com", "logLevel": 2}
+    foreign |= {"image": {"repository": "argo"}, "redis": {"password": "p"}, "postgres": {"password": "p"}}
     mine = {**NO_CLUSTER, "fullnameOverride": "rc", "imagePullSecrets": [{"name": "pull"}]}
     manifests = rendered(umbrella, {"global": {**foreign, "imagePullSecrets": ["theirs"]}, "rowcast": mine}, helm)
 
@@ -53,6 +54,7 @@ def test_below_another_chart_it_bears_the_global_values_of_others(umbrella: Path
     for each in pods(manifests):
         assert each.spec["imagePullSecrets"] == [{"name": "pull"}, {"name": "theirs"}], each.owner
         assert each.containers[0]["image"].startswith("mirror.example/"), each.owner
+    assert pod(manifests, "crud").environment["ROWCAST_LOG_LEVEL"] == "info"
 
 
 @pytest.mark.parametrize("helm", HELMS)

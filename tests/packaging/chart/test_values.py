@@ -16,6 +16,8 @@ from charting.rendering import CHART, CI_VALUES, RefusedError, render
 from rowcast_local.provision.tools import tool
 
 SUBCHARTS = sorted(path.parent for path in CHART.glob("charts/*/values.yaml") if path.parent.name != "common")
+SHARED = ("image", "postgres", "kafka", "redis", "rabbitmq")
+"""Blocks of global values whose names other charts have as well: what is in them is known to the checks."""
 
 
 @pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.stem)
@@ -54,6 +56,27 @@ def test_all_global_values_are_known_to_that_check() -> None:
     line = next(line for line in (CHART / "templates" / "_checks.tpl").read_text().splitlines() if "(keys $g)" in line)
 
     assert set(re.findall(r'"(\w+)"', line)) == schema["properties"].keys()
+    checks = (CHART / "templates" / "_checks.tpl").read_text()
+    blocks = dict(re.findall(r'set \$blocks "(\w+)" \(list (.*?)\)', checks))
+    assert tuple(blocks) == SHARED
+    for block, names in blocks.items():
+        assert set(re.findall(r'"(\w+)"', names)) == schema["properties"][block]["properties"].keys(), block
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        (
+            "global.redis.adress=r:6379",
+            r"global\.redis\.adress is not a value of this chart: global\.redis has address,",
+        ),
+        ("global.image.repository=x", r"global\.image\.repository is not a value of this chart"),
+        ("global.logLevel=2", r"global\.logLevel=2: it is debug, info, warning or error"),
+    ],
+)
+def test_a_slip_in_a_block_that_others_have_too_is_an_error(setting: str, why: str) -> None:
+    with pytest.raises(RefusedError, match=why):
+        render(setting)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +158,9 @@ def _places(values: Any, schema: Any, path: str = "") -> Iterator[str]:
 
 def _described(schema: Any, path: str = "") -> Iterator[str]:
     # Values of a chart above come there, and targets of people's own names.
-    assert (path in ("global", "global.targets")) is (schema.get("additionalProperties") is not False), path
+    assert (path in ("global", "global.targets", *(f"global.{block}" for block in SHARED))) is (
+        schema.get("additionalProperties") is not False
+    ), path
     for name, inner in schema["properties"].items():
         place = f"{path}.{name}" if path else name
         if "properties" in inner:

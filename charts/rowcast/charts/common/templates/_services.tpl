@@ -1,9 +1,14 @@
+{{/* Whether the level is one of ours: below another chart it may be meant for others, who count otherwise. Empty for no. */}}
+{{- define "rowcast.logLevel.known" -}}
+{{- if has .Values.global.logLevel (list "debug" "info" "warning" "error") -}}true{{- end -}}
+{{- end -}}
+
 {{/* The settings that all of Rowcast's services have. */}}
 {{- define "rowcast.service.env" -}}
 - {name: ROWCAST_HTTP_HOST, value: "0.0.0.0"}
 - {name: ROWCAST_HTTP_PORT, value: "8080"}
 - {name: ROWCAST_LOG_FORMAT, value: json}
-- {name: ROWCAST_LOG_LEVEL, value: {{ .Values.global.logLevel }}}
+- {name: ROWCAST_LOG_LEVEL, value: {{ ternary .Values.global.logLevel "info" (include "rowcast.logLevel.known" . | ne "") }}}
 - {name: ROWCAST_SHUTDOWN_SECONDS, value: {{ .Values.global.shutdown.drainSeconds | quote }}}
 - {name: ROWCAST_TOPIC_PREFIX, value: {{ .Values.global.kafka.topicPrefix }}}
 {{ include "rowcast.dapr.tokenEnv" . }}
