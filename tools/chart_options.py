@@ -1,5 +1,6 @@
 """Writes what parts of the chart have alike into their values and schemas, and the chart's copy of the resource type.
 
+What a target of a name of its own may say of its instance is in the root's schema, from that of sync.
 `charts/rowcast/charts/common/options/` has each option once: its values with their comments in `NAME.yaml`, its schema
 in `schema.json`. A `values.yaml` that has it says so by two lines; what is between them is written by this:
 
@@ -44,7 +45,22 @@ def made() -> dict[Path, str]:
                     name = begin[2]
                     _properties(schema, place).update(schemas[_SCHEMA_OF.get(name, name)])
             files[schema_file] = json.dumps(schema, indent=2) + "\n"
+    root, sync = (json.loads(files[chart / "values.schema.json"]) for chart in (CHART, CHART / "charts" / "sync"))
+    targets = _properties(root, ("global",))["targets"]
+    targets["additionalProperties"]["properties"]["sync"]["properties"] = _of_target(sync["properties"])
+    files[CHART / "values.schema.json"] = json.dumps(root, indent=2) + "\n"
     return files
+
+
+def _of_target(sync: dict[str, Any]) -> dict[str, Any]:
+    """What an instance of either kind may say: what all of them have, and what its kind has.
+
+    A schema can't refer to another chart's; which values are of which kind is for the chart's checks.
+    """
+    of_all = {name: schema for name, schema in sync.items() if name not in ("enabled", "global", "k8s", "git")}
+    k8s, git = (sync[kind]["properties"] for kind in ("k8s", "git"))
+    both = {name: {"anyOf": [k8s[name], git[name]]} for name in k8s.keys() & git.keys() if k8s[name] != git[name]}
+    return dict(sorted({**of_all, **git, **k8s, **both}.items()))
 
 
 def _with_options(values: Path) -> Iterator[tuple[str, tuple[str, ...]]]:

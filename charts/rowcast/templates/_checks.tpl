@@ -22,6 +22,7 @@
 {{- end -}}
 {{- range $name, $target := include "rowcast.namedTargets" . | fromYaml -}}
 {{- $path := printf "global.targets.%s" $name -}}
+{{- include "rowcast.check" (dict "ok" (regexMatch "^[a-z]([-a-z0-9]{0,15}[a-z0-9])?$" $name) "text" (printf "%s: a target's name is of lower-case letters, digits and hyphens, begins with a letter, ends with one or a digit, and has 17 characters at most." $path)) -}}
 {{- $sync := $target.sync | default dict -}}
 {{- $foreign := keys $sync -}}
 {{- range concat $known (keys (get $shared $target.kind)) -}}{{- $foreign = without $foreign . -}}{{- end -}}

@@ -24,6 +24,7 @@
 
 {{/* dict name, declaration: as YAML, the kinds that it may make. Fails for what can't be a declaration. */}}
 {{- define "renderers.kinds" -}}
+{{- include "rowcast.check" (dict "ok" (regexMatch "^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" .name) "text" (printf "renderers.%s: a declaration's name is of lower-case letters, digits and hyphens, begins with a letter, ends with one or a digit, and has 40 characters at most." .name)) -}}
 {{- $read := ternary (.declaration | toString | fromYaml) .declaration (kindIs "string" .declaration) -}}
 {{- include "rowcast.check" (dict "ok" (not (hasKey $read "Error")) "text" (printf "renderers.%s is no YAML: %v" .name (get $read "Error"))) -}}
 {{- include "rowcast.check" (dict "ok" (eq (toString (get $read "kind")) "Renderer") "text" (printf "renderers.%s is no declaration: its kind is %q and not Renderer." .name (get $read "kind" | toString))) -}}

@@ -70,6 +70,12 @@ def test_a_gateway_leads_to_the_api_alone(values: Path, matches: tuple[str, ...]
     assert rule["backendRefs"] == [{"name": "rowcast-crud", "port": 80}]
 
 
+def test_the_service_behind_the_door_has_annotations(values: Path) -> None:
+    annotation = r"crud.service.annotations.example\.com/backend=tls"
+    service = one(render(*INGRESS, annotation, values=values), "Service", "rowcast-crud")
+    assert service["metadata"]["annotations"] == {"example.com/backend": "tls"}
+
+
 def test_only_the_ingress_gets_to_the_port(values: Path) -> None:
     policy = one(render(*INGRESS, values=values), "NetworkPolicy", "rowcast-api")["spec"]
     assert policy["podSelector"]["matchExpressions"][0]["values"] == ["crud"]

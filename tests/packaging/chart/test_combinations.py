@@ -19,7 +19,7 @@ EU = ("global.targets.k8s-eu.kind=k8s", "global.targets.k8s-eu.namespace=eu")
 def test_a_target_of_its_own_delivers_as_it_says() -> None:
     said = (
         "reconcile.drift=report",
-        "reconcile.pruneLimit=0.9",
+        "reconcile.pruneLimit=1",
         "reconcile.seconds=60",
         "subscription.mode=single",
         "subscription.batchSize=7",
@@ -32,7 +32,7 @@ def test_a_target_of_its_own_delivers_as_it_says() -> None:
     def of(part: str) -> list[str]:
         return [pod(manifests, part).environment[f"ROWCAST_{name}"] for name in (*names, "IN_FLIGHT")]
 
-    assert of("sync-k8s-eu") == ["report", "0.9", "60", "single", "7", "9", "3"]
+    assert of("sync-k8s-eu") == ["report", "1", "60", "single", "7", "9", "3"]
     assert of("sync-k8s") == ["correct", "0.2", "900", "bulk", "1000", "60", "32"]
 
 
@@ -140,3 +140,31 @@ def test_images_may_be_named_part_by_part(named: str) -> None:
     assert all_of_them.returncode == 0, all_of_them.stderr
     but_one = subprocess.run(command[:-2], capture_output=True, text=True, check=False, timeout=120)
     assert "nobody publishes the images" in but_one.stderr
+
+
+def test_the_migrations_pod_has_what_its_values_say() -> None:
+    settings = (r"podAnnotations.sidecar\.istio\.io/inject=no", "podLabels.a=b", "priorityClassName=high")
+    variable = ("migrate.extraEnv[0].name=ROWCAST_LOG_LEVEL", "migrate.extraEnv[0].value=debug")
+    crud = (*(f"migrate.{setting}" for setting in settings), *variable, "hostAliases[0].ip=10.0.0.1")
+    migrate = pod(render(*(f"crud.{setting}" for setting in crud)), "migrate")
+
+    assert migrate.annotations["sidecar.istio.io/inject"] == "no"
+    assert migrate.metadata["labels"]["a"] == "b"
+    assert (migrate.spec["priorityClassName"], migrate.environment["ROWCAST_LOG_LEVEL"]) == ("high", "debug")
+    assert migrate.spec["hostAliases"] == [{"ip": "10.0.0.1"}]
+
+
+def test_where_egress_is_closed_people_can_log_in() -> None:
+    login = ("clientId=c", "redirectUri=https://x/oauth2callback", "existingSecret=s")
+    login += ("serverMetadataUrl=https://login.example:8443/.well-known/openid-configuration",)
+    manifests = render("networkPolicies.egress=true", *(f"ui.auth.{setting}" for setting in login))
+    policy = one(manifests, "NetworkPolicy", "rowcast-to-login")["spec"]
+
+    assert policy["podSelector"]["matchExpressions"][0]["values"] == ["ui"]
+    assert [rule["ports"] for rule in policy["egress"]] == [[{"protocol": "TCP", "port": 8443}]]
+
+
+def test_the_included_repository_is_open_to_flux_where_it_is() -> None:
+    flux = ("global.gitops.engine=flux", "global.gitops.flux.namespace=gitops", "global.targets.k8s.enabled=false")
+    rules = one(render(*flux), "NetworkPolicy", "rowcast-git-server")["spec"]["ingress"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gitops"}}} in rules[-1]["from"]

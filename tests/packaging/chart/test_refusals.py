@@ -41,6 +41,37 @@ REFUSED = {
         ["ui.auth.clientId=c", "ui.auth.redirectUri=https://x/oauth2callback", "ui.auth.existingSecret=s"],
         "needs ui.auth.serverMetadataUrl: without it there is no login",
     ),
+    "a target of a name that no object could have": (
+        ["global.targets.eu_1.kind=k8s"],
+        "global.targets.eu_1: a target's name is of lower-case letters, digits and hyphens",
+    ),
+    "a declaration of a name that no file could have": (
+        ["renderers.Tenants.kind=Renderer"],
+        "renderers.Tenants: a declaration's name is of lower-case letters, digits and hyphens",
+    ),
+    "a slip in what a target's instance has": (
+        ["global.targets.k8s-eu.kind=k8s", "global.targets.k8s-eu.sync.autoscaling.engin=keda"],
+        "/global/targets/k8s-eu/sync/autoscaling': additional properties 'engin' not allowed",
+    ),
+    "a value of a target's instance that is none": (
+        ["global.targets.k8s-eu.kind=k8s", "global.targets.k8s-eu.sync.replicas=two"],
+        "/global/targets/k8s-eu/sync/replicas",
+    ),
+    "a name of the chart's that no object could have": (["fullnameOverride=Foo_Bar"], "/fullnameOverride"),
+    "a product's name that is no label": (["global.nameOverride=our product"], "/global/nameOverride"),
+    "more pods at least than at most": (
+        ["crud.autoscaling.enabled=true", "crud.autoscaling.minReplicas=5", "crud.autoscaling.maxReplicas=2"],
+        "autoscaling of crud has minReplicas=5 and maxReplicas=2",
+    ),
+    "more pods at least than at most, by KEDA": (
+        ["sync.k8s.autoscaling.engine=keda", "sync.k8s.autoscaling.minReplicas=7"],
+        "autoscaling of sync-k8s has minReplicas=7 and maxReplicas=6",
+    ),
+    "a claim that nothing is kept in": (
+        ["postgres.persistence.enabled=false", "postgres.persistence.existingClaim=c"],
+        "postgres.persistence.existingClaim needs postgres.persistence.enabled=true",
+    ),
+    "a Service that leads past the doors": (["crud.service.type=LoadBalancer"], "additional properties 'type'"),
     "no database": (["postgres.enabled=false"], "postgres.enabled=false needs global.postgres.host"),
     "two databases": (
         ["global.postgres.host=db", "global.postgres.existingSecret=s"],

@@ -22,6 +22,7 @@ spec:
 {{/* As rowcast.deployment; parts also has persistence (a part's values) and claim (the volume's name). */}}
 {{- define "rowcast.statefulSet" -}}
 {{- $persistence := .values.persistence -}}
+{{- if and $persistence.existingClaim (not $persistence.enabled) -}}{{- fail (printf "\n\nrowcast: %s.persistence.existingClaim needs %s.persistence.enabled=true: without it nothing is kept, in that claim or elsewhere.\n" .component .component) -}}{{- end -}}
 {{- $made := and $persistence.enabled (not $persistence.existingClaim) -}}
 {{- if not $made -}}
 {{- $volume := ternary (dict "persistentVolumeClaim" (dict "claimName" $persistence.existingClaim)) (dict "emptyDir" dict) $persistence.enabled -}}
@@ -122,8 +123,14 @@ automountServiceAccountToken: false
 {{- end -}}
 {{- end -}}
 
+{{/* dict component, values: that there can be as many pods as there have to be. */}}
+{{- define "rowcast.checkScaling" -}}
+{{- if gt (int .values.minReplicas) (int .values.maxReplicas) -}}{{- fail (printf "\n\nrowcast: autoscaling of %s has minReplicas=%v and maxReplicas=%v: at least as many as the fewest.\n" .component .values.minReplicas .values.maxReplicas) -}}{{- end -}}
+{{- end -}}
+
 {{/* dict root, component, values (enabled, minReplicas, maxReplicas, targetCpuPercent): it looks at the part's own container, not at its sidecar. */}}
 {{- define "rowcast.horizontalPodAutoscaler" -}}
+{{- include "rowcast.checkScaling" . -}}
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
