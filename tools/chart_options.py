@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +46,23 @@ def made() -> dict[Path, str]:
                     _properties(schema, place).update(schemas[_SCHEMA_OF.get(name, name)])
             files[schema_file] = json.dumps(schema, indent=2) + "\n"
     root, sync = (json.loads(files[chart / "values.schema.json"]) for chart in (CHART, CHART / "charts" / "sync"))
-    targets = _properties(root, ("global",))["targets"]
-    targets["additionalProperties"]["properties"]["sync"]["properties"] = _of_target(sync["properties"])
+    target = _properties(root, ("global",))["targets"]["additionalProperties"]["properties"]
+    target["sync"]["properties"] = _of_target(sync["properties"], target["kind"]["enum"])
     files[CHART / "values.schema.json"] = json.dumps(root, indent=2) + "\n"
     return files
 
 
-def _of_target(sync: dict[str, Any]) -> dict[str, Any]:
-    """What an instance of either kind may say: what all of them have, and what its kind has.
+def _of_target(sync: dict[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
+    """What an instance of any kind may say: what all of them have, and what its kind has.
 
     A schema can't refer to another chart's; which values are of which kind is for the chart's checks.
     """
-    of_all = {name: schema for name, schema in sync.items() if name not in ("enabled", "global", "k8s", "git")}
-    k8s, git = (sync[kind]["properties"] for kind in ("k8s", "git"))
-    both = {name: {"anyOf": [k8s[name], git[name]]} for name in k8s.keys() & git.keys() if k8s[name] != git[name]}
-    return dict(sorted({**of_all, **git, **k8s, **both}.items()))
+    found = {name: [schema] for name, schema in sync.items() if name not in ("enabled", "global", *kinds)}
+    for kind in kinds:
+        for name, schema in sync[kind]["properties"].items():
+            if schema not in (known := found.setdefault(name, [])):
+                known.append(schema)
+    return {name: its[0] if len(its) == 1 else {"anyOf": its} for name, its in sorted(found.items())}
 
 
 def _with_options(values: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
