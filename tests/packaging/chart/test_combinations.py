@@ -155,8 +155,8 @@ def test_the_migrations_pod_has_what_its_values_say() -> None:
 
 
 def test_where_egress_is_closed_people_can_log_in() -> None:
-    login = ("clientId=c", "redirectUri=https://x/oauth2callback", "existingSecret=s")
-    login += ("serverMetadataUrl=https://login.example:8443/.well-known/openid-configuration",)
+    provider = "serverMetadataUrl=https://login.example:8443/.well-known/openid-configuration"
+    login = (provider, "clientId=c", "redirectUri=https://x/oauth2callback", "existingSecret=s")
     manifests = render("networkPolicies.egress=true", *(f"ui.auth.{setting}" for setting in login))
     policy = one(manifests, "NetworkPolicy", "rowcast-to-login")["spec"]
 
