@@ -149,6 +149,20 @@ def test_a_list_by_key_comes_to_rows_that_wait_without_passing_all_others(
         outstanding.settle(engine, TARGETS)
 
 
+@pytest.mark.parametrize("path", ["/appconfigs", "/renderers/services/rows"])
+def test_while_nothing_was_heard_of_a_target_nobody_looks_through_all_rows_for_synced_ones(
+    engine: sa.Engine, migrated_url: str, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(outstanding, "FEW", 1)  # as if all rows had entries, which they have for another target
+    client = TestClient(create_app(make_settings(migrated_url)))
+    assert len(client.get(path, params={"state": "synced", "limit": "5"}).json()["items"]) == 5
+    client = TestClient(create_app(make_settings(migrated_url, ROWCAST_TARGETS="k8s,git,eu=k8s")))
+    with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]
+        page = client.get(path, params={"state": "synced", "limit": "5"}).json()
+    assert (page["items"], page["total"]) == ([], 0)
+    assert sum(read.pages for read in sent.explained(engine)) < PAGES
+
+
 @pytest.mark.parametrize(("path", "number"), [("/appconfigs", 14), ("/renderers/services/rows", 3)])
 def test_a_search_reads_what_it_finds(engine: sa.Engine, client: TestClient, path: str, number: int) -> None:
     with reads(client.app.state.engine) as sent:  # type: ignore[attr-defined]

@@ -15,16 +15,20 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Exists,
     Integer,
     Subquery,
     Text,
+    and_,
     any_,
     case,
     cast,
+    false,
     func,
     literal,
     select,
     text,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -191,11 +195,20 @@ def in_order(renderer: str, *, descending: bool = False) -> Subquery:
 
 
 def without(
-    connection: Connection, renderer: str, key: ColumnElement[Any], synced: ColumnElement[bool]
+    connection: Connection,
+    renderer: str,
+    key: ColumnElement[Any],
+    synced: ColumnElement[bool],
+    heard: Iterable[Exists],
 ) -> ColumnElement[bool]:
-    """Whether a row has no entry, or is `synced` all the same; where entries are many, whether it is, of each row."""
+    """Whether a row has no entry, or is `synced` all the same; where entries are many, whether it is, of each row.
+
+    `heard`: for each target whether it has told of any row. Where one hasn't, no row is looked at: none is synced.
+    """
     keys = few(connection, renderer)
-    return synced if keys is None else ~of_keys(key, keys) | synced
+    if keys is not None:
+        return ~of_keys(key, keys) | synced
+    return synced if connection.execute(select(and_(true(), *heard))).scalar_one() else false()
 
 
 def among_others(

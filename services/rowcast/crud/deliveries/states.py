@@ -82,5 +82,6 @@ def in_state(connection: Connection, wanted: Overall, targets: Sequence[str]) ->
     overall = case((func.bool_or(failed), "failed"), (synced & func.bool_and(current), "synced"), else_="pending")
     is_it = select(overall).where(its).scalar_subquery() == wanted
     if wanted == "synced":
-        return outstanding.without(connection, APP_CONFIGS, row.id, is_it)
+        heard = (select(literal(1)).where(status.target == target).exists() for target in targets)
+        return outstanding.without(connection, APP_CONFIGS, row.id, is_it, heard)
     return outstanding.listed(connection, APP_CONFIGS, row.id) & is_it

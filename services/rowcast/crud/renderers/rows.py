@@ -256,7 +256,9 @@ def _in_state(
         return has_failed if few is None else outstanding.of_keys(key, few) & has_failed
     is_it = _overall(targets) == wanted
     if wanted == "synced":
-        return outstanding.without(connection, renderer, key, is_it)
+        told = select(literal(1)).where(row_statuses.c.renderer == renderer)
+        heard = (told.where(row_statuses.c.target == target).exists() for target in targets)
+        return outstanding.without(connection, renderer, key, is_it, heard)
     return outstanding.listed(connection, renderer, key) & is_it
 
 
