@@ -63,6 +63,7 @@ class Dashboard:
 
     def go(self, room: str) -> None:
         """Choose a room at the side."""
+        self._rests()
         self.page.get_by_test_id("stSidebar").get_by_role("link", name=room).click()
         expect(self.page.get_by_role("heading", name=room, level=1)).to_be_visible()
 
@@ -84,8 +85,7 @@ class Dashboard:
 
     def write(self, label: str, text: str) -> None:
         """Write into a field, and leave it."""
-        # While a script runs, a field that is being written into may be exchanged for another one.
-        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        self._rests()
         field = self.field(label)
         # While Streamlit exchanges a page's elements, the old one is still beside the new one.
         expect(field).to_have_count(1)
@@ -94,7 +94,14 @@ class Dashboard:
 
     def click(self, name: str) -> None:
         """Press the button that is called so."""
+        self._rests()
         self.button(name).click()
+
+    def _rests(self) -> None:
+        """Wait until no script runs: while one does, Streamlit may exchange what is being written into or clicked for
+        another one, and what somebody did with the former is lost.
+        """
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
     def button(self, name: str) -> Locator:
         """The button that is called so; the key that presses it may stand beside its name."""
