@@ -169,3 +169,36 @@ class Tombstones:
     def forget(self, row: RowKey) -> None:
         """The table has the row again."""
         self._generations.pop(row, None)
+
+
+class Begun:
+    """Deliveries that have not come to their end: of each row the outcome that its last one began, and whether that
+    made something new.
+
+    The other side may have done what it did not answer to, and whoever tries again finds that nothing is left to do.
+    At most so many are kept, the latest: of rows that another instance has taken on nothing comes here any more.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._rows: OrderedDict[RowKey, tuple[int, bool, Outcome, bool]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, desired: Desired) -> tuple[Outcome, bool] | None:
+        """What a delivery of this state has begun; None if none did."""
+        generation, deleted, outcome, new = self._rows.get(desired.row, (0, False, Outcome.STALE, False))
+        return (outcome, new) if (generation, deleted) == (desired.generation, desired.deleted) else None
+
+    def begin(self, desired: Desired, outcome: Outcome, *, new: bool) -> None:
+        """Remember it, unless one of this state has begun before."""
+        if self.get(desired) is None:
+            self._rows[desired.row] = (desired.generation, desired.deleted, outcome, new)
+            self._rows.move_to_end(desired.row)
+            while len(self._rows) > self._limit:
+                self._rows.popitem(last=False)
+
+    def end(self, row: RowKey) -> None:
+        """Its delivery has ended, or there is something newer."""
+        self._rows.pop(row, None)

@@ -184,6 +184,11 @@ class Comparison:
         held = self._inventory.take(desired.row)
         self._plan.differences.append(_difference(Kind.DIFFERENT, desired, "cannot be delivered", held))
 
+    def unknown(self, row: RowKey) -> None:
+        """A row of which nobody can say for now what should be there: it keeps what it has."""
+        self._plan.in_table += 1
+        self._inventory.take(row)
+
     def finish(self) -> ReconcilePlan:
         """The plan, once every row was compared: what is left of the inventory is orphaned. Prunes come first, since
         they free names.

@@ -66,6 +66,7 @@ from rowcast.crud.sources.configurations import Configurations
 from rowcast.crud.sources.environments import keep_found
 from rowcast.crud.subscriptions.deaf_sidecar import watch
 from rowcast.crud.targets.instances import Instances
+from rowcast.runtime import background
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
@@ -167,23 +168,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sidecar: DaprPublisher = app.state.sidecar
     engine: Engine = app.state.engine
     configurations = Configurations(engine, settings.targets, lambda target: sidecar.invoke(f"sync-{target}", "/facts"))
-    tasks = [
-        asyncio.create_task(RolloutWorker(engine, settings.targets).run()),
-        asyncio.create_task(configurations.run()),
-        asyncio.create_task(keep_found(engine)),
-        asyncio.create_task(keep_settled(engine, settings.targets, app.state.told)),
+    works = [
+        RolloutWorker(engine, settings.targets).run(),
+        configurations.run(),
+        keep_found(engine),
+        keep_settled(engine, settings.targets, app.state.told),
+        PROPOSALS.keep(engine, timedelta(days=settings.proposal_days)),
     ]
     if settings.tombstone_days:
-        tasks.append(asyncio.create_task(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days))))
+        works.append(TOMBSTONES.keep(engine, timedelta(days=settings.tombstone_days)))
     if settings.audit_days:
-        tasks.append(asyncio.create_task(AUDIT.keep(engine, timedelta(days=settings.audit_days))))
-    tasks.append(asyncio.create_task(PROPOSALS.keep(engine, timedelta(days=settings.proposal_days))))
+        works.append(AUDIT.keep(engine, timedelta(days=settings.audit_days)))
     if settings.capture == "engine":
-        tasks.append(asyncio.create_task(watch(EngineCapture(sidecar), sidecar, settings.status_topic)))
+        works.append(watch(EngineCapture(sidecar), sidecar, settings.status_topic))
+    tasks = background.begin(works)
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await background.end(tasks)
     gathering: Gathering = app.state.gathering
     await gathering.aclose()
     await sidecar.aclose()

@@ -12,7 +12,10 @@ from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, func, 
 from rowcast.crud.errors import FieldError
 
 _VERSION = 1
-_MAX_LENGTH = 3072
+_MAX_LENGTH = 12_000
+"""More than a key, which has 2,600 bytes at most, and a value by which rows are sorted come to; what is escaped in them
+may be several times as long.
+"""
 COUNTED = 10_000
 """The most that a list counts: a person reads no further, and each page would count a million rows again."""
 
@@ -48,7 +51,8 @@ def counted(connection: Connection, source: FromClause, conditions: Sequence[Col
 
 def encode(cursor: Cursor) -> str:
     """URL-safe text, whose inside is nobody's business."""
-    raw = json.dumps([_VERSION, cursor.sort, cursor.key, cursor.row_id], separators=(",", ":")).encode()
+    values = [_VERSION, cursor.sort, cursor.key, cursor.row_id]
+    raw = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -62,10 +66,14 @@ def decode(text: str) -> Cursor:
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise _invalid() from None
     well_typed = isinstance(sort, str) and isinstance(key, str) and type(row_id) is int and 0 <= row_id < 2**63
-    if version != _VERSION or not well_typed or "\x00" in key or not key.isascii():
+    if version != _VERSION or not well_typed or "\x00" in key:
         raise _invalid()
     cursor = Cursor(sort, key, row_id)
-    if encode(cursor) != text or not _key_fits(cursor):
+    try:
+        as_given = encode(cursor) == text
+    except UnicodeEncodeError:  # half a character
+        raise _invalid() from None
+    if not as_given or not _key_fits(cursor):
         raise _invalid()
     return cursor
 

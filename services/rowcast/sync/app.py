@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 from rowcast.core.errors import TransientError
 from rowcast.core.ports import Target
 from rowcast.core.targets import TargetKind
+from rowcast.runtime import background
 from rowcast.runtime.application import equip
 from rowcast.runtime.dapr import DaprPublisher
 from rowcast.runtime.logging import get_logger
@@ -71,11 +72,9 @@ def create_app(
             *(engine.run() for engine in engines),
             *([later.no_engine()] if settings.target_kind == "git" and not engines else []),
         ]
-        tasks = [asyncio.create_task(work) for work in works]
+        tasks = background.begin(works)
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await background.end(tasks)
         await starting.close()
         await sidecar.aclose()
         await crud.aclose()

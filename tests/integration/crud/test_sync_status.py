@@ -290,3 +290,14 @@ def malformed(crud: httpx.Client) -> float:
     lines = crud.get("/metrics").text.splitlines()
     (value,) = [line.split()[-1] for line in lines if line.startswith("rowcast_sync_statuses_malformed_total ")]
     return float(value)
+
+
+def test_the_commit_that_is_told_is_the_one_that_has_written_the_row(
+    crud: httpx.Client, new: Callable[..., Row]
+) -> None:
+    """Git tells its tip with `unchanged`: another row's commit."""
+    row = new("committed")
+    report(crud, status(row["id"], 1, "created", reference="c1", delivered_at=EARLY), target="git")
+    report(crud, status(row["id"], 1, "unchanged", reference="c9", delivered_at=LATE), target="git")
+    found = seen(crud, row["id"], "git")
+    assert (found["outcome"], found["reference"]) == ("created", "c1")

@@ -121,7 +121,7 @@ def test_sidecars_are_started_in_the_same_way(app: str) -> None:
     # What Dapr calls alike in both places; where it listens is the injector's matter.
     same = {name: value for name, value in options.items() if f"dapr.io/{name}" in annotations and name != "config"}
     assert {name: annotations[f"dapr.io/{name}"] for name in same} == same
-    expected = {"app-id", "max-body-size", "disable-builtin-k8s-secret-store"}
+    expected = {"app-id", "max-body-size", "read-buffer-size", "disable-builtin-k8s-secret-store"}
     if port is not None:
         expected |= {"app-port", "app-protocol", "enable-app-health-check"}
     assert expected == same.keys()

@@ -72,4 +72,5 @@ def test_the_sidecars_of_the_dapr_cli_are_set_as_those_of_the_local_platform() -
         assert str(CHECKOUT / app["configFilePath"]) == ours["config"]
         assert common["apiListenAddresses"] == ours["dapr-listen-addresses"]
         assert common["maxBodySize"] == ours["max-body-size"]
+        assert common["readBufferSize"] == ours["read-buffer-size"]
         assert common["placementHostAddress"] == ours["placement-host-address"]

@@ -226,3 +226,21 @@ async def test_that_no_engine_follows_is_told_twice(bench: Bench) -> None:
         await bench.look()
 
     assert bench.published == [("status", message)] * 2
+
+
+async def test_a_status_that_crud_keeps_as_written_counts_as_recorded(bench: Bench) -> None:
+    """crud keeps `created` when the generation's event comes again."""
+    row = app_config(1)
+    kept = Reported(1, False, Outcome.CREATED, None)
+    published: list[Any] = []
+
+    async def publish(topic: str, data: Any, metadata: Any = None) -> None:
+        published.append(data)
+        bench.rows[row] = Whereabouts("dev", 1, {"git": kept})
+
+    bench.publish = publish  # type: ignore[method-assign]
+    bench.confirming._publisher = bench
+    await bench.confirming.publish("status", told(1, Outcome.UNCHANGED))
+    for _ in range(4):
+        await bench.look()
+    assert len(published) == 1

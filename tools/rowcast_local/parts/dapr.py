@@ -101,6 +101,8 @@ class Sidecar:
             "metrics-listen-address": HOST,
             "enable-metrics": "true",
             "max-body-size": MAX_BODY_SIZE,
+            # Of a request's line and headers: keys of rows, and cursors, may be long.
+            "read-buffer-size": "32Ki",
             "disable-builtin-k8s-secret-store": "true",
             "placement-host-address": "",
             "scheduler-host-address": "",

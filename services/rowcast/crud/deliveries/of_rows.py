@@ -64,7 +64,8 @@ WHERE (row.renderer, row.key) > (:renderer, :key) AND row.generation > 0
     AND row.key <> '' AND length(row.key) <= :longest AND row.renderer <> :ours
     AND row.changed_at < least(now() - make_interval(secs => :seconds), :before)
     AND (CAST(:within AS float) IS NULL OR row.deleted OR row.changed_at >= now() - make_interval(secs => :within))
-    AND CASE WHEN row.deleted THEN status.key IS NOT NULL AND NOT status.deleted
+    AND CASE WHEN row.deleted THEN status.key IS NOT NULL
+            AND (NOT status.deleted OR status.observed_generation < row.generation)
         ELSE status.key IS NULL OR status.deleted OR status.observed_generation < row.generation END
 ORDER BY row.renderer, row.key LIMIT :most
 """

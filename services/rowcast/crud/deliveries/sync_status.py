@@ -68,7 +68,7 @@ class ReportedStatus(BaseModel):
         same = (self.generation, self.deleted) == (known.generation, known.deleted)
         if not (same and self.outcome == UNCHANGED and known.outcome in WRITTEN):
             return self
-        return self.model_copy(update={"outcome": known.outcome, "reference": self.reference or known.reference})
+        return self.model_copy(update={"outcome": known.outcome, "reference": known.reference or self.reference})
 
 
 class Report(BaseModel):
@@ -140,7 +140,7 @@ ON CONFLICT ({row}, target) DO UPDATE SET
      link, stage, stage_error, staged_at)
     = (SELECT excluded.observed_generation, excluded.deleted,
        CASE WHEN repeated THEN kept.outcome ELSE excluded.outcome END,
-       CASE WHEN repeated THEN coalesce(excluded.reference, kept.reference) ELSE excluded.reference END,
+       CASE WHEN repeated THEN coalesce(kept.reference, excluded.reference) ELSE excluded.reference END,
        excluded.error, excluded.saved_at, excluded.captured_at, excluded.delivered_at, excluded.recorded_at,
        excluded.link,
        CASE WHEN stays THEN kept.stage ELSE excluded.stage END,
@@ -156,11 +156,13 @@ WHERE kept.delivered_at > now() + interval '1 minute'
     OR CASE WHEN CAST(:authoritative AS boolean) THEN excluded.delivered_at >= kept.delivered_at
         AND ((excluded.observed_generation, excluded.deleted) >= (kept.observed_generation, kept.deleted)
             OR NOT EXISTS (SELECT FROM {present} AS present WHERE {same}
-                AND NOT kept.deleted AND present.generation >= kept.observed_generation))
+                AND NOT kept.deleted AND present.generation >= kept.observed_generation)
+            AND NOT (kept.deleted AND {buried}))
     ELSE (excluded.observed_generation, excluded.deleted, excluded.delivered_at)
         >= (kept.observed_generation, kept.deleted, kept.delivered_at) END
 """
-"""What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to.
+"""What can't be true is no obstacle: a clock that was ahead, or a generation that the table has not come to. That a row
+is deleted as it was last stays, whatever of it was found and taken away since.
 
 A stage that was judged later than the delivery stays: the delivery's status may have been on its way longer. So does
 that a generation was written: its event may come more than once, and finds it as it should be then.
@@ -209,6 +211,8 @@ _OF_CONFIGURATIONS = _Kept(
     present="(SELECT id AS row_id, generation FROM public.app_configs)",
     same="present.row_id = kept.row_id",
     known="true",
+    # Of a configuration that is gone nothing says at which generation it went, and nobody asks.
+    buried="false",
 )
 _OF_OTHERS = _Kept(
     table="rowcast.statuses",
@@ -218,6 +222,8 @@ _OF_OTHERS = _Kept(
     same="(present.renderer, present.key) = (kept.renderer, kept.key)",
     # When a tombstone goes, that is one more event, whose status would stay for ever.
     known="EXISTS (SELECT FROM rowcast.rows AS r WHERE (r.renderer, r.key) = (reported.renderer, reported.key))",
+    buried="EXISTS (SELECT FROM rowcast.rows AS r WHERE (r.renderer, r.key) = (kept.renderer, kept.key)"
+    " AND r.deleted AND r.generation = kept.observed_generation)",
 )
 _STATUSES = TypeAdapter(list[ReportedStatus])
 

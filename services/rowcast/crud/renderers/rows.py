@@ -162,7 +162,7 @@ def _sorted_by(order: Order) -> Sequence[ColumnElement[Any]]:
 def _cursor(order: Order, row: RowMapping, parts: int) -> Cursor:
     values = [row[f"sorted_{index}"] for index in range(parts)]
     as_json = [_as_json(value) for value in values]
-    return Cursor(order.name, json.dumps(as_json), 0)
+    return Cursor(order.name, json.dumps(as_json, ensure_ascii=False), 0)
 
 
 def _as_json(value: Any) -> Any:

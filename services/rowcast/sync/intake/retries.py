@@ -139,13 +139,16 @@ class Retries:
         deliver: Callable[[Sequence[Entry]], Awaitable[object]],
         turns: asyncio.Semaphore,
     ) -> None:
-        orders = {row: self._rows[row].order for row in rows}
+        # Since they were chosen, another batch may have settled some.
+        orders = {row: self._rows[row].order for row in rows if row in self._rows}
         try:
             # They come from different batches, which number their entries each for itself.
-            await deliver([replace(self._rows[row].entry, id=str(n)) for n, row in enumerate(rows)])
+            if orders:
+                await deliver([replace(self._rows[row].entry, id=str(n)) for n, row in enumerate(orders)])
         finally:
             turns.release()
-            self._tried(group, rows, sum(self._has_settled(row, order) for row, order in orders.items()))
+            settled = sum(self._has_settled(row, order) for row, order in orders.items())
+            self._tried(group, rows, len(rows) - len(orders) + settled)
 
     def _has_settled(self, row: RowKey, order: Order) -> bool:
         return row not in self._rows or self._rows[row].order > order

@@ -162,7 +162,7 @@ class Reconciler:
             run.end(State.DONE)
         else:
             await self._converge(run, run.plan.differences)
-            run.end(State.DONE if not run.failed else State.FAILED, _summary(run.failed))
+            run.end(State.FAILED if run.failures else State.DONE, _summary(run))
 
     async def _compare(self, run: Run) -> ReconcilePlan:
         # The inventory first: what is in it then and not in the table is no row that was just created.
@@ -172,7 +172,12 @@ class Reconciler:
             run.total = snapshot.total
             async for desired in snapshot.rows:
                 try:
-                    comparison.row(desired, self._target.expect(desired))
+                    if isinstance(desired.refusal, TransientError):
+                        # One that can't be rendered for now keeps no other from being compared.
+                        comparison.unknown(desired.row)
+                        run.fail(f"{desired.name} (row {desired.row}): {desired.refusal}")
+                    else:
+                        comparison.row(desired, self._target.expect(desired))
                 except PermanentError:
                     comparison.invalid(desired)
                 run.done += 1
@@ -189,7 +194,7 @@ class Reconciler:
                 if isinstance(result, Delivered):
                     run.outcomes[result.outcome] += 1
                 else:
-                    run.failed.append(f"{desired.name} (row {desired.row}): {result.error}")
+                    run.fail(f"{desired.name} (row {desired.row}): {result.error}")
             run.skipped += settled.skipped
             run.done += len(batch)
             await self._report(settled, CAUSE)
@@ -239,5 +244,5 @@ def _generation(desired: Desired) -> tuple[RowKey, int, bool]:
     return desired.row, desired.generation, desired.deleted
 
 
-def _summary(failed: Sequence[str]) -> str | None:
-    return f"{len(failed)} rows could not be delivered, the first: {failed[0]}" if failed else None
+def _summary(run: Run) -> str | None:
+    return f"{run.failures} rows could not be delivered, the first: {run.failed[0]}" if run.failures else None

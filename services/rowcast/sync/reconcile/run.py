@@ -13,7 +13,7 @@ from rowcast.core.row import identity
 from rowcast.sync.clock import now
 
 SHOWN = 1000
-"""Differences that an answer lists; it counts all of them."""
+"""Differences, and failures, that an answer lists; it counts all of them."""
 
 
 class State(StrEnum):
@@ -39,7 +39,9 @@ class Run:
     total: int = 0
     skipped: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    failures: int = 0
     failed: list[str] = field(default_factory=list)
+    """The first of the rows that could not be delivered, and why."""
     error: str | None = None
     plan: ReconcilePlan | None = None
 
@@ -47,6 +49,12 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self.finished_at is not None
+
+    def fail(self, row: str) -> None:
+        """Say of a row, in words, that it could not be delivered, and why."""
+        self.failures += 1
+        if len(self.failed) < SHOWN:
+            self.failed.append(row)
 
     def end(self, state: State, error: str | None = None) -> None:
         """Say how it ended."""
@@ -70,7 +78,7 @@ class Run:
             "text": list(plan.lines(SHOWN)) if plan else [],
             "outcomes": {str(outcome): count for outcome, count in self.outcomes.items()},
             "skipped": self.skipped,
-            "failed": self.failed[:SHOWN],
+            "failed": self.failed,
         }
 
 

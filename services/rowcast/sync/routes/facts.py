@@ -102,7 +102,7 @@ def _run(run: Run | None) -> dict[str, Any] | None:
     if run is None:
         return None
     told = run.told()
-    return {name: told[name] for name in told if name not in ("plan", "text", "failed")} | {"failed": len(run.failed)}
+    return {name: told[name] for name in told if name not in ("plan", "text", "failed")} | {"failed": run.failures}
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -37,6 +37,7 @@ STATUS_SECONDS = 5.0
 """How long crud may take to record a status, before it is published again."""
 STATUS_TIMES = 3
 """How often a status is published: crud may have had a later word of another instance."""
+WRITTEN = (Outcome.CREATED, Outcome.CONFIGURED)
 UNCONFIRMED = 10_000
 """Dead letters whose ids are remembered until crud has them."""
 PROPOSED = "proposed"
@@ -194,7 +195,9 @@ def _is_recorded(status: Status, target: str, there: Whereabouts | None) -> bool
         return known.generation > int(status["generation"])
     # A stage of crud's own may be what a GitOps engine has made of it.
     proposed = [stage == PROPOSED for stage in (known.stage, status["stage"])]
-    return known.deleted or bool(known.outcome == status["outcome"] and proposed[0] == proposed[1])
+    # That a generation was written stays with crud when its event comes again, and finds it as it should be.
+    same = known.outcome == status["outcome"] or (status["outcome"] == Outcome.UNCHANGED and known.outcome in WRITTEN)
+    return known.deleted or bool(same and proposed[0] == proposed[1])
 
 
 def _is_behind(status: Status, target: str, there: Whereabouts | None) -> bool:

@@ -35,10 +35,13 @@ class Later:
         self.publish(messages.status(one, one.result, moment) for one in news)
 
     def publish(self, statuses: Iterable[Status]) -> None:
-        """Take statuses in; returns at once."""
+        """Take statuses in; returns at once. One that could not be told at first may be older than what waits."""
         for one in statuses:
-            self._waiting.pop(messages.row_of(one), None)
-            self._waiting[messages.row_of(one)] = one
+            row = messages.row_of(one)
+            known = self._waiting.get(row)
+            if known is None or known["delivered_at"] <= one["delivered_at"]:
+                self._waiting.pop(row, None)
+                self._waiting[row] = one
         self._news.set()
 
     async def no_engine(self) -> None:

@@ -17,6 +17,8 @@ dapr.io/block-shutdown-duration: {{ printf "%ds" (int .drain) }}
 {{- end }}
 dapr.io/graceful-shutdown-seconds: {{ $dapr.sidecar.gracefulShutdownSeconds | quote }}
 dapr.io/max-body-size: {{ $dapr.sidecar.maxBodySize }}
+{{- /* Of a request's line and headers: keys of rows, and cursors, may be long. */}}
+dapr.io/read-buffer-size: 32Ki
 dapr.io/disable-builtin-k8s-secret-store: "true"
 dapr.io/log-as-json: "true"
 dapr.io/log-level: {{ $dapr.sidecar.logLevel }}

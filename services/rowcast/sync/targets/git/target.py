@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from rowcast.core.gitops import Behind
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held, Tombstones
+from rowcast.core.plan import Begun, Held, Tombstones
 from rowcast.core.ports import Delivered, DriftListener, Failed, Result
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.reconcile import Inventory
@@ -44,6 +44,7 @@ class GitTarget:
         self._on_push = on_push
         self._layout = settings.layout
         self._told: set[str] = set()
+        self._begun = Begun()
         self._mirror = Mirror(settings)
         self._tombstones = tombstones or Tombstones()
         self._branch = Branch(settings, self._mirror, self._tombstones)
@@ -139,6 +140,9 @@ class GitTarget:
             finally:
                 if not landed:
                     index.restore(changes.before)
+                    for one in changes.judged:
+                        if one.written or one.left:
+                            self._begun.begin(one.desired, one.outcome, new=one.new)
             self._on_push(self._branch.tip or "")
             self._maintain()
         bury(changes, self._tombstones)
@@ -167,7 +171,10 @@ class GitTarget:
         results: dict[RowKey, Result] = {row: Failed(error) for row, error in changes.failed.items()}
         for one in changes.judged:
             reference = None if one.outcome is Outcome.STALE else self._branch.tip
-            results[one.desired.row] = Delivered(one.outcome, reference, one.new, one.fence)
+            begun = self._begun.get(one.desired) if one.outcome is Outcome.UNCHANGED else None
+            outcome, new = begun or (one.outcome, one.new)
+            self._begun.end(one.desired.row)
+            results[one.desired.row] = Delivered(outcome, reference, new, one.fence)
         return results
 
     def _maintain(self) -> None:

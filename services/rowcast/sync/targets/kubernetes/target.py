@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, wait_random_exponential
 from rowcast.core.claims import Claims
 from rowcast.core.errors import PermanentError, RowcastError, TransientError
 from rowcast.core.outcomes import Outcome
-from rowcast.core.plan import Held, Plan, Tombstones, held_of, plan
+from rowcast.core.plan import Begun, Held, Plan, Tombstones, held_of, plan
 from rowcast.core.ports import Delivered, DriftListener, Failed, News, NewsListener, Result, is_claimed
 from rowcast.core.preview import Preview, Shown
 from rowcast.core.reconcile import HeldInventory, Inventory
@@ -61,10 +61,10 @@ class KubernetesTarget:
         self._suspects = Suspects(self._view)
         self._locks = NameLocks()
         self._tombstones = tombstones or Tombstones()
-        # By place, the digest of what was applied and of what admission made of it, where that is something else.
-        self._made: dict[str, tuple[str, str]] = {}
-        # By row, the generation, whether it is a deletion, and the outcome of a delivery that has not come to its end.
-        self._begun: dict[RowKey, tuple[int, bool, Outcome]] = {}
+        # By place, the digest of what was applied and of what admission made of it, where that is something else, and
+        # which fields these are.
+        self._made: dict[str, tuple[str, str, Sequence[str]]] = {}
+        self._begun = Begun()
         self._types = list(dict.fromkeys(resource for r in RENDERERS.values() for resource in r.types))
         self._watches: list[asyncio.Task[None]] = []
         self._turn = asyncio.Lock()
@@ -272,16 +272,17 @@ class KubernetesTarget:
         return replace(decided, put=put, outcome=Outcome.UNCHANGED if idle else decided.outcome)
 
     def _begin(self, desired: Desired, decided: Plan) -> Plan:
-        """What comes of it is what the first try of it began: the API server may have done what it did not answer to,
-        and whoever tries again finds that nothing is left to do.
-        """
+        """What comes of it is what the first try of it began."""
         if decided.outcome is Outcome.STALE:
+            self._begun.end(desired.row)
             return decided
-        generation, deletes, outcome = self._begun.get(desired.row, (0, False, decided.outcome))
-        if (generation, deletes) == (desired.generation, desired.deleted):
-            return replace(decided, outcome=outcome)
+        if (begun := self._begun.get(desired)) is not None:
+            outcome, new = begun
+            # Applied once more: what admission has made of it was in the answer.
+            put = decided.put or tuple(one for one in desired.manifests if self._once(desired, one) is None)
+            return replace(decided, put=put, outcome=outcome, new=new)
         if decided.put or decided.remove:
-            self._begun[desired.row] = (desired.generation, desired.deleted, decided.outcome)
+            self._begun.begin(desired, decided.outcome, new=decided.new)
         return decided
 
     def _once(self, desired: Desired, manifest: Manifest) -> Held | None:
@@ -292,15 +293,21 @@ class KubernetesTarget:
     def _digest(self, row: RowKey, manifest: Manifest) -> str:
         """Of what the API server is known to make of a manifest, or else of the manifest."""
         digest = digest_of_object(row, manifest)
-        applied, made = self._made.get(self._api.place(manifest), ("", ""))
+        applied, made, _ = self._made.get(self._api.place(manifest), ("", "", ()))
         return made if applied == digest else digest
+
+    def _changed(self, desired: Desired) -> list[str]:
+        """What admission is known to have changed of a row's manifests as they are."""
+        found = (
+            (digest_of_object(desired.row, one), self._made.get(self._api.place(one))) for one in desired.manifests
+        )
+        return [path for digest, made in found if made is not None and made[0] == digest for path in made[2]]
 
     async def _execute(self, desired: Desired, decided: Plan) -> Result:
         # The watch goes on meanwhile: what it shows of another row by then was not judged, and is not to be touched.
         places = [*map(self._api.place, decided.put), *(held.key for held in decided.remove)]
         judged = {place: self._view.at(place) for place in places}
         reference: str | None = None
-        changed: list[str] = []
         for manifest in decided.put:
             try:
                 await self.know([manifest.type])
@@ -314,7 +321,6 @@ class KubernetesTarget:
             self._suspects.explain(live.key, live.version)
             self._remember(desired.row, manifest, live)
             reference = live.resource_version
-            changed += live.changed
         for other in decided.displaced:
             self._tombstones.bury(other.row, other.generation)
         leaving = [there for held in decided.remove if (there := judged[held.key]) is not None]
@@ -328,7 +334,8 @@ class KubernetesTarget:
         elif desired.authoritative and decided.outcome is not Outcome.STALE:
             self._tombstones.forget(desired.row)
         if decided.outcome is not Outcome.STALE:
-            self._begun.pop(desired.row, None)
+            self._begun.end(desired.row)
+        changed = self._changed(desired)
         trouble = f"the API server has changed what was applied: {', '.join(changed)}" if changed else None
         arrived = Delivered(decided.outcome, reference, decided.new, decided.fence, trouble=trouble)
         if desired.deleted or decided.outcome is Outcome.STALE:
@@ -353,7 +360,7 @@ class KubernetesTarget:
         """What admission makes of a manifest is no drift: applied again, it would be the same."""
         applied, made = digest_of_object(row, manifest), live.held.digest if live.held is not None else ""
         if applied != made:
-            self._made[live.key] = (applied, made)
+            self._made[live.key] = (applied, made, live.changed)
         else:
             self._made.pop(live.key, None)
 
